@@ -1,0 +1,35 @@
+/* Making and passing on a status. Room: base. */
+#ifndef HONE_BASE_STATUS_H
+#define HONE_BASE_STATUS_H
+
+#include <hone/status.h>
+
+#define HONE_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define HONE_MUST_USE __attribute__((warn_unused_result))
+
+/* A new status; the text is cut at 1,000 bytes. Never NULL: without memory it is the static
+ * out-of-memory status. Text that came from a file goes in through hone_quoted (text.h). */
+HONE_MUST_USE hone_status *hone_error(hone_code code, const char *format, ...) HONE_PRINTF(2, 3);
+
+/* Adds an outer place ("node 'conv1'", "initializer 'w'") in front of those it has; returns
+ * `status`. NULL stays NULL. */
+HONE_MUST_USE hone_status *hone_error_at(hone_status *status, const char *format, ...)
+    HONE_PRINTF(2, 3);
+
+/* The static status of a failed allocation. */
+HONE_MUST_USE hone_status *hone_error_memory(void);
+
+/* Leaves the function with the status of `call` if that failed. */
+#define HONE_TRY(call)                                                                             \
+  do {                                                                                             \
+    hone_status *hone_try_status_ = (call);                                                        \
+    if (__builtin_expect(hone_try_status_ != NULL, 0)) return hone_try_status_;                    \
+  } while (0)
+
+/* Leaves the function with the out-of-memory status if `pointer` is NULL. */
+#define HONE_TRY_MEMORY(pointer)                                                                   \
+  do {                                                                                             \
+    if (__builtin_expect((pointer) == NULL, 0)) return hone_error_memory();                        \
+  } while (0)
+
+#endif
