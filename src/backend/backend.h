@@ -1,0 +1,82 @@
+/* The backend contract. Room: backend.
+ *
+ * A backend runs groups. A group is a node of op `group` whose region (the body) is a convex piece
+ * of the graph in canonical ops. Life: candidates and prepare at build, plan when shapes are met,
+ * the phases at run. Read with docs/architecture.md.
+ */
+#ifndef HONE_BACKEND_BACKEND_H
+#define HONE_BACKEND_BACKEND_H
+
+#include "backend/cpu/kernel.h"
+#include "ops/ops.h"
+
+/* One way to run a group. `name` is static and unique in the backend: timing cache and engine file
+ * store it. */
+typedef struct hone_candidate {
+  const char *name;
+  int variant;      /* a tuning choice within the kernel (tile, split); 0 where there is none */
+  double estimate;  /* cost model's nanoseconds at `sizes` of the group; ranks before timing */
+} hone_candidate;
+
+/* Weights as a kernel wants them, made at build, saved in the engine as they are. The bytes are
+ * 64-byte aligned. A pack is a pure function of body, candidate and packing version. */
+typedef struct hone_pack {
+  const void *bytes;
+  size_t size;
+} hone_pack;
+
+#define HONE_MAX_PACKS 8
+
+/* A group made ready by one candidate. Immutable; shared by threads and plans. */
+typedef struct hone_prepared {
+  const struct hone_backend *backend;
+  const hone_graph *body;
+  const void *kernel;    /* the backend's row for the candidate */
+  int variant;
+  hone_pack packs[HONE_MAX_PACKS];
+  int pack_count;
+  void *state;           /* what else prepare made, from the arena it was given */
+} hone_prepared;
+
+/* What plan sees: concrete types for every value of the body, and elements where known. */
+typedef struct hone_group_view {
+  const hone_graph *body;
+  const hone_type *types;           /* by value id of the body; all shapes known */
+  const hone_datum *const *known;   /* by body input: elements known now (host values), or NULL */
+  int threads;                      /* workers the context will use at most */
+} hone_group_view;
+
+#define HONE_MAX_PHASES 8
+
+/* A step of a plan: phases with a barrier between each two. */
+typedef struct hone_step {
+  hone_kernel_phase *phases[HONE_MAX_PHASES];
+  int phase_count;
+  const void *args;      /* from the plan's arena; shared by the phases */
+  size_t scratch;        /* bytes for hone_kernel_io.scratch, for view->threads parts */
+  int parts;             /* workers it is worth: 1..view->threads */
+} hone_step;
+
+typedef struct hone_backend {
+  const char *name;
+  /* Fills `out` with the ways to run `body`, best guess first; returns how many there are (may be
+   * more than `room`). None: another backend, or the reference, has to. */
+  size_t (*candidates)(const hone_graph *body, hone_candidate *out, size_t room);
+  /* Packs weights for `name`/`variant`. `saved` (count `saved_count`, from an engine file of the
+   * same packing version) replaces the packing work; its bytes outlive the result. Memory from
+   * `arena`, which also outlives it. NOT_FOUND when no such kernel accepts the body here. */
+  hone_status *(*prepare)(const hone_graph *body, const char *name, int variant,
+                          const hone_pack *saved, int saved_count, hone_arena *arena,
+                          hone_prepared *out);
+  /* Sizes to arguments: no packing, no timing, no compiling. UNSUPPORTED when the candidate's
+   * range does not hold these shapes. */
+  hone_status *(*plan)(const hone_prepared *prepared, const hone_group_view *view,
+                       hone_arena *arena, hone_step *out);
+  /* Changes whenever a packing changes its bytes' meaning. */
+  uint32_t packing_version;
+} hone_backend;
+
+extern const hone_backend hone_backend_cpu;
+extern const hone_backend hone_backend_ref; /* takes every body: always the last candidate */
+
+#endif

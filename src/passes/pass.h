@@ -1,0 +1,36 @@
+/* Passes: graph in, better graph out. Room: passes. */
+#ifndef HONE_PASSES_PASS_H
+#define HONE_PASSES_PASS_H
+
+#include "ops/ops.h"
+
+/* What passes may know of the wish and the machine; filled by the engine from the options. */
+typedef struct hone_pass_context {
+  hone_dtype compute;         /* F32, BF16, F16: fastest type a layer may use */
+  bool strict;                /* fp32-strict: no reassociation that a pass would bring */
+  size_t fold_limit;          /* bytes that constant folding may make of one tensor */
+  void (*dump)(void *argument, const char *pass, const hone_graph *graph); /* NULL: no dumps */
+  void *dump_argument;
+  bool (*cancelled)(void *argument); /* NULL: never */
+  void *cancel_argument;
+  struct hone_pass_log *log;  /* what fired, for the report; may be NULL */
+} hone_pass_context;
+
+typedef struct hone_pass {
+  const char *name; /* for dumps, timing, and --dump-after=NAME */
+  hone_status *(*run)(hone_graph *graph, hone_pass_context *context);
+} hone_pass;
+
+/* Counts of what fired: rule or fusion name to number of times, in order of first firing. */
+typedef struct hone_pass_log {
+  struct { const char *name; int count; } entries[256];
+  int count;
+} hone_pass_log;
+
+void hone_pass_fired(hone_pass_context *context, const char *name); /* name: static */
+
+/* The passes in their order, and running them all with the verifier between (in debug builds). */
+const hone_pass *const *hone_pipeline(size_t *count);
+HONE_MUST_USE hone_status *hone_run_passes(hone_graph *graph, hone_pass_context *context);
+
+#endif
