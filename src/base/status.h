@@ -4,7 +4,7 @@
 
 #include <hone/status.h>
 
-#define HONE_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define HONE_PRINTF(text, first) __attribute__((__format__(__printf__, text, first)))
 #define HONE_MUST_USE __attribute__((warn_unused_result))
 
 /* A new status; the text is cut at 1,000 bytes. Never NULL: without memory it is the static

@@ -10,6 +10,7 @@
 #ifndef HONE_IR_GRAPH_H
 #define HONE_IR_GRAPH_H
 
+#include "base/map.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "ir/type.h"
@@ -32,8 +33,8 @@ typedef struct hone_use {
 
 struct hone_value {
   hone_graph *graph;
-  uint32_t id;           /* unique in the graph, never reused */
-  const char *name;      /* the user's, or made up; unique in the graph; no rule on characters */
+  uint32_t id;           /* unique in its graph (a region counts its own), never reused */
+  const char *name;      /* the user's, or made up; unique in the root; no rule on characters */
   hone_type type;
   hone_place place;
   hone_node *producer;   /* NULL: a constant, or an input of the graph */
@@ -85,9 +86,10 @@ struct hone_graph {
   /* Of the root only: */
   const char **symbols;  /* names of unknown dimensions */
   size_t symbol_count, symbol_room;
+  hone_map names;        /* of all values, regions included: name to hone_value */
+  uint32_t next_name;
   hone_arena storage;
-  void (*release)(void *); /* lets go of what the constants' bytes lie in, such as a mapped file */
-  void *release_argument;
+  struct keeper *kept;   /* what the constants' bytes lie in, such as a mapped file */
 };
 
 HONE_MUST_USE hone_status *hone_graph_new(const char *name, hone_graph **out);
@@ -101,6 +103,14 @@ HONE_MUST_USE hone_status *hone_graph_new_region(hone_node *owner, const char *n
                                                  hone_graph **out);
 /* A deep copy as a root of its own; constants' bytes are shared, so `graph` must outlive it. */
 HONE_MUST_USE hone_status *hone_graph_copy(const hone_graph *graph, hone_graph **out);
+
+/* A copy of `node` at the end of `to`, or before `before`, with its regions. `values` maps the
+ * address of each value of the old graph to its stand-in and takes the node's outputs; constants
+ * not in it yet are made. `out` may be NULL. */
+HONE_MUST_USE hone_status *hone_node_copy(const hone_node *node, hone_graph *to, hone_node *before,
+                                          hone_map *values, hone_node **out);
+/* Rewrites the symbols of a type of `from`'s root into those of `to`'s. */
+HONE_MUST_USE hone_status *hone_type_copy(hone_graph *to, const hone_graph *from, hone_type *type);
 
 /* A symbol: the one with this name, made when new; NULL makes a fresh one of a made-up name. */
 HONE_MUST_USE hone_status *hone_graph_symbol(hone_graph *graph, const char *name, hone_dim *out);
@@ -123,6 +133,11 @@ HONE_MUST_USE hone_status *hone_graph_ints(hone_graph *graph, const char *name, 
 HONE_MUST_USE hone_status *hone_graph_real(hone_graph *graph, const char *name, hone_dtype dtype,
                                            double value, hone_value **out); /* rank 0 */
 HONE_MUST_USE hone_status *hone_graph_output(hone_graph *graph, hone_value *value);
+void hone_graph_set_output(hone_graph *graph, int index, hone_value *value);
+void hone_graph_drop_output(hone_graph *graph, int index);
+void hone_graph_drop_input(hone_graph *graph, int index); /* it must have no use */
+/* The value of this name anywhere under the root; NULL if none. */
+hone_value *hone_graph_find(const hone_graph *graph, const char *name);
 HONE_MUST_USE hone_status *hone_value_rename(hone_value *value, const char *name);
 
 /* Nodes: made with default attributes, outputs of no known type, before `before` or at the end.
@@ -133,6 +148,8 @@ HONE_MUST_USE hone_status *hone_node_new(hone_graph *graph, hone_node *before, c
                                          int output_count, hone_node **out);
 /* Makes output `index` unwanted; it must have no use. */
 void hone_node_drop_output(hone_node *node, int index);
+HONE_MUST_USE hone_status *hone_node_add_output(hone_node *node, const char *name,
+                                                hone_type type, hone_value **out);
 HONE_MUST_USE hone_status *hone_node_add_input(hone_node *node, hone_value *value);
 void hone_node_set_input(hone_node *node, int index, hone_value *value);
 /* Unlinks a node whose outputs have no use. */

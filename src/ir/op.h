@@ -87,6 +87,9 @@ typedef const hone_op *hone_op_lookup(const char *name, size_t size);
  * its outputs. Errors name the node. */
 HONE_MUST_USE hone_status *hone_node_infer(hone_node *node);
 
+/* The attributes of a new node of `op`, each at its default. */
+HONE_MUST_USE hone_status *hone_attrs_default(hone_arena *arena, const hone_op *op,
+                                              hone_attr **out);
 /* Which attribute of the schema has this name; -1 if none. */
 int hone_op_attr_index(const hone_op *op, const char *name, size_t size);
 /* Least and most inputs or outputs that `signature` allows (most INT_MAX with *). */

@@ -1,0 +1,128 @@
+/* The allocator with its counters and faults, and arenas. Room: base. */
+#include "base/memory.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+static _Atomic uint64_t allocations;
+static _Atomic uint64_t fail_number; /* counts down to the allocation that fails; 0 = off */
+static _Atomic bool fail_on;
+
+void hone_alloc_fail_at(uint64_t number, bool from_then_on) {
+  atomic_store(&fail_on, from_then_on);
+  atomic_store(&fail_number, number);
+}
+
+uint64_t hone_alloc_count(void) { return atomic_load_explicit(&allocations, memory_order_relaxed); }
+
+static bool refused(void) {
+  uint64_t number = atomic_load_explicit(&fail_number, memory_order_relaxed);
+  if (number == 0) return false;
+  if (number == 1) {
+    if (!atomic_load(&fail_on)) atomic_store(&fail_number, 0);
+    return true;
+  }
+  atomic_store(&fail_number, number - 1);
+  return false;
+}
+
+static void *counted(void *pointer) {
+  if (pointer) atomic_fetch_add_explicit(&allocations, 1, memory_order_relaxed);
+  return pointer;
+}
+
+void *hone_alloc(size_t size) { return refused() ? NULL : counted(malloc(size ? size : 1)); }
+void *hone_alloc_zero(size_t size) { return refused() ? NULL : counted(calloc(1, size ? size : 1)); }
+void *hone_realloc(void *old, size_t size) {
+  return refused() ? NULL : counted(realloc(old, size ? size : 1));
+}
+
+void *hone_alloc_aligned(size_t alignment, size_t size) {
+  if (refused() || size > SIZE_MAX - alignment) return NULL;
+  void *pointer = NULL;
+  if (posix_memalign(&pointer, alignment, size ? size : 1) != 0) return NULL;
+  return counted(pointer);
+}
+
+void hone_free(void *pointer) { free(pointer); }
+
+struct hone_arena_block {
+  hone_arena_block *next;
+  size_t size; /* of `bytes` */
+  _Alignas(64) unsigned char bytes[];
+};
+
+#define BLOCK_SMALL ((size_t)4096)
+#define BLOCK_LARGE ((size_t)1 << 20)
+
+/* A block with room for `size` bytes: the next kept one if it fits, else a new one after the
+ * current; blocks double in size so that their number stays small. */
+static hone_arena_block *block_for(hone_arena *arena, size_t size) {
+  hone_arena_block **link = arena->current ? &arena->current->next : &arena->first;
+  if (*link && (*link)->size >= size) return *link;
+  size_t wanted = arena->total < BLOCK_SMALL ? BLOCK_SMALL : arena->total;
+  if (wanted > BLOCK_LARGE) wanted = BLOCK_LARGE;
+  if (wanted < size) wanted = size;
+  size_t bytes;
+  if (!hone_add(wanted, sizeof(hone_arena_block), &bytes)) return NULL;
+  hone_arena_block *block = hone_alloc_aligned(64, bytes);
+  if (!block) return NULL;
+  *block = (hone_arena_block){.next = *link, .size = wanted};
+  *link = block;
+  arena->total += wanted;
+  return block;
+}
+
+void *hone_arena_alloc(hone_arena *arena, size_t size) {
+  size_t alignment = size >= 64 ? 64 : 16;
+  if (size > SIZE_MAX / 2) return NULL;
+  size_t at = hone_align_up(arena->used, alignment);
+  if (!arena->current || at > arena->current->size || size > arena->current->size - at) {
+    hone_arena_block *block = block_for(arena, size);
+    if (!block) return NULL;
+    arena->current = block;
+    at = 0;
+  }
+  arena->used = at + size;
+  return arena->current->bytes + at;
+}
+
+void *hone_arena_zero(hone_arena *arena, size_t size) {
+  void *pointer = hone_arena_alloc(arena, size);
+  return pointer ? memset(pointer, 0, size) : NULL;
+}
+
+void *hone_arena_array(hone_arena *arena, size_t count, size_t size) {
+  size_t bytes;
+  return hone_mul(count, size, &bytes) ? hone_arena_zero(arena, bytes) : NULL;
+}
+
+void *hone_arena_copy(hone_arena *arena, const void *data, size_t size) {
+  void *pointer = hone_arena_alloc(arena, size);
+  if (pointer && size) memcpy(pointer, data, size);
+  return pointer;
+}
+
+char *hone_arena_text(hone_arena *arena, const char *text, size_t size) {
+  size_t bytes;
+  if (!hone_add(size, 1, &bytes)) return NULL;
+  char *copy = hone_arena_alloc(arena, bytes);
+  if (!copy) return NULL;
+  if (size) memcpy(copy, text, size);
+  copy[size] = 0;
+  return copy;
+}
+
+void hone_arena_reset(hone_arena *arena) {
+  arena->current = NULL;
+  arena->used = 0;
+}
+
+void hone_arena_free(hone_arena *arena) {
+  for (hone_arena_block *block = arena->first, *next; block; block = next) {
+    next = block->next;
+    hone_free(block);
+  }
+  *arena = (hone_arena){0};
+}
