@@ -1,7 +1,11 @@
 /* The backend contract. Room: backend.
  *
  * A backend runs groups. A group is a node of op `group` whose region (the body) is a convex piece
- * of the graph in canonical ops. Life: candidates and prepare at build, plan when shapes are met,
+ * of the graph in canonical ops. Constants lie inside the body, so that a group's inputs and
+ * outputs are only what changes from run to run. Prepare copies whatever a kernel needs of them
+ * into packs: no kernel reads a body's constants at run, so that the raw weights of a loaded engine
+ * stay untouched on disk. (The reference does; the engine runs those groups itself, by
+ * hone_interpret.) Life: candidates and prepare at build, plan when shapes are met,
  * the phases at run. Read with docs/architecture.md.
  */
 #ifndef HONE_BACKEND_BACKEND_H
