@@ -9,7 +9,8 @@
 
 /* A new status; the text is cut at 1,000 bytes. Never NULL: without memory it is the static
  * out-of-memory status. Text that came from a file goes in through hone_quoted (text.h). */
-HONE_MUST_USE hone_status *hone_error(hone_code code, const char *format, ...) HONE_PRINTF(2, 3);
+HONE_MUST_USE hone_status *hone_error(hone_code code, const char *format, ...) HONE_PRINTF(2, 3)
+    __attribute__((returns_nonnull));
 
 /* Adds an outer place ("node 'conv1'", "initializer 'w'") in front of those it has; returns
  * `status`. NULL stays NULL. */
@@ -17,7 +18,7 @@ HONE_MUST_USE hone_status *hone_error_at(hone_status *status, const char *format
     HONE_PRINTF(2, 3);
 
 /* The static status of a failed allocation. */
-HONE_MUST_USE hone_status *hone_error_memory(void);
+HONE_MUST_USE hone_status *hone_error_memory(void) __attribute__((returns_nonnull));
 
 /* Leaves the function with the status of `call` if that failed. */
 #define HONE_TRY(call)                                                                             \

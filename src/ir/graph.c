@@ -70,15 +70,22 @@ hone_status *hone_graph_new_region(hone_node *owner, const char *name, hone_grap
   return NULL;
 }
 
+static bool find_symbol(const hone_graph *root, const char *name, hone_dim *out) {
+  for (size_t i = 0; i < root->symbol_count; i++) {
+    if (strcmp(root->symbols[i], name) != 0) continue;
+    *out = -1 - (hone_dim)i;
+    return true;
+  }
+  return false;
+}
+
 hone_status *hone_graph_symbol(hone_graph *graph, const char *name, hone_dim *out) {
   hone_graph *root = graph->root;
   char made_up[32];
-  if (name) {
-    for (size_t i = 0; i < root->symbol_count; i++)
-      if (strcmp(root->symbols[i], name) == 0) return *out = -1 - (hone_dim)i, NULL;
-  } else {
-    snprintf(made_up, sizeof made_up, "?%zu", root->symbol_count);
-    name = made_up;
+  if (name && find_symbol(root, name, out)) return NULL;
+  for (size_t number = root->symbol_count; !name; number++) {
+    snprintf(made_up, sizeof made_up, "?%zu", number);
+    if (!find_symbol(root, made_up, out)) name = made_up;
   }
   if (root->symbol_count == root->symbol_room) {
     size_t room = root->symbol_room ? root->symbol_room * 2 : 16;

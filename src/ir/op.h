@@ -87,6 +87,10 @@ typedef const hone_op *hone_op_lookup(const char *name, size_t size);
  * its outputs. Errors name the node. */
 HONE_MUST_USE hone_status *hone_node_infer(hone_node *node);
 
+/* Checks a node against its schema: how many inputs and outputs, which of them are there, required
+ * attributes, choices. Shape rules and references rely on it. Errors name the node. */
+HONE_MUST_USE hone_status *hone_node_check(const hone_node *node);
+
 /* The attributes of a new node of `op`, each at its default. */
 HONE_MUST_USE hone_status *hone_attrs_default(hone_arena *arena, const hone_op *op,
                                               hone_attr **out);
