@@ -40,6 +40,8 @@ void hone_store_int(hone_dtype dtype, void *data, size_t index, int64_t value);
 /* Whole runs at once, any type but STR and COMPLEX. */
 void hone_load_reals(hone_dtype dtype, const void *data, size_t begin, size_t count, double *out);
 void hone_store_reals(hone_dtype dtype, void *data, size_t begin, size_t count, const double *in);
+void hone_load_ints(hone_dtype dtype, const void *data, size_t begin, size_t count, int64_t *out);
+void hone_store_ints(hone_dtype dtype, void *data, size_t begin, size_t count, const int64_t *in);
 
 /* Scalar conversions, round half to even. */
 float hone_f16_to_f32(uint16_t bits);

@@ -1,0 +1,183 @@
+/* The pointwise ops: schema, shape rule and reference of each row of pointwise.def. Room: ops.
+ *
+ * The reference works in blocks: loads up to BLOCK elements of each input as double or 64-bit
+ * integer, computes the row's expression in a plain loop, stores the block with one rounding.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "ops/broadcast.h"
+#include "ops/ops.h"
+
+enum { BLOCK = 256, MAX_INPUTS = 3 };
+enum { F = 1u << HONE_CLASS_FLOAT, S = 1u << HONE_CLASS_SIGNED, U = 1u << HONE_CLASS_UNSIGNED,
+       B = 1u << HONE_CLASS_BOOLEAN };
+enum { SAME = 0, TRUTH = 1 };
+
+/* A block of one input or output. */
+typedef union block {
+  double real[BLOCK];
+  int64_t integer[BLOCK];
+  uint64_t natural[BLOCK];
+} block;
+
+typedef void block_loop(size_t count, const block *x, const block *y, const block *z,
+                        const double *attrs, block *out);
+
+typedef struct meaning {
+  unsigned classes;
+  block_loop *real, *integer, *natural;
+} meaning;
+
+/* What the expressions call. */
+static double sigmoid(double x) { return 1 / (1 + exp(-x)); }
+static double softplus(double x) { return (x > 0 ? x : 0) + log1p(exp(-fabs(x))); }
+static double unit_clamp(double x) { return x < 0 ? 0 : x > 1 ? 1 : x; }
+static double shrink(double x, double bias, double lambd) {
+  return x < -lambd ? x + bias : x > lambd ? x - bias : x != x ? x : 0;
+}
+static double gelu_tanh(double x) {
+  return 0.5 * x * (1 + tanh(M_2_SQRTPI * M_SQRT1_2 * (x + 0.044715 * x * x * x)));
+}
+static double floor_mod(double x, double y) {
+  double rest = fmod(x, y);
+  return rest != 0 && (rest < 0) != (y < 0) ? rest + y : rest;
+}
+static int64_t floor_mod_int(int64_t x, int64_t y) {
+  int64_t rest = x % y;
+  return rest != 0 && (rest < 0) != (y < 0) ? rest + y : rest;
+}
+static uint64_t power_uint(uint64_t x, uint64_t y) {
+  uint64_t result = 1;
+  for (; y; y >>= 1, x *= x)
+    if (y & 1) result *= x;
+  return result;
+}
+/* A negative exponent gives the truncated reciprocal. */
+static int64_t power_int(int64_t x, int64_t y) {
+  if (y >= 0) return (int64_t)power_uint((uint64_t)x, (uint64_t)y);
+  return x == 1 ? 1 : x == -1 ? (y & 1 ? -1 : 1) : 0;
+}
+#define clip_high(x, high) ((x) > (high) ? (high) : (x))
+
+#define LOOP(name, suffix, type, member, expression)                                               \
+  static void name##_##suffix(size_t count, const block *in_x, const block *in_y,                  \
+                              const block *in_z, const double *attrs, block *out) {                \
+    const double a = attrs[0], b = attrs[1];                                                       \
+    (void)a, (void)b;                                                                              \
+    for (size_t i = 0; i < count; i++) {                                                           \
+      type x = in_x->member[i], y = in_y->member[i], z = in_z->member[i];                          \
+      (void)x, (void)y, (void)z;                                                                   \
+      out->member[i] = (type)(expression);                                                         \
+    }                                                                                              \
+  }
+
+static hone_status *pointwise_infer(hone_infer *infer, unsigned classes, int result);
+static hone_status *pointwise_run(hone_reference *ref, const meaning *row);
+
+#define ATTRS(...) __VA_ARGS__
+#define POINTWISE(name_, inputs_, classes_, facts_, result_, attrs_, real_, signed_, unsigned_)    \
+  LOOP(name_, real, double, real, real_)                                                           \
+  LOOP(name_, signed, int64_t, integer, signed_)                                                   \
+  LOOP(name_, unsigned, uint64_t, natural, unsigned_)                                              \
+  static hone_status *name_##_infer(hone_infer *infer) {                                           \
+    return pointwise_infer(infer, classes_, result_);                                           \
+  }                                                                                                \
+  static hone_status *name_##_run(hone_reference *ref) {                                           \
+    static const meaning row = {classes_, name_##_real, name_##_signed, name_##_unsigned};             \
+    return pointwise_run(ref, &row);                                                               \
+  }                                                                                                \
+  const hone_op hone_op_##name_ = {.name = #name_, .inputs = inputs_, .outputs = "out",            \
+                                   .attrs = {attrs_}, .facts = HONE_POINTWISE | (facts_),          \
+                                   .infer = name_##_infer, .reference = name_##_run};
+#include "ops/pointwise.def"
+#undef POINTWISE
+#undef LOOP
+
+static hone_status *pointwise_infer(hone_infer *infer, unsigned classes, int result) {
+  HONE_TRY(hone_infer_broadcast(infer));
+  hone_type *out = &infer->out[0];
+  if (out->dtype && !(classes >> hone_dtype_class_of(out->dtype) & 1))
+    return hone_infer_fail(infer, "does not take %s", hone_dtype_name(out->dtype));
+  if (result == TRUTH) out->dtype = HONE_BOOL;
+  return NULL;
+}
+
+/* The attributes as numbers: a choice is its place in the list. */
+static void attr_values(const hone_node *node, double *out) {
+  for (int i = 0; i < 2 && node->op->attrs[i].name; i++) {
+    const hone_attr_def *def = &node->op->attrs[i];
+    const hone_attr *attr = &node->attrs[i];
+    out[i] = def->kind == HONE_ATTR_REAL ? attr->real : (double)attr->integer;
+    if (def->kind == HONE_ATTR_CHOICE) {
+      const char *at = strstr(def->choices, attr->text);
+      for (const char *c = def->choices; at && c < at; c++) out[i] += *c == '|';
+    }
+  }
+}
+
+/* Fills a block with one value: an element, or what stands for an absent input. */
+static void block_fill(block *out, size_t count, const hone_datum *in, int index,
+                       hone_dtype_class klass, int64_t at) {
+  if (klass == HONE_CLASS_FLOAT) {
+    double value = in ? hone_load_real(in->dtype, in->data, (size_t)at)
+                      : index == 1 ? -INFINITY : INFINITY;
+    for (size_t i = 0; i < count; i++) out->real[i] = value;
+    return;
+  }
+  int64_t lowest = klass == HONE_CLASS_SIGNED ? INT64_MIN : 0;
+  int64_t highest = klass == HONE_CLASS_SIGNED ? INT64_MAX : -1;
+  int64_t value = in ? hone_load_int(in->dtype, in->data, (size_t)at)
+                     : index == 1 ? lowest : highest;
+  for (size_t i = 0; i < count; i++) out->integer[i] = value;
+}
+
+static void block_load(block *out, size_t count, const hone_datum *in, hone_dtype_class klass,
+                       int64_t at, int64_t stride) {
+  bool real = klass == HONE_CLASS_FLOAT;
+  if (stride == 1 && real) hone_load_reals(in->dtype, in->data, (size_t)at, count, out->real);
+  else if (stride == 1) hone_load_ints(in->dtype, in->data, (size_t)at, count, out->integer);
+  else
+    for (size_t i = 0; i < count; i++, at += stride) {
+      if (real) out->real[i] = hone_load_real(in->dtype, in->data, (size_t)at);
+      else out->integer[i] = hone_load_int(in->dtype, in->data, (size_t)at);
+    }
+}
+
+/* One row of the walk, block by block. */
+static void run_row(hone_reference *ref, const meaning *row, const hone_walk *walk, size_t to,
+                    const double *attrs, block *in, block *out) {
+  const hone_datum *y = ref->out[0];
+  hone_dtype_class klass = hone_dtype_class_of(ref->in[0]->dtype);
+  for (size_t begin = 0; begin < walk->row; begin += BLOCK) {
+    size_t count = walk->row - begin < BLOCK ? walk->row - begin : BLOCK;
+    for (int i = 0; i < walk->inputs; i++) {
+      int64_t stride = walk->row_stride[i], at = walk->at[i] + (int64_t)begin * stride;
+      if (!ref->in[i] || stride == 0) {
+        if (begin == 0) block_fill(&in[i], count, ref->in[i], i, klass, at);
+      } else {
+        block_load(&in[i], count, ref->in[i], klass, at, stride);
+      }
+    }
+    if (klass == HONE_CLASS_FLOAT) {
+      row->real(count, &in[0], &in[1], &in[2], attrs, out);
+      hone_store_reals(y->dtype, y->data, to + begin, count, out->real);
+    } else {
+      block_loop *loop = klass == HONE_CLASS_SIGNED ? row->integer : row->natural;
+      loop(count, &in[0], &in[1], &in[2], attrs, out);
+      hone_store_ints(y->dtype, y->data, to + begin, count, out->integer);
+    }
+  }
+}
+
+static hone_status *pointwise_run(hone_reference *ref, const meaning *row) {
+  double attrs[2] = {0, 0};
+  attr_values(ref->node, attrs);
+  hone_walk walk;
+  block *blocks = HONE_NEW_ARRAY(ref->scratch, MAX_INPUTS + 1, block);
+  HONE_TRY_MEMORY(blocks);
+  hone_walk_start(&walk, &ref->out[0]->shape, ref->in, ref->input_count);
+  for (size_t to = 0; hone_walk_next(&walk); to += walk.row)
+    run_row(ref, row, &walk, to, attrs, blocks, &blocks[MAX_INPUTS]);
+  return NULL;
+}
