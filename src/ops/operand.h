@@ -29,7 +29,11 @@ HONE_MUST_USE hone_status *hone_operand_ints(hone_reference *ref, int index, int
 HONE_MUST_USE hone_status *hone_result(hone_reference *ref, int index, hone_numbers *out);
 void hone_result_store(hone_reference *ref, int index, const hone_numbers *numbers);
 
-/* `count` cleared doubles or bytes of scratch. */
+/* Stores a real into any float type, what is beyond the largest finite value as that value; NaN
+ * stays NaN where the type has one, else 0. */
+void hone_store_saturated(hone_dtype dtype, void *data, size_t index, double value);
+
+/* `count` cleared doubles of scratch. */
 HONE_MUST_USE hone_status *hone_scratch_reals(hone_reference *ref, size_t count, double **out);
 
 /* Input `index` where it is given, else NULL. */
@@ -67,7 +71,9 @@ HONE_MUST_USE hone_status *hone_infer_rank(const hone_infer *infer, int index, i
 /* Two dims that must be the same size: the better known of both; false when both are known and
  * differ. */
 bool hone_dim_unify(hone_dim a, hone_dim b, hone_dim *out);
-/* Dimension `axis` of input `index`, or -1 ... as fresh symbol where the rank is unknown. */
+/* Input `index` as reals, where its elements are known; at most `room`. False when not known. */
+bool hone_infer_reals(const hone_infer *infer, int index, double *out, size_t room, size_t *count);
+/* Dimension `axis` of input `index`; a fresh symbol where the rank is unknown. */
 hone_dim hone_infer_dim(hone_infer *infer, int index, int axis);
 
 #endif
