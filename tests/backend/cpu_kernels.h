@@ -1,0 +1,92 @@
+/* What the tests of CPU kernels share: poisoned memory, seeded numbers, running a phase split into
+ * parts, comparing with a result in double. */
+#ifndef HONE_TESTS_CPU_KERNELS_H
+#define HONE_TESTS_CPU_KERNELS_H
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "backend/cpu/finish.h"
+#include "base/memory.h"
+#include "check.h"
+
+static inline float *floats(size_t count) {
+  float *p = hone_alloc_aligned(64, count * sizeof(float) + 64);
+  if (!p) abort();
+  for (size_t i = 0; i < count; i++) p[i] = NAN;
+  return p;
+}
+
+/* Seeded numbers in -1..1. */
+static inline float *random_floats(size_t count, uint32_t seed) {
+  float *p = floats(count);
+  for (size_t i = 0; i < count; i++) {
+    seed = seed * 1664525u + 1013904223u;
+    p[i] = (float)((int32_t)(seed >> 8) - (1 << 23)) / (float)(1 << 23);
+  }
+  return p;
+}
+
+/* Runs the phases as `parts` workers would, one after the other, on poisoned scratch. */
+static inline void run_parts(hone_kernel_phase *const *phases, int count, const void *args,
+                             const void *const *in, void *out, size_t scratch, int parts) {
+  void *outs[] = {out};
+  unsigned char *bytes = hone_alloc_aligned(64, scratch + 64);
+  if (!bytes) abort();
+  memset(bytes, 0xff, scratch + 64); /* NaN as floats */
+  hone_kernel_io io = {(void *const *)in, outs, bytes};
+  for (int phase = 0; phase < count; phase++) {
+    for (int part = 0; part < parts; part++) phases[phase](args, &io, part, parts);
+  }
+  for (int i = 0; i < 64; i++) {
+    if (bytes[scratch + (size_t)i] != 0xff) {
+      fprintf(stderr, "wrote beyond the scratch\n");
+      check_failed++;
+      break;
+    }
+  }
+  hone_free(bytes);
+}
+
+static const int test_parts[] = {1, 2, 3, 5};
+
+/* The formulas of finish.h in double. */
+static inline double activation_in_double(hone_activation f, double x) {
+  switch (f.kind) {
+    case HONE_ACTIVATION_CLAMP:
+      return fmin(fmax(x, f.a), f.b);
+    case HONE_ACTIVATION_LEAKY_RELU:
+      return x < 0 ? f.a * x : x;
+    case HONE_ACTIVATION_ELU:
+      return x < 0 ? f.a * expm1(x) : x;
+    case HONE_ACTIVATION_SIGMOID:
+      return 1 / (1 + exp(-x));
+    case HONE_ACTIVATION_TANH:
+      return tanh(x);
+    case HONE_ACTIVATION_SILU:
+      return x / (1 + exp(-f.a * x));
+    case HONE_ACTIVATION_HARD_SIGMOID:
+      return fmin(fmax(f.a * x + f.b, 0), 1);
+    case HONE_ACTIVATION_HARD_SWISH:
+      return x * fmin(fmax(x / 6 + 0.5, 0), 1);
+    case HONE_ACTIVATION_GELU_ERF:
+      return x * (1 + erf(x / sqrt(2))) / 2;
+    case HONE_ACTIVATION_GELU_TANH:
+      return x * (1 + tanh(sqrt(2 / M_PI) * (x + 0.044715 * x * x * x))) / 2;
+    case HONE_ACTIVATION_NONE:
+    case HONE_ACTIVATION_COUNT:
+      break;
+  }
+  return x;
+}
+
+/* |got - want| <= bound for a sum of `terms` products whose magnitudes add up to `size`: the
+ * classical bound with its worst case replaced by 8 times the square root, plus the activation's
+ * own error. */
+static inline bool close_enough(float got, double want, double size, size_t terms) {
+  double bound = (8 * sqrt((double)terms + 4) * size + 8 * fabs(want) + 2) * FLT_EPSILON / 2;
+  return fabs((double)got - want) <= bound;
+}
+
+#endif
