@@ -6,8 +6,8 @@
  * worker. It must be right for any 1 <= parts, and must give the same bits for every `parts`:
  * parts split outputs, never a reduction; reductions follow a fixed tree.
  *
- * `scratch` is `scratch_size(args) * parts` bytes in all, 64-byte aligned, shared by the phases of
- * the step: a kernel that wants private scratch takes its own slice by `part`.
+ * `scratch` is 64-byte aligned and shared by the phases of the step: first what all parts share,
+ * then a slice for each part (hone_kernel_plan).
  */
 #ifndef HONE_BACKEND_CPU_KERNEL_H
 #define HONE_BACKEND_CPU_KERNEL_H
@@ -22,5 +22,15 @@ typedef struct hone_kernel_io {
 } hone_kernel_io;
 
 typedef void hone_kernel_phase(const void *args, const hone_kernel_io *io, int part, int parts);
+
+#define HONE_KERNEL_PHASES 4
+
+/* A kernel made ready for known sizes: what a step of a plan needs of it. */
+typedef struct hone_kernel_plan {
+  hone_kernel_phase *phases[HONE_KERNEL_PHASES];
+  int phase_count;
+  const void *args;
+  size_t shared_scratch, part_scratch; /* bytes, multiples of 64; for n parts shared + n * part */
+} hone_kernel_plan;
 
 #endif

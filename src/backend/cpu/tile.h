@@ -52,6 +52,10 @@ typedef struct hone_tile_set {
       *run[HONE_TILE_MOST_VECTORS + 1][HONE_TILE_MOST_ROWS + 1]; /* [vectors][rows] */
 } hone_tile_set;
 
+extern const hone_tile_set hone_tiles_f32_plain;
+#if defined(__x86_64__)
+extern const hone_tile_set hone_tiles_f32_avx512, hone_tiles_f32_avx2;
+#endif
 /* Every set compiled in, the fastest first, NULL last. Which of them run here: hone_isa_runs. */
 extern const hone_tile_set *const hone_tile_sets_f32[];
 

@@ -10,7 +10,7 @@
 TILES(1)
 TILES(2)
 
-static const hone_tile_set hone_tiles_f32_plain = {
+const hone_tile_set hone_tiles_f32_plain = {
     .name = "f32_plain",
     .isa = HONE_ISA_PLAIN,
     .lanes = VF_LANES,
@@ -18,8 +18,6 @@ static const hone_tile_set hone_tiles_f32_plain = {
     .height = HEIGHT,
     .run = {{NULL}, ROW(1), ROW(2)},
 };
-
-extern const hone_tile_set hone_tiles_f32_avx512, hone_tiles_f32_avx2;
 
 const hone_tile_set *const hone_tile_sets_f32[] = {
 #if defined(__x86_64__)

@@ -15,7 +15,6 @@
 TILES(1)
 TILES(2)
 
-extern const hone_tile_set hone_tiles_f32_avx2;
 const hone_tile_set hone_tiles_f32_avx2 = {
     .name = "f32_avx2",
     .isa = HONE_ISA_AVX2,

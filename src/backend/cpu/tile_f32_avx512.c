@@ -18,7 +18,6 @@ TILES(2)
 TILES(3)
 TILES(4)
 
-extern const hone_tile_set hone_tiles_f32_avx512;
 const hone_tile_set hone_tiles_f32_avx512 = {
     .name = "f32_avx512",
     .isa = HONE_ISA_AVX512,

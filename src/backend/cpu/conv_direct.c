@@ -1,0 +1,254 @@
+/* Convolution as matrix multiplication by row pointers. Room: backend/cpu. */
+#include "backend/cpu/conv_direct.h"
+
+#include <string.h>
+
+#include "backend/cpu/gemm.h"
+#include "base/pool.h"
+
+enum { D = HONE_CONV_DEPTH, H = HONE_CONV_HEIGHT, W = HONE_CONV_WIDTH };
+
+/* Channels up to which copying the input into padded rows pays. */
+#define ROWS_MOST_CHANNELS 8
+
+typedef struct direct {
+  hone_sweep sweep;
+  hone_conv conv;
+  size_t padded_width;   /* conv_rows: pixels in a row of the copy */
+  size_t shared_scratch; /* conv_rows: bytes of the copy */
+} direct;
+
+bool hone_conv_direct_accepts(const hone_conv *conv) {
+  return !conv->x_planar;
+}
+
+bool hone_conv_gemm_accepts(const hone_conv *conv) {
+  bool unit = hone_conv_taps(conv) == 1 && !conv->x_planar;
+  for (int i = 0; i < HONE_CONV_DIMENSIONS; i++) unit = unit && conv->stride[i] == 1;
+  return unit;
+}
+
+bool hone_conv_rows_accepts(const hone_conv *conv) {
+  return conv->groups == 1 && conv->in_channels <= ROWS_MOST_CHANNELS && conv->dilation[W] == 1;
+}
+
+size_t hone_conv_direct_pack_size(const hone_conv_kernel *kernel, const hone_conv *conv) {
+  return hone_pack_size(kernel->tiles, conv->groups, hone_conv_taps(conv),
+                        conv->in_channels / conv->groups, conv->out_channels / conv->groups);
+}
+
+void hone_conv_direct_pack(const hone_conv_kernel *kernel, const hone_conv *conv,
+                           hone_conv_weights weights, float *packed) {
+  size_t columns = conv->out_channels / conv->groups;
+  hone_weight_strides strides = {.group = (ptrdiff_t)columns * weights.out_channel,
+                                 .tap = weights.tap,
+                                 .depth = weights.in_channel,
+                                 .column = weights.out_channel};
+  hone_pack_weights(kernel->tiles, conv->groups, hone_conv_taps(conv),
+                    conv->in_channels / conv->groups, columns, weights.data, strides, packed);
+}
+
+static hone_sweep sweep_of(const hone_conv_kernel *kernel, const hone_conv *conv,
+                           const float *packed) {
+  return (hone_sweep){.tiles = kernel->tiles,
+                      .rows = hone_conv_pixels(conv),
+                      .groups = conv->groups,
+                      .columns = conv->out_channels / conv->groups,
+                      .taps = hone_conv_taps(conv),
+                      .depth = conv->in_channels / conv->groups,
+                      .weights = packed,
+                      .out = conv->y,
+                      .out_stride = conv->y_stride,
+                      .finish = conv->finish};
+}
+
+/* ---- conv_gemm ---- */
+
+hone_status *hone_conv_gemm_plan(const hone_conv_kernel *kernel, const hone_conv *conv,
+                                 const float *packed, hone_arena *arena, hone_kernel_plan *out) {
+  for (int i = 0; i < HONE_CONV_DIMENSIONS; i++) {
+    if (conv->pad[i] != 0 || conv->in[i] != conv->out[i])
+      return hone_error(HONE_UNSUPPORTED, "conv_gemm takes no padding");
+  }
+  hone_gemm *gemm = HONE_NEW(arena, hone_gemm);
+  HONE_TRY_MEMORY(gemm);
+  *gemm = (hone_gemm){
+      .sweep = sweep_of(kernel, conv, packed), .a = conv->x, .a_stride = conv->x_stride};
+  hone_sweep_plan(&gemm->sweep);
+  *out = (hone_kernel_plan){.phases = {hone_gemm_run},
+                            .phase_count = 1,
+                            .args = gemm,
+                            .part_scratch = hone_sweep_scratch(&gemm->sweep)};
+  return NULL;
+}
+
+/* ---- conv_direct ---- */
+
+/* An output pixel, and the input coordinate under its first tap. */
+typedef struct pixel {
+  size_t image, at[HONE_CONV_DIMENSIONS];
+} pixel;
+
+static pixel pixel_at(const hone_conv *conv, size_t row) {
+  pixel p;
+  for (int i = HONE_CONV_DIMENSIONS - 1; i >= 0; i--) {
+    p.at[i] = row % conv->out[i];
+    row /= conv->out[i];
+  }
+  p.image = row;
+  return p;
+}
+
+static void step_pixel(const hone_conv *conv, pixel *p) {
+  for (int i = HONE_CONV_DIMENSIONS - 1; i >= 0; i--) {
+    if (++p->at[i] < conv->out[i]) return;
+    p->at[i] = 0;
+  }
+  p->image++;
+}
+
+/* The input coordinate of a pixel's tap; at least in[i], as an unsigned number, when outside. */
+static inline size_t coordinate(const hone_conv *conv, const pixel *p, int i, size_t tap) {
+  return p->at[i] * conv->stride[i] + tap * conv->dilation[i] - (size_t)conv->pad[i];
+}
+
+/* Pointers of one pixel's taps: table[tap * HONE_TILE_ROWS]. */
+static void fill_pixel(const hone_conv *conv, const float *x, const pixel *p, const void *zeros,
+                       const void **table) {
+  for (size_t kd = 0; kd < conv->kernel[D]; kd++) {
+    size_t d = coordinate(conv, p, D, kd);
+    for (size_t kh = 0; kh < conv->kernel[H]; kh++) {
+      size_t h = coordinate(conv, p, H, kh), w = coordinate(conv, p, W, 0);
+      bool inside = d < conv->in[D] && h < conv->in[H];
+      size_t line = ((p->image * conv->in[D] + d) * conv->in[H] + h) * conv->in[W];
+      for (size_t kw = 0; kw < conv->kernel[W]; kw++, w += conv->dilation[W]) {
+        *table = inside && w < conv->in[W] ? x + (ptrdiff_t)(line + w) * conv->x_stride : zeros;
+        table += HONE_TILE_ROWS;
+      }
+    }
+  }
+}
+
+static void fill_direct(const void *args, const hone_kernel_io *io, size_t row, size_t count,
+                        const void *zeros, const void **table) {
+  const hone_conv *conv = &((const direct *)args)->conv;
+  pixel p = pixel_at(conv, row);
+  for (size_t i = 0; i < count; i++, step_pixel(conv, &p))
+    fill_pixel(conv, io->in[conv->x], &p, zeros, table + i);
+}
+
+static void run_direct(const void *args, const hone_kernel_io *io, int part, int parts) {
+  const direct *a = args;
+  char *scratch = (char *)io->scratch + (size_t)part * hone_sweep_scratch(&a->sweep);
+  hone_sweep_run(&a->sweep, fill_direct, a, io, scratch, part, parts);
+}
+
+hone_status *hone_conv_direct_plan(const hone_conv_kernel *kernel, const hone_conv *conv,
+                                   const float *packed, hone_arena *arena, hone_kernel_plan *out) {
+  direct *a = HONE_NEW(arena, direct);
+  HONE_TRY_MEMORY(a);
+  *a = (direct){.sweep = sweep_of(kernel, conv, packed), .conv = *conv};
+  hone_sweep_plan(&a->sweep);
+  *out = (hone_kernel_plan){.phases = {run_direct},
+                            .phase_count = 1,
+                            .args = a,
+                            .part_scratch = hone_sweep_scratch(&a->sweep)};
+  return NULL;
+}
+
+/* ---- conv_rows ---- */
+
+/* Copies pixels first..last of a row of x; channel c of pixel w is at x[w * step + c * plane]. */
+static void copy_pixels(const float *x, size_t count, size_t channels, ptrdiff_t step,
+                        ptrdiff_t plane, float *to) {
+  if (channels == 3) { /* colour pictures */
+    for (size_t w = 0; w < count; w++, x += step, to += 3) {
+      to[0] = x[0], to[1] = x[plane], to[2] = x[2 * plane];
+    }
+    return;
+  }
+  for (size_t w = 0; w < count; w++, x += step) {
+    for (size_t c = 0; c < channels; c++) *to++ = x[(ptrdiff_t)c * plane];
+  }
+}
+
+/* Phase 1: the lines of all images, with their padding left and right. */
+static void copy_rows(const void *args, const hone_kernel_io *io, int part, int parts) {
+  const direct *a = args;
+  const hone_conv *conv = &a->conv;
+  size_t channels = conv->in_channels, planes = conv->in[D] * conv->in[H], begin, end;
+  size_t width = conv->in[W], left = conv->pad[W] > 0 ? (size_t)conv->pad[W] : 0;
+  size_t crop = conv->pad[W] < 0 ? (size_t)-conv->pad[W] : 0;
+  if (left > a->padded_width) left = a->padded_width;
+  size_t inside = width > crop ? width - crop : 0;
+  if (inside > a->padded_width - left) inside = a->padded_width - left;
+  hone_split(conv->batch * planes, 1, part, parts, &begin, &end);
+  for (size_t line = begin; line < end; line++) {
+    float *to = (float *)io->scratch + line * a->padded_width * channels;
+    float *rest = to + (left + inside) * channels;
+    memset(to, 0, left * channels * sizeof(float));
+    memset(rest, 0, (a->padded_width - left - inside) * channels * sizeof(float));
+    const float *x = io->in[conv->x];
+    ptrdiff_t step = conv->x_planar ? 1 : conv->x_stride, plane = 1;
+    if (conv->x_planar) {
+      plane = (ptrdiff_t)(planes * width);
+      x += (line / planes * channels * planes + line % planes) * width;
+    } else {
+      x += (ptrdiff_t)(line * width) * step;
+    }
+    copy_pixels(x + (ptrdiff_t)crop * step, inside, channels, step, plane, to + left * channels);
+  }
+}
+
+static void fill_from_rows(const void *args, const hone_kernel_io *io, size_t row, size_t count,
+                           const void *zeros, const void **table) {
+  const direct *a = args;
+  const hone_conv *conv = &a->conv;
+  size_t step = conv->stride[W] * conv->in_channels,
+         line_floats = a->padded_width * conv->in_channels;
+  pixel p = pixel_at(conv, row);
+  for (size_t i = 0; i < count; i++, step_pixel(conv, &p)) {
+    const void **to = table + i;
+    const float *first = (const float *)io->scratch + p.at[W] * step;
+    for (size_t kd = 0; kd < conv->kernel[D]; kd++) {
+      size_t d = coordinate(conv, &p, D, kd);
+      for (size_t kh = 0; kh < conv->kernel[H]; kh++, to += HONE_TILE_ROWS) {
+        size_t h = coordinate(conv, &p, H, kh);
+        bool inside = d < conv->in[D] && h < conv->in[H];
+        size_t line = (p.image * conv->in[D] + d) * conv->in[H] + h;
+        *to = inside ? first + line * line_floats : zeros;
+      }
+    }
+  }
+}
+
+static void run_rows(const void *args, const hone_kernel_io *io, int part, int parts) {
+  const direct *a = args;
+  char *scratch =
+      (char *)io->scratch + a->shared_scratch + (size_t)part * hone_sweep_scratch(&a->sweep);
+  hone_sweep_run(&a->sweep, fill_from_rows, a, io, scratch, part, parts);
+}
+
+hone_status *hone_conv_rows_plan(const hone_conv_kernel *kernel, const hone_conv *conv,
+                                 const float *packed, hone_arena *arena, hone_kernel_plan *out) {
+  size_t floats, last = conv->out[W] ? conv->out[W] - 1 : 0, width;
+  if (!hone_mul(last, conv->stride[W], &width) || !hone_add(width, conv->kernel[W], &width) ||
+      !hone_mul(width, conv->in_channels, &floats) ||
+      !hone_mul(floats, conv->batch * conv->in[D] * conv->in[H], &floats) || floats > SIZE_MAX / 8)
+    return hone_error(HONE_LIMIT, "the padded input of a convolution does not fit in memory");
+  direct *a = HONE_NEW(arena, direct);
+  HONE_TRY_MEMORY(a);
+  *a = (direct){.sweep = sweep_of(kernel, conv, packed),
+                .conv = *conv,
+                .padded_width = width,
+                .shared_scratch = hone_align_up(floats * sizeof(float), 64)};
+  a->sweep.taps = conv->kernel[D] * conv->kernel[H];
+  a->sweep.depth = conv->kernel[W] * conv->in_channels;
+  hone_sweep_plan(&a->sweep);
+  *out = (hone_kernel_plan){.phases = {copy_rows, run_rows},
+                            .phase_count = 2,
+                            .args = a,
+                            .shared_scratch = a->shared_scratch,
+                            .part_scratch = hone_sweep_scratch(&a->sweep)};
+  return NULL;
+}

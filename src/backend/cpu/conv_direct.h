@@ -1,0 +1,27 @@
+/* Convolution as matrix multiplication by row pointers, without a copy of the input.
+ * Room: backend/cpu. Rows of the table in conv.h; all three pack weights alike.
+ *
+ * conv_gemm    1x1 with stride 1 and no padding: rows of x as they lie
+ * conv_direct  everything: a pointer for each pixel and tap, zeros outside
+ * conv_rows    few channels (a net's first layer): x is first copied into rows with their padding,
+ *              so that one run of the width's taps and channels is contiguous; takes planar x too
+ */
+#ifndef HONE_BACKEND_CPU_CONV_DIRECT_H
+#define HONE_BACKEND_CPU_CONV_DIRECT_H
+
+#include "backend/cpu/conv.h"
+
+bool hone_conv_gemm_accepts(const hone_conv *conv);
+bool hone_conv_direct_accepts(const hone_conv *conv);
+bool hone_conv_rows_accepts(const hone_conv *conv);
+size_t hone_conv_direct_pack_size(const hone_conv_kernel *kernel, const hone_conv *conv);
+void hone_conv_direct_pack(const hone_conv_kernel *kernel, const hone_conv *conv,
+                           hone_conv_weights weights, float *packed);
+hone_status *hone_conv_gemm_plan(const hone_conv_kernel *kernel, const hone_conv *conv,
+                                 const float *packed, hone_arena *arena, hone_kernel_plan *out);
+hone_status *hone_conv_direct_plan(const hone_conv_kernel *kernel, const hone_conv *conv,
+                                   const float *packed, hone_arena *arena, hone_kernel_plan *out);
+hone_status *hone_conv_rows_plan(const hone_conv_kernel *kernel, const hone_conv *conv,
+                                 const float *packed, hone_arena *arena, hone_kernel_plan *out);
+
+#endif
