@@ -1,6 +1,6 @@
 /* Share of the processor's peak that the CPU kernels reach, on the layers of real nets, one thread.
  *
- *   cpu_kernels [family]      gemm, conv, depthwise, winograd, attention; all when none is named
+ *   cpu_kernels [family [isa]]   gemm, conv; avx512, avx2, plain; all when none is named
  *
  * The peak is measured by the program itself. Times are the least of many runs: other work on the
  * machine only adds. */
@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "backend/cpu/conv.h"
 #include "backend/cpu/gemm.h"
 #include "backend/cpu/simd.h"
 #include "base/memory.h"
@@ -30,7 +31,7 @@ static float *numbers(size_t count) {
 }
 
 typedef struct work {
-  hone_kernel_phase *phases[3];
+  hone_kernel_phase *phases[HONE_KERNEL_PHASES];
   int phase_count;
   const void *args;
   hone_kernel_io io;
@@ -78,7 +79,7 @@ static void measure_peak(const hone_tile_set *tiles) {
 }
 
 static void report(const char *what, double multiply_adds, double took) {
-  printf("  %-44s %9.1f us  %.3f of peak\n", what, took * 1e6, multiply_adds / took / peak);
+  printf("  %-60s %9.1f us  %.3f of peak\n", what, took * 1e6, multiply_adds / took / peak);
 }
 
 static void bench_gemm(const hone_tile_set *tiles) {
@@ -117,16 +118,94 @@ static void bench_gemm(const hone_tile_set *tiles) {
   }
 }
 
+typedef struct layer {
+  const char *net;
+  size_t size, channels, columns, kernel, stride, groups; /* square pictures */
+} layer;
+
+static const layer layers[] = {
+    {"resnet", 224, 3, 64, 7, 2, 1},           {"resnet", 56, 64, 64, 3, 1, 1},
+    {"resnet", 28, 128, 128, 3, 1, 1},         {"resnet", 14, 256, 256, 3, 1, 1},
+    {"resnet", 7, 512, 512, 3, 1, 1},          {"resnet", 56, 128, 128, 3, 2, 1},
+    {"resnet", 56, 256, 512, 1, 2, 1},         {"mobilenet", 224, 3, 32, 3, 2, 1},
+    {"mobilenet", 112, 32, 32, 3, 1, 32},      {"mobilenet", 112, 96, 96, 3, 2, 96},
+    {"mobilenet", 56, 144, 144, 3, 1, 144},    {"mobilenet", 28, 192, 192, 3, 1, 192},
+    {"mobilenet", 14, 576, 576, 3, 1, 576},    {"mobilenet", 7, 960, 960, 3, 1, 960},
+    {"efficientnet", 28, 240, 240, 5, 1, 240}, {"efficientnet", 28, 240, 240, 5, 2, 240},
+    {"resnext", 56, 128, 128, 3, 1, 32},
+};
+
+static hone_conv conv_of(const layer *l, const float *bias) {
+  size_t out = (l->size + l->stride - 1) / l->stride;
+  ptrdiff_t pad = (ptrdiff_t)l->kernel / 2;
+  return (hone_conv){
+      .kernel = {1, l->kernel, l->kernel},
+      .stride = {1, l->stride, l->stride},
+      .dilation = {1, 1, 1},
+      .groups = l->groups,
+      .in_channels = l->channels,
+      .out_channels = l->columns,
+      .batch = 1,
+      .in = {1, l->size, l->size},
+      .out = {1, out, out},
+      .pad = {0, pad, pad},
+      .x_stride = (ptrdiff_t)l->channels,
+      .y_stride = (ptrdiff_t)l->columns,
+      .finish = {.bias = bias, .residual = -1, .activation = {HONE_ACTIVATION_CLAMP, 0, INFINITY}}};
+}
+
+static void bench_layer(const layer *l, const hone_conv_kernel *kernel) {
+  float *bias = numbers(l->columns);
+  hone_conv conv = conv_of(l, bias);
+  if (!kernel->accepts(&conv)) {
+    hone_free(bias);
+    return;
+  }
+  size_t taps = l->kernel * l->kernel, in_group = l->channels / l->groups;
+  float *w = numbers(taps * in_group * l->columns), *x = numbers(l->size * l->size * l->channels);
+  float *y = numbers(hone_conv_pixels(&conv) * l->columns);
+  float *packed = numbers(kernel->pack_size(kernel, &conv));
+  hone_conv_weights weights = {w, (ptrdiff_t)(taps * in_group), (ptrdiff_t)taps, 1};
+  kernel->pack(kernel, &conv, weights, packed);
+  hone_arena arena = {0};
+  hone_kernel_plan plan;
+  hone_status *status = kernel->plan(kernel, &conv, packed, &arena, &plan);
+  if (status) {
+    hone_status_free(status);
+  } else {
+    void *in[] = {x}, *out[] = {y};
+    void *scratch = hone_alloc_aligned(64, plan.shared_scratch + plan.part_scratch + 64);
+    work run = {.phase_count = plan.phase_count, .args = plan.args, .io = {in, out, scratch}};
+    memcpy(run.phases, plan.phases, sizeof(run.phases));
+    char name[96];
+    snprintf(name, sizeof(name), "%s %zu^2 %zu>%zu %zux%zu/%zu g%zu %s", l->net, l->size,
+             l->channels, l->columns, l->kernel, l->kernel, l->stride, l->groups, kernel->name);
+    report(name, (double)hone_conv_pixels(&conv) * (double)(taps * in_group * l->columns),
+           seconds(&run));
+    hone_free(scratch);
+  }
+  hone_arena_free(&arena);
+  hone_free(w), hone_free(x), hone_free(y), hone_free(packed), hone_free(bias);
+}
+
+static void bench_conv(const hone_tile_set *tiles) {
+  puts("convolution, bias and relu: size^2 channels>columns kernel/stride groups");
+  for (size_t i = 0; i < sizeof(layers) / sizeof(*layers); i++) {
+    for (const hone_conv_kernel *const *k = hone_conv_kernels; *k; k++) {
+      if ((*k)->isa == tiles->isa) bench_layer(&layers[i], *k);
+    }
+  }
+}
+
 static const struct {
   const char *name;
   void (*run)(const hone_tile_set *);
-} families[] = {{"gemm", bench_gemm}};
+} families[] = {{"gemm", bench_gemm}, {"conv", bench_conv}};
 
+/* With an instruction set named, only that. */
 int main(int count, char **names) {
   for (const hone_tile_set *const *set = hone_tile_sets_f32; *set; set++) {
-    if (!hone_isa_runs((*set)->isa) ||
-        ((*set)->isa == HONE_ISA_PLAIN && set != hone_tile_sets_f32 && count < 3))
-      continue;
+    if (!hone_isa_runs((*set)->isa) || (count > 2 && !strstr((*set)->name, names[2]))) continue;
     measure_peak(*set);
     for (size_t i = 0; i < sizeof(families) / sizeof(*families); i++) {
       if (count < 2 || !strcmp(names[1], families[i].name)) families[i].run(*set);

@@ -1,11 +1,10 @@
 /* The loop nest around the tiles: packing, blocking, splitting. Room: backend/cpu. */
 #include "backend/cpu/sweep.h"
 
-#include <math.h>
 #include <string.h>
 
+#include "backend/cpu/share.h"
 #include "base/memory.h"
-#include "base/pool.h"
 
 /* Weights up to this size stay in the second-level cache while rows stream by; beyond it a block
  * of rows of BLOCK_BYTES stays and panels stream by. Measured: the order matters within 2 %. */
@@ -78,11 +77,6 @@ size_t hone_sweep_scratch(const hone_sweep *sweep) {
   return hone_align_up(table_bytes(sweep) + sweep->groups * sweep->depth * sizeof(float), 64);
 }
 
-/* A part's rectangle: rows, and panels counted through all groups. */
-typedef struct share {
-  size_t row, row_end, panel, panel_end;
-} share;
-
 static size_t panels_of_group(const hone_sweep *sweep) {
   size_t vectors = ceil_divide(sweep->columns, (size_t)sweep->tiles->lanes), panels = 0;
   while (vectors) {
@@ -92,29 +86,14 @@ static size_t panels_of_group(const hone_sweep *sweep) {
   return panels;
 }
 
-/* Of all grids of `parts` rectangles: the one whose largest has the fewest tiles; then the one
- * whose parts together read least. */
-static share share_of(const hone_sweep *sweep, size_t panels, int part, int parts) {
-  size_t height = (size_t)sweep->tiles->height, tiles = ceil_divide(sweep->rows, height);
-  double row_bytes = (double)sweep->rows,
-         column_bytes = (double)sweep->columns * (double)sweep->taps;
-  size_t best_tiles = SIZE_MAX;
-  double best_read = INFINITY;
-  int best = 1;
-  for (int down = 1; down <= parts; down++) {
-    if (parts % down) continue;
-    int across = parts / down;
-    size_t most = ceil_divide(tiles, (size_t)down) * ceil_divide(panels, (size_t)across);
-    double read = row_bytes * across + column_bytes * down;
-    if (most < best_tiles || (most == best_tiles && read < best_read)) {
-      best = down, best_tiles = most, best_read = read;
-    }
-  }
-  share s;
-  int across = parts / best;
-  hone_split(sweep->rows, height, part / across, best, &s.row, &s.row_end);
-  hone_split(panels, 1, part % across, across, &s.panel, &s.panel_end);
-  return s;
+/* A part's rows and panels, panels counted through all groups. */
+static hone_share share_of(const hone_sweep *sweep, size_t panels, int part, int parts) {
+  size_t height = (size_t)sweep->tiles->height;
+  hone_share share = hone_share_of(ceil_divide(sweep->rows, height), panels, (double)sweep->rows,
+                                   (double)sweep->columns * (double)sweep->taps, part, parts);
+  share.row = smaller(share.row * height, sweep->rows);
+  share.row_end = smaller(share.row_end * height, sweep->rows);
+  return share;
 }
 
 /* Where a panel lies: its group, its first column there, its vectors. */
@@ -193,8 +172,8 @@ void hone_sweep_run(const hone_sweep *sweep, hone_sweep_fill *fill, const void *
                     const hone_kernel_io *io, void *scratch, int part, int parts) {
   size_t height = (size_t)sweep->tiles->height, per_group = panels_of_group(sweep);
   size_t table_step = sweep->taps * HONE_TILE_ROWS;
-  share mine = share_of(sweep, per_group * sweep->groups, part, parts);
-  if (mine.row == mine.row_end || mine.panel == mine.panel_end) return;
+  hone_share mine = share_of(sweep, per_group * sweep->groups, part, parts);
+  if (mine.row == mine.row_end || mine.column == mine.column_end) return;
   const void **table = scratch;
   void *zeros = (char *)scratch + table_bytes(sweep);
   memset(zeros, 0, sweep->groups * sweep->depth * sizeof(float));
@@ -208,7 +187,7 @@ void hone_sweep_run(const hone_sweep *sweep, hone_sweep_fill *fill, const void *
       size_t from = rows * t / tiles, to = rows * (t + 1) / tiles;
       fill(args, io, row + from, to - from, zeros, table + t * table_step);
     }
-    for (size_t panel = mine.panel; panel < mine.panel_end; panel++) {
+    for (size_t panel = mine.column; panel < mine.column_end; panel++) {
       place at = panel_place(sweep, panel, per_group);
       start_panel(&p, at);
       for (size_t t = 0; t < tiles; t++) {

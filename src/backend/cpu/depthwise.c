@@ -1,0 +1,189 @@
+/* Depthwise convolution: packing, windows, splitting. Room: backend/cpu. */
+#include "backend/cpu/depthwise.h"
+
+#include <string.h>
+
+#include "backend/cpu/share.h"
+
+enum { D = HONE_CONV_DEPTH, H = HONE_CONV_HEIGHT, W = HONE_CONV_WIDTH };
+
+typedef struct depthwise {
+  hone_conv conv;
+  const hone_depthwise_set *set;
+  hone_isa isa;
+  const float *weights;
+  hone_window_kind kind;
+  size_t window_width; /* taps that one line of the window serves: 1 for HONE_WINDOW_1 */
+  size_t part_scratch;
+} depthwise;
+
+bool hone_depthwise_accepts(const hone_conv *conv) {
+  return conv->groups == conv->in_channels && conv->in_channels == conv->out_channels &&
+         !conv->x_planar;
+}
+
+size_t hone_depthwise_pack_size(const hone_conv_kernel *kernel, const hone_conv *conv) {
+  const hone_depthwise_set *set = kernel->functions;
+  size_t size, lanes = (size_t)set->lanes;
+  if (!hone_add(conv->in_channels, lanes - 1, &size)) return 0;
+  return hone_mul(size - size % lanes, hone_conv_taps(conv), &size) ? size : 0;
+}
+
+void hone_depthwise_pack(const hone_conv_kernel *kernel, const hone_conv *conv,
+                         hone_conv_weights weights, float *packed) {
+  const hone_depthwise_set *set = kernel->functions;
+  size_t lanes = (size_t)set->lanes, taps = hone_conv_taps(conv);
+  for (size_t first = 0; first < conv->in_channels; first += lanes) {
+    for (size_t t = 0; t < taps; t++) {
+      for (size_t c = first; c < first + lanes; c++) {
+        ptrdiff_t at = (ptrdiff_t)c * weights.out_channel + (ptrdiff_t)t * weights.tap;
+        *packed++ = c < conv->in_channels ? weights.data[at] : 0;
+      }
+    }
+  }
+}
+
+static hone_window_kind kind_of(const hone_conv *conv) {
+  size_t width = conv->kernel[W], stride = conv->stride[W];
+  if (conv->dilation[W] != 1 || stride > 2) return HONE_WINDOW_1;
+  if (width == 3) return stride == 1 ? HONE_WINDOW_3_1 : HONE_WINDOW_3_2;
+  if (width == 5) return stride == 1 ? HONE_WINDOW_5_1 : HONE_WINDOW_5_2;
+  return HONE_WINDOW_1;
+}
+
+/* Input pixels that a tile of `pixels` reads in one line of its window. */
+static size_t window_columns(const depthwise *a, size_t pixels) {
+  return a->kind == HONE_WINDOW_1 ? pixels : (pixels - 1) * a->conv.stride[W] + a->window_width;
+}
+
+static size_t window_lines(const depthwise *a) {
+  return hone_conv_taps(&a->conv) / a->window_width;
+}
+
+static size_t window_bytes(const depthwise *a) {
+  size_t pointers = window_lines(a) * window_columns(a, (size_t)a->set->pixels);
+  return hone_align_up(pointers * sizeof(float *), 64);
+}
+
+/* A tile's first pixel: where it is in the output, and its number. */
+typedef struct place {
+  size_t image, d, h, w, pixel;
+} place;
+
+/* Pointers to the pixels of one line of input, every `step` from column `w` on. */
+static void fill_line(const hone_conv *conv, const float *line, size_t w, size_t step,
+                      size_t columns, const float *zeros, const float **window) {
+  if (!line) {
+    for (size_t i = 0; i < columns; i++) window[i] = zeros;
+    return;
+  }
+  for (size_t i = 0; i < columns; i++, w += step)
+    window[i] = w < conv->in[W] ? line + (ptrdiff_t)w * conv->x_stride : zeros;
+}
+
+static void fill_window(const depthwise *a, const float *x, place p, size_t pixels,
+                        const float *zeros, const float **window) {
+  const hone_conv *conv = &a->conv;
+  bool shared = a->kind != HONE_WINDOW_1; /* one line serves all taps of the width */
+  size_t columns = window_columns(a, pixels), runs = shared ? 1 : conv->kernel[W];
+  size_t step = shared ? 1 : conv->stride[W];
+  size_t w = p.w * conv->stride[W] - (size_t)conv->pad[W];
+  for (size_t kd = 0; kd < conv->kernel[D]; kd++) {
+    size_t d = p.d * conv->stride[D] + kd * conv->dilation[D] - (size_t)conv->pad[D];
+    for (size_t kh = 0; kh < conv->kernel[H]; kh++) {
+      size_t h = p.h * conv->stride[H] + kh * conv->dilation[H] - (size_t)conv->pad[H];
+      size_t number = (p.image * conv->in[D] + d) * conv->in[H] + h;
+      const float *line = NULL;
+      if (d < conv->in[D] && h < conv->in[H])
+        line = x + (ptrdiff_t)(number * conv->in[W]) * conv->x_stride;
+      for (size_t run = 0; run < runs; run++, window += columns)
+        fill_line(conv, line, w + run * conv->dilation[W], step, columns, zeros, window);
+    }
+  }
+}
+
+static size_t tiles_of_line(const depthwise *a) {
+  size_t pixels = (size_t)a->set->pixels;
+  return (a->conv.out[W] + pixels - 1) / pixels;
+}
+
+/* Tile `number` of all: its place, and its pixels, nearly equal along the line. */
+static place tile_place(const depthwise *a, size_t number, size_t *pixels) {
+  const hone_conv *conv = &a->conv;
+  size_t of_line = tiles_of_line(a), line = number / of_line, i = number % of_line;
+  place p = {.w = conv->out[W] * i / of_line};
+  *pixels = conv->out[W] * (i + 1) / of_line - p.w;
+  p.pixel = line * conv->out[W] + p.w;
+  p.h = line % conv->out[H];
+  p.d = line / conv->out[H] % conv->out[D];
+  p.image = line / conv->out[H] / conv->out[D];
+  return p;
+}
+
+static void run_tile(const depthwise *a, const hone_kernel_io *io, hone_depthwise_tile *tile,
+                     size_t channel, size_t pixel, size_t pixels, int part) {
+  const hone_finish *finish = &a->conv.finish;
+  tile->out = (float *)io->out[a->conv.y] + (ptrdiff_t)pixel * a->conv.y_stride + channel;
+  if (finish->residual >= 0)
+    tile->residual = (const float *)io->in[finish->residual] +
+                     (ptrdiff_t)pixel * finish->residual_stride + channel;
+  a->set->run[a->kind][pixels](tile);
+  if (finish->activation.kind > HONE_ACTIVATION_CLAMP)
+    hone_activate(a->isa, finish->activation, tile->out, tile->out_stride, pixels, tile->channels);
+  if (finish->program)
+    finish->program(finish->program_state, io, part, tile->out, tile->out_stride, pixels,
+                    tile->channels, pixel, channel);
+}
+
+static void run(const void *args, const hone_kernel_io *io, int part, int parts) {
+  const depthwise *a = args;
+  const hone_conv *conv = &a->conv;
+  const hone_finish *finish = &conv->finish;
+  size_t lanes = (size_t)a->set->lanes, taps = hone_conv_taps(conv);
+  size_t lines = conv->batch * conv->out[D] * conv->out[H];
+  hone_share mine =
+      hone_share_of(lines * tiles_of_line(a), (conv->in_channels + lanes - 1) / lanes,
+                    (double)lines * (double)conv->out[W], (double)conv->in_channels, part, parts);
+  char *scratch = (char *)io->scratch + (size_t)part * a->part_scratch;
+  const float **window = (const float **)(void *)scratch;
+  float *zeros = (float *)(void *)(scratch + window_bytes(a));
+  memset(zeros, 0, conv->in_channels * sizeof(float));
+
+  size_t channel = mine.column * lanes, end = mine.column_end * lanes;
+  if (channel >= end) return;
+  if (end > conv->in_channels) end = conv->in_channels;
+  hone_depthwise_tile tile = {.window = window,
+                              .lines = window_lines(a),
+                              .channels = end - channel,
+                              .weights = a->weights + channel * taps,
+                              .weights_step = taps * lanes,
+                              .window_offset = channel,
+                              .bias = finish->bias ? finish->bias + channel : NULL,
+                              .residual_stride = finish->residual_stride,
+                              .out_stride = conv->y_stride,
+                              .clamp = finish->activation.kind == HONE_ACTIVATION_CLAMP,
+                              .low = finish->activation.a,
+                              .high = finish->activation.b};
+  for (size_t i = mine.row; i < mine.row_end; i++) {
+    size_t pixels;
+    place p = tile_place(a, i, &pixels);
+    fill_window(a, io->in[conv->x], p, pixels, zeros, window);
+    run_tile(a, io, &tile, channel, p.pixel, pixels, part);
+  }
+}
+
+hone_status *hone_depthwise_plan(const hone_conv_kernel *kernel, const hone_conv *conv,
+                                 const float *packed, hone_arena *arena, hone_kernel_plan *out) {
+  depthwise *a = HONE_NEW(arena, depthwise);
+  HONE_TRY_MEMORY(a);
+  *a = (depthwise){.conv = *conv,
+                   .set = kernel->functions,
+                   .isa = kernel->isa,
+                   .weights = packed,
+                   .kind = kind_of(conv)};
+  a->window_width = a->kind == HONE_WINDOW_1 ? 1 : conv->kernel[W];
+  a->part_scratch = window_bytes(a) + hone_align_up(conv->in_channels * sizeof(float), 64);
+  *out = (hone_kernel_plan){
+      .phases = {run}, .phase_count = 1, .args = a, .part_scratch = a->part_scratch};
+  return NULL;
+}
