@@ -29,23 +29,29 @@ HONE_INLINE void run_vector(const hone_depthwise_tile *tile, size_t c, const int
       for (int i = 0; i < pixels; i++) sum[i] = vf_fma(weight, x[i * stride + k], sum[i]);
     }
   }
-  HONE_UNROLL
-  for (int i = 0; i < pixels; i++) {
-    if (tile->residual) {
+  if (tile->residual) {
+    HONE_UNROLL
+    for (int i = 0; i < pixels; i++) {
       const float *residual = tile->residual + i * tile->residual_stride + c;
       sum[i] = vf_add(sum[i], rest ? vf_load_n(residual, rest) : vf_load(residual));
     }
-    if (tile->clamp) sum[i] = vf_clamp(sum[i], vf_set(tile->low), vf_set(tile->high));
-    float *out = tile->out + i * tile->out_stride + c;
-    if (rest)
-      vf_store_n(out, sum[i], rest);
-    else
-      vf_store(out, sum[i]);
+  }
+  if (tile->clamp) {
+    HONE_UNROLL
+    for (int i = 0; i < pixels; i++)
+      sum[i] = vf_clamp(sum[i], vf_set(tile->low), vf_set(tile->high));
+  }
+  float *out = tile->out + c;
+  HONE_UNROLL
+  for (int i = 0; i < pixels; i++, out += tile->out_stride) {
+    if (rest) vf_store_n(out, sum[i], rest);
+    else vf_store(out, sum[i]);
   }
 }
 
-HONE_INLINE void run_window(const hone_depthwise_tile *tile, const int pixels, const int width,
+HONE_INLINE void run_window(const hone_depthwise_tile *shared, const int pixels, const int width,
                             const int stride) {
+  const hone_depthwise_tile copy = *shared, *tile = &copy; /* which no store can change */
   const float *weights = tile->weights;
   size_t c = 0;
   for (; c + VF_LANES <= tile->channels; c += VF_LANES, weights += tile->weights_step)
