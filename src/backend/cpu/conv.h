@@ -46,7 +46,7 @@ typedef struct hone_conv_weights {
 typedef struct hone_conv_kernel hone_conv_kernel;
 struct hone_conv_kernel {
   const char *name; /* algorithm_isa, unique */
-  hone_isa isa;
+  uint32_t isa;
   const hone_tile_set *tiles;             /* NULL where the algorithm has none */
   const void *functions;                  /* what else the algorithm's variants differ in */
   bool (*accepts)(const hone_conv *conv); /* looks only at what is known at build */

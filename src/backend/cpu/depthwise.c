@@ -10,7 +10,7 @@ enum { D = HONE_CONV_DEPTH, H = HONE_CONV_HEIGHT, W = HONE_CONV_WIDTH };
 typedef struct depthwise {
   hone_conv conv;
   const hone_depthwise_set *set;
-  hone_isa isa;
+  uint32_t isa;
   const float *weights;
   hone_window_kind kind;
   size_t window_width; /* taps that one line of the window serves: 1 for HONE_WINDOW_1 */

@@ -44,8 +44,10 @@ HONE_INLINE void run_vector(const hone_depthwise_tile *tile, size_t c, const int
   float *out = tile->out + c;
   HONE_UNROLL
   for (int i = 0; i < pixels; i++, out += tile->out_stride) {
-    if (rest) vf_store_n(out, sum[i], rest);
-    else vf_store(out, sum[i]);
+    if (rest)
+      vf_store_n(out, sum[i], rest);
+    else
+      vf_store(out, sum[i]);
   }
 }
 

@@ -39,7 +39,7 @@ typedef struct hone_activation {
 /* Applies an activation in place to rows x columns floats, `stride` floats from row to row. An
  * element's bits depend on its value only. Within 6e-7 of the value plus 4e-7 of the larger of 1
  * and |x| (up to 6), whatever the isa. */
-void hone_activate(hone_isa isa, hone_activation activation, float *x, ptrdiff_t stride,
+void hone_activate(uint32_t isa, hone_activation activation, float *x, ptrdiff_t stride,
                    size_t rows, size_t columns);
 
 /* A pointwise program on a tile: x[0][0] is element (row, column) of the whole output, rows being

@@ -1,20 +1,13 @@
-/* Instruction sets that kernels are compiled for, and loop unrolling. Room: backend/cpu. */
+/* What kernels say to the compiler, and whether one may run here. Room: backend/cpu. */
 #ifndef HONE_BACKEND_CPU_ISA_H
 #define HONE_BACKEND_CPU_ISA_H
 
-#include <stdbool.h>
+#include "base/cpu.h"
 
-/* In rising order of preference: a processor that runs one also runs those before it. */
-typedef enum hone_isa {
-  HONE_ISA_PLAIN,  /* portable C */
-  HONE_ISA_AVX2,   /* x86-64-v3: AVX2, FMA, F16C */
-  HONE_ISA_AVX512, /* F, BW, DQ, VL */
-  HONE_ISA_AVX512VNNI,
-  HONE_ISA_AVX512BF16,
-} hone_isa;
-
-/* Whether this processor runs code compiled for `isa`. */
-bool hone_isa_runs(hone_isa isa);
+/* Whether all of `isa` (HONE_ISA bits) may be used. */
+static inline bool hone_isa_runs(uint32_t isa) {
+  return (hone_cpu_isa() & isa) == isa;
+}
 
 /* Before a loop with a constant count: unrolls it fully, so that arrays indexed by it can live in
  * registers. Before any other: keeps the compiler from unrolling it and then spilling. */

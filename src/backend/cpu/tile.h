@@ -44,7 +44,7 @@ typedef void hone_tile_function(const hone_tile *tile);
 /* One instruction set's tiles: the geometry of its packing, a function for each size. */
 typedef struct hone_tile_set {
   const char *name;
-  hone_isa isa;
+  uint32_t isa;
   int lanes;  /* columns in a vector */
   int panel;  /* most vectors in a panel */
   int height; /* most rows in a tile */

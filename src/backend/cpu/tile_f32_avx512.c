@@ -3,10 +3,10 @@
 #define PANEL  4
 #include "backend/cpu/tile_f32_body.h"
 
-#define TILES(vectors)                                                                 \
-  TILE(1, vectors)                                                                     \
-  TILE(2, vectors) TILE(3, vectors) TILE(4, vectors) TILE(5, vectors) TILE(6, vectors) \
-      TILE(7, vectors)
+#define TILES(vectors) \
+  TILE(1, vectors)     \
+  TILE(2, vectors)     \
+  TILE(3, vectors) TILE(4, vectors) TILE(5, vectors) TILE(6, vectors) TILE(7, vectors)
 #define ROW(vectors)                                                              \
   {                                                                               \
     NULL, tile_1x##vectors, tile_2x##vectors, tile_3x##vectors, tile_4x##vectors, \
