@@ -191,8 +191,8 @@ static void bench_layer(const layer *l, const hone_conv_kernel *kernel) {
 static void bench_conv(const hone_tile_set *tiles) {
   puts("convolution, bias and relu: size^2 channels>columns kernel/stride groups");
   for (size_t i = 0; i < sizeof(layers) / sizeof(*layers); i++) {
-    for (const hone_conv_kernel *const *k = hone_conv_kernels; *k; k++) {
-      if ((*k)->isa == tiles->isa) bench_layer(&layers[i], *k);
+    for (const hone_conv_kernel *k = hone_conv_kernels; k->name; k++) {
+      if (k->isa == tiles->isa) bench_layer(&layers[i], k);
     }
   }
 }

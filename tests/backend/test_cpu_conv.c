@@ -209,12 +209,13 @@ TEST(all_problems_on_all_kernels) {
   for (size_t i = 0; i < sizeof(problems) / sizeof(*problems); i++) {
     data d = make(&problems[i]);
     int failed = check_failed, kernels = 0;
-    for (int planar = 0; planar < 2; planar++) {
+    for (int variant = 0; variant < 4; variant++) {
       hone_conv conv = d.conv;
-      conv.x_planar = planar;
-      for (const hone_conv_kernel *const *k = hone_conv_kernels; *k; k++) {
-        if (!hone_isa_runs((*k)->isa) || !(*k)->accepts(&conv)) continue;
-        check_kernel(&d, *k, &conv);
+      conv.threads = 1 + variant / 2;
+      conv.x_planar = variant % 2;
+      for (const hone_conv_kernel *k = hone_conv_kernels; k->name; k++) {
+        if (!hone_isa_runs(k->isa) || !k->accepts(&conv)) continue;
+        check_kernel(&d, k, &conv);
         kernels++;
       }
     }
@@ -228,8 +229,8 @@ TEST(all_problems_on_all_kernels) {
 TEST(activation_after_the_tile) {
   data d = make(&problems[3]);
   d.conv.finish.activation = (hone_activation){HONE_ACTIVATION_SILU, 1, 0};
-  for (const hone_conv_kernel *const *k = hone_conv_kernels; *k; k++) {
-    if (hone_isa_runs((*k)->isa) && (*k)->accepts(&d.conv)) check_kernel(&d, *k, &d.conv);
+  for (const hone_conv_kernel *k = hone_conv_kernels; k->name; k++) {
+    if (hone_isa_runs(k->isa) && k->accepts(&d.conv)) check_kernel(&d, k, &d.conv);
   }
   discard(&d);
 }

@@ -3,44 +3,37 @@
 
 #include "backend/cpu/conv_direct.h"
 #include "backend/cpu/depthwise.h"
+#include "backend/cpu/winograd.h"
 
-/* X(suffix, isa) for each instruction set, the fastest first. */
+#define SWEEP(name, suffix, ISA)                           \
+  {"conv_" #name "_" #suffix,  HONE_ISA_##ISA,             \
+   &hone_tiles_f32_##suffix,   NULL,                       \
+   hone_conv_##name##_accepts, hone_conv_direct_pack_size, \
+   hone_conv_direct_pack,      hone_conv_##name##_plan},
+#define DEPTHWISE(suffix, ISA)                                                  \
+  {"conv_depthwise_" #suffix, HONE_ISA_##ISA,         NULL,                     \
+   &hone_depthwise_##suffix,  hone_depthwise_accepts, hone_depthwise_pack_size, \
+   hone_depthwise_pack,       hone_depthwise_plan},
+#define WINOGRAD(m, suffix, ISA)   \
+  {"conv_winograd" #m "_" #suffix, \
+   HONE_ISA_##ISA,                 \
+   &hone_tiles_f32_##suffix,       \
+   &hone_winograd##m##_##suffix,   \
+   hone_winograd_accepts,          \
+   hone_winograd_pack_size,        \
+   hone_winograd_pack,             \
+   hone_winograd_plan},
+
+#define ALL(suffix, ISA)     \
+  SWEEP(gemm, suffix, ISA)   \
+  SWEEP(direct, suffix, ISA) \
+  SWEEP(rows, suffix, ISA)   \
+  DEPTHWISE(suffix, ISA)     \
+  WINOGRAD(4, suffix, ISA)   \
+  WINOGRAD(2, suffix, ISA)
+
+const hone_conv_kernel hone_conv_kernels[] = {
 #if defined(__x86_64__)
-#define EACH_ISA(X) X(avx512, AVX512) X(avx2, AVX2) X(plain, PLAIN)
-#else
-#define EACH_ISA(X) X(plain, PLAIN)
+    ALL(avx512, AVX512) ALL(avx2, AVX2)
 #endif
-
-#define KERNELS(suffix, ISA)                                                                 \
-  static const hone_conv_kernel gemm_##suffix = {.name = "conv_gemm_" #suffix,               \
-                                                 .isa = HONE_ISA_##ISA,                      \
-                                                 .tiles = &hone_tiles_f32_##suffix,          \
-                                                 .accepts = hone_conv_gemm_accepts,          \
-                                                 .pack_size = hone_conv_direct_pack_size,    \
-                                                 .pack = hone_conv_direct_pack,              \
-                                                 .plan = hone_conv_gemm_plan};               \
-  static const hone_conv_kernel direct_##suffix = {.name = "conv_direct_" #suffix,           \
-                                                   .isa = HONE_ISA_##ISA,                    \
-                                                   .tiles = &hone_tiles_f32_##suffix,        \
-                                                   .accepts = hone_conv_direct_accepts,      \
-                                                   .pack_size = hone_conv_direct_pack_size,  \
-                                                   .pack = hone_conv_direct_pack,            \
-                                                   .plan = hone_conv_direct_plan};           \
-  static const hone_conv_kernel rows_##suffix = {.name = "conv_rows_" #suffix,               \
-                                                 .isa = HONE_ISA_##ISA,                      \
-                                                 .tiles = &hone_tiles_f32_##suffix,          \
-                                                 .accepts = hone_conv_rows_accepts,          \
-                                                 .pack_size = hone_conv_direct_pack_size,    \
-                                                 .pack = hone_conv_direct_pack,              \
-                                                 .plan = hone_conv_rows_plan};               \
-  static const hone_conv_kernel depthwise_##suffix = {.name = "conv_depthwise_" #suffix,     \
-                                                      .isa = HONE_ISA_##ISA,                 \
-                                                      .functions = &hone_depthwise_##suffix, \
-                                                      .accepts = hone_depthwise_accepts,     \
-                                                      .pack_size = hone_depthwise_pack_size, \
-                                                      .pack = hone_depthwise_pack,           \
-                                                      .plan = hone_depthwise_plan};
-EACH_ISA(KERNELS)
-
-#define LISTED(suffix, ISA) &gemm_##suffix, &direct_##suffix, &rows_##suffix, &depthwise_##suffix,
-const hone_conv_kernel *const hone_conv_kernels[] = {EACH_ISA(LISTED) NULL};
+        ALL(plain, PLAIN){.name = NULL}};

@@ -33,6 +33,7 @@ typedef struct hone_conv {
   ptrdiff_t pad[HONE_CONV_DIMENSIONS]; /* before the first pixel; negative crops */
   int x, y;                            /* indices into io->in and io->out */
   ptrdiff_t x_stride, y_stride;        /* floats from pixel to pixel */
+  int threads;                         /* most parts at run; only the blocking depends on it */
   hone_finish finish;                  /* rows are output pixels */
 } hone_conv;
 
@@ -60,8 +61,8 @@ struct hone_conv_kernel {
                        hone_arena *arena, hone_kernel_plan *out);
 };
 
-/* Every kernel compiled in, in no order of preference; NULL last. */
-extern const hone_conv_kernel *const hone_conv_kernels[];
+/* Every kernel compiled in, in no order of preference; ends with a row that has no name. */
+extern const hone_conv_kernel hone_conv_kernels[];
 
 static inline size_t hone_conv_taps(const hone_conv *conv) {
   return conv->kernel[0] * conv->kernel[1] * conv->kernel[2];
