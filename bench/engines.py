@@ -115,19 +115,11 @@ class OrtRunner:
         graph = _proto(model).graph
         self._types = {v.name: v.type.tensor_type.elem_type for v in list(graph.input) + list(graph.output)}
 
-    # The newest file version that ONNX Runtime 1.31 reads. Newer ones differ in nothing that the cases
-    # use, so the model is offered under this number rather than counted as refused.
-    MAX_IR = 13
-
-    @classmethod
-    def _source(cls, model):
-        if not isinstance(model, onnx.ModelProto):
-            return os.fspath(model) if isinstance(model, os.PathLike) else model
-        if model.ir_version > cls.MAX_IR:
-            newer, model = model, onnx.ModelProto()
-            model.CopyFrom(newer)
-            model.ir_version = cls.MAX_IR
-        return model.SerializeToString()
+    @staticmethod
+    def _source(model):
+        if isinstance(model, onnx.ModelProto):
+            return model.SerializeToString()
+        return os.fspath(model) if isinstance(model, os.PathLike) else model
 
     @staticmethod
     def _translate(error):

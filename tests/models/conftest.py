@@ -1,0 +1,38 @@
+"""Model tests run on Hone; `--engine ort` runs the same tests on ONNX Runtime, to test the tests."""
+import os
+import pathlib
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "tests"), str(ROOT / "tools" / "models")]
+
+
+def pytest_addoption(parser):
+    parser.addoption("--engine", default="hone", help="engine under test: hone or a peer")
+
+
+@pytest.fixture(scope="session")
+def engine_name(request):
+    return request.config.getoption("--engine")
+
+
+@pytest.fixture(scope="session")
+def open_engine(engine_name):
+    """open_engine(model, threads=2, **options): a runner on the engine under test."""
+    import engines
+
+    def opened(model, threads=2, **options):
+        return engines.open_engine(engine_name, model, threads, **options)
+
+    return opened
+
+
+@pytest.fixture(scope="session")
+def models_folder():
+    """Other people's trained models with known answers; not part of the project."""
+    folder = pathlib.Path(os.environ.get("HONE_MODELS", ROOT.parent / "shared" / "models"))
+    if not folder.is_dir():
+        pytest.skip(f"no models at {folder} (set HONE_MODELS)")
+    return folder
