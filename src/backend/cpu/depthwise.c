@@ -128,11 +128,8 @@ static void run_tile(const depthwise *a, const hone_kernel_io *io, hone_depthwis
     tile->residual = (const float *)io->in[finish->residual] +
                      (ptrdiff_t)pixel * finish->residual_stride + channel;
   a->set->run[a->kind][pixels](tile);
-  if (finish->activation.kind > HONE_ACTIVATION_CLAMP)
-    hone_activate(a->isa, finish->activation, tile->out, tile->out_stride, pixels, tile->channels);
-  if (finish->program)
-    finish->program(finish->program_state, io, part, tile->out, tile->out_stride, pixels,
-                    tile->channels, pixel, channel);
+  hone_finish_after(finish, a->isa, io, part, tile->out, tile->out_stride, pixels, tile->channels,
+                    pixel, channel);
 }
 
 static void run(const void *args, const hone_kernel_io *io, int part, int parts) {

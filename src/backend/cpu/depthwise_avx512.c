@@ -2,12 +2,12 @@
 #define PIXELS 7
 #include "backend/cpu/depthwise_body.h"
 
-#define WINDOWS(width, stride)                                               \
-  WINDOW(1, width, stride)                                                   \
-  WINDOW(2, width, stride)                                                   \
-  WINDOW(3, width, stride)                                                   \
-  WINDOW(4, width, stride) WINDOW(5, width, stride) WINDOW(6, width, stride) \
-      WINDOW(7, width, stride)
+#define WINDOWS(width, stride) \
+  WINDOW(1, width, stride)     \
+  WINDOW(2, width, stride)     \
+  WINDOW(3, width, stride)     \
+  WINDOW(4, width, stride)     \
+  WINDOW(5, width, stride) WINDOW(6, width, stride) WINDOW(7, width, stride)
 #define ROW(width, stride)                                                                       \
   {                                                                                              \
     NULL, window_1_##width##_##stride, window_2_##width##_##stride, window_3_##width##_##stride, \

@@ -83,6 +83,27 @@ HONE_INLINE vf vf_less(vf a, vf b, vf x, vf y) {
   return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), y, x);
 }
 
+/* Rows become columns: x[i] lane j and x[j] lane i change places. */
+HONE_INLINE void vf_transpose(vf x[VF_LANES]) {
+  vf y[16];
+  HONE_UNROLL
+  for (int i = 0; i < 16; i += 4) { /* 4 x 4 blocks within each quarter of four rows */
+    vf a = _mm512_unpacklo_ps(x[i], x[i + 1]), b = _mm512_unpackhi_ps(x[i], x[i + 1]);
+    vf c = _mm512_unpacklo_ps(x[i + 2], x[i + 3]), d = _mm512_unpackhi_ps(x[i + 2], x[i + 3]);
+    y[i] = _mm512_shuffle_ps(a, c, 0x44), y[i + 1] = _mm512_shuffle_ps(a, c, 0xee);
+    y[i + 2] = _mm512_shuffle_ps(b, d, 0x44), y[i + 3] = _mm512_shuffle_ps(b, d, 0xee);
+  }
+  HONE_UNROLL
+  for (int i = 0; i < 4; i++) { /* then the quarters */
+    vf a = _mm512_shuffle_f32x4(y[i], y[i + 4], 0x88);
+    vf b = _mm512_shuffle_f32x4(y[i + 8], y[i + 12], 0x88);
+    vf c = _mm512_shuffle_f32x4(y[i], y[i + 4], 0xdd);
+    vf d = _mm512_shuffle_f32x4(y[i + 8], y[i + 12], 0xdd);
+    x[i] = _mm512_shuffle_f32x4(a, b, 0x88), x[i + 8] = _mm512_shuffle_f32x4(a, b, 0xdd);
+    x[i + 4] = _mm512_shuffle_f32x4(c, d, 0x88), x[i + 12] = _mm512_shuffle_f32x4(c, d, 0xdd);
+  }
+}
+
 #elif defined(__AVX2__)
 #include <immintrin.h>
 
@@ -151,6 +172,21 @@ HONE_INLINE vf vf_copysign(vf magnitude, vf sign) {
 }
 HONE_INLINE vf vf_less(vf a, vf b, vf x, vf y) {
   return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LT_OQ));
+}
+HONE_INLINE void vf_transpose(vf x[VF_LANES]) {
+  vf y[8];
+  HONE_UNROLL
+  for (int i = 0; i < 8; i += 4) {
+    vf a = _mm256_unpacklo_ps(x[i], x[i + 1]), b = _mm256_unpackhi_ps(x[i], x[i + 1]);
+    vf c = _mm256_unpacklo_ps(x[i + 2], x[i + 3]), d = _mm256_unpackhi_ps(x[i + 2], x[i + 3]);
+    y[i] = _mm256_shuffle_ps(a, c, 0x44), y[i + 1] = _mm256_shuffle_ps(a, c, 0xee);
+    y[i + 2] = _mm256_shuffle_ps(b, d, 0x44), y[i + 3] = _mm256_shuffle_ps(b, d, 0xee);
+  }
+  HONE_UNROLL
+  for (int i = 0; i < 4; i++) {
+    x[i] = _mm256_permute2f128_ps(y[i], y[i + 4], 0x20);
+    x[i + 4] = _mm256_permute2f128_ps(y[i], y[i + 4], 0x31);
+  }
 }
 
 #else /* plain C: four lanes of the compiler's vectors, which every target has */
@@ -225,6 +261,14 @@ HONE_INLINE vf vf_scale2(vf x, vf n) {
 HONE_INLINE vf vf_copysign(vf magnitude, vf sign) {
   return (vf)(((vf_bits)sign & INT32_MIN) | ((vf_bits)magnitude & INT32_MAX));
 }
+HONE_INLINE void vf_transpose(vf x[VF_LANES]) {
+  for (int i = 0; i < VF_LANES; i++) {
+    for (int j = 0; j < i; j++) {
+      float moved = x[i][j];
+      x[i][j] = x[j][i], x[j][i] = moved;
+    }
+  }
+}
 #endif
 
 /* Lanes added in a fixed tree: halves, quarters, … */
@@ -235,6 +279,13 @@ HONE_INLINE float vf_sum(vf x) {
     for (int i = 0; i < width; i++) lane[i] += lane[i + width];
   }
   return lane[0];
+}
+HONE_INLINE float vf_largest(vf x) { /* NaN only by chance: callers test for it */
+  float lane[VF_LANES], most;
+  vf_store(lane, x);
+  most = lane[0];
+  for (int i = 1; i < VF_LANES; i++) most = lane[i] > most ? lane[i] : most;
+  return most;
 }
 HONE_INLINE vf vf_clamp(vf x, vf low, vf high) {
   return vf_min(high, vf_max(low, x));

@@ -42,15 +42,11 @@ void hone_pack_weights(const hone_tile_set *tiles, size_t groups, size_t taps, s
     for (size_t v = 0, wide; v < vectors; v += wide) {
       wide = hone_panel_vectors(tiles, vectors - v);
       size_t first = v * lanes, width = wide * lanes, real = smaller(columns - first, width);
-      for (size_t t = 0; t < taps; t++) {
-        for (size_t k = 0; k < depth; k++, packed += width) {
-          const float *from = weights + (ptrdiff_t)group * strides.group +
-                              (ptrdiff_t)t * strides.tap + (ptrdiff_t)k * strides.depth +
-                              (ptrdiff_t)first * strides.column;
-          for (size_t j = 0; j < real; j++) packed[j] = from[(ptrdiff_t)j * strides.column];
-          for (size_t j = real; j < width; j++) packed[j] = 0;
-        }
-      }
+      const float *from =
+          weights + (ptrdiff_t)group * strides.group + (ptrdiff_t)first * strides.column;
+      for (size_t t = 0; t < taps; t++, packed += depth * width)
+        tiles->pack(from + (ptrdiff_t)t * strides.tap, strides.depth, strides.column, depth, real,
+                    width, packed);
     }
   }
 }
@@ -160,11 +156,7 @@ static void run_tile(pass *p, place at, const void *const *table, size_t row, si
   tile->out = p->out + (ptrdiff_t)row * sweep->out_stride + column;
   if (p->residual) tile->residual = p->residual + (ptrdiff_t)row * finish->residual_stride + column;
   sweep->tiles->run[at.vectors][count](tile);
-  if (finish->activation.kind > HONE_ACTIVATION_CLAMP)
-    hone_activate(sweep->tiles->isa, finish->activation, tile->out, sweep->out_stride, count,
-                  width);
-  if (finish->program)
-    finish->program(finish->program_state, p->io, p->part, tile->out, sweep->out_stride, count,
+  hone_finish_after(finish, sweep->tiles->isa, p->io, p->part, tile->out, sweep->out_stride, count,
                     width, row, column);
 }
 

@@ -41,6 +41,11 @@ typedef struct hone_tile {
 
 typedef void hone_tile_function(const hone_tile *tile);
 
+/* Packs one panel: `columns` columns of a matrix whose element (k, j) is at b[k * depth_stride +
+ * j * column_stride], zeros up to `width`. Fast where one of the strides is 1. */
+typedef void hone_pack_function(const float *b, ptrdiff_t depth_stride, ptrdiff_t column_stride,
+                                size_t depth, size_t columns, size_t width, float *packed);
+
 /* One instruction set's tiles: the geometry of its packing, a function for each size. */
 typedef struct hone_tile_set {
   const char *name;
@@ -48,6 +53,7 @@ typedef struct hone_tile_set {
   int lanes;  /* columns in a vector */
   int panel;  /* most vectors in a panel */
   int height; /* most rows in a tile */
+  hone_pack_function *pack;
   hone_tile_function
       *run[HONE_TILE_MOST_VECTORS + 1][HONE_TILE_MOST_ROWS + 1]; /* [vectors][rows] */
 } hone_tile_set;

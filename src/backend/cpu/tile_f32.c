@@ -16,6 +16,7 @@ const hone_tile_set hone_tiles_f32_plain = {
     .lanes = VF_LANES,
     .panel = PANEL,
     .height = HEIGHT,
+    .pack = pack_panel,
     .run = {{NULL}, ROW(1), ROW(2)},
 };
 

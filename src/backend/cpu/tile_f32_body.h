@@ -4,6 +4,7 @@
  * Loops over rows and vectors are unrolled fully, or the accumulators would live in memory. On
  * AVX-512 the multiply-add is a line of assembler, because compilers otherwise spend a register
  * on the broadcast operand, and 28 accumulators and 4 weights fill all 32. */
+#include "backend/cpu/pack_body.h"
 #include "backend/cpu/simd.h"
 #include "backend/cpu/tile.h"
 

@@ -161,13 +161,9 @@ static void transform_output(const stage *s, size_t first, size_t last, size_t c
       o.residual = (const float *)s->io->in[finish->residual] +
                    (ptrdiff_t)pixel * finish->residual_stride + channel;
     a->set->out(&o);
-    for (size_t i = 0; i < o.rows; i++, o.out += o.out_line, pixel += conv->out[W]) {
-      if (finish->activation.kind > HONE_ACTIVATION_CLAMP)
-        hone_activate(a->tiles->isa, finish->activation, o.out, o.out_stride, o.columns, channels);
-      if (finish->program)
-        finish->program(finish->program_state, s->io, s->part, o.out, o.out_stride, o.columns,
+    for (size_t i = 0; i < o.rows; i++, o.out += o.out_line, pixel += conv->out[W])
+      hone_finish_after(finish, a->tiles->isa, s->io, s->part, o.out, o.out_stride, o.columns,
                         channels, pixel, channel);
-    }
   }
 }
 
