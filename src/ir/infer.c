@@ -27,6 +27,23 @@ void hone_op_arity(const char *signature, int *least, int *most) {
   }
 }
 
+/* What every shape rule may take for granted: required inputs are there, and all are tensors unless
+ * the op works on other kinds. */
+static hone_status *check_inputs(const hone_infer *infer) {
+  const hone_op *op = infer->node->op;
+  int least, most;
+  hone_op_arity(op->inputs, &least, &most);
+  if (infer->input_count < least || infer->input_count > most)
+    return hone_infer_fail(infer, "%d inputs where it takes %s", infer->input_count, op->inputs);
+  for (int i = 0; i < infer->input_count; i++) {
+    if (!infer->in[i] && i < least) return hone_infer_fail(infer, "input %d is absent", i);
+    if (infer->in[i] && infer->in[i]->kind != HONE_KIND_TENSOR &&
+        !(op->facts & (HONE_OBJECTS | HONE_HAS_REGIONS)))
+      return hone_infer_fail(infer, "input %d is not a tensor", i);
+  }
+  return NULL;
+}
+
 hone_status *hone_node_infer(hone_node *node) {
   int inputs = node->input_count, outputs = node->output_count;
   hone_arena scratch = {0};
@@ -48,7 +65,8 @@ hone_status *hone_node_infer(hone_node *node) {
     }
     for (int i = 0; i < outputs; i++) out[i].shape = hone_shape_unknown();
     hone_infer infer = {node, node->graph, inputs, outputs, in, value, out};
-    status = node->op->infer(&infer);
+    status = check_inputs(&infer);
+    if (!status) status = node->op->infer(&infer);
     for (int i = 0; !status && i < outputs; i++)
       if (node->outputs[i]) node->outputs[i]->type = out[i];
   }
