@@ -1,0 +1,72 @@
+"""The small seeded models on the engine under test against ONNX Runtime: right numbers, any shape, and no
+operator left to the reference kernels."""
+import numpy as np
+import onnx
+import pytest
+
+import engines
+import make_models
+import net
+import numerics
+
+# Sizes of named dimensions to run on one engine, besides each model's usual ones.
+OTHER_SIZES = {
+    "n": [{"n": 3}],
+    "n,t": [{"n": 2, "t": 5}, {"n": 1, "t": 1}],
+    "n,h,w": [{"n": 2, "h": 8, "w": 40}],
+    "n,w": [{"n": 2, "w": 61}],
+    "": [],
+}
+QUANTISED = [(name, variant) for name in make_models.MODELS if name not in make_models.NOT_QUANTISED
+             for variant in make_models.QUANTISED]
+
+
+def named_dims(model):
+    return ",".join(sorted((p.key[4:] for p in model.metadata_props if p.key.startswith("dim:")),
+                           key="nthw".index))
+
+
+def compare(got, want, bound):
+    assert set(got) >= set(want)
+    for name, reference in want.items():
+        assert got[name].shape == reference.shape and got[name].dtype == reference.dtype, name
+        error = numerics.model_error(got[name], reference)
+        assert error <= bound, f"{name}: error {error:.2e} above {bound:.0e}"
+
+
+@pytest.mark.parametrize("name", make_models.MODELS)
+def test_same_answers_as_onnxruntime(name, open_engine):
+    model = make_models.make(name, tiny=True)
+    engine, peer = open_engine(model), engines.open_engine("ort", model, 1)
+    for seed, dims in enumerate([{}, *OTHER_SIZES[named_dims(model)], {}]):
+        feeds = net.sample_inputs(model, seed, dims)
+        compare(engine.run(feeds), peer.run(feeds), numerics.bound("model", "fp32"))
+
+
+@pytest.mark.parametrize("name", make_models.MODELS)
+def test_nothing_on_the_reference_kernels(name, open_engine, engine_name):
+    if engine_name != "hone":
+        pytest.skip("a report is Hone's")
+    report = open_engine(make_models.make(name, tiny=True)).engine.report()
+    slow = [group for group in report["groups"] if group["kernel"] == "reference"]
+    assert report["groups"] and not slow, [group.get("ops", group["name"]) for group in slow]
+
+
+@pytest.mark.parametrize("name", ["resnet50", "bert_base", "unet"])
+def test_same_bits_for_any_number_of_threads(name, open_engine):
+    model = make_models.make(name, tiny=True)
+    feeds = net.sample_inputs(model, 5)
+    one, two, five = (open_engine(model, threads).run(feeds) for threads in (1, 2, 5))
+    for output in one:
+        assert one[output].tobytes() == two[output].tobytes() == five[output].tobytes()
+
+
+@pytest.mark.parametrize("name,variant", QUANTISED)
+def test_quantised(name, variant, open_engine):
+    """Integer kernels round in other places on other engines: the bound is a few steps of the output."""
+    model = onnx.load(make_models.path_of(name, True, variant))
+    feeds = net.sample_inputs(model)
+    got, want = open_engine(model).run(feeds), engines.open_engine("ort", model, 1).run(feeds)
+    compare(got, want, numerics.bound("model", "int8"))
+    first = next(iter(want))
+    assert np.isfinite(got[first]).all()
