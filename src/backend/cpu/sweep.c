@@ -192,11 +192,15 @@ void hone_sweep_run(const hone_sweep *sweep, hone_sweep_fill *fill, const void *
 
 void hone_multiply(const hone_tile_set *tiles, size_t rows, size_t depth, size_t columns,
                    const float *a, ptrdiff_t a_stride, const float *packed, float *out,
-                   ptrdiff_t out_stride) {
+                   ptrdiff_t out_stride, bool add) {
   size_t lanes = (size_t)tiles->lanes, vectors = ceil_divide(columns, lanes);
   size_t count = ceil_divide(rows, (size_t)tiles->height);
   const void *table[HONE_TILE_ROWS];
-  hone_tile tile = {.rows = table, .taps = 1, .depth = depth, .out_stride = out_stride};
+  hone_tile tile = {.rows = table,
+                    .taps = 1,
+                    .depth = depth,
+                    .out_stride = out_stride,
+                    .residual_stride = out_stride};
   for (size_t v = 0, wide; v < vectors; v += wide) {
     wide = hone_panel_vectors(tiles, vectors - v);
     size_t width = smaller(columns - v * lanes, wide * lanes);
@@ -206,6 +210,7 @@ void hone_multiply(const hone_tile_set *tiles, size_t rows, size_t depth, size_t
       size_t from = rows * t / count, to = rows * (t + 1) / count;
       for (size_t i = from; i < to; i++) table[i - from] = a + (ptrdiff_t)i * a_stride;
       tile.out = out + (ptrdiff_t)from * out_stride + v * lanes;
+      tile.residual = add ? tile.out : NULL;
       tiles->run[wide][to - from](&tile);
     }
   }

@@ -36,11 +36,11 @@ size_t hone_sweep_scratch(const hone_sweep *sweep);
 void hone_sweep_run(const hone_sweep *sweep, hone_sweep_fill *fill, const void *args,
                     const hone_kernel_io *io, void *scratch, int part, int parts);
 
-/* out[rows][columns] = a[rows][depth] times weights packed with one group and tap; by the caller
- * alone, with nothing added: for kernels that multiply blocks in their scratch. */
+/* out[rows][columns] = a[rows][depth] times weights packed with one group and tap, or that added to
+ * `out`; by the caller alone: for kernels that multiply blocks in their scratch. */
 void hone_multiply(const hone_tile_set *tiles, size_t rows, size_t depth, size_t columns,
                    const float *a, ptrdiff_t a_stride, const float *packed, float *out,
-                   ptrdiff_t out_stride);
+                   ptrdiff_t out_stride, bool add);
 
 /* Where element (group, tap, k, column) of the weights lies, in elements. */
 typedef struct hone_weight_strides {

@@ -190,7 +190,7 @@ static void run_blocks(const void *args, const hone_kernel_io *io, int part, int
     for (size_t i = 0; i < n; i++)
       hone_multiply(a->tiles, last - first, conv->in_channels, conv->out_channels,
                     v + i * a->v_step, (ptrdiff_t)a->v_row, matrix_weights(a, i), m + i * a->m_step,
-                    (ptrdiff_t)a->m_row);
+                    (ptrdiff_t)a->m_row, false);
     transform_output(&s, first, last, 0, conv->out_channels);
   }
 }
@@ -240,7 +240,7 @@ static void run_products(const void *args, const hone_kernel_io *io, int part, i
       hone_multiply(a->tiles, a->count, a->conv.in_channels,
                     (last < columns ? last : columns) - first, s.v + i * a->v_step,
                     (ptrdiff_t)a->v_row, matrix_weights(a, i) + first * a->conv.in_channels,
-                    s.m + i * a->m_step + first, (ptrdiff_t)a->m_row);
+                    s.m + i * a->m_step + first, (ptrdiff_t)a->m_row, false);
     }
   }
 }

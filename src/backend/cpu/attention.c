@@ -1,0 +1,174 @@
+/* Attention: blocks of keys, strips of queries, splitting. Room: backend/cpu. */
+#include "backend/cpu/attention.h"
+
+#include <math.h>
+
+#include "backend/cpu/attention_softmax.h"
+#include "backend/cpu/share.h"
+#include "backend/cpu/sweep.h"
+
+typedef struct fused {
+  hone_attention a;
+  hone_softmax_function *softmax;
+  hone_scale_function *scale;
+  size_t block; /* keys of a block, the last may have fewer */
+  size_t k_floats, v_floats, scores_floats, part_scratch; /* of a part; the last in bytes */
+} fused;
+
+static size_t ceil_divide(size_t a, size_t b) {
+  return (a + b - 1) / b;
+}
+static size_t smaller(size_t a, size_t b) {
+  return a < b ? a : b;
+}
+
+/* One batch and head, as far as a part works on it. */
+typedef struct head {
+  const fused *f;
+  const float *q, *k, *v;
+  const char *mask;
+  float *out;
+  float *packed_k, *packed_v, *scores, *largest, *sum; /* the last two by query */
+} head;
+
+static head head_at(const fused *f, const hone_kernel_io *io, size_t number, char *scratch) {
+  const hone_attention *a = &f->a;
+  ptrdiff_t batch = (ptrdiff_t)(number / a->heads), of = (ptrdiff_t)(number % a->heads);
+  ptrdiff_t kv = of / (ptrdiff_t)(a->heads / a->kv_heads);
+  head h = {.f = f, .packed_k = (float *)(void *)scratch};
+  h.packed_v = h.packed_k + f->k_floats;
+  h.scores = h.packed_v + f->v_floats;
+  h.largest = h.scores + f->scores_floats;
+  h.sum = h.largest + a->queries;
+  h.q = (const float *)io->in[a->q] + batch * a->q_strides.batch + of * a->q_strides.head;
+  h.k = (const float *)io->in[a->k] + batch * a->k_strides.batch + kv * a->k_strides.head;
+  h.v = (const float *)io->in[a->v] + batch * a->v_strides.batch + kv * a->v_strides.head;
+  h.out = (float *)io->out[a->out] + batch * a->out_strides.batch + of * a->out_strides.head;
+  if (a->mask_kind != HONE_MASK_NONE) {
+    ptrdiff_t element = a->mask_kind == HONE_MASK_ADD ? (ptrdiff_t)sizeof(float) : 1;
+    h.mask = (const char *)io->in[a->mask] + (batch * a->mask_batch + of * a->mask_head) * element;
+  }
+  return h;
+}
+
+static void pack_block(const head *h, size_t key, size_t keys) {
+  const hone_attention *a = &h->f->a;
+  hone_weight_strides across = {.depth = 1, .column = a->k_strides.token};
+  hone_weight_strides down = {.depth = a->v_strides.token, .column = 1};
+  hone_pack_weights(a->tiles, 1, 1, a->depth, keys, h->k + (ptrdiff_t)key * a->k_strides.token,
+                    across, h->packed_k);
+  hone_pack_weights(a->tiles, 1, 1, keys, a->value_depth,
+                    h->v + (ptrdiff_t)key * a->v_strides.token, down, h->packed_v);
+}
+
+/* Of the block's keys, how many query `i` sees. */
+static size_t visible_keys(const hone_attention *a, size_t i, size_t key, size_t keys) {
+  if (!a->causal) return keys;
+  ptrdiff_t sees = (ptrdiff_t)i + a->causal_offset + 1 - (ptrdiff_t)key;
+  return sees <= 0 ? 0 : smaller((size_t)sees, keys);
+}
+
+static void soften(const head *h, size_t i, float *scores, size_t key, size_t keys) {
+  const hone_attention *a = &h->f->a;
+  hone_softmax_row row = {.scores = scores,
+                          .keys = keys,
+                          .mask_kind = a->mask_kind,
+                          .mask_repeats = a->mask_key == 0,
+                          .visible = visible_keys(a, i, key, keys),
+                          .scale = a->scale,
+                          .softcap = a->softcap,
+                          .out = h->out + (ptrdiff_t)i * a->out_strides.token,
+                          .value_depth = a->value_depth,
+                          .largest = h->largest + i,
+                          .sum = h->sum + i};
+  if (h->mask) {
+    ptrdiff_t element = a->mask_kind == HONE_MASK_ADD ? (ptrdiff_t)sizeof(float) : 1;
+    row.mask = h->mask + ((ptrdiff_t)i * a->mask_query + (ptrdiff_t)key * a->mask_key) * element;
+  }
+  h->f->softmax(&row);
+}
+
+/* Queries first..last (a tile's height at most) against one packed block. */
+static void run_strip(const head *h, size_t first, size_t last, size_t key, size_t keys) {
+  const hone_attention *a = &h->f->a;
+  ptrdiff_t stride = (ptrdiff_t)h->f->block;
+  float *out = h->out + (ptrdiff_t)first * a->out_strides.token;
+  bool start = key == 0, end = key + keys == a->keys;
+  if (start || visible_keys(a, last - 1, key, keys)) {
+    hone_multiply(a->tiles, last - first, a->depth, keys,
+                  h->q + (ptrdiff_t)first * a->q_strides.token, a->q_strides.token, h->packed_k,
+                  h->scores, stride, false);
+    for (size_t i = first; i < last; i++)
+      soften(h, i, h->scores + (ptrdiff_t)(i - first) * stride, key, keys);
+    hone_multiply(a->tiles, last - first, keys, a->value_depth, h->scores, stride, h->packed_v, out,
+                  a->out_strides.token, !start);
+  }
+  for (size_t i = first; end && i < last; i++, out += a->out_strides.token)
+    h->f->scale(out, a->value_depth, 1 / h->sum[i]);
+}
+
+static void run(const void *args, const hone_kernel_io *io, int part, int parts) {
+  const fused *f = args;
+  const hone_attention *a = &f->a;
+  size_t height = (size_t)a->tiles->height, heads = a->batch * a->heads;
+  hone_share mine = hone_share_of(ceil_divide(a->queries, height), heads, (double)a->queries,
+                                  (double)a->keys * (double)heads, part, parts);
+  size_t first = smaller(mine.row * height, a->queries);
+  size_t last = smaller(mine.row_end * height, a->queries);
+  if (first == last) return;
+  size_t strips = ceil_divide(last - first, height), rows = last - first;
+  for (size_t number = mine.column; number < mine.column_end; number++) {
+    head h = head_at(f, io, number, (char *)io->scratch + (size_t)part * f->part_scratch);
+    for (size_t i = first; i < last; i++) h.largest[i] = -INFINITY, h.sum[i] = 0;
+    for (size_t key = 0, keys; key < a->keys; key += keys) {
+      keys = smaller(f->block, a->keys - key);
+      pack_block(&h, key, keys);
+      for (size_t s = 0; s < strips; s++)
+        run_strip(&h, first + rows * s / strips, first + rows * (s + 1) / strips, key, keys);
+    }
+  }
+}
+
+static hone_softmax_function *softmax_for(uint32_t isa) {
+#if defined(__x86_64__)
+  if (isa & HONE_ISA_AVX512) return hone_softmax_block_avx512;
+  if (isa & HONE_ISA_AVX2) return hone_softmax_block_avx2;
+#endif
+  (void)isa;
+  return hone_softmax_block_plain;
+}
+
+static hone_scale_function *scale_for(uint32_t isa) {
+#if defined(__x86_64__)
+  if (isa & HONE_ISA_AVX512) return hone_scale_avx512;
+  if (isa & HONE_ISA_AVX2) return hone_scale_avx2;
+#endif
+  (void)isa;
+  return hone_scale_plain;
+}
+
+hone_status *hone_attention_plan(const hone_attention *attention, hone_arena *arena,
+                                 hone_kernel_plan *out) {
+  if (attention->keys == 0)
+    return hone_error(HONE_UNSUPPORTED, "attention without keys has no softmax");
+  fused *f = HONE_NEW(arena, fused);
+  HONE_TRY_MEMORY(f);
+  *f = (fused){.a = *attention,
+               .softmax = softmax_for(attention->tiles->isa),
+               .scale = scale_for(attention->tiles->isa),
+               .block = smaller(attention->keys, HONE_ATTENTION_KEYS)};
+  const hone_attention *a = &f->a;
+  f->k_floats = hone_pack_size(a->tiles, 1, 1, a->depth, f->block);
+  f->v_floats = hone_pack_size(a->tiles, 1, 1, f->block, a->value_depth);
+  f->scores_floats = (size_t)a->tiles->height * f->block;
+  size_t floats;
+  if (!hone_add(f->k_floats, f->v_floats, &floats) ||
+      !hone_add(floats, f->scores_floats, &floats) || !hone_add(floats, a->queries, &floats) ||
+      !hone_add(floats, a->queries, &floats) || floats > SIZE_MAX / 8 ||
+      (a->depth && !f->k_floats) || (a->value_depth && !f->v_floats))
+    return hone_error(HONE_LIMIT, "the scratch of an attention does not fit in memory");
+  f->part_scratch = hone_align_up(floats * sizeof(float), 64);
+  *out = (hone_kernel_plan){
+      .phases = {run}, .phase_count = 1, .args = f, .part_scratch = f->part_scratch};
+  return NULL;
+}
