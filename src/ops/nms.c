@@ -1,0 +1,153 @@
+/* nms: non-maximum suppression, the boxes of each class that no better box of it overlaps.
+ * Room: ops. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "ops/operand.h"
+#include "ops/ops.h"
+
+enum { BOXES, SCORES, MOST, OVERLAP, LEAST_SCORE };
+
+/* What may be selected at most; false when not known. */
+static bool bound_of(const hone_infer *infer, hone_dim *out) {
+  const hone_type *scores = infer->in[SCORES];
+  int64_t most = 0;
+  size_t count;
+  if (scores->shape.rank != 3 || !hone_shape_known(&scores->shape)) return false;
+  if (hone_infer_in(infer, MOST) &&
+      (!hone_infer_ints(infer, MOST, &most, 1, &count) || count != 1))
+    return false;
+  int64_t boxes = scores->shape.dim[2], lists;
+  if (most < 0) most = 0;
+  if (most > boxes) most = boxes;
+  return hone_mul_s64(scores->shape.dim[0], scores->shape.dim[1], &lists) &&
+         hone_mul_s64(lists, most, out);
+}
+
+static hone_status *nms_infer(hone_infer *infer) {
+  HONE_TRY(hone_infer_class(infer, BOXES, HONE_FLOATS));
+  HONE_TRY(hone_infer_class(infer, SCORES, HONE_FLOATS));
+  HONE_TRY(hone_infer_rank(infer, BOXES, 3));
+  HONE_TRY(hone_infer_rank(infer, SCORES, 3));
+  hone_dim same;
+  if (!hone_dim_unify(hone_infer_dim(infer, BOXES, 2), 4, &same) ||
+      !hone_dim_unify(hone_infer_dim(infer, BOXES, 0), hone_infer_dim(infer, SCORES, 0), &same) ||
+      !hone_dim_unify(hone_infer_dim(infer, BOXES, 1), hone_infer_dim(infer, SCORES, 2), &same))
+    return hone_infer_fail(infer, "boxes [n, boxes, 4] and scores [n, classes, boxes] do not fit");
+  hone_dim rows;
+  if (infer->graph || !bound_of(infer, &rows)) rows = hone_infer_fresh(infer);
+  infer->out[0] = hone_tensor_type(HONE_S64, hone_shape_of(2, (hone_dim[]){rows, 3}));
+  return NULL;
+}
+
+/* A box with ordered corners. */
+typedef struct box {
+  double top, left, bottom, right;
+} box;
+
+static box box_of(const double *b, bool center) {
+  if (center) return (box){b[1] - b[3] / 2, b[0] - b[2] / 2, b[1] + b[3] / 2, b[0] + b[2] / 2};
+  return (box){fmin(b[0], b[2]), fmin(b[1], b[3]), fmax(b[0], b[2]), fmax(b[1], b[3])};
+}
+
+static double overlap(const box *a, const box *b) {
+  double height = fmin(a->bottom, b->bottom) - fmax(a->top, b->top);
+  double width = fmin(a->right, b->right) - fmax(a->left, b->left);
+  if (!(height > 0) || !(width > 0)) return 0;
+  double shared = height * width;
+  double total = (a->bottom - a->top) * (a->right - a->left) +
+                 (b->bottom - b->top) * (b->right - b->left) - shared;
+  return total > 0 ? shared / total : 0;
+}
+
+typedef struct candidate {
+  double score;
+  int64_t index;
+} candidate;
+
+/* Best first; the earlier of equals. */
+static int compare(const void *a, const void *b) {
+  const candidate *x = a, *y = b;
+  if (x->score != y->score) return x->score > y->score ? -1 : 1;
+  return x->index < y->index ? -1 : x->index > y->index;
+}
+
+typedef struct suppression {
+  const double *boxes, *scores; /* of one image; of one class */
+  size_t count;
+  int64_t most;
+  double overlap, least_score;
+  bool has_least, center;
+  candidate *sorted;
+  int64_t *kept;
+} suppression;
+
+/* Selects of one class into `kept`, best first; returns how many. */
+static int64_t select_boxes(suppression *s) {
+  size_t candidates = 0;
+  int64_t kept = 0;
+  for (size_t i = 0; i < s->count; i++)
+    if (!isnan(s->scores[i]) && (!s->has_least || s->scores[i] > s->least_score))
+      s->sorted[candidates++] = (candidate){s->scores[i], (int64_t)i};
+  qsort(s->sorted, candidates, sizeof *s->sorted, compare);
+  for (size_t i = 0; i < candidates && kept < s->most; i++) {
+    box mine = box_of(s->boxes + 4 * s->sorted[i].index, s->center);
+    bool free = true;
+    for (int64_t k = 0; free && k < kept; k++) {
+      box other = box_of(s->boxes + 4 * s->kept[k], s->center);
+      free = overlap(&mine, &other) <= s->overlap;
+    }
+    if (free) s->kept[kept++] = s->sorted[i].index;
+  }
+  return kept;
+}
+
+static double scalar(const double *values, const hone_datum *in, double fallback) {
+  return values && hone_datum_count(in) > 0 ? values[0] : fallback;
+}
+
+static hone_status *nms_reference(hone_reference *ref) {
+  const hone_shape *scores = &ref->in[SCORES]->shape;
+  double *boxes, *score, *limits[3];
+  HONE_TRY(hone_operand_reals(ref, BOXES, &boxes));
+  HONE_TRY(hone_operand_reals(ref, SCORES, &score));
+  for (int i = 0; i < 3; i++) HONE_TRY(hone_operand_reals(ref, MOST + i, &limits[i]));
+  double most = scalar(limits[0], hone_ref_in(ref, MOST), 0);
+  suppression s = {.count = (size_t)scores->dim[2],
+                   .most = most > 0 ? (int64_t)fmin(most, (double)scores->dim[2]) : 0,
+                   .overlap = scalar(limits[1], hone_ref_in(ref, OVERLAP), 0),
+                   .least_score = scalar(limits[2], hone_ref_in(ref, LEAST_SCORE), 0),
+                   .has_least = limits[2] != NULL,
+                   .center = hone_node_flag(ref->node, "center")};
+  s.sorted = HONE_NEW_ARRAY(ref->scratch, s.count + 1, candidate);
+  s.kept = HONE_NEW_ARRAY(ref->scratch, s.count + 1, int64_t);
+  if (!s.sorted || !s.kept) return hone_error_memory();
+  int64_t *row = ref->out[0]->data, rows = 0;
+  for (int64_t n = 0; n < scores->dim[0]; n++)
+    for (int64_t c = 0; c < scores->dim[1]; c++) {
+      s.boxes = boxes + (size_t)n * s.count * 4;
+      s.scores = score + ((size_t)n * (size_t)scores->dim[1] + (size_t)c) * s.count;
+      int64_t kept = select_boxes(&s);
+      for (int64_t i = 0; i < kept; i++, rows++) {
+        hone_store_int(HONE_S64, row, (size_t)rows * 3, n);
+        hone_store_int(HONE_S64, row, (size_t)rows * 3 + 1, c);
+        hone_store_int(HONE_S64, row, (size_t)rows * 3 + 2, s.kept[i]);
+      }
+    }
+  ref->out[0]->shape.dim[0] = rows;
+  return NULL;
+}
+
+const hone_op hone_op_nms = {
+    .name = "nms",
+    /* boxes [n, boxes, 4], scores [n, classes, boxes]; scalars: how many a class (absent: 0), the
+     * overlap (intersection over union) beyond which the worse box goes (absent: 0), the score
+     * that a box must exceed (absent: any). */
+    .inputs = "boxes scores most? overlap? least_score?",
+    .outputs = "selected", /* s64 [selected, 3]: image, class, box; the classes in order */
+    .attrs = {{"center", HONE_ATTR_FLAG, "false", NULL}}, /* x y width height, else y x y x */
+    .facts = HONE_DATA_SHAPED,
+    .shape_inputs = 1u << MOST,
+    .infer = nms_infer,
+    .reference = nms_reference,
+};
