@@ -1,4 +1,5 @@
 /* concat and split: joining tensors along an axis, and taking them apart. Room: ops. */
+#include "ops/axes.h"
 #include "ops/elements.h"
 #include "ops/ops.h"
 
@@ -57,9 +58,7 @@ static hone_status *concat_infer(hone_infer *infer) {
   }
   if (!known) return *y = hone_shape_unknown(), NULL;
   int axis;
-  if (!hone_axis(hone_node_int(infer->node, "axis"), y->rank, &axis))
-    return hone_infer_fail(infer, "axis %lld of %d dimensions",
-                           (long long)hone_node_int(infer->node, "axis"), y->rank);
+  HONE_TRY(hone_infer_axis(infer, "axis", y->rank, &axis));
   hone_dim sum = 0;
   for (int i = 0; i < infer->input_count; i++) HONE_TRY(concat_add(infer, i, axis, &sum));
   y->dim[axis] = sum;
@@ -67,9 +66,8 @@ static hone_status *concat_infer(hone_infer *infer) {
 }
 
 static hone_status *concat_reference(hone_reference *ref) {
-  int axis;
+  int axis = hone_ref_axis(ref, "axis", ref->out[0]->shape.rank);
   int64_t at = 0;
-  (void)hone_axis(hone_node_int(ref->node, "axis"), ref->out[0]->shape.rank, &axis);
   for (int i = 0; i < ref->input_count; i++) {
     copy_part(ref->out[0], ref->in[i], axis, at, true);
     at += ref->in[i]->shape.dim[axis];
@@ -116,9 +114,7 @@ static hone_status *split_infer(hone_infer *infer) {
   for (int i = 0; i < infer->output_count; i++) infer->out[i] = *x;
   if (x->shape.rank < 0) return NULL;
   int axis;
-  if (!hone_axis(hone_node_int(infer->node, "axis"), x->shape.rank, &axis))
-    return hone_infer_fail(infer, "axis %lld of %d dimensions",
-                           (long long)hone_node_int(infer->node, "axis"), x->shape.rank);
+  HONE_TRY(hone_infer_axis(infer, "axis", x->shape.rank, &axis));
   hone_dim whole = x->shape.dim[axis];
   if (infer->input_count > 1 && infer->in[1]) return split_sizes(infer, whole, axis);
   int64_t parts = hone_node_int(infer->node, "parts");
@@ -135,8 +131,7 @@ static hone_status *split_infer(hone_infer *infer) {
 /* Outputs nobody wants have no memory, but their size counts: it is taken from the sizes again. */
 static hone_status *split_reference(hone_reference *ref) {
   const hone_datum *x = ref->in[0], *sizes = ref->input_count > 1 ? ref->in[1] : NULL;
-  int axis;
-  (void)hone_axis(hone_node_int(ref->node, "axis"), x->shape.rank, &axis);
+  int axis = hone_ref_axis(ref, "axis", x->shape.rank);
   int64_t parts = hone_node_int(ref->node, "parts"), at = 0;
   if (parts <= 0) parts = ref->output_count;
   for (int i = 0; i < ref->output_count; i++) {

@@ -2,20 +2,9 @@
  *
  * An index counts from the end when negative; one outside is an error of the run, not a wrong
  * read. */
+#include "ops/axes.h"
 #include "ops/elements.h"
 #include "ops/ops.h"
-
-static hone_status *bad_index(int64_t index, int64_t size) {
-  return hone_error(HONE_INVALID_ARGUMENT, "index %lld is outside of a dimension of %lld",
-                    (long long)index, (long long)size);
-}
-
-/* Element `i` of the indices, in [0, size). */
-static hone_status *index_at(const hone_datum *indices, size_t i, int64_t size, int64_t *out) {
-  int64_t index = hone_load_int(indices->dtype, indices->data, i);
-  *out = index < 0 ? index + size : index;
-  return *out < 0 || *out >= size ? bad_index(index, size) : NULL;
-}
 
 static hone_status *whole_indices(const hone_infer *infer) {
   hone_dtype dtype = infer->in[1]->dtype;
@@ -32,9 +21,7 @@ static hone_status *gather_infer(hone_infer *infer) {
   HONE_TRY(whole_indices(infer));
   if (x->rank < 0 || at->rank < 0) return NULL;
   int axis;
-  if (!hone_axis(hone_node_int(infer->node, "axis"), x->rank, &axis))
-    return hone_infer_fail(infer, "axis %lld of %d dimensions",
-                           (long long)hone_node_int(infer->node, "axis"), x->rank);
+  HONE_TRY(hone_infer_axis(infer, "axis", x->rank, &axis));
   if (x->rank - 1 + at->rank > HONE_MAX_RANK)
     return hone_infer_fail(infer, "more than %d dimensions", HONE_MAX_RANK);
   y->rank = 0;
@@ -46,15 +33,14 @@ static hone_status *gather_infer(hone_infer *infer) {
 
 static hone_status *gather_reference(hone_reference *ref) {
   const hone_datum *x = ref->in[0], *indices = ref->in[1], *y = ref->out[0];
-  int axis;
-  (void)hone_axis(hone_node_int(ref->node, "axis"), x->shape.rank, &axis);
+  int axis = hone_ref_axis(ref, "axis", x->shape.rank);
   size_t before = hone_shape_span(&x->shape, 0, axis);
   size_t after = hone_shape_span(&x->shape, axis + 1, x->shape.rank);
   size_t count = hone_datum_count(indices), to = 0;
   int64_t size = x->shape.dim[axis], at;
   for (size_t outer = 0; outer < before; outer++)
     for (size_t i = 0; i < count; i++, to += after) {
-      HONE_TRY(index_at(indices, i, size, &at));
+      HONE_TRY(hone_ref_index(indices, i, size, &at));
       hone_copy_run(x->dtype, y->data, to, x->data,
                     (outer * (size_t)size + (size_t)at) * after, after);
     }
@@ -77,9 +63,7 @@ static hone_status *gather_elements_infer(hone_infer *infer) {
   int axis;
   if (x->rank != at->rank)
     return hone_infer_fail(infer, "x has %d dimensions, the indices %d", x->rank, at->rank);
-  if (!hone_axis(hone_node_int(infer->node, "axis"), x->rank, &axis))
-    return hone_infer_fail(infer, "axis %lld of %d dimensions",
-                           (long long)hone_node_int(infer->node, "axis"), x->rank);
+  HONE_TRY(hone_infer_axis(infer, "axis", x->rank, &axis));
   for (int i = 0; i < x->rank; i++)
     if (i != axis && hone_dim_known(x->dim[i]) && at->dim[i] > x->dim[i])
       return hone_infer_fail(infer, "the indices are larger than x in dimension %d", i);
@@ -88,13 +72,12 @@ static hone_status *gather_elements_infer(hone_infer *infer) {
 
 static hone_status *gather_elements_reference(hone_reference *ref) {
   const hone_datum *x = ref->in[0], *indices = ref->in[1], *y = ref->out[0];
-  int axis, rank = x->shape.rank;
-  (void)hone_axis(hone_node_int(ref->node, "axis"), rank, &axis);
+  int rank = x->shape.rank, axis = hone_ref_axis(ref, "axis", rank);
   int64_t strides[HONE_MAX_RANK], position[HONE_MAX_RANK] = {0}, at;
   hone_shape_strides(&x->shape, strides);
   size_t count = hone_datum_count(indices);
   for (size_t i = 0; i < count; i++) {
-    HONE_TRY(index_at(indices, i, x->shape.dim[axis], &at));
+    HONE_TRY(hone_ref_index(indices, i, x->shape.dim[axis], &at));
     int64_t from = at * strides[axis];
     for (int d = 0; d < rank; d++)
       if (d != axis) from += position[d] * strides[d];
@@ -147,7 +130,7 @@ static hone_status *gather_nd_reference(hone_reference *ref) {
     size_t from = 0;
     for (int d = 0; d < depth; d++) {
       int64_t size = x->shape.dim[batch + d], at;
-      HONE_TRY(index_at(indices, i * (size_t)depth + (size_t)d, size, &at));
+      HONE_TRY(hone_ref_index(indices, i * (size_t)depth + (size_t)d, size, &at));
       from = from * (size_t)size + (size_t)at;
     }
     hone_copy_run(x->dtype, y->data, i * run, x->data, i / picks * image + from * run, run);
