@@ -1,6 +1,6 @@
 /* Share of the processor's peak that the CPU kernels reach, on the layers of real nets, one thread.
  *
- *   cpu_kernels [family [isa]]   gemm, conv; avx512, avx2, plain; all when none is named
+ *   cpu_kernels [family [isa]]   gemm, conv, attention; avx512, avx2, plain; all when none is named
  *
  * The peak is measured by the program itself. Times are the least of many runs: other work on the
  * machine only adds. */
@@ -9,8 +9,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "backend/cpu/attention.h"
 #include "backend/cpu/conv.h"
 #include "backend/cpu/gemm.h"
+#include "backend/cpu/matmul.h"
 #include "backend/cpu/simd.h"
 #include "base/memory.h"
 
@@ -80,6 +82,15 @@ static void measure_peak(const hone_tile_set *tiles) {
 
 static void report(const char *what, double multiply_adds, double took) {
   printf("  %-60s %9.1f us  %.3f of peak\n", what, took * 1e6, multiply_adds / took / peak);
+}
+
+static void run_plan(const char *name, double multiply_adds, const hone_kernel_plan *plan,
+                     void *const *in, void *const *out) {
+  void *scratch = hone_alloc_aligned(64, plan->shared_scratch + plan->part_scratch + 64);
+  work w = {.phase_count = plan->phase_count, .args = plan->args, .io = {in, out, scratch}};
+  memcpy(w.phases, plan->phases, sizeof(w.phases));
+  report(name, multiply_adds, seconds(&w));
+  hone_free(scratch);
 }
 
 static void bench_gemm(const hone_tile_set *tiles) {
@@ -174,15 +185,11 @@ static void bench_layer(const layer *l, const hone_conv_kernel *kernel) {
     hone_status_free(status);
   } else {
     void *in[] = {x}, *out[] = {y};
-    void *scratch = hone_alloc_aligned(64, plan.shared_scratch + plan.part_scratch + 64);
-    work run = {.phase_count = plan.phase_count, .args = plan.args, .io = {in, out, scratch}};
-    memcpy(run.phases, plan.phases, sizeof(run.phases));
     char name[96];
     snprintf(name, sizeof(name), "%s %zu^2 %zu>%zu %zux%zu/%zu g%zu %s", l->net, l->size,
              l->channels, l->columns, l->kernel, l->kernel, l->stride, l->groups, kernel->name);
-    report(name, (double)hone_conv_pixels(&conv) * (double)(taps * in_group * l->columns),
-           seconds(&run));
-    hone_free(scratch);
+    run_plan(name, (double)hone_conv_pixels(&conv) * (double)(taps * in_group * l->columns), &plan,
+             in, out);
   }
   hone_arena_free(&arena);
   hone_free(w), hone_free(x), hone_free(y), hone_free(packed), hone_free(bias);
@@ -197,10 +204,71 @@ static void bench_conv(const hone_tile_set *tiles) {
   }
 }
 
+static void bench_attention(const hone_tile_set *tiles) {
+  static const size_t shapes[][4] = {
+      {12, 128, 128, 64}, {12, 384, 384, 64}, {8, 1024, 1024, 64}, {12, 1, 1024, 64}};
+  puts("attention: heads, queries, keys, depth");
+  for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++) {
+    size_t heads = shapes[i][0], queries = shapes[i][1], keys = shapes[i][2], depth = shapes[i][3];
+    size_t model = heads * depth;
+    float *q = numbers(queries * model), *k = numbers(keys * model), *v = numbers(keys * model);
+    float *y = numbers(queries * model);
+    hone_attention_strides strides = {0, (ptrdiff_t)depth, (ptrdiff_t)model};
+    hone_attention attention = {.tiles = tiles,
+                                .batch = 1,
+                                .heads = heads,
+                                .kv_heads = heads,
+                                .queries = queries,
+                                .keys = keys,
+                                .depth = depth,
+                                .value_depth = depth,
+                                .k = 1,
+                                .v = 2,
+                                .q_strides = strides,
+                                .k_strides = strides,
+                                .v_strides = strides,
+                                .out_strides = strides,
+                                .scale = 0.125f};
+    hone_arena arena = {0};
+    hone_kernel_plan plan;
+    hone_status *status = hone_attention_plan(&attention, &arena, &plan);
+    void *in[] = {q, k, v}, *out[] = {y};
+    char name[64];
+    snprintf(name, sizeof(name), "attention %zu %zu %zu %zu", heads, queries, keys, depth);
+    if (!status) run_plan(name, 2.0 * (double)(queries * keys) * (double)model, &plan, in, out);
+    hone_status_free(status);
+    hone_matmul scores = {.tiles = tiles,
+                          .batch_rank = 1,
+                          .batch = {heads},
+                          .rows = queries,
+                          .depth = depth,
+                          .columns = keys,
+                          .b = 1,
+                          .a_batch = {(ptrdiff_t)depth},
+                          .a_row = (ptrdiff_t)model,
+                          .a_depth = 1,
+                          .b_batch = {(ptrdiff_t)depth},
+                          .b_depth = 1,
+                          .b_column = (ptrdiff_t)model,
+                          .out_batch = {(ptrdiff_t)(queries * keys)},
+                          .out_row = (ptrdiff_t)keys,
+                          .finish = {.residual = -1}};
+    float *s = numbers(heads * queries * keys);
+    void *score_out[] = {s};
+    status = hone_matmul_plan(&scores, &arena, &plan);
+    if (!status)
+      run_plan("its scores by matmul", (double)(queries * keys) * (double)model, &plan, in,
+               score_out);
+    hone_status_free(status);
+    hone_arena_free(&arena);
+    hone_free(q), hone_free(k), hone_free(v), hone_free(y), hone_free(s);
+  }
+}
+
 static const struct {
   const char *name;
   void (*run)(const hone_tile_set *);
-} families[] = {{"gemm", bench_gemm}, {"conv", bench_conv}};
+} families[] = {{"gemm", bench_gemm}, {"conv", bench_conv}, {"attention", bench_attention}};
 
 /* With an instruction set named, only that. */
 int main(int count, char **names) {

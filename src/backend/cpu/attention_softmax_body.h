@@ -50,7 +50,8 @@ void SOFTMAX_BLOCK(const hone_softmax_row *shared) {
   if (!(now > before)) now = before;
   /* A row that sees nothing so far must not compute infinity - infinity. */
   float base = now > -FLT_MAX ? now : -FLT_MAX;
-  float shrink = expf((before > -FLT_MAX ? before : -FLT_MAX) - base);
+  float shrink = 0;
+  if (before > -INFINITY) vf_store_n(&shrink, vf_exp(vf_set(before - base)), 1);
   size_t j = 0;
   for (; j + VF_LANES <= visible; j += VF_LANES) {
     vf e = vf_exp(vf_sub(vf_load(row->scores + j), vf_set(base)));

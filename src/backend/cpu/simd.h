@@ -271,22 +271,38 @@ HONE_INLINE void vf_transpose(vf x[VF_LANES]) {
 }
 #endif
 
-/* Lanes added in a fixed tree: halves, quarters, … */
-HONE_INLINE float vf_sum(vf x) {
-  float lane[VF_LANES];
-  vf_store(lane, x);
-  for (int width = VF_LANES / 2; width; width /= 2) {
-    for (int i = 0; i < width; i++) lane[i] += lane[i + width];
+/* Lanes combined in a fixed tree: halves, quarters, and so on. */
+#if defined(__AVX2__)
+HONE_INLINE __m256 vf_high_half(vf x) {
+#if defined(__AVX512F__)
+  return _mm512_extractf32x8_ps(x, 1);
+#else
+  return x;
+#endif
+}
+#define VF_ACROSS(name, wide, narrow)                                                       \
+  HONE_INLINE float name(vf x) {                                                            \
+    __m256 eight = VF_LANES == 16 ? wide(VF_LOW_HALF(x), vf_high_half(x)) : VF_LOW_HALF(x); \
+    __m128 four = narrow(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));   \
+    four = narrow(four, _mm_movehl_ps(four, four));                                         \
+    return _mm_cvtss_f32(narrow(four, _mm_movehdup_ps(four)));                              \
   }
-  return lane[0];
+#if defined(__AVX512F__)
+#define VF_LOW_HALF(x) _mm512_castps512_ps256(x)
+#else
+#define VF_LOW_HALF(x) (x)
+#endif
+VF_ACROSS(vf_sum, _mm256_add_ps, _mm_add_ps)
+VF_ACROSS(vf_largest, _mm256_max_ps, _mm_max_ps) /* of numbers; NaN may get lost */
+#else
+HONE_INLINE float vf_sum(vf x) {
+  return (x[0] + x[2]) + (x[1] + x[3]);
 }
-HONE_INLINE float vf_largest(vf x) { /* NaN only by chance: callers test for it */
-  float lane[VF_LANES], most;
-  vf_store(lane, x);
-  most = lane[0];
-  for (int i = 1; i < VF_LANES; i++) most = lane[i] > most ? lane[i] : most;
-  return most;
+HONE_INLINE float vf_largest(vf x) {
+  float a = x[0] > x[2] ? x[0] : x[2], b = x[1] > x[3] ? x[1] : x[3];
+  return a > b ? a : b;
 }
+#endif
 HONE_INLINE vf vf_clamp(vf x, vf low, vf high) {
   return vf_min(high, vf_max(low, x));
 }
