@@ -1,0 +1,144 @@
+/* A scale or shift along the channels after a product goes into the product's weights and bias, which
+ * is how batch normalisation costs nothing. Room: passes. */
+#include "passes/affine.h"
+#include "passes/passes.h"
+
+enum { X, WEIGHTS, BIAS };
+
+static bool is_product(const hone_node *node) {
+  return node && (node->op == &hone_op_conv || node->op == &hone_op_matmul ||
+                  node->op == &hone_op_conv_transpose);
+}
+
+/* The channel axis of the weights; false where scaling them along it does not scale the results. */
+static bool weight_axis(const hone_node *product, int *axis) {
+  int rank = product->inputs[WEIGHTS].value->type.shape.rank;
+  *axis = rank - 1;
+  if (product->op == &hone_op_conv) return rank >= 3;
+  if (product->op == &hone_op_conv_transpose) {
+    *axis = rank - 2;
+    return rank >= 3 && hone_node_int(product, "groups") == 1;
+  }
+  if (hone_node_flag(product, "transpose_b")) *axis = rank - 2;
+  return rank >= 2;
+}
+
+/* A constant that has one element for each channel of `like`, or one for all. */
+static bool is_channel_constant(const hone_value *value, const hone_value *like) {
+  const hone_shape *shape = &value->type.shape;
+  if (!hone_value_is_constant(value) || value->type.dtype != like->type.dtype) return false;
+  hone_dim channels = like->type.shape.dim[like->type.shape.rank - 1];
+  for (int i = 0; i + 1 < shape->rank; i++)
+    if (shape->dim[i] != 1) return false;
+  hone_dim last = shape->rank ? shape->dim[shape->rank - 1] : 1;
+  return hone_dim_known(channels) && (last == 1 || last == channels);
+}
+
+/* The constant as one double a channel. */
+static double *channel_reals(const hone_value *value, size_t channels, hone_arena *arena) {
+  size_t count;
+  double *data = hone_constant_reals(value, arena, &count);
+  if (!data || count == channels) return data;
+  double *wide = HONE_NEW_ARRAY(arena, channels + 1, double);
+  for (size_t i = 0; wide && i < channels; i++) wide[i] = data[0];
+  return wide;
+}
+
+/* The parts of "product, then by constant": which input of `node` is which. */
+typedef struct site {
+  hone_node *node, *product;
+  const hone_value *constant;
+  size_t channels;
+} site;
+
+static bool find_site(hone_node *node, site *s) {
+  if (node->op != &hone_op_mul && node->op != &hone_op_add && node->op != &hone_op_sub) return false;
+  for (int i = 0; i < (node->op == &hone_op_sub ? 1 : 2); i++) {
+    hone_value *value = node->inputs[i].value;
+    const hone_value *other = node->inputs[1 - i].value;
+    if (!value->producer || !is_product(value->producer) || !hone_is_float(value)) continue;
+    if (!hone_value_has_one_use(value) || value->type.shape.rank < 2) continue;
+    if (!hone_same_type(value, node->outputs[0]) || !is_channel_constant(other, value)) continue;
+    const hone_value *bias = hone_node_in(value->producer, BIAS);
+    if (bias && !is_channel_constant(bias, value)) continue;
+    *s = (site){node, value->producer, other,
+                (size_t)value->type.shape.dim[value->type.shape.rank - 1]};
+    return true;
+  }
+  return false;
+}
+
+static hone_status *set_bias(const site *s, const double *data) {
+  hone_value *bias;
+  hone_shape shape = {.rank = 1, .dim = {(hone_dim)s->channels}};
+  HONE_TRY(hone_constant_from(s->node->graph, s->constant->type.dtype, &shape, data, &bias));
+  while (s->product->input_count <= BIAS) HONE_TRY(hone_node_add_input(s->product, NULL));
+  hone_node_set_input(s->product, BIAS, bias);
+  return NULL;
+}
+
+static hone_status *fold_shift(const site *s, hone_arena *arena) {
+  const hone_value *bias = hone_node_in(s->product, BIAS);
+  double sign = s->node->op == &hone_op_sub ? -1 : 1;
+  double *shift = channel_reals(s->constant, s->channels, arena);
+  double *old = bias ? channel_reals(bias, s->channels, arena) : shift;
+  if (!shift || !old) return hone_error_memory();
+  for (size_t i = 0; i < s->channels; i++) shift[i] = sign * shift[i] + (bias ? old[i] : 0);
+  return set_bias(s, shift);
+}
+
+static hone_status *scale_weights(const site *s, int axis, const double *scale,
+                                  hone_arena *arena) {
+  const hone_value *weights = s->product->inputs[WEIGHTS].value;
+  const hone_shape *shape = &weights->type.shape;
+  size_t count, inner = hone_shape_span(shape, axis + 1, shape->rank);
+  size_t channels = (size_t)shape->dim[axis];
+  double *data = hone_constant_reals(weights, arena, &count);
+  HONE_TRY_MEMORY(data);
+  for (size_t i = 0; i < count; i++) data[i] *= scale[i / inner % channels];
+  hone_value *scaled;
+  HONE_TRY(hone_constant_from(s->node->graph, weights->type.dtype, shape, data, &scaled));
+  hone_node_set_input(s->product, WEIGHTS, scaled);
+  return NULL;
+}
+
+static hone_status *fold_scale(const site *s, int axis, hone_arena *arena) {
+  const hone_value *bias = hone_node_in(s->product, BIAS);
+  double *scale = channel_reals(s->constant, s->channels, arena);
+  HONE_TRY_MEMORY(scale);
+  HONE_TRY(scale_weights(s, axis, scale, arena));
+  if (!bias) return NULL;
+  double *shift = channel_reals(bias, s->channels, arena);
+  HONE_TRY_MEMORY(shift);
+  for (size_t i = 0; i < s->channels; i++) shift[i] *= scale[i];
+  return set_bias(s, shift);
+}
+
+/* Weights that more than one node reads would be kept twice. */
+static bool may_scale(const site *s, int *axis) {
+  const hone_value *weights = s->product->inputs[WEIGHTS].value;
+  return hone_value_is_constant(weights) && hone_value_has_one_use(weights) &&
+         weight_axis(s->product, axis) &&
+         weights->type.shape.dim[*axis] == (hone_dim)s->channels;
+}
+
+static hone_status *fold_node(hone_node *node, hone_pass_context *context) {
+  site s;
+  int axis;
+  bool scales = node->op == &hone_op_mul;
+  if (!hone_node_out(node, 0) || !find_site(node, &s)) return NULL;
+  if (scales && (context->strict || !may_scale(&s, &axis))) return NULL;
+  hone_arena arena = {0};
+  hone_status *status = scales ? fold_scale(&s, axis, &arena) : fold_shift(&s, &arena);
+  hone_arena_free(&arena);
+  HONE_TRY(status);
+  HONE_TRY(hone_node_add_sources(s.product, node));
+  hone_pass_fired(context, scales ? "scale into weights" : "shift into bias");
+  return hone_substitute(node, 0, s.product->outputs[0]);
+}
+
+static hone_status *run(hone_graph *graph, hone_pass_context *context) {
+  return hone_each_node(graph, context, fold_node);
+}
+
+const hone_pass hone_pass_fold_affine = {"fold_affine", run};

@@ -1,0 +1,232 @@
+/* Puts every device node into a group. A heavy node takes the pointwise nodes after it along, which
+ * then cost no memory traffic: bias, residual, activation need no pattern. Pointwise nodes that are
+ * left chain up. Views cost nothing and stay outside, as do nodes on the host, with regions, on
+ * objects, and those whose sizes only the run knows.
+ *
+ * A group has one result, which its last node makes; nothing inside is seen from outside. So a group
+ * can stand where its last node stood: whatever it reads was made before, and no two groups wait for
+ * each other. Room: passes. */
+#include <string.h>
+
+#include "base/map.h"
+#include "passes/passes.h"
+#include "passes/rewrite.h"
+
+enum { TRIED = 8, MOST_NODES = 64 };
+
+/* Members in no order; a node's mark says which cluster it is in. */
+typedef struct cluster {
+  hone_node *nodes[MOST_NODES];
+  int count;     /* of members for sure */
+  int tried;     /* of those after them, kept only if a single result is reached again */
+  hone_node *last; /* the one that makes the result */
+  struct cluster *next;
+} cluster;
+
+static bool is_groupable(const hone_node *node) {
+  const uint32_t outside = HONE_HAS_REGIONS | HONE_OBJECTS | HONE_DATA_SHAPED | HONE_VIEW |
+                           HONE_SHAPE_ONLY;
+  if (node->op->facts & outside) return false;
+  for (int i = 0; i < node->output_count; i++) {
+    const hone_value *output = node->outputs[i];
+    if (output && (output->place == HONE_PLACE_HOST || output->type.kind != HONE_KIND_TENSOR))
+      return false;
+  }
+  return true;
+}
+
+static bool has_one_output(const hone_node *node) {
+  for (int i = 1; i < node->output_count; i++)
+    if (node->outputs[i]) return false;
+  return hone_node_out(node, 0) != NULL;
+}
+
+static bool is_member(const cluster *c, const hone_node *node) { return node && node->mark == c; }
+
+/* A pointwise node, free, over the elements that the cluster computes: it may join. */
+static bool may_join(const cluster *c, const hone_node *node) {
+  if (!node || node->mark || !(node->op->facts & HONE_POINTWISE)) return false;
+  const hone_shape *space = &c->nodes[0]->outputs[0]->type.shape;
+  return is_groupable(node) && has_one_output(node) &&
+         hone_shape_equal(space, &node->outputs[0]->type.shape);
+}
+
+/* The members that something outside reads, counted up to two; `*live` is one of them. */
+static int count_live(const cluster *c, hone_node **live) {
+  int count = 0;
+  for (int i = 0; i < c->count + c->tried && count < 2; i++) {
+    for (const hone_use *use = c->nodes[i]->outputs[0]->uses; use; use = use->next) {
+      if (is_member(c, use->user)) continue;
+      *live = c->nodes[i];
+      count++;
+      break;
+    }
+  }
+  return count;
+}
+
+static hone_node *find_joiner(const cluster *c) {
+  for (int i = 0; i < c->count + c->tried; i++)
+    for (const hone_use *use = c->nodes[i]->outputs[0]->uses; use; use = use->next)
+      if (may_join(c, use->user)) return use->user;
+  return NULL;
+}
+
+/* Adds pointwise users as long as some number of them brings the cluster back to one result. */
+static void grow(cluster *c) {
+  while (c->count + c->tried < MOST_NODES && c->tried < TRIED) {
+    hone_node *joiner = find_joiner(c), *live = NULL;
+    if (!joiner) break;
+    joiner->mark = c;
+    c->nodes[c->count + c->tried++] = joiner;
+    if (count_live(c, &live) != 1) continue;
+    c->count += c->tried;
+    c->tried = 0;
+    c->last = live;
+  }
+  for (int i = 0; i < c->tried; i++) c->nodes[c->count + i]->mark = NULL;
+  c->tried = 0;
+}
+
+/* Casts that feed a heavy node alone: a kernel converts while it packs. */
+static void take_casts(cluster *c) {
+  hone_node *node = c->nodes[0];
+  for (int i = 0; i < node->input_count; i++) {
+    hone_value *input = node->inputs[i].value;
+    hone_node *maker = input ? input->producer : NULL;
+    if (!maker || maker->op != &hone_op_cast || maker->mark || !is_groupable(maker)) continue;
+    if (!hone_used_only_by(input, node) || c->count == MOST_NODES) continue;
+    maker->mark = c;
+    c->nodes[c->count++] = maker;
+  }
+}
+
+typedef struct fusion {
+  hone_arena arena;
+  cluster *first;
+} fusion;
+
+static hone_status *seed(fusion *f, hone_node *node) {
+  cluster *c = HONE_NEW(&f->arena, cluster);
+  HONE_TRY_MEMORY(c);
+  *c = (cluster){.nodes = {node}, .count = 1, .last = node, .next = f->first};
+  f->first = c;
+  node->mark = c;
+  if (!has_one_output(node)) return NULL;
+  bool heavy = node->op->facts & HONE_HEAVY;
+  if (heavy || (node->op->facts & HONE_POINTWISE)) grow(c);
+  if (heavy) take_casts(c);
+  return NULL;
+}
+
+static hone_status *seed_all(fusion *f, hone_graph *graph, uint32_t facts) {
+  for (hone_node *node = graph->first; node; node = node->next)
+    if (!node->mark && is_groupable(node) && (!facts || (node->op->facts & facts)))
+      HONE_TRY(seed(f, node));
+  return NULL;
+}
+
+/* A group under construction. */
+typedef struct making {
+  const cluster *members;
+  hone_node *group;
+  hone_graph *body;
+  hone_map values; /* of the graph outside to those of the body */
+} making;
+
+/* Values from outside become inputs of the group and of its body. */
+static hone_status *capture(making *m, hone_value *value) {
+  hone_value *inside;
+  if (!value || value->constant || is_member(m->members, value->producer)) return NULL;
+  if (hone_map_get(&m->values, (const char *)&value, sizeof value)) return NULL;
+  HONE_TRY(hone_node_add_input(m->group, value));
+  HONE_TRY(hone_graph_input(m->body, value->name, value->type, &inside));
+  inside->place = value->place;
+  return hone_map_put(&m->values, (const char *)&value, sizeof value, inside);
+}
+
+/* The copies keep the names that the originals had, but for the results: the group has those. */
+static hone_status *move_names(making *m, hone_node *from, hone_node *to) {
+  for (int i = 0; i < from->output_count && from != m->members->last; i++) {
+    if (!from->outputs[i]) continue;
+    const char *name = from->outputs[i]->name;
+    HONE_TRY(hone_value_rename(from->outputs[i], ""));
+    HONE_TRY(hone_value_rename(to->outputs[i], name));
+  }
+  return NULL;
+}
+
+static hone_status *fill_body(making *m) {
+  hone_graph *graph = m->group->graph;
+  hone_node *copy;
+  for (hone_node *node = graph->first; node; node = node->next) {
+    if (!is_member(m->members, node)) continue;
+    for (int i = 0; i < node->input_count; i++) HONE_TRY(capture(m, node->inputs[i].value));
+    HONE_TRY(hone_node_copy(node, m->body, NULL, &m->values, &copy));
+    HONE_TRY(move_names(m, node, copy));
+    HONE_TRY(hone_node_add_sources(m->group, node));
+    if (node == m->members->last) break;
+  }
+  return NULL;
+}
+
+/* The last node's outputs leave the body and the group. */
+static hone_status *connect(making *m) {
+  hone_node *last = m->members->last;
+  for (int i = 0; i < last->output_count; i++) {
+    hone_value *outside = last->outputs[i], *made;
+    if (!outside) continue;
+    hone_value *inside = hone_map_get(&m->values, (const char *)&outside, sizeof outside);
+    const char *name = outside->name;
+    HONE_TRY(hone_graph_output(m->body, inside));
+    HONE_TRY(hone_node_add_output(m->group, NULL, outside->type, &made));
+    hone_value_replace(outside, made);
+    HONE_TRY(hone_value_rename(outside, ""));
+    HONE_TRY(hone_value_rename(made, name));
+  }
+  return NULL;
+}
+
+static hone_status *make_group(making *m) {
+  hone_node *last = m->members->last;
+  HONE_TRY(hone_node_new(last->graph, last, &hone_op_group, NULL, 0, 0, &m->group));
+  HONE_TRY(hone_graph_new_region(m->group, "body", &m->body));
+  HONE_TRY(fill_body(m));
+  HONE_TRY(connect(m));
+  hone_remove_unused(last);
+  return NULL;
+}
+
+/* Clusters are closed from the last to the first node, so that removing one leaves the others'
+ * members where they are. */
+static hone_status *make_groups(hone_graph *graph, hone_pass_context *context) {
+  for (hone_node *node = graph->last, *previous; node; node = previous) {
+    const cluster *c = node->mark;
+    previous = node->previous;
+    if (!c || c->last != node) continue;
+    making m = {.members = c};
+    hone_status *status = make_group(&m);
+    hone_map_free(&m.values);
+    HONE_TRY(status);
+    hone_pass_fired(context, c->count > 1 ? "group of several" : "group of one");
+    previous = m.group->previous;
+  }
+  return NULL;
+}
+
+static hone_status *fuse_graph(hone_graph *graph, hone_pass_context *context) {
+  fusion f = {.first = NULL};
+  for (hone_node *node = graph->first; node; node = node->next) node->mark = NULL;
+  hone_status *status = seed_all(&f, graph, HONE_HEAVY);
+  if (!status) status = seed_all(&f, graph, HONE_POINTWISE);
+  if (!status) status = seed_all(&f, graph, 0);
+  if (!status) status = make_groups(graph, context);
+  hone_arena_free(&f.arena);
+  return status;
+}
+
+static hone_status *run(hone_graph *graph, hone_pass_context *context) {
+  return hone_each_graph(graph, context, fuse_graph);
+}
+
+const hone_pass hone_pass_fuse_groups = {"fuse_groups", run};

@@ -1,0 +1,18 @@
+/* The passes that the pipeline lists, one file each. Room: passes. */
+#ifndef HONE_PASSES_PASSES_H
+#define HONE_PASSES_PASSES_H
+
+#include "passes/pass.h"
+
+extern const hone_pass hone_pass_propagate;   /* types, shape arithmetic, constants */
+extern const hone_pass hone_pass_simplify;    /* algebra, views, casts, one node at a time */
+extern const hone_pass hone_pass_recognise;   /* many ops that spell one */
+extern const hone_pass hone_pass_merge_equal; /* equal nodes become one */
+extern const hone_pass hone_pass_dead_code;   /* what nothing uses */
+extern const hone_pass hone_pass_layout;      /* transposes sink, meet and vanish */
+extern const hone_pass hone_pass_fold_affine; /* scales and biases into weights */
+extern const hone_pass hone_pass_precision;   /* what a layer computes in */
+extern const hone_pass hone_pass_place;       /* host or device */
+extern const hone_pass hone_pass_fuse_groups; /* device nodes into groups */
+
+#endif

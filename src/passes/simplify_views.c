@@ -1,0 +1,196 @@
+/* Copies, casts, reshapes and transposes that do nothing, or less than they seem to. Room: passes. */
+#include <string.h>
+
+#include "passes/simplify.h"
+
+typedef const hone_pass_context context_t;
+
+/* Whether the output may give way to `to`: it must not leave a copy that is this very node. */
+static bool may_become(const hone_node *node, const hone_value *to) {
+  return !hone_substitute_copies(node->outputs[0], to);
+}
+
+static hone_status *drop_identity(hone_node *node, context_t *context, hone_value **to) {
+  (void)context;
+  hone_value *x = node->inputs[0].value;
+  if (may_become(node, x)) *to = x;
+  return NULL;
+}
+
+/* A move that leaves type and shape as they are moves nothing, where every element stays in its
+ * place: views, casts, and expand. */
+static hone_status *drop_same_shape(hone_node *node, context_t *context, hone_value **to) {
+  (void)context;
+  bool keeps_order = (node->op->facts & HONE_VIEW) || node->op == &hone_op_cast ||
+                     node->op == &hone_op_expand;
+  if (!keeps_order || node->op == &hone_op_identity) return NULL;
+  hone_value *x = node->inputs[0].value;
+  if (hone_same_type(x, node->outputs[0]) && may_become(node, x)) *to = x;
+  return NULL;
+}
+
+/* A view of views whose shape one of them had already. */
+static hone_status *return_to_shape(hone_node *node, context_t *context, hone_value **to) {
+  (void)context;
+  if (!(node->op->facts & HONE_VIEW)) return NULL;
+  hone_value *x = node->inputs[0].value;
+  for (int depth = 0; depth < 8 && x->producer && (x->producer->op->facts & HONE_VIEW); depth++) {
+    x = x->producer->inputs[0].value;
+    if (!hone_same_type(x, node->outputs[0]) || !may_become(node, x)) continue;
+    *to = x;
+    return NULL;
+  }
+  return NULL;
+}
+
+static bool symbols_of(const hone_shape *shape, int *count) {
+  *count = 0;
+  for (int i = 0; i < shape->rank; i++) *count += !hone_dim_known(shape->dim[i]);
+  return shape->rank != HONE_RANK_UNKNOWN;
+}
+
+/* reshape(view(x)) = reshape(x), where the result's shape can be said in numbers. */
+static hone_status *merge_views(hone_node *node, context_t *context, hone_value **to) {
+  (void)context;
+  int symbols;
+  const hone_value *inner = node->inputs[0].value;
+  if (!(node->op->facts & HONE_VIEW) || node->op == &hone_op_identity) return NULL;
+  if (!inner->producer || !(inner->producer->op->facts & HONE_VIEW)) return NULL;
+  const hone_shape *shape = &node->outputs[0]->type.shape;
+  if (!symbols_of(shape, &symbols) || symbols > 1) return NULL;
+  return hone_make_reshape(node, inner->producer->inputs[0].value, shape, to);
+}
+
+static bool perm_of(const hone_node *node, int *perm) {
+  size_t count;
+  int rank = node->inputs[0].value->type.shape.rank;
+  const int64_t *given = hone_node_ints(node, "perm", &count);
+  if (rank == HONE_RANK_UNKNOWN) return false;
+  for (int i = 0; i < rank; i++) perm[i] = count ? (int)given[i] : rank - 1 - i;
+  return true;
+}
+
+static hone_status *drop_transpose(hone_node *node, context_t *context, hone_value **to) {
+  (void)context;
+  int perm[HONE_MAX_RANK];
+  hone_value *x = node->inputs[0].value;
+  if (!perm_of(node, perm)) return NULL;
+  for (int i = 0; i < x->type.shape.rank; i++)
+    if (perm[i] != i) return NULL;
+  if (may_become(node, x)) *to = x;
+  return NULL;
+}
+
+static hone_status *merge_transposes(hone_node *node, context_t *context, hone_value **to) {
+  (void)context;
+  int outer[HONE_MAX_RANK], inner[HONE_MAX_RANK], both[HONE_MAX_RANK];
+  const hone_node *maker = node->inputs[0].value->producer;
+  if (!maker || maker->op != &hone_op_transpose) return NULL;
+  if (!perm_of(node, outer) || !perm_of(maker, inner)) return NULL;
+  for (int i = 0; i < node->inputs[0].value->type.shape.rank; i++) both[i] = inner[outer[i]];
+  return hone_make_transpose(node, maker->inputs[0].value, both, to);
+}
+
+/* A transpose that moves only axes of size 1 past others leaves the elements in order. */
+static hone_status *transpose_to_view(hone_node *node, context_t *context, hone_value **to) {
+  (void)context;
+  int perm[HONE_MAX_RANK], last = -1, symbols;
+  const hone_shape *in = &node->inputs[0].value->type.shape;
+  const hone_shape *out = &node->outputs[0]->type.shape;
+  if (!perm_of(node, perm) || !symbols_of(out, &symbols) || symbols > 1) return NULL;
+  for (int i = 0; i < in->rank; i++) {
+    if (in->dim[perm[i]] == 1) continue;
+    if (perm[i] < last) return NULL;
+    last = perm[i];
+  }
+  return hone_make_reshape(node, node->inputs[0].value, out, to);
+}
+
+/* Two views of other kinds than reshape become one kind, so that fewer rules meet more. */
+static hone_status *view_to_reshape(hone_node *node, context_t *context, hone_value **to) {
+  (void)context;
+  int symbols;
+  bool other = node->op == &hone_op_squeeze || node->op == &hone_op_unsqueeze ||
+               node->op == &hone_op_flatten;
+  const hone_shape *out = &node->outputs[0]->type.shape;
+  if (!other || !symbols_of(out, &symbols) || symbols > 1) return NULL;
+  return hone_make_reshape(node, node->inputs[0].value, out, to);
+}
+
+/* cast(cast(x)) = cast(x) where the inner one loses nothing. */
+static hone_status *merge_casts(hone_node *node, context_t *context, hone_value **to) {
+  (void)context;
+  const hone_value *middle = node->inputs[0].value;
+  const hone_node *inner = middle->producer;
+  if (!inner || inner->op != &hone_op_cast) return NULL;
+  hone_value *x = inner->inputs[0].value;
+  hone_dtype from = x->type.dtype, via = middle->type.dtype;
+  hone_dtype_class a = hone_dtype_class_of(from), b = hone_dtype_class_of(via);
+  bool wider = hone_dtype_bits(via) > hone_dtype_bits(from) &&
+               ((a == b && (a != HONE_CLASS_FLOAT || via == HONE_F32 || via == HONE_F64)) ||
+                (a == HONE_CLASS_BOOLEAN && b != HONE_CLASS_STRING));
+  if (!wider) return NULL;
+  hone_node *cast;
+  HONE_TRY(hone_node_start(node, &hone_op_cast, &x, 1, &cast));
+  HONE_TRY(hone_node_set_int(cast, "to", node->outputs[0]->type.dtype));
+  return hone_node_finish(cast, to);
+}
+
+/* A broadcast before an op that would broadcast anyway: the other input has the full shape. */
+static hone_status *drop_expand(hone_node *node, context_t *context, hone_value **to) {
+  (void)context;
+  if (!(node->op->facts & HONE_POINTWISE)) return NULL;
+  for (int i = 0; i < node->input_count; i++) {
+    hone_value *wide = node->inputs[i].value;
+    if (!wide || !wide->producer || wide->producer->op != &hone_op_expand) continue;
+    for (int k = 0; k < node->input_count; k++) {
+      const hone_value *other = node->inputs[k].value;
+      if (k == i || !other || other->type.shape.rank != node->outputs[0]->type.shape.rank) continue;
+      if (!hone_shape_equal(&other->type.shape, &node->outputs[0]->type.shape)) continue;
+      hone_node_set_input(node, i, wide->producer->inputs[0].value);
+      hone_remove_unused(wide->producer);
+      *to = node->outputs[0];
+      return NULL;
+    }
+  }
+  return NULL;
+}
+
+static hone_status *drop_concat(hone_node *node, context_t *context, hone_value **to) {
+  (void)context;
+  if (node->input_count == 1 && may_become(node, node->inputs[0].value))
+    *to = node->inputs[0].value;
+  return NULL;
+}
+
+/* slice(x) from 0 in steps of 1 to the end of every axis. */
+static hone_status *drop_slice(hone_node *node, context_t *context, hone_value **to) {
+  (void)context;
+  int64_t starts[HONE_MAX_RANK], steps[HONE_MAX_RANK];
+  size_t count, step_count = 0;
+  hone_value *x = node->inputs[0].value;
+  if (!hone_same_type(x, node->outputs[0]) || !may_become(node, x)) return NULL;
+  if (!hone_constant_ints(hone_node_in(node, 1), starts, HONE_MAX_RANK, &count)) return NULL;
+  if (hone_node_in(node, 4) &&
+      !hone_constant_ints(hone_node_in(node, 4), steps, HONE_MAX_RANK, &step_count))
+    return NULL;
+  for (size_t i = 0; i < step_count; i++)
+    if (steps[i] != 1) return NULL;
+  *to = x; /* same sizes and steps of 1: it starts at 0 */
+  return NULL;
+}
+
+const hone_simplify_rule hone_view_rules[] = {
+    {"drop identity", &hone_op_identity, drop_identity},
+    {"drop move to the same shape", NULL, drop_same_shape},
+    {"drop views there and back", NULL, return_to_shape},
+    {"merge casts", &hone_op_cast, merge_casts},
+    {"drop transpose", &hone_op_transpose, drop_transpose},
+    {"merge transposes", &hone_op_transpose, merge_transposes},
+    {"transpose to view", &hone_op_transpose, transpose_to_view},
+    {"view to reshape", NULL, view_to_reshape},
+    {"merge views", NULL, merge_views},
+    {"drop expand", NULL, drop_expand},
+    {"drop concat of one", &hone_op_concat, drop_concat},
+    {"drop whole slice", &hone_op_slice, drop_slice},
+    {0}};
