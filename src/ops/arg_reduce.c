@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ops/axes.h"
+#include "ops/operand.h"
 #include "ops/ops.h"
 
 static hone_status *arg_reduce_infer(hone_infer *infer) {
@@ -40,9 +41,9 @@ static hone_status *arg_reduce_reference(hone_reference *ref) {
   double *real = NULL;
   int64_t *whole = NULL;
   if (hone_dtype_class_of(in->dtype) == HONE_CLASS_FLOAT)
-    HONE_TRY(hone_all_reals(in, ref->scratch, &real));
+    HONE_TRY(hone_operand_reals(ref, 0, &real));
   else
-    HONE_TRY(hone_all_ints(in, ref->scratch, &whole));
+    HONE_TRY(hone_operand_ints(ref, 0, &whole));
   for (size_t i = 0; in->dtype == HONE_U64 && i < hone_datum_count(in); i++) whole[i] ^= INT64_MIN;
   for (size_t o = 0; o < line.outer; o++)
     for (size_t n = 0; n < line.inner; n++) {

@@ -25,26 +25,3 @@ hone_status *hone_ref_index(const hone_datum *indices, size_t i, int64_t size, i
   return hone_error(HONE_INVALID_ARGUMENT, "index %lld is outside of a dimension of %lld",
                     (long long)index, (long long)size);
 }
-
-hone_status *hone_all_reals(const hone_datum *x, hone_arena *scratch, double **out) {
-  size_t count = hone_datum_count(x);
-  *out = hone_arena_array(scratch, count + 1, sizeof **out);
-  HONE_TRY_MEMORY(*out);
-  hone_load_reals(x->dtype, x->data, 0, count, *out);
-  return NULL;
-}
-
-hone_status *hone_all_ints(const hone_datum *x, hone_arena *scratch, int64_t **out) {
-  size_t count = hone_datum_count(x);
-  *out = hone_arena_array(scratch, count + 1, sizeof **out);
-  HONE_TRY_MEMORY(*out);
-  hone_load_ints(x->dtype, x->data, 0, count, *out);
-  return NULL;
-}
-
-hone_status *hone_infer_float(const hone_infer *infer, int index) {
-  const hone_type *type = index < infer->input_count ? infer->in[index] : NULL;
-  if (!type || !type->dtype || hone_dtype_class_of(type->dtype) == HONE_CLASS_FLOAT) return NULL;
-  return hone_infer_fail(infer, "input %d is of type %s, not a float type", index,
-                         hone_dtype_name(type->dtype));
-}

@@ -22,11 +22,4 @@ int hone_ref_axis(const hone_reference *ref, const char *name, int rank);
 HONE_MUST_USE hone_status *hone_ref_index(const hone_datum *indices, size_t i, int64_t size,
                                           int64_t *out);
 
-/* All of a tensor as doubles or integers in `scratch`. */
-HONE_MUST_USE hone_status *hone_all_reals(const hone_datum *x, hone_arena *scratch, double **out);
-HONE_MUST_USE hone_status *hone_all_ints(const hone_datum *x, hone_arena *scratch, int64_t **out);
-
-/* What infer rules ask of an input's type; unknown types pass. */
-HONE_MUST_USE hone_status *hone_infer_float(const hone_infer *infer, int index);
-
 #endif

@@ -3,13 +3,14 @@
 #include <math.h>
 
 #include "ops/axes.h"
+#include "ops/operand.h"
 #include "ops/ops.h"
 
 /* The axis of channels, and that each of inputs 1… is a vector of their number. */
 static hone_status *channels_infer(hone_infer *infer) {
   const hone_shape *x = &infer->in[0]->shape;
   infer->out[0] = *infer->in[0];
-  HONE_TRY(hone_infer_float(infer, 0));
+  HONE_TRY(hone_infer_class(infer, 0, HONE_FLOATS));
   if (x->rank < 0) return NULL;
   int axis;
   HONE_TRY(hone_infer_axis(infer, "axis", x->rank, &axis));
@@ -28,10 +29,8 @@ static hone_status *channels_infer(hone_infer *infer) {
 /* Input `index` as doubles, `fallback` for each channel where absent. */
 static hone_status *per_channel(hone_reference *ref, int index, size_t channels, double fallback,
                                 double **out) {
-  if (index < ref->input_count && ref->in[index])
-    return hone_all_reals(ref->in[index], ref->scratch, out);
-  *out = HONE_NEW_ARRAY(ref->scratch, channels + 1, double);
-  HONE_TRY_MEMORY(*out);
+  if (hone_ref_in(ref, index)) return hone_operand_reals(ref, index, out);
+  HONE_TRY(hone_scratch_reals(ref, channels, out));
   for (size_t c = 0; c < channels; c++) (*out)[c] = fallback;
   return NULL;
 }
@@ -41,7 +40,7 @@ static hone_status *batch_norm_reference(hone_reference *ref) {
   hone_line line =
       hone_line_of(&y->shape, hone_ref_axis(ref, "axis", y->shape.rank));
   double epsilon = hone_node_real(ref->node, "epsilon"), *x, *each[5];
-  HONE_TRY(hone_all_reals(ref->in[0], ref->scratch, &x));
+  HONE_TRY(hone_operand_reals(ref, 0, &x));
   for (int i = 1; i < 5; i++) HONE_TRY(per_channel(ref, i, line.size, 0, &each[i]));
   size_t at = 0;
   for (size_t o = 0; o < line.outer; o++)
@@ -78,7 +77,7 @@ static hone_status *normalise_groups(hone_reference *ref, size_t groups) {
   double epsilon = hone_node_real(ref->node, "epsilon"), *x, *scale, *bias;
   moments *all = HONE_NEW_ARRAY(ref->scratch, batch * groups, moments);
   HONE_TRY_MEMORY(all);
-  HONE_TRY(hone_all_reals(ref->in[0], ref->scratch, &x));
+  HONE_TRY(hone_operand_reals(ref, 0, &x));
   HONE_TRY(per_channel(ref, 1, line.size, 1, &scale));
   HONE_TRY(per_channel(ref, 2, line.size, 0, &bias));
   for (int pass = 0; pass < 3; pass++) /* mean, then variance, then the result */
@@ -153,7 +152,7 @@ static hone_status *lrn_infer(hone_infer *infer) {
   infer->out[0] = *infer->in[0];
   if (infer->in[0]->shape.rank == 0) return hone_infer_fail(infer, "x is a scalar");
   if (hone_node_int(infer->node, "size") < 1) return hone_infer_fail(infer, "a size below 1");
-  return hone_infer_float(infer, 0);
+  return hone_infer_class(infer, 0, HONE_FLOATS);
 }
 
 /* x / (bias + alpha / size * sum of squares of `size` channels around)^beta; channels last. */
@@ -164,7 +163,7 @@ static hone_status *lrn_reference(hone_reference *ref) {
   double bias = hone_node_real(ref->node, "bias"), *x;
   size_t pixels = hone_shape_span(&y->shape, 0, y->shape.rank - 1);
   int64_t before = (size - 1) / 2, after = size - 1 - before;
-  HONE_TRY(hone_all_reals(ref->in[0], ref->scratch, &x));
+  HONE_TRY(hone_operand_reals(ref, 0, &x));
   for (size_t p = 0; p < pixels; p++)
     for (int64_t c = 0; c < channels; c++) {
       const double *pixel = x + p * (size_t)channels;

@@ -1,5 +1,6 @@
 /* cumsum: running sums or products along an axis, which is a host scalar. Room: ops. */
 #include "ops/axes.h"
+#include "ops/operand.h"
 #include "ops/ops.h"
 
 static hone_status *cumsum_infer(hone_infer *infer) {
@@ -38,12 +39,12 @@ static hone_status *cumsum_reference(hone_reference *ref) {
   hone_line line = hone_line_of(&x->shape, axis);
   if (hone_dtype_class_of(x->dtype) == HONE_CLASS_FLOAT) {
     double *values;
-    HONE_TRY(hone_all_reals(x, ref->scratch, &values));
+    HONE_TRY(hone_operand_reals(ref, 0, &values));
     SCAN(double, values)
     hone_store_reals(y->dtype, y->data, 0, count, values);
   } else {
     int64_t *whole;
-    HONE_TRY(hone_all_ints(x, ref->scratch, &whole));
+    HONE_TRY(hone_operand_ints(ref, 0, &whole));
     uint64_t *values = (uint64_t *)whole;
     SCAN(uint64_t, values)
     hone_store_ints(y->dtype, y->data, 0, count, whole);

@@ -2,12 +2,13 @@
 #include <math.h>
 
 #include "ops/axes.h"
+#include "ops/operand.h"
 #include "ops/ops.h"
 
 static hone_status *det_infer(hone_infer *infer) {
   const hone_shape *x = &infer->in[0]->shape;
   infer->out[0] = *infer->in[0];
-  HONE_TRY(hone_infer_float(infer, 0));
+  HONE_TRY(hone_infer_class(infer, 0, HONE_FLOATS));
   if (x->rank < 0) return NULL;
   if (x->rank < 2) return hone_infer_fail(infer, "x is no matrix");
   hone_dim rows = x->dim[x->rank - 2], columns = x->dim[x->rank - 1];
@@ -45,7 +46,7 @@ static hone_status *det_reference(hone_reference *ref) {
   const hone_shape *shape = &ref->in[0]->shape;
   size_t n = (size_t)shape->dim[shape->rank - 1], matrices = hone_datum_count(y);
   double *x;
-  HONE_TRY(hone_all_reals(ref->in[0], ref->scratch, &x));
+  HONE_TRY(hone_operand_reals(ref, 0, &x));
   for (size_t m = 0; m < matrices; m++)
     hone_store_real(y->dtype, y->data, m, determinant(x + m * n * n, n));
   return NULL;

@@ -2,12 +2,13 @@
 #include <math.h>
 
 #include "ops/axes.h"
+#include "ops/operand.h"
 #include "ops/ops.h"
 
 static hone_status *lp_norm_infer(hone_infer *infer) {
   int axis;
   infer->out[0] = *infer->in[0];
-  HONE_TRY(hone_infer_float(infer, 0));
+  HONE_TRY(hone_infer_class(infer, 0, HONE_FLOATS));
   int64_t p = hone_node_int(infer->node, "p");
   if (p != 1 && p != 2) return hone_infer_fail(infer, "p is %lld, not 1 or 2", (long long)p);
   if (infer->in[0]->shape.rank < 0) return NULL;
@@ -19,7 +20,7 @@ static hone_status *lp_norm_reference(hone_reference *ref) {
   hone_line line = hone_line_of(&y->shape, hone_ref_axis(ref, "axis", y->shape.rank));
   bool squares = hone_node_int(ref->node, "p") == 2;
   double *x;
-  HONE_TRY(hone_all_reals(ref->in[0], ref->scratch, &x));
+  HONE_TRY(hone_operand_reals(ref, 0, &x));
   for (size_t o = 0; o < line.outer; o++)
     for (size_t n = 0; n < line.inner; n++) {
       double *first = x + o * line.size * line.inner + n, norm = 0;

@@ -4,17 +4,14 @@
 
 #include "ops/axes.h"
 #include "ops/broadcast.h"
+#include "ops/operand.h"
 #include "ops/ops.h"
 
 enum { X, SCALE, BIAS };
 
-static const hone_datum *input(const hone_reference *ref, int index) {
-  return index < ref->input_count ? ref->in[index] : NULL;
-}
-
 /* Scale and bias broadcast to x, never the other way. */
 static hone_status *fits(hone_infer *infer, int index) {
-  const hone_type *type = index < infer->input_count ? infer->in[index] : NULL;
+  const hone_type *type = hone_infer_in(infer, index);
   const hone_shape *x = &infer->in[X]->shape;
   if (!type || type->shape.rank < 0 || x->rank < 0) return NULL;
   int lead = x->rank - type->shape.rank;
@@ -28,7 +25,7 @@ static hone_status *fits(hone_infer *infer, int index) {
 
 static hone_status *last_axes_infer(hone_infer *infer) {
   infer->out[0] = *infer->in[X];
-  HONE_TRY(hone_infer_float(infer, X));
+  HONE_TRY(hone_infer_class(infer, X, HONE_FLOATS));
   HONE_TRY(fits(infer, SCALE));
   HONE_TRY(fits(infer, BIAS));
   const hone_shape *x = &infer->in[X]->shape;
@@ -56,7 +53,7 @@ static void statistics(const double *x, size_t size, bool centred, double epsilo
 /* Stores values[] * scale + bias, each where given. */
 static void affine(hone_reference *ref, const double *values) {
   const hone_datum *y = ref->out[0];
-  const hone_datum *in[] = {ref->in[X], input(ref, SCALE), input(ref, BIAS)};
+  const hone_datum *in[] = {ref->in[X], hone_ref_in(ref, SCALE), hone_ref_in(ref, BIAS)};
   hone_walk walk;
   hone_walk_start(&walk, &y->shape, in, 3);
   for (size_t to = 0; hone_walk_next(&walk); to += walk.row)
@@ -77,7 +74,7 @@ static hone_status *last_axes_reference(hone_reference *ref, bool centred) {
   int axis = hone_ref_axis(ref, "axis", shape->rank);
   size_t runs = hone_shape_span(shape, 0, axis), size = hone_shape_span(shape, axis, shape->rank);
   double epsilon = hone_node_real(ref->node, "epsilon"), *x;
-  HONE_TRY(hone_all_reals(ref->in[X], ref->scratch, &x));
+  HONE_TRY(hone_operand_reals(ref, X, &x));
   for (size_t r = 0; r < runs; r++) {
     double mean, inverse, *run = x + r * size;
     statistics(run, size, centred, epsilon, &mean, &inverse);

@@ -29,7 +29,7 @@ hone_status *hone_operand_ints(hone_reference *ref, int index, int64_t **out) {
   size_t count = hone_datum_count(in);
   *out = HONE_NEW_ARRAY(ref->scratch, count + 1, int64_t);
   HONE_TRY_MEMORY(*out);
-  for (size_t i = 0; i < count; i++) (*out)[i] = hone_load_int(in->dtype, in->data, i);
+  hone_load_ints(in->dtype, in->data, 0, count, *out);
   return NULL;
 }
 
@@ -79,12 +79,10 @@ hone_status *hone_result(hone_reference *ref, int index, hone_numbers *out) {
 void hone_result_store(hone_reference *ref, int index, const hone_numbers *numbers) {
   hone_datum *to = hone_ref_out(ref, index);
   if (!to) return;
-  if (!numbers->whole) {
+  if (numbers->whole)
+    hone_store_ints(to->dtype, to->data, 0, numbers->count, (const int64_t *)numbers->integer);
+  else
     hone_store_reals(to->dtype, to->data, 0, numbers->count, numbers->real);
-    return;
-  }
-  for (size_t i = 0; i < numbers->count; i++)
-    hone_store_int(to->dtype, to->data, i, (int64_t)numbers->integer[i]);
 }
 
 void hone_axpy(hone_numbers *y, size_t yi, const hone_numbers *x, size_t xi, const hone_numbers *a,

@@ -10,6 +10,7 @@
 
 #include "ops/axes.h"
 #include "ops/dims.h"
+#include "ops/operand.h"
 #include "ops/ops.h"
 
 #define SEED {"seed", HONE_ATTR_REAL, "nan", NULL} /* NaN: none */
@@ -120,7 +121,7 @@ static hone_status *bernoulli_infer(hone_infer *infer) {
   hone_dtype dtype = hone_node_dtype(infer->node, "dtype");
   infer->out[0] = *infer->in[0];
   if (dtype) infer->out[0].dtype = dtype;
-  return hone_infer_float(infer, 0);
+  return hone_infer_class(infer, 0, HONE_FLOATS);
 }
 
 /* 1 where a number falls below the probability x. */
@@ -148,7 +149,7 @@ const hone_op hone_op_bernoulli = {.name = "bernoulli",
 static hone_status *multinomial_infer(hone_infer *infer) {
   const hone_shape *x = &infer->in[0]->shape;
   hone_shape y = {.rank = 2};
-  HONE_TRY(hone_infer_float(infer, 0));
+  HONE_TRY(hone_infer_class(infer, 0, HONE_FLOATS));
   int64_t samples = hone_node_int(infer->node, "samples");
   if (samples < 0) return hone_infer_fail(infer, "%lld samples", (long long)samples);
   if (x->rank >= 0 && x->rank != 2) return hone_infer_fail(infer, "x is no matrix");
@@ -166,7 +167,7 @@ static hone_status *multinomial_reference(hone_reference *ref) {
   uint64_t key = key_of(ref->node);
   double *x;
   if (classes == 0) return hone_error(HONE_INVALID_ARGUMENT, "there are no classes");
-  HONE_TRY(hone_all_reals(ref->in[0], ref->scratch, &x));
+  HONE_TRY(hone_operand_reals(ref, 0, &x));
   for (size_t r = 0; r < rows; r++) {
     double *row = x + r * classes, most = row[0], sum = 0;
     for (size_t c = 1; c < classes; c++) most = row[c] > most ? row[c] : most;

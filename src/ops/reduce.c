@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ops/axes.h"
+#include "ops/operand.h"
 #include "ops/ops.h"
 
 /* The elements of one set: x[base + offset[i]]. */
@@ -193,7 +194,7 @@ static hone_status *reduce_reals(hone_reference *ref, const elements *kept, cons
   const struct kind *kind = kind_of(ref->node);
   bool truncates = hone_dtype_class_of(y->dtype) != HONE_CLASS_FLOAT;
   double *x;
-  HONE_TRY(hone_all_reals(ref->in[0], ref->scratch, &x));
+  HONE_TRY(hone_operand_reals(ref, 0, &x));
   for (size_t i = 0; i < kept->count; i++) {
     double value = kind->real(gone, x + kept->offset[i]);
     hone_store_real(y->dtype, y->data, i, truncates ? trunc(value) : value);
@@ -205,7 +206,7 @@ static hone_status *reduce_ints(hone_reference *ref, const elements *kept, const
   const hone_datum *y = ref->out[0];
   bool is_signed = hone_dtype_class_of(y->dtype) == HONE_CLASS_SIGNED;
   int64_t *x;
-  HONE_TRY(hone_all_ints(ref->in[0], ref->scratch, &x));
+  HONE_TRY(hone_operand_ints(ref, 0, &x));
   for (size_t i = 0; i < kept->count; i++) {
     uint64_t value = kind_of(ref->node)->integer(gone, x + kept->offset[i], is_signed);
     hone_store_int(y->dtype, y->data, i, (int64_t)value);

@@ -2,12 +2,13 @@
 #include <math.h>
 
 #include "ops/axes.h"
+#include "ops/operand.h"
 #include "ops/ops.h"
 
 static hone_status *softmax_infer(hone_infer *infer) {
   int axis;
   infer->out[0] = *infer->in[0];
-  HONE_TRY(hone_infer_float(infer, 0));
+  HONE_TRY(hone_infer_class(infer, 0, HONE_FLOATS));
   if (infer->in[0]->shape.rank < 0) return NULL;
   return hone_infer_axis(infer, "axis", infer->in[0]->shape.rank, &axis);
 }
@@ -19,7 +20,7 @@ static hone_status *along_axis(hone_reference *ref, line_function *function) {
   const hone_datum *in = ref->in[0], *y = ref->out[0];
   hone_line line = hone_line_of(&in->shape, hone_ref_axis(ref, "axis", in->shape.rank));
   double *x;
-  HONE_TRY(hone_all_reals(in, ref->scratch, &x));
+  HONE_TRY(hone_operand_reals(ref, 0, &x));
   for (size_t o = 0; o < line.outer; o++)
     for (size_t n = 0; n < line.inner && line.size; n++)
       function(x + o * line.size * line.inner + n, line.size, line.inner);

@@ -3,6 +3,7 @@
 #include "ops/axes.h"
 #include "ops/dims.h"
 #include "ops/elements.h"
+#include "ops/operand.h"
 #include "ops/ops.h"
 #include "ops/order.h"
 
@@ -59,9 +60,9 @@ static hone_status *topk_reference(hone_reference *ref) {
   double *real = NULL;
   int64_t *whole = NULL;
   if (hone_dtype_class_of(x->dtype) == HONE_CLASS_FLOAT)
-    HONE_TRY(hone_all_reals(x, ref->scratch, &real));
+    HONE_TRY(hone_operand_reals(ref, 0, &real));
   else
-    HONE_TRY(hone_all_ints(x, ref->scratch, &whole));
+    HONE_TRY(hone_operand_ints(ref, 0, &whole));
   for (size_t i = 0; x->dtype == HONE_U64 && i < hone_datum_count(x); i++) whole[i] ^= INT64_MIN;
   size_t *index = HONE_NEW_ARRAY(ref->scratch, line.size + 1, size_t);
   HONE_TRY_MEMORY(index);
