@@ -117,7 +117,7 @@ static void bench_gemm(const hone_tile_set *tiles) {
                                 .finish = {.bias = bias,
                                            .residual = -1,
                                            .activation = {HONE_ACTIVATION_CLAMP, 0, INFINITY}}},
-                      .a_stride = (ptrdiff_t)depth};
+                      .a_stride = (ptrdiff_t)depth * tiles->operand / 4};
     hone_sweep_plan(&gemm.sweep);
     void *in[] = {a}, *out[] = {c}, *scratch = numbers(hone_sweep_scratch(&gemm.sweep));
     work w = {{hone_gemm_run}, 1, &gemm, {in, out, scratch}};
@@ -146,10 +146,13 @@ static const layer layers[] = {
     {"resnext", 56, 128, 128, 3, 1, 32},
 };
 
-static hone_conv conv_of(const layer *l, const float *bias) {
+static hone_conv conv_of(const layer *l, const float *bias, bool bf16) {
   size_t out = (l->size + l->stride - 1) / l->stride;
   ptrdiff_t pad = (ptrdiff_t)l->kernel / 2;
   return (hone_conv){
+      .bf16 = bf16,
+      .x_bf16 = bf16,
+      .y_bf16 = bf16,
       .kernel = {1, l->kernel, l->kernel},
       .stride = {1, l->stride, l->stride},
       .dilation = {1, 1, 1},
@@ -165,9 +168,9 @@ static hone_conv conv_of(const layer *l, const float *bias) {
       .finish = {.bias = bias, .residual = -1, .activation = {HONE_ACTIVATION_CLAMP, 0, INFINITY}}};
 }
 
-static void bench_layer(const layer *l, const hone_conv_kernel *kernel) {
+static void bench_layer(const layer *l, const hone_conv_kernel *kernel, bool bf16) {
   float *bias = numbers(l->columns);
-  hone_conv conv = conv_of(l, bias);
+  hone_conv conv = conv_of(l, bias, bf16);
   if (!kernel->accepts(&conv)) {
     hone_free(bias);
     return;
@@ -199,12 +202,13 @@ static void bench_conv(const hone_tile_set *tiles) {
   puts("convolution, bias and relu: size^2 channels>columns kernel/stride groups");
   for (size_t i = 0; i < sizeof(layers) / sizeof(*layers); i++) {
     for (const hone_conv_kernel *k = hone_conv_kernels; k->name; k++) {
-      if (k->isa == tiles->isa) bench_layer(&layers[i], k);
+      if (k->isa == tiles->isa) bench_layer(&layers[i], k, tiles->operand == 2);
     }
   }
 }
 
 static void bench_attention(const hone_tile_set *tiles) {
+  if (tiles->operand != sizeof(float)) return;
   static const size_t shapes[][4] = {
       {12, 128, 128, 64}, {12, 384, 384, 64}, {8, 1024, 1024, 64}, {12, 1, 1024, 64}};
   puts("attention: heads, queries, keys, depth");
@@ -270,14 +274,18 @@ static const struct {
   void (*run)(const hone_tile_set *);
 } families[] = {{"gemm", bench_gemm}, {"conv", bench_conv}, {"attention", bench_attention}};
 
-/* With an instruction set named, only that. */
-int main(int count, char **names) {
-  for (const hone_tile_set *const *set = hone_tile_sets_f32; *set; set++) {
-    if (!hone_isa_runs((*set)->isa) || (count > 2 && !strstr((*set)->name, names[2]))) continue;
-    measure_peak(*set);
-    for (size_t i = 0; i < sizeof(families) / sizeof(*families); i++) {
-      if (count < 2 || !strcmp(names[1], families[i].name)) families[i].run(*set);
-    }
+static void bench(const hone_tile_set *tiles, int count, char **names) {
+  if (!hone_isa_runs(tiles->isa) || (count > 2 && !strstr(tiles->name, names[2]))) return;
+  measure_peak(tiles);
+  for (size_t i = 0; i < sizeof(families) / sizeof(*families); i++) {
+    if (count < 2 || !strcmp(names[1], families[i].name)) families[i].run(tiles);
   }
+}
+
+int main(int count, char **names) {
+  for (const hone_tile_set *const *set = hone_tile_sets_f32; *set; set++) bench(*set, count, names);
+#if defined(__x86_64__)
+  bench(&hone_tiles_bf16_avx512bf16, count, names);
+#endif
   return 0;
 }

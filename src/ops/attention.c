@@ -5,6 +5,7 @@
 #include "ops/ops.h"
 
 enum { Q, K, V, MASK, LENGTHS, OFFSET };
+enum { Y, SCORES };
 
 /* The mask broadcasts to [b, h, s, t]; its last axis may also stop short of t, which forbids the
  * keys beyond it. */
@@ -37,10 +38,11 @@ static hone_status *check_per_batch(const hone_infer *infer, int index, hone_dim
 static hone_status *attention_infer(hone_infer *infer) {
   for (int i = Q; i <= V; i++) {
     HONE_TRY(hone_infer_class(infer, i, HONE_FLOATS));
-    HONE_TRY(hone_infer_same_dtype(infer, i));
+    if (i != V) HONE_TRY(hone_infer_same_dtype(infer, i));
     HONE_TRY(hone_infer_rank(infer, i, 4));
   }
-  infer->out[0] = hone_tensor_type(infer->in[Q]->dtype, hone_shape_unknown());
+  for (int i = 0; i < infer->output_count; i++)
+    infer->out[i] = hone_tensor_type(infer->in[Q]->dtype, hone_shape_unknown());
   const hone_shape *q = &infer->in[Q]->shape, *k = &infer->in[K]->shape, *v = &infer->in[V]->shape;
   if (q->rank < 0 || k->rank < 0 || v->rank < 0) return NULL;
   hone_dim batch = q->dim[0], heads = q->dim[1], shared, keys, width;
@@ -59,6 +61,8 @@ static hone_status *attention_infer(hone_infer *infer) {
   HONE_TRY(check_per_batch(infer, LENGTHS, batch));
   HONE_TRY(check_per_batch(infer, OFFSET, batch));
   infer->out[0].shape = hone_shape_of(4, (hone_dim[]){batch, heads, q->dim[2], v->dim[3]});
+  if (infer->output_count > 1)
+    infer->out[SCORES].shape = hone_shape_of(4, (hone_dim[]){batch, heads, q->dim[2], keys});
   return NULL;
 }
 
@@ -71,6 +75,8 @@ typedef struct attend {
   size_t mask_stride[4], mask_keys; /* strides 0 where it broadcasts */
   int64_t *lengths, *offset;        /* NULL where absent */
   size_t length_stride, offset_stride;
+  double *scores;                   /* the scores asked for, where they are */
+  char stage;                       /* of the scores: r c m w */
 } attend;
 
 static void read_mask(attend *a, const hone_datum *mask) {
@@ -100,28 +106,33 @@ static bool is_visible(const attend *a, size_t b, int64_t s, int64_t t) {
   return a->right < 0 || t <= here + a->right;
 }
 
-static double score(const attend *a, const double *q, const double *k) {
-  double sum = 0;
-  for (size_t i = 0; i < a->width; i++) sum += q[i] * k[i];
-  sum *= a->scale;
-  return a->softcap > 0 ? tanh(sum / a->softcap) * a->softcap : sum;
+/* What the mask adds for one query and key: -inf where it forbids. */
+static double masked(const attend *a, size_t b, size_t h, size_t s, size_t t) {
+  if (!is_visible(a, b, (int64_t)s, (int64_t)t)) return -INFINITY;
+  if (!a->mask) return 0;
+  if (t >= a->mask_keys) return -INFINITY;
+  double extra = a->mask[b * a->mask_stride[0] + h * a->mask_stride[1] + s * a->mask_stride[2] +
+                         t * a->mask_stride[3]];
+  if (!a->mask_is_bool) return extra;
+  return extra != 0 ? 0 : -INFINITY;
 }
 
 /* The scores of one query, -inf where it may not look; returns the largest. */
 static double score_row(const attend *a, size_t b, size_t h, size_t s, double *row) {
-  const double *q = a->q + ((b * a->heads + h) * a->queries + s) * a->width;
+  size_t query = (b * a->heads + h) * a->queries + s;
+  const double *q = a->q + query * a->width;
   const double *k = a->k + (b * a->shared + h / (a->heads / a->shared)) * a->keys * a->width;
   double most = -INFINITY;
   for (size_t t = 0; t < a->keys; t++) {
+    double extra = masked(a, b, h, s, t), sum = 0, capped;
     row[t] = -INFINITY;
-    if (!is_visible(a, b, (int64_t)s, (int64_t)t) || (a->mask && t >= a->mask_keys)) continue;
-    double extra = 0;
-    if (a->mask) {
-      extra = a->mask[b * a->mask_stride[0] + h * a->mask_stride[1] + s * a->mask_stride[2] +
-                      t * a->mask_stride[3]];
-      if (a->mask_is_bool) extra = extra != 0 ? 0 : -INFINITY;
-    }
-    row[t] = score(a, q, k + t * a->width) + extra;
+    if (extra == -INFINITY && !a->scores) continue;
+    for (size_t i = 0; i < a->width; i++) sum += q[i] * k[t * a->width + i];
+    sum *= a->scale;
+    capped = a->softcap > 0 ? tanh(sum / a->softcap) * a->softcap : sum;
+    if (extra != -INFINITY) row[t] = capped + extra;
+    if (a->scores)
+      a->scores[query * a->keys + t] = a->stage == 'r' ? sum : a->stage == 'c' ? capped : row[t];
     if (row[t] > most || isnan(row[t])) most = row[t];
   }
   return most;
@@ -131,10 +142,12 @@ static double score_row(const attend *a, size_t b, size_t h, size_t s, double *r
 static void attend_row(const attend *a, size_t b, size_t h, size_t s, double *row, double *out) {
   double most = score_row(a, b, h, s, row), sum = 0;
   const double *v = a->v + (b * a->shared + h / (a->heads / a->shared)) * a->keys * a->value_width;
-  if (most == -INFINITY) return;
-  for (size_t t = 0; t < a->keys; t++) sum += row[t] = exp(row[t] - most);
+  bool blind = most == -INFINITY;
+  for (size_t t = 0; t < a->keys; t++) sum += row[t] = blind ? 0 : exp(row[t] - most);
   for (size_t t = 0; t < a->keys; t++) {
-    double weight = row[t] / sum;
+    double weight = blind ? 0 : row[t] / sum;
+    if (a->scores && a->stage == 'w')
+      a->scores[((b * a->heads + h) * a->queries + s) * a->keys + t] = weight;
     if (weight == 0) continue;
     for (size_t i = 0; i < a->value_width; i++) out[i] += weight * v[t * a->value_width + i];
   }
@@ -168,10 +181,13 @@ static hone_status *attention_reference(hone_reference *ref) {
               .softcap = hone_node_real(node, "softcap"),
               .causal = hone_node_flag(node, "causal"),
               .left = hone_node_int(node, "left"),
-              .right = hone_node_int(node, "right")};
+              .right = hone_node_int(node, "right"),
+              .stage = hone_node_text(node, "scores")[0]};
   if (a.scale == 0) a.scale = 1 / sqrt((double)a.width);
   double *row, *out;
+  hone_datum *scores = hone_ref_out(ref, SCORES);
   HONE_TRY(read_operands(ref, &a));
+  if (scores) HONE_TRY(hone_scratch_reals(ref, hone_datum_count(scores), &a.scores));
   HONE_TRY(hone_scratch_reals(ref, a.keys, &row));
   HONE_TRY(hone_scratch_reals(ref, hone_datum_count(ref->out[0]), &out));
   size_t to = 0;
@@ -179,7 +195,8 @@ static hone_status *attention_reference(hone_reference *ref) {
     for (size_t h = 0; h < a.heads; h++)
       for (size_t s = 0; s < a.queries; s++, to += a.value_width)
         attend_row(&a, b, h, s, row, out + to);
-  hone_store_reals(ref->out[0]->dtype, ref->out[0]->data, 0, hone_datum_count(ref->out[0]), out);
+  hone_store_reals(ref->out[Y]->dtype, ref->out[Y]->data, 0, hone_datum_count(ref->out[Y]), out);
+  if (scores) hone_store_reals(scores->dtype, scores->data, 0, hone_datum_count(scores), a.scores);
   return NULL;
 }
 
@@ -189,12 +206,14 @@ const hone_op hone_op_attention = {
      * broadcast to [b, h, s, t]; lengths: how many keys count; offset: the position of query 0
      * among the keys, 0 if absent; both a scalar or [b]. */
     .inputs = "q k v mask? lengths? offset?",
-    .outputs = "y", /* [b, h, s, e] */
+    .outputs = "y scores?", /* [b, h, s, e] of q's type; [b, h, s, t] */
     .attrs = {{"scale", HONE_ATTR_REAL, "0", NULL},     /* 0: 1 / sqrt(d) */
               {"causal", HONE_ATTR_FLAG, "false", NULL}, /* no key after the query's position */
               {"softcap", HONE_ATTR_REAL, "0", NULL},   /* c tanh(score / c) before the mask */
               {"left", HONE_ATTR_INT, "-1", NULL},      /* how far back a query looks; -1: any */
-              {"right", HONE_ATTR_INT, "-1", NULL}},    /* how far ahead */
+              {"right", HONE_ATTR_INT, "-1", NULL},     /* how far ahead */
+              /* What `scores` holds: scaled products, with the softcap, with the mask, softmax. */
+              {"scores", HONE_ATTR_CHOICE, "raw", "raw|capped|masked|weights"}},
     .facts = HONE_HEAVY,
     .infer = attention_infer,
     .reference = attention_reference,

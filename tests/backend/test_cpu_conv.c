@@ -148,7 +148,8 @@ static double error_factor(const hone_conv_kernel *kernel) {
   return strstr(kernel->name, "winograd4") ? 20 : strstr(kernel->name, "winograd2") ? 3 : 1;
 }
 
-static bool right(const data *d, const hone_conv_kernel *kernel, const float *y) {
+/* `rounding`: relative error allowed beside that of the sums. */
+static bool right(const data *d, const hone_conv_kernel *kernel, const float *y, double rounding) {
   const hone_conv *c = &d->conv;
   size_t terms = hone_conv_taps(c) * c->in_channels / c->groups;
   for (size_t pixel = 0; pixel < hone_conv_pixels(c); pixel++) {
@@ -159,6 +160,7 @@ static bool right(const data *d, const hone_conv_kernel *kernel, const float *y)
       if (m < c->out_channels) {
         want = activation_in_double(c->finish.activation, d->want[pixel * c->out_channels + m]);
         size = d->size[pixel * c->out_channels + m] * error_factor(kernel);
+        if (fabs((double)got - want) <= rounding * fabs(want)) continue;
       }
       if (!close_enough(got, want, size, terms)) {
         fprintf(stderr, "%s pixel %zu channel %zu: %.9g, not %.9g\n", kernel->name, pixel, m,
@@ -196,7 +198,7 @@ static void check_kernel(const data *d, const hone_conv_kernel *kernel, const ho
         hone_free(y);
       } else {
         first = y;
-        CHECK(right(d, kernel, y));
+        CHECK(right(d, kernel, y, 0));
       }
     }
     hone_free(first);
@@ -225,6 +227,79 @@ TEST(all_problems_on_all_kernels) {
   }
 }
 
+static uint16_t bits_of(float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, sizeof(bits));
+  return (uint16_t)(bits >> 16);
+}
+
+/* Cuts numbers to bfloat16, so that nothing is rounded on the way in; returns them as such. */
+static uint16_t *cut(float *x, size_t count) {
+  uint16_t *cut_off = hone_alloc(count * sizeof(*cut_off) + 1);
+  for (size_t i = 0; i < count; i++) {
+    cut_off[i] = bits_of(x[i]);
+    uint32_t bits = (uint32_t)cut_off[i] << 16;
+    memcpy(&x[i], &bits, sizeof(bits));
+  }
+  return cut_off;
+}
+
+typedef struct bf16_data {
+  data *d;
+  uint16_t *x, *residual;
+} bf16_data;
+
+/* f32 or bfloat16 in, f32 or bfloat16 out. */
+static void check_bf16(const bf16_data *b, const hone_conv_kernel *kernel, bool narrow_in,
+                       bool narrow_out) {
+  hone_conv conv = b->d->conv;
+  conv.bf16 = true, conv.x_bf16 = narrow_in, conv.y_bf16 = conv.residual_bf16 = narrow_out;
+  if (!kernel->accepts(&conv)) return;
+  size_t taps = hone_conv_taps(&conv), count = hone_conv_pixels(&conv) * (size_t)conv.y_stride;
+  float *packed = floats(kernel->pack_size(kernel, &conv)), *wide = floats(count);
+  hone_conv_weights weights = {b->d->w, (ptrdiff_t)(conv.in_channels / conv.groups * taps),
+                               (ptrdiff_t)taps, 1};
+  kernel->pack(kernel, &conv, weights, packed);
+  hone_arena arena = {0};
+  hone_kernel_plan plan;
+  hone_status *status = kernel->plan(kernel, &conv, packed, &arena, &plan);
+  const void *in[] = {narrow_in ? (void *)b->x : b->d->x,
+                      narrow_out ? (void *)b->residual : b->d->residual};
+  for (int parts = 1; !status && parts <= 3; parts += 2) {
+    float *y = floats(count);
+    memset(y, 0xff, count * sizeof(float)); /* NaN in both types */
+    size_t scratch = plan.shared_scratch + plan.part_scratch * (size_t)parts;
+    run_parts(plan.phases, plan.phase_count, plan.args, in, y, scratch, parts);
+    for (size_t i = 0; narrow_out && i < count; i++) {
+      uint32_t bits = (uint32_t)((uint16_t *)y)[i] << 16;
+      memcpy(&wide[i], &bits, sizeof(bits));
+    }
+    /* half a bfloat16 more of error where the result is rounded to one */
+    CHECK(right(b->d, kernel, narrow_out ? wide : y, narrow_out ? 0x1p-8 : 0));
+    hone_free(y);
+  }
+  CHECK(!status || hone_status_code(status) == HONE_UNSUPPORTED);
+  hone_status_free(status), hone_arena_free(&arena), hone_free(packed), hone_free(wide);
+}
+
+TEST(bfloat16) {
+  for (size_t i = 0; i < sizeof(problems) / sizeof(*problems); i++) {
+    data d = make(&problems[i]);
+    size_t in = d.conv.batch * volume(d.conv.in) * (size_t)d.conv.x_stride;
+    size_t w = d.conv.out_channels * d.conv.in_channels / d.conv.groups * hone_conv_taps(&d.conv);
+    bf16_data b = {&d, cut(d.x, in),
+                   cut(d.residual, hone_conv_pixels(&d.conv) * (size_t)d.conv.y_stride)};
+    uint16_t *cut_w = cut(d.w, w);
+    expect(&d);
+    for (const hone_conv_kernel *k = hone_conv_kernels; k->name; k++) {
+      for (int types = 0; types < 4 && hone_isa_runs(k->isa); types++)
+        check_bf16(&b, k, types & 1, types & 2);
+    }
+    hone_free(b.x), hone_free(b.residual), hone_free(cut_w);
+    discard(&d);
+  }
+}
+
 /* The finish that happens outside of registers. */
 TEST(activation_after_the_tile) {
   data d = make(&problems[3]);
@@ -238,5 +313,6 @@ TEST(activation_after_the_tile) {
 int main(void) {
   RUN(all_problems_on_all_kernels);
   RUN(activation_after_the_tile);
+  RUN(bfloat16);
   return check_report();
 }

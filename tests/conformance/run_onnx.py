@@ -11,22 +11,19 @@ closed unnoticed, and Hone has more cases right than ONNX Runtime (where both ra
 """
 import argparse
 import collections
-import faulthandler
 import fnmatch
 import json
-import os
 import pathlib
-import select
-import signal
 import sys
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parents[1] / "bench")]
+sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parents[1] / "bench")]
 
 import cases as case_lists  # noqa: E402
 import compare  # noqa: E402
 import engines  # noqa: E402
+import isolate  # noqa: E402
 
 VERDICTS = ("right", "wrong", "unsupported", "error", "crashed")
 KNOWN_GAPS = HERE / "known_gaps.json"
@@ -57,69 +54,10 @@ def run_case(engine, case):
     return "right", ""
 
 
-def worker(engine, batch, pipe):
-    """A forked child: one line of JSON a case; never returns."""
-    quiet = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(quiet, 1)
-    os.dup2(quiet, 2)
-    faulthandler.disable()
-    with os.fdopen(pipe, "w", buffering=1) as out:
-        for index, case in batch:
-            verdict, reason = run_case(engine, case)
-            out.write(json.dumps([index, verdict, reason[:400]]) + "\n")
-    os._exit(0)
-
-
-def lines_from(pipe, seconds):
-    """Lines of a pipe as they come; ends at its end, or with None after `seconds` without one."""
-    rest = b""
-    while True:
-        if not select.select([pipe], [], [], seconds)[0]:
-            yield None
-            return
-        chunk = os.read(pipe, 1 << 16)
-        if not chunk:
-            return
-        *lines, rest = (rest + chunk).split(b"\n")
-        yield from lines
-
-
-def run_batch(engine, batch, seconds, results):
-    """Run a batch in a child; returns how many of its cases have a verdict."""
-    read_end, write_end = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(read_end)
-        worker(engine, batch, write_end)
-    os.close(write_end)
-    done, stuck = 0, False
-    for line in lines_from(read_end, seconds):
-        if line is None:
-            stuck = True
-            os.kill(child, signal.SIGKILL)
-            break
-        index, verdict, reason = json.loads(line)
-        results[index] = (verdict, reason)
-        done += 1
-    os.close(read_end)
-    status = os.waitpid(child, 0)[1]
-    if done < len(batch):
-        how = f"no answer in {seconds} s" if stuck else \
-            f"signal {signal.Signals(os.WTERMSIG(status)).name}" if os.WIFSIGNALED(status) else \
-            f"exit {os.waitstatus_to_exitcode(status)}"
-        results[batch[done][0]] = ("crashed", how)
-        done += 1
-    return done
-
-
 def run_engine(engine, cases, batch_size, seconds):
     """[(verdict, reason)] in the order of the cases."""
-    results = [None] * len(cases)
-    numbered = list(enumerate(cases))
-    at = 0
-    while at < len(cases):
-        at += run_batch(engine, numbered[at:at + batch_size], seconds, results)
-    return results
+    results = isolate.run_isolated(lambda case: run_case(engine, case), cases, batch_size, seconds)
+    return [("crashed", crash) if crash else (result[0], result[1][:400]) for result, crash in results]
 
 
 def print_table(engine_names, cases, results):

@@ -11,6 +11,8 @@ sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "tests"), str(ROOT / "tools" / "
 
 def pytest_addoption(parser):
     parser.addoption("--engine", default="hone", help="engine under test: hone or a peer")
+    parser.addoption("--graphs", type=int, default=150, help="how many random graphs to try")
+    parser.addoption("--first-seed", type=int, default=0, help="the seed of the first of them")
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ with QLinear operators, by ONNX Runtime's quantiser on random calibration input.
 """
 import argparse
 import logging
+import os
 import pathlib
 
 import onnx
@@ -54,7 +55,7 @@ def path_of(name, tiny=False, variant="", seed=0):
     if path.exists() and path.stat().st_mtime >= recipe:
         return path
     FOLDER.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
+    part = path.with_suffix(f".{os.getpid()}.part")
     if variant:
         quantise(path_of(name, tiny, seed=seed), part, variant)
     else:
@@ -64,8 +65,10 @@ def path_of(name, tiny=False, variant="", seed=0):
 
 
 def quantise(source, target, variant):
-    """Static quantisation of a model file, calibrated on two random inputs."""
+    """Static quantisation of a model file, calibrated on two random inputs; batch-norms are folded first,
+    as whoever deploys int8 does."""
     from onnxruntime import quantization as q
+    from onnxruntime.quantization.shape_inference import quant_pre_process
 
     class Reader(q.CalibrationDataReader):
         def __init__(self):
@@ -76,15 +79,18 @@ def quantise(source, target, variant):
             return next(self.feeds, None)
 
     separate, activations = QUANTISED[variant]
+    folded = target.with_suffix(".folded")
     logging.disable(logging.WARNING)
     try:
+        quant_pre_process(source, folded, skip_symbolic_shape=True)
         q.quantize_static(
-            source, target, Reader(), per_channel=True, weight_type=q.QuantType.QInt8,
+            folded, target, Reader(), per_channel=True, weight_type=q.QuantType.QInt8,
             quant_format=q.QuantFormat.QDQ if separate else q.QuantFormat.QOperator,
             activation_type=q.QuantType[activations], op_types_to_quantize=[
                 "Conv", "MatMul", "Gemm", "Add", "Mul", "GlobalAveragePool", "MaxPool", "Concat"])
     finally:
         logging.disable(logging.NOTSET)
+        folded.unlink(missing_ok=True)
 
 
 def main():

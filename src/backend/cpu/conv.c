@@ -10,6 +10,11 @@
    &hone_tiles_f32_##suffix,   NULL,                       \
    hone_conv_##name##_accepts, hone_conv_direct_pack_size, \
    hone_conv_direct_pack,      hone_conv_##name##_plan},
+#define BFLOAT16(name, suffix, ISA)                             \
+  {"conv_" #name "_bf16_" #suffix,  ISA,                        \
+   &hone_tiles_bf16_##suffix,       NULL,                       \
+   hone_conv_##name##_bf16_accepts, hone_conv_direct_pack_size, \
+   hone_conv_direct_pack,           hone_conv_##name##_plan},
 #define DEPTHWISE(suffix, ISA)                                                  \
   {"conv_depthwise_" #suffix, HONE_ISA_##ISA,         NULL,                     \
    &hone_depthwise_##suffix,  hone_depthwise_accepts, hone_depthwise_pack_size, \
@@ -34,6 +39,8 @@
 
 const hone_conv_kernel hone_conv_kernels[] = {
 #if defined(__x86_64__)
-    ALL(avx512, AVX512) ALL(avx2, AVX2)
+    ALL(avx512, AVX512) ALL(avx2, AVX2) BFLOAT16(gemm, avx512bf16, HONE_ISA_AVX512 | HONE_ISA_BF16)
+        BFLOAT16(direct, avx512bf16, HONE_ISA_AVX512 | HONE_ISA_BF16)
 #endif
-        ALL(plain, PLAIN){.name = NULL}};
+            ALL(plain, PLAIN) BFLOAT16(gemm, plain, HONE_ISA_PLAIN)
+                BFLOAT16(direct, plain, HONE_ISA_PLAIN){.name = NULL}};

@@ -1,4 +1,4 @@
-/* Convolution of 1, 2 or 3 dimensions, channels last, fp32. Room: backend/cpu.
+/* Convolution of 1, 2 or 3 dimensions, channels last, fp32 and bfloat16. Room: backend/cpu.
  *
  *   y[n][o][m] = finish(sum over taps t and channels c of m's group of
  *                       x[n][o * stride - pad + t * dilation][c] * w[m][c][t])
@@ -27,12 +27,14 @@ typedef struct hone_conv {
   size_t kernel[HONE_CONV_DIMENSIONS], stride[HONE_CONV_DIMENSIONS];
   size_t dilation[HONE_CONV_DIMENSIONS];
   size_t groups, in_channels, out_channels; /* of all groups together */
+  bool bf16; /* products of bfloat16, weights rounded when packed, sums in float */
+  bool x_bf16, y_bf16, residual_bf16; /* types of the tensors, otherwise f32; only with bf16 */
   bool x_planar; /* x is [n][channel][depth][height][width], contiguous; few kernels accept it */
   /* Known at plan. */
   size_t batch, in[HONE_CONV_DIMENSIONS], out[HONE_CONV_DIMENSIONS];
   ptrdiff_t pad[HONE_CONV_DIMENSIONS]; /* before the first pixel; negative crops */
   int x, y;                            /* indices into io->in and io->out */
-  ptrdiff_t x_stride, y_stride;        /* floats from pixel to pixel */
+  ptrdiff_t x_stride, y_stride;        /* elements from pixel to pixel */
   int threads;                         /* most parts at run; only the blocking depends on it */
   hone_finish finish;                  /* rows are output pixels */
 } hone_conv;
@@ -66,6 +68,9 @@ extern const hone_conv_kernel hone_conv_kernels[];
 
 static inline size_t hone_conv_taps(const hone_conv *conv) {
   return conv->kernel[0] * conv->kernel[1] * conv->kernel[2];
+}
+static inline bool hone_conv_is_f32(const hone_conv *conv) {
+  return !conv->bf16 && !conv->x_bf16 && !conv->y_bf16 && !conv->residual_bf16;
 }
 static inline size_t hone_conv_pixels(const hone_conv *conv) {
   return conv->batch * conv->out[0] * conv->out[1] * conv->out[2];

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "backend/cpu/gemm.h"
 #include "base/pool.h"
 
 enum { D = HONE_CONV_DEPTH, H = HONE_CONV_HEIGHT, W = HONE_CONV_WIDTH };
@@ -14,22 +13,41 @@ enum { D = HONE_CONV_DEPTH, H = HONE_CONV_HEIGHT, W = HONE_CONV_WIDTH };
 typedef struct direct {
   hone_sweep sweep;
   hone_conv conv;
+  bool copied;           /* operands are in the shared scratch */
+  size_t pixel_bytes;    /* from pixel to pixel of the operands */
   size_t padded_width;   /* conv_rows: pixels in a row of the copy */
-  size_t shared_scratch; /* conv_rows: bytes of the copy */
+  size_t shared_scratch; /* bytes of the copy */
 } direct;
 
-bool hone_conv_direct_accepts(const hone_conv *conv) {
-  return !conv->x_planar;
+static const char *operands(const direct *a, const hone_kernel_io *io) {
+  return a->copied ? io->scratch : io->in[a->conv.x];
 }
 
-bool hone_conv_gemm_accepts(const hone_conv *conv) {
+static bool is_gemm(const hone_conv *conv) {
   bool unit = hone_conv_taps(conv) == 1 && !conv->x_planar;
   for (int i = 0; i < HONE_CONV_DIMENSIONS; i++) unit = unit && conv->stride[i] == 1;
   return unit;
 }
 
+bool hone_conv_direct_accepts(const hone_conv *conv) {
+  return !conv->x_planar && hone_conv_is_f32(conv);
+}
+
+bool hone_conv_gemm_accepts(const hone_conv *conv) {
+  return is_gemm(conv) && hone_conv_is_f32(conv);
+}
+
+bool hone_conv_direct_bf16_accepts(const hone_conv *conv) {
+  return !conv->x_planar && conv->bf16;
+}
+
+bool hone_conv_gemm_bf16_accepts(const hone_conv *conv) {
+  return is_gemm(conv) && conv->bf16;
+}
+
 bool hone_conv_rows_accepts(const hone_conv *conv) {
-  return conv->groups == 1 && conv->in_channels <= ROWS_MOST_CHANNELS && conv->dilation[W] == 1;
+  return hone_conv_is_f32(conv) && conv->groups == 1 && conv->in_channels <= ROWS_MOST_CHANNELS &&
+         conv->dilation[W] == 1;
 }
 
 size_t hone_conv_direct_pack_size(const hone_conv_kernel *kernel, const hone_conv *conv) {
@@ -59,10 +77,86 @@ static hone_sweep sweep_of(const hone_conv_kernel *kernel, const hone_conv *conv
                       .weights = packed,
                       .out = conv->y,
                       .out_stride = conv->y_stride,
+                      .out_bf16 = conv->y_bf16,
+                      .residual_bf16 = conv->residual_bf16,
                       .finish = conv->finish};
 }
 
+/* ---- the copy as bfloat16 ---- */
+
+static void narrow_group(const direct *a, const void *x, size_t from, uint16_t *to) {
+  size_t depth = a->sweep.depth, padded = hone_padded_depth(a->sweep.tiles, depth);
+  if (a->conv.x_bf16)
+    memcpy(to, (const uint16_t *)x + from, depth * sizeof(*to));
+  else
+    a->sweep.tiles->narrow((const float *)x + from, depth, to);
+  memset(to + depth, 0, (padded - depth) * sizeof(*to));
+}
+
+static void copy_bf16(const void *args, const hone_kernel_io *io, int part, int parts) {
+  const direct *a = args;
+  const hone_conv *conv = &a->conv;
+  size_t pixels = conv->batch * conv->in[D] * conv->in[H] * conv->in[W], begin, end;
+  size_t padded = hone_padded_depth(a->sweep.tiles, a->sweep.depth);
+  hone_split(pixels, 1, part, parts, &begin, &end);
+  uint16_t *to = (uint16_t *)io->scratch + begin * conv->groups * padded;
+  for (size_t pixel = begin; pixel < end; pixel++) {
+    for (size_t group = 0; group < conv->groups; group++, to += padded)
+      narrow_group(a, io->in[conv->x], pixel * (size_t)conv->x_stride + group * a->sweep.depth, to);
+  }
+}
+
+/* Where the operands of `a` will be; its sweep and conv are set. */
+static hone_status *place_operands(direct *a) {
+  const hone_conv *conv = &a->conv;
+  size_t padded = hone_padded_depth(a->sweep.tiles, a->sweep.depth), bytes;
+  a->copied = conv->bf16 && (!conv->x_bf16 || padded != a->sweep.depth);
+  a->pixel_bytes = (size_t)conv->x_stride * (conv->x_bf16 ? sizeof(uint16_t) : sizeof(float));
+  if (!a->copied) return NULL;
+  a->pixel_bytes = conv->groups * padded * sizeof(uint16_t);
+  if (!hone_mul(conv->batch * conv->in[D] * conv->in[H] * conv->in[W], a->pixel_bytes, &bytes) ||
+      bytes > SIZE_MAX / 2)
+    return hone_error(HONE_LIMIT, "the rounded input of a convolution does not fit in memory");
+  a->shared_scratch = hone_align_up(bytes, 64);
+  return NULL;
+}
+
+static hone_status *plan_sweep(const hone_conv_kernel *kernel, const hone_conv *conv,
+                               const float *packed, hone_kernel_phase *run, hone_arena *arena,
+                               hone_kernel_plan *out) {
+  direct *a = HONE_NEW(arena, direct);
+  HONE_TRY_MEMORY(a);
+  *a = (direct){.sweep = sweep_of(kernel, conv, packed), .conv = *conv};
+  hone_sweep_plan(&a->sweep);
+  HONE_TRY(place_operands(a));
+  *out = (hone_kernel_plan){.args = a,
+                            .shared_scratch = a->shared_scratch,
+                            .part_scratch = hone_sweep_scratch(&a->sweep)};
+  if (a->copied) out->phases[out->phase_count++] = copy_bf16;
+  out->phases[out->phase_count++] = run;
+  return NULL;
+}
+
+static void run_sweep(const direct *a, hone_sweep_fill *fill, const hone_kernel_io *io, int part,
+                      int parts) {
+  size_t bytes = hone_sweep_scratch(&a->sweep);
+  char *scratch = (char *)io->scratch + a->shared_scratch + (size_t)part * bytes;
+  hone_sweep_run(&a->sweep, fill, a, io, scratch, part, parts);
+}
+
 /* ---- conv_gemm ---- */
+
+static void fill_gemm(const void *args, const hone_kernel_io *io, size_t row, size_t count,
+                      const void *zeros, const void **table) {
+  (void)zeros;
+  const direct *a = args;
+  const char *x = operands(a, io) + row * a->pixel_bytes;
+  for (size_t i = 0; i < count; i++) table[i] = x + i * a->pixel_bytes;
+}
+
+static void run_gemm(const void *args, const hone_kernel_io *io, int part, int parts) {
+  run_sweep(args, fill_gemm, io, part, parts);
+}
 
 hone_status *hone_conv_gemm_plan(const hone_conv_kernel *kernel, const hone_conv *conv,
                                  const float *packed, hone_arena *arena, hone_kernel_plan *out) {
@@ -70,16 +164,7 @@ hone_status *hone_conv_gemm_plan(const hone_conv_kernel *kernel, const hone_conv
     if (conv->pad[i] != 0 || conv->in[i] != conv->out[i])
       return hone_error(HONE_UNSUPPORTED, "conv_gemm takes no padding");
   }
-  hone_gemm *gemm = HONE_NEW(arena, hone_gemm);
-  HONE_TRY_MEMORY(gemm);
-  *gemm = (hone_gemm){
-      .sweep = sweep_of(kernel, conv, packed), .a = conv->x, .a_stride = conv->x_stride};
-  hone_sweep_plan(&gemm->sweep);
-  *out = (hone_kernel_plan){.phases = {hone_gemm_run},
-                            .phase_count = 1,
-                            .args = gemm,
-                            .part_scratch = hone_sweep_scratch(&gemm->sweep)};
-  return NULL;
+  return plan_sweep(kernel, conv, packed, run_gemm, arena, out);
 }
 
 /* ---- conv_direct ---- */
@@ -113,8 +198,9 @@ static inline size_t coordinate(const hone_conv *conv, const pixel *p, int i, si
 }
 
 /* Pointers of one pixel's taps: table[tap * HONE_TILE_ROWS]. */
-static void fill_pixel(const hone_conv *conv, const float *x, const pixel *p, const void *zeros,
+static void fill_pixel(const direct *a, const char *x, const pixel *p, const void *zeros,
                        const void **table) {
+  const hone_conv *conv = &a->conv;
   for (size_t kd = 0; kd < conv->kernel[D]; kd++) {
     size_t d = coordinate(conv, p, D, kd);
     for (size_t kh = 0; kh < conv->kernel[H]; kh++) {
@@ -122,7 +208,7 @@ static void fill_pixel(const hone_conv *conv, const float *x, const pixel *p, co
       bool inside = d < conv->in[D] && h < conv->in[H];
       size_t line = ((p->image * conv->in[D] + d) * conv->in[H] + h) * conv->in[W];
       for (size_t kw = 0; kw < conv->kernel[W]; kw++, w += conv->dilation[W]) {
-        *table = inside && w < conv->in[W] ? x + (ptrdiff_t)(line + w) * conv->x_stride : zeros;
+        *table = inside && w < conv->in[W] ? x + (line + w) * a->pixel_bytes : zeros;
         table += HONE_TILE_ROWS;
       }
     }
@@ -131,29 +217,20 @@ static void fill_pixel(const hone_conv *conv, const float *x, const pixel *p, co
 
 static void fill_direct(const void *args, const hone_kernel_io *io, size_t row, size_t count,
                         const void *zeros, const void **table) {
-  const hone_conv *conv = &((const direct *)args)->conv;
-  pixel p = pixel_at(conv, row);
-  for (size_t i = 0; i < count; i++, step_pixel(conv, &p))
-    fill_pixel(conv, io->in[conv->x], &p, zeros, table + i);
+  const direct *a = args;
+  const char *x = operands(a, io);
+  pixel p = pixel_at(&a->conv, row);
+  for (size_t i = 0; i < count; i++, step_pixel(&a->conv, &p))
+    fill_pixel(a, x, &p, zeros, table + i);
 }
 
 static void run_direct(const void *args, const hone_kernel_io *io, int part, int parts) {
-  const direct *a = args;
-  char *scratch = (char *)io->scratch + (size_t)part * hone_sweep_scratch(&a->sweep);
-  hone_sweep_run(&a->sweep, fill_direct, a, io, scratch, part, parts);
+  run_sweep(args, fill_direct, io, part, parts);
 }
 
 hone_status *hone_conv_direct_plan(const hone_conv_kernel *kernel, const hone_conv *conv,
                                    const float *packed, hone_arena *arena, hone_kernel_plan *out) {
-  direct *a = HONE_NEW(arena, direct);
-  HONE_TRY_MEMORY(a);
-  *a = (direct){.sweep = sweep_of(kernel, conv, packed), .conv = *conv};
-  hone_sweep_plan(&a->sweep);
-  *out = (hone_kernel_plan){.phases = {run_direct},
-                            .phase_count = 1,
-                            .args = a,
-                            .part_scratch = hone_sweep_scratch(&a->sweep)};
-  return NULL;
+  return plan_sweep(kernel, conv, packed, run_direct, arena, out);
 }
 
 /* ---- conv_rows ---- */
@@ -223,10 +300,7 @@ static void fill_from_rows(const void *args, const hone_kernel_io *io, size_t ro
 }
 
 static void run_rows(const void *args, const hone_kernel_io *io, int part, int parts) {
-  const direct *a = args;
-  char *scratch =
-      (char *)io->scratch + a->shared_scratch + (size_t)part * hone_sweep_scratch(&a->sweep);
-  hone_sweep_run(&a->sweep, fill_from_rows, a, io, scratch, part, parts);
+  run_sweep(args, fill_from_rows, io, part, parts);
 }
 
 hone_status *hone_conv_rows_plan(const hone_conv_kernel *kernel, const hone_conv *conv,

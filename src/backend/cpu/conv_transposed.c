@@ -22,7 +22,7 @@ static size_t smaller(size_t a, size_t b) {
 }
 
 static bool accepts(const hone_conv *conv) {
-  return !conv->x_planar;
+  return !conv->x_planar && hone_conv_is_f32(conv);
 }
 
 static size_t pack_size(const hone_conv_kernel *kernel, const hone_conv *conv) {

@@ -19,7 +19,7 @@ typedef struct depthwise {
 
 bool hone_depthwise_accepts(const hone_conv *conv) {
   return conv->groups == conv->in_channels && conv->in_channels == conv->out_channels &&
-         !conv->x_planar;
+         !conv->x_planar && hone_conv_is_f32(conv);
 }
 
 size_t hone_depthwise_pack_size(const hone_conv_kernel *kernel, const hone_conv *conv) {

@@ -23,11 +23,17 @@ static size_t smaller(size_t a, size_t b) {
   return a < b ? a : b;
 }
 
+/* Floats that one column's depth takes, packed. */
+static size_t depth_floats(const hone_tile_set *tiles, size_t depth) {
+  return hone_padded_depth(tiles, depth) / (sizeof(float) / (size_t)tiles->operand);
+}
+
 size_t hone_pack_size(const hone_tile_set *tiles, size_t groups, size_t taps, size_t depth,
                       size_t columns) {
   size_t size, lanes = (size_t)tiles->lanes;
-  if (!hone_add(columns, lanes - 1, &columns)) return 0;
+  if (!hone_add(columns, lanes - 1, &columns) || depth == SIZE_MAX) return 0;
   columns -= columns % lanes;
+  depth = depth_floats(tiles, depth);
   if (!hone_mul(groups, taps, &size) || !hone_mul(size, depth, &size) ||
       !hone_mul(size, columns, &size))
     return 0;
@@ -44,7 +50,7 @@ void hone_pack_weights(const hone_tile_set *tiles, size_t groups, size_t taps, s
       size_t first = v * lanes, width = wide * lanes, real = smaller(columns - first, width);
       const float *from =
           weights + (ptrdiff_t)group * strides.group + (ptrdiff_t)first * strides.column;
-      for (size_t t = 0; t < taps; t++, packed += depth * width)
+      for (size_t t = 0; t < taps; t++, packed += depth_floats(tiles, depth) * width)
         tiles->pack(from + (ptrdiff_t)t * strides.tap, strides.depth, strides.column, depth, real,
                     width, packed);
     }
@@ -69,8 +75,20 @@ static size_t table_bytes(const hone_sweep *sweep) {
   return tiles * sweep->taps * HONE_TILE_ROWS * sizeof(void *);
 }
 
+static size_t zero_bytes(const hone_sweep *sweep) {
+  return sweep->groups * hone_padded_depth(sweep->tiles, sweep->depth) *
+         (size_t)sweep->tiles->operand;
+}
+
+/* Where tiles of floats wait to become bfloat16. */
+static size_t tile_floats(const hone_sweep *sweep) {
+  if (!sweep->out_bf16 && !sweep->residual_bf16) return 0;
+  return (size_t)(sweep->tiles->height * sweep->tiles->panel * sweep->tiles->lanes);
+}
+
 size_t hone_sweep_scratch(const hone_sweep *sweep) {
-  return hone_align_up(table_bytes(sweep) + sweep->groups * sweep->depth * sizeof(float), 64);
+  return hone_align_up(table_bytes(sweep) + zero_bytes(sweep), 64) +
+         hone_align_up(tile_floats(sweep) * sizeof(float), 64);
 }
 
 static size_t panels_of_group(const hone_sweep *sweep) {
@@ -112,21 +130,28 @@ typedef struct pass {
   const hone_sweep *sweep;
   const hone_kernel_io *io;
   int part;
-  float *out;
-  const float *residual;
+  void *out;
+  const void *residual;
+  float *hot; /* tile_floats of them */
   hone_tile tile;
 } pass;
+
+/* Floats in a row of `hot`. */
+static size_t hot_stride(const hone_sweep *sweep) {
+  return (size_t)(sweep->tiles->panel * sweep->tiles->lanes);
+}
 
 static void start_pass(pass *p) {
   const hone_sweep *sweep = p->sweep;
   const hone_finish *finish = &sweep->finish;
+  ptrdiff_t hot = (ptrdiff_t)hot_stride(sweep);
   p->out = p->io->out[sweep->out];
   p->residual = finish->residual >= 0 ? p->io->in[finish->residual] : NULL;
   p->tile = (hone_tile){
       .taps = sweep->taps,
-      .depth = sweep->depth,
-      .out_stride = sweep->out_stride,
-      .residual_stride = finish->residual_stride,
+      .depth = hone_padded_depth(sweep->tiles, sweep->depth),
+      .out_stride = sweep->out_bf16 ? hot : sweep->out_stride,
+      .residual_stride = sweep->residual_bf16 ? hot : finish->residual_stride,
       .clamp = finish->activation.kind == HONE_ACTIVATION_CLAMP,
       .low = finish->activation.a,
       .high = finish->activation.b,
@@ -135,14 +160,30 @@ static void start_pass(pass *p) {
 
 static void start_panel(pass *p, place at) {
   const hone_sweep *sweep = p->sweep;
-  size_t inner = sweep->taps * sweep->depth;
+  size_t inner = sweep->taps * depth_floats(sweep->tiles, sweep->depth);
   size_t width = smaller(sweep->columns - at.column, at.vectors * (size_t)sweep->tiles->lanes);
   size_t column = at.group * sweep->columns + at.column;
-  p->tile.rows_offset = at.group * sweep->depth * sizeof(float);
+  p->tile.rows_offset = at.group * p->tile.depth * (size_t)sweep->tiles->operand;
   p->tile.weights =
       (const float *)sweep->weights + inner * (at.group * columns_padded(sweep) + at.column);
   p->tile.bias = sweep->finish.bias ? sweep->finish.bias + column : NULL;
   p->tile.tail = (int)(width - (at.vectors - 1) * (size_t)sweep->tiles->lanes);
+}
+
+/* Widens the residual of a tile into `hot`. */
+static void widen_residual(const pass *p, size_t row, size_t column, size_t rows, size_t columns) {
+  ptrdiff_t stride = p->sweep->finish.residual_stride;
+  const uint16_t *from = (const uint16_t *)p->residual + (ptrdiff_t)row * stride + column;
+  for (size_t i = 0; i < rows; i++)
+    p->sweep->tiles->widen(from + (ptrdiff_t)i * stride, columns,
+                           p->hot + i * hot_stride(p->sweep));
+}
+
+static void narrow_out(const pass *p, size_t row, size_t column, size_t rows, size_t columns) {
+  ptrdiff_t stride = p->sweep->out_stride;
+  uint16_t *to = (uint16_t *)p->out + (ptrdiff_t)row * stride + column;
+  for (size_t i = 0; i < rows; i++)
+    p->sweep->tiles->narrow(p->hot + i * hot_stride(p->sweep), columns, to + (ptrdiff_t)i * stride);
 }
 
 /* One tile of `count` rows from `row`, then what has to be done while it is hot. */
@@ -153,11 +194,18 @@ static void run_tile(pass *p, place at, const void *const *table, size_t row, si
   size_t width = (at.vectors - 1) * (size_t)sweep->tiles->lanes + (size_t)p->tile.tail;
   hone_tile *tile = &p->tile;
   tile->rows = table;
-  tile->out = p->out + (ptrdiff_t)row * sweep->out_stride + column;
-  if (p->residual) tile->residual = p->residual + (ptrdiff_t)row * finish->residual_stride + column;
+  tile->out = p->hot;
+  if (!sweep->out_bf16) tile->out = (float *)p->out + (ptrdiff_t)row * sweep->out_stride + column;
+  if (p->residual && sweep->residual_bf16) {
+    widen_residual(p, row, column, count, width);
+    tile->residual = p->hot;
+  } else if (p->residual) {
+    tile->residual = (const float *)p->residual + (ptrdiff_t)row * finish->residual_stride + column;
+  }
   sweep->tiles->run[at.vectors][count](tile);
-  hone_finish_after(finish, sweep->tiles->isa, p->io, p->part, tile->out, sweep->out_stride, count,
+  hone_finish_after(finish, sweep->tiles->isa, p->io, p->part, tile->out, tile->out_stride, count,
                     width, row, column);
+  if (sweep->out_bf16) narrow_out(p, row, column, count, width);
 }
 
 void hone_sweep_run(const hone_sweep *sweep, hone_sweep_fill *fill, const void *args,
@@ -168,9 +216,11 @@ void hone_sweep_run(const hone_sweep *sweep, hone_sweep_fill *fill, const void *
   if (mine.row == mine.row_end || mine.column == mine.column_end) return;
   const void **table = scratch;
   void *zeros = (char *)scratch + table_bytes(sweep);
-  memset(zeros, 0, sweep->groups * sweep->depth * sizeof(float));
+  memset(zeros, 0, zero_bytes(sweep));
 
   pass p = {.sweep = sweep, .io = io, .part = part};
+  p.hot = (float *)(void *)((char *)scratch + hone_sweep_scratch(sweep)) -
+          hone_align_up(tile_floats(sweep), 16);
   start_pass(&p);
   for (size_t row = mine.row, rows; row < mine.row_end; row += rows) {
     rows = smaller(sweep->row_block, mine.row_end - row);

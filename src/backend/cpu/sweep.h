@@ -14,10 +14,11 @@ typedef struct hone_sweep {
   const hone_tile_set *tiles;
   size_t rows;
   size_t groups, columns; /* columns of each group */
-  size_t taps, depth;
-  const void *weights; /* hone_pack_weights */
-  int out;             /* index into io->out */
+  size_t taps, depth;     /* a row has the padded depth of each group, one after the other */
+  const void *weights;    /* hone_pack_weights */
+  int out;                /* index into io->out */
   ptrdiff_t out_stride;
+  bool out_bf16, residual_bf16; /* only with tiles of bfloat16 */
   hone_finish finish;
   size_t row_block; /* rows whose tiles share a panel before the next; hone_sweep_plan sets it */
 } hone_sweep;

@@ -16,6 +16,8 @@ const hone_tile_set hone_tiles_f32_plain = {
     .lanes = VF_LANES,
     .panel = PANEL,
     .height = HEIGHT,
+    .operand = sizeof(float),
+    .step = 1,
     .pack = pack_panel,
     .run = {{NULL}, ROW(1), ROW(2)},
 };

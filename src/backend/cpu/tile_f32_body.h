@@ -1,104 +1,25 @@
-/* fp32 tiles for one instruction set: included by tile_f32_*.c with SET_NAME, SET_ISA, HEIGHT and
- * PANEL defined. The contract is in tile.h. Room: backend/cpu.
+/* fp32 tiles for one instruction set: included by tile_f32*.c with HEIGHT and PANEL defined.
+ * Room: backend/cpu.
  *
- * Loops over rows and vectors are unrolled fully, or the accumulators would live in memory. On
- * AVX-512 the multiply-add is a line of assembler, because compilers otherwise spend a register
+ * On AVX-512 the multiply-add is a line of assembler, because compilers otherwise spend a register
  * on the broadcast operand, and 28 accumulators and 4 weights fill all 32. */
 #include "backend/cpu/pack_body.h"
 #include "backend/cpu/simd.h"
 #include "backend/cpu/tile.h"
 
+#define OPERAND_BYTES sizeof(float)
+typedef float operand;
+typedef vf weight_vector;
+
+HONE_INLINE weight_vector load_weights(const operand *p) {
+  return vf_load(p);
+}
+
 #if defined(__AVX512F__)
-#define MULTIPLY_ADD(sum, weight, operand) \
-  __asm__("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(sum) : "v"(weight), "m"(operand))
+#define MULTIPLY_ADD(sum, weight, x) \
+  __asm__("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(sum) : "v"(weight), "m"(x))
 #else
-#define MULTIPLY_ADD(sum, weight, operand) (sum) = vf_fma(vf_set(operand), weight, sum)
+#define MULTIPLY_ADD(sum, weight, x) (sum) = vf_fma(vf_set(x), weight, sum)
 #endif
 
-typedef vf sums[HEIGHT][PANEL];
-
-HONE_INLINE void add_bias(sums sum, const hone_tile *tile, const int height, const int vectors) {
-  HONE_UNROLL
-  for (int j = 0; j < vectors; j++) {
-    const float *bias = tile->bias + j * VF_LANES;
-    vf add = j < vectors - 1 ? vf_load(bias) : vf_load_n(bias, tile->tail);
-    HONE_UNROLL
-    for (int i = 0; i < height; i++) sum[i][j] = vf_add(sum[i][j], add);
-  }
-}
-
-HONE_INLINE void add_residual(sums sum, const hone_tile *tile, const int height,
-                              const int vectors) {
-  HONE_UNROLL
-  for (int i = 0; i < height; i++) {
-    const float *residual = tile->residual + i * tile->residual_stride;
-    HONE_UNROLL
-    for (int j = 0; j < vectors; j++) {
-      const float *p = residual + j * VF_LANES;
-      sum[i][j] = vf_add(sum[i][j], j < vectors - 1 ? vf_load(p) : vf_load_n(p, tile->tail));
-    }
-  }
-}
-
-HONE_INLINE void limit(sums sum, const hone_tile *tile, const int height, const int vectors) {
-  vf low = vf_set(tile->low), high = vf_set(tile->high);
-  HONE_UNROLL
-  for (int i = 0; i < height; i++) {
-    HONE_UNROLL
-    for (int j = 0; j < vectors; j++) sum[i][j] = vf_clamp(sum[i][j], low, high);
-  }
-}
-
-HONE_INLINE void store(sums sum, const hone_tile *tile, const int height, const int vectors) {
-  HONE_UNROLL
-  for (int i = 0; i < height; i++) {
-    float *out = tile->out + i * tile->out_stride;
-    HONE_UNROLL
-    for (int j = 0; j < vectors; j++) {
-      if (j < vectors - 1 || tile->tail == VF_LANES)
-        vf_store(out + j * VF_LANES, sum[i][j]);
-      else
-        vf_store_n(out + j * VF_LANES, sum[i][j], tile->tail);
-    }
-  }
-}
-
-HONE_INLINE void run_tile(const hone_tile *tile, const int height, const int vectors) {
-  sums sum;
-  HONE_UNROLL
-  for (int i = 0; i < height; i++) {
-    HONE_UNROLL
-    for (int j = 0; j < vectors; j++) sum[i][j] = vf_set(0);
-  }
-
-  const float *weights = tile->weights;
-  const void *const *rows = tile->rows;
-  size_t depth = tile->depth;
-  for (size_t taps = tile->taps; taps; taps--, rows += HONE_TILE_ROWS) {
-    const float *row[HEIGHT];
-    HONE_UNROLL
-    for (int i = 0; i < height; i++)
-      row[i] = (const float *)((const char *)rows[i] + tile->rows_offset);
-    HONE_NO_UNROLL
-    for (size_t k = 0; k < depth; k++, weights += vectors * VF_LANES) {
-      vf weight[PANEL];
-      HONE_UNROLL
-      for (int j = 0; j < vectors; j++) weight[j] = vf_load(weights + j * VF_LANES);
-      HONE_UNROLL
-      for (int i = 0; i < height; i++) {
-        HONE_UNROLL
-        for (int j = 0; j < vectors; j++) MULTIPLY_ADD(sum[i][j], weight[j], row[i][k]);
-      }
-    }
-  }
-
-  if (tile->bias) add_bias(sum, tile, height, vectors);
-  if (tile->residual) add_residual(sum, tile, height, vectors);
-  if (tile->clamp) limit(sum, tile, height, vectors);
-  store(sum, tile, height, vectors);
-}
-
-#define TILE(height, vectors)                                    \
-  static void tile_##height##x##vectors(const hone_tile *tile) { \
-    run_tile(tile, height, vectors);                             \
-  }
+#include "backend/cpu/tile_body.h"

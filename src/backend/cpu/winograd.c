@@ -32,7 +32,8 @@ static size_t points(const hone_winograd_set *set) {
 }
 
 bool hone_winograd_accepts(const hone_conv *conv) {
-  bool fits = conv->groups == 1 && !conv->x_planar && conv->kernel[D] == 1;
+  bool fits =
+      conv->groups == 1 && !conv->x_planar && hone_conv_is_f32(conv) && conv->kernel[D] == 1;
   fits = fits && conv->kernel[H] == 3 && conv->kernel[W] == 3;
   for (int i = 0; i < HONE_CONV_DIMENSIONS; i++)
     fits = fits && conv->stride[i] == 1 && conv->dilation[i] == 1;

@@ -1,0 +1,223 @@
+#!/usr/bin/env python3
+"""Time whole models on Hone and its peers, in turns, and print the ratios with their uncertainty.
+
+Each engine has a process of its own. Outputs are checked against the first peer before anything is
+timed; then the engines take turns, round by round, so that what the machine does meanwhile strikes all.
+A ratio below 1 means that Hone is faster: the median over rounds of (median Hone / median peer of that
+round), with the 90 % confidence interval of that median by order statistics.
+
+  models.py                                    ResNet-50, MobileNetV2, BERT-base; 1 and 2 threads
+  models.py --models all --peers ort openvino --rounds 25 --threads 2
+  models.py --models path/to/model.onnx        another model; its inputs are drawn at random
+"""
+import argparse
+import json
+import math
+import os
+import pathlib
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent
+sys.path[:0] = [str(HERE), str(ROOT / "tools" / "models"), str(ROOT / "tests")]
+
+import numpy as np  # noqa: E402
+import onnx  # noqa: E402
+
+import engines  # noqa: E402
+import make_models  # noqa: E402
+import net  # noqa: E402
+import numerics  # noqa: E402
+
+DEFAULT = ["resnet50", "mobilenetv2", "bert_base"]
+PAUSE = 0.03  # seconds between turns, for the last engine's threads to stop spinning
+
+
+class Worker:
+    """An engine in a process of its own; `error` says why it has none to offer."""
+
+    def __init__(self, engine, model, inputs, threads, python):
+        self.engine = engine
+        self.process = subprocess.Popen(
+            [python, str(HERE / "worker.py"), engine, str(model), str(inputs), str(threads)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        hello = self.answer()
+        self.error, self.ready = hello.get("error"), hello.get("ready")
+        self.version = hello.get("version")
+
+    def answer(self):
+        line = self.process.stdout.readline()
+        return json.loads(line) if line else {"error": f"ended with status {self.process.wait()}"}
+
+    def ask(self, order, value):
+        self.process.stdin.write(f"{order} {value}\n")
+        self.process.stdin.flush()
+        return self.answer()
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def machine():
+    """What the figures depend on, in words."""
+    facts = pathlib.Path("/proc/cpuinfo").read_text()
+    field = lambda key: next((line.split(":", 1)[1].strip() for line in facts.splitlines()  # noqa: E731
+                              if line.startswith(key)), "?")
+    flags = set(field("flags").split())
+    known = [flag for flag in ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile") if flag in flags]
+    return f"{field('model name')}, {len(os.sched_getaffinity(0))} cores, {' '.join(known)}, " \
+           f"{platform.system()} {platform.release()}"
+
+
+def median_interval(values, confidence=0.9):
+    """(median, low, high): the interval between order statistics that holds the true median."""
+    values, count = sorted(values), len(values)
+    below, rank = 0.0, 0
+    while rank < count // 2:
+        below += math.comb(count, rank) / 2 ** count
+        if below > (1 - confidence) / 2:
+            break
+        rank += 1
+    rank = max(rank, 1)
+    return statistics.median(values), values[rank - 1], values[count - rank]
+
+
+def model_file(name, scale):
+    if name in make_models.MODELS:
+        return make_models.path_of(name, scale == "tiny")
+    base, _, variant = name.rpartition(".")
+    if base in make_models.MODELS and variant in make_models.QUANTISED:
+        return make_models.path_of(base, scale == "tiny", variant)
+    return pathlib.Path(name)
+
+
+def open_workers(options, path, inputs, threads):
+    """{engine: worker} of those that run this model; the others are named with their reason."""
+    workers = {}
+    for engine in ["hone", *options.peers] if not options.no_hone else options.peers:
+        worker = Worker(engine, path, inputs, threads, options.python.get(engine, sys.executable))
+        if worker.error:
+            print(f"  {engine} does not run {path.name}: {worker.error[:300]}", file=sys.stderr)
+            worker.close()
+        else:
+            workers[engine] = worker
+    return workers
+
+
+def check_outputs(workers, folder, precision):
+    """The largest error of each engine against the last opened peer; dies where one is wrong."""
+    outputs = {}
+    for engine, worker in workers.items():
+        worker.ask("save", folder / f"{engine}.npz")
+        with np.load(folder / f"{engine}.npz") as file:
+            outputs[engine] = dict(file)
+    reference = outputs.get("ort") or next(reversed(outputs.values()))
+    errors = {}
+    for engine, values in outputs.items():
+        errors[engine] = max(numerics.model_error(values[name], reference[name]) for name in reference)
+        if errors[engine] > numerics.bound("model", precision):
+            raise SystemExit(f"{engine} answers wrongly: error {errors[engine]:.2e}")
+    return errors
+
+
+def time_model(workers, rounds, seconds):
+    """{engine: [median seconds a round]}; every round begins with another engine."""
+    turns = list(workers)
+    medians = {engine: [] for engine in turns}
+    for _ in range(rounds):
+        for engine in turns:
+            time.sleep(PAUSE)
+            medians[engine].append(statistics.median(workers[engine].ask("time", seconds / rounds)))
+        turns.append(turns.pop(0))
+    return medians
+
+
+def bench_model(name, threads, options, folder):
+    """The rows of one model at one thread count."""
+    path = model_file(name, options.scale)
+    model = onnx.load(path, load_external_data=False)
+    inputs = folder / "inputs.npz"
+    np.savez(inputs, **net.sample_inputs(model, 1, options.dims))
+    del model
+    workers = open_workers(options, path, inputs, threads)
+    try:
+        if not workers:
+            return []
+        errors = check_outputs(workers, folder, "int8" if "8" in path.suffixes[0] else "fp32")
+        medians = time_model(workers, options.rounds, options.seconds)
+        ready = {engine: worker.ready for engine, worker in workers.items()}
+        versions = {engine: worker.version for engine, worker in workers.items()}
+    finally:
+        for worker in workers.values():
+            worker.close()
+    first = next(iter(medians))
+    rows = []
+    for engine in list(medians)[1:] or [first]:
+        ratio, low, high = median_interval([a / b for a, b in zip(medians[first], medians[engine])])
+        rows.append({"model": name, "threads": threads, "engine": first, "peer": engine,
+                     "version": versions[engine], "ms": 1e3 * statistics.median(medians[first]),
+                     "peer_ms": 1e3 * statistics.median(medians[engine]), "ratio": ratio, "low": low,
+                     "high": high, "error": errors[first], "ready": ready[first],
+                     "peer_ready": ready[engine], "rounds": options.rounds})
+        print(line_of(rows[-1]), flush=True)
+    return rows
+
+
+HEADER = "| model | threads | hone ms | peer | peer ms | ratio | 90 % interval | error |\n" \
+         "|---|---|---|---|---|---|---|---|"
+
+
+def line_of(row):
+    return f"| {row['model']} | {row['threads']} | {row['ms']:.2f} | {row['peer']} {row['version']} | " \
+           f"{row['peer_ms']:.2f} | {row['ratio']:.3f} | {row['low']:.3f} to {row['high']:.3f} | " \
+           f"{row['error']:.1e} |"
+
+
+def pairs(kind):
+    def parse(text):
+        key, value = text.split("=", 1)
+        return key, kind(value)
+    return parse
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--models", nargs="+", default=DEFAULT,
+                        help="seeded models, NAME.u8s8 and the like for their int8 forms, files, or `all`")
+    parser.add_argument("--peers", nargs="+", default=["ort"], choices=list(engines.ENGINES))
+    parser.add_argument("--no-hone", action="store_true", help="time the peers alone")
+    parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--seconds", type=float, default=6, help="of each engine, model and thread count")
+    parser.add_argument("--scale", choices=("full", "tiny"), default="full")
+    parser.add_argument("--dims", nargs="*", type=pairs(int), default=[], help="as n=4 t=256")
+    parser.add_argument("--python", nargs="*", type=pairs(str), default=[],
+                        help="ENGINE=INTERPRETER for a peer that lives in an environment of its own")
+    parser.add_argument("--json", type=pathlib.Path, default=ROOT / ".cache" / "bench" / "models.json")
+    parser.add_argument("--markdown", type=pathlib.Path, help="write the table here too")
+    options = parser.parse_args()
+    options.dims, options.python = dict(options.dims), dict(options.python)
+    names = list(make_models.MODELS) if options.models == ["all"] else options.models
+
+    title = f"Machine: {machine()}"
+    print(f"{title}\n\n{HEADER}", flush=True)
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name in names:
+            for threads in options.threads:
+                rows += bench_model(name, threads, options, pathlib.Path(folder))
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    options.json.write_text(json.dumps({"machine": machine(), "rows": rows}, indent=1))
+    if options.markdown:
+        options.markdown.write_text("\n".join([title, "", HEADER, *map(line_of, rows)]) + "\n")
+    return 0 if rows else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

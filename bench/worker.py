@@ -1,0 +1,58 @@
+"""One engine with one model in a process of its own, driven by `bench/models.py` through its pipes.
+
+Started as `worker.py ENGINE MODEL INPUTS.npz THREADS`; says {"ready": seconds, "version": text} or
+{"error": text}, then obeys lines: `save PATH` writes the outputs, `time SECONDS` replies with the
+seconds of each run. A process each keeps one engine's spinning threads out of another's turn.
+"""
+import json
+import pathlib
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+import numpy as np  # noqa: E402
+
+import engines  # noqa: E402
+
+LEAST_RUNS = 3
+
+
+def timed_runs(runner, feeds, seconds):
+    """Seconds of each run; the first, that wakes threads and caches, is not among them."""
+    runner.run(feeds)
+    taken, end = [], time.perf_counter() + seconds
+    while len(taken) < LEAST_RUNS or time.perf_counter() < end:
+        start = time.perf_counter()
+        runner.run(feeds)
+        taken.append(time.perf_counter() - start)
+    return taken
+
+
+def main():
+    name, model, inputs, threads = sys.argv[1:5]
+
+    def say(message):
+        print(json.dumps(message), flush=True)
+
+    with np.load(inputs) as file:
+        feeds = dict(file)
+    start = time.perf_counter()
+    try:
+        runner = engines.open_engine(name, model, int(threads))
+        runner.run(feeds)
+    except Exception as error:  # noqa: BLE001 - whatever an engine raises is reported for its row
+        say({"error": f"{type(error).__name__}: {error}"})
+        return
+    say({"ready": time.perf_counter() - start, "version": engines.version(name)})
+    for line in sys.stdin:
+        order, value = line.split(maxsplit=1)
+        if order == "save":
+            np.savez(value.strip(), **runner.run(feeds))
+            say({"saved": value.strip()})
+        else:
+            say(timed_runs(runner, feeds, float(value)))
+
+
+if __name__ == "__main__":
+    main()
