@@ -85,9 +85,6 @@ def _unpack(data, dtype, shape):
     count = int(np.prod(shape, dtype=np.int64))
     values = np.frombuffer(data, np.uint8)[:, None] >> (np.arange(per_byte, dtype=np.uint8) * bits)
     values = (values & ((1 << bits) - 1)).reshape(-1)[:count].astype(np.uint8)
-    if np.dtype(dtype).name.startswith("int"):  # sign-extend to the byte that ml_dtypes keeps
-        values = np.where(values >> (bits - 1), values | (0xFF & ~((1 << bits) - 1)), values)
-        values = values.astype(np.uint8)
     return values.view(dtype).reshape(shape).copy()
 
 
