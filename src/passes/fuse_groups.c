@@ -88,6 +88,23 @@ static void grow(cluster *c) {
   c->tried = 0;
 }
 
+/* Pointwise nodes that feed only the cluster come along; the list grows while it is walked. */
+static void take_feeders(cluster *c) {
+  for (int i = 0; i < c->count; i++) {
+    const hone_node *node = c->nodes[i];
+    for (int k = 0; k < node->input_count && c->count < MOST_NODES; k++) {
+      hone_value *input = node->inputs[k].value;
+      bool outside = false;
+      if (!input || !may_join(c, input->producer)) continue;
+      for (const hone_use *use = input->uses; use; use = use->next)
+        outside = outside || !is_member(c, use->user);
+      if (outside) continue;
+      input->producer->mark = c;
+      c->nodes[c->count++] = input->producer;
+    }
+  }
+}
+
 /* Casts that feed a heavy node alone: a kernel converts while it packs. */
 static void take_casts(cluster *c) {
   hone_node *node = c->nodes[0];
@@ -116,6 +133,7 @@ static hone_status *seed(fusion *f, hone_node *node) {
   bool heavy = node->op->facts & HONE_HEAVY;
   if (heavy || (node->op->facts & HONE_POINTWISE)) grow(c);
   if (heavy) take_casts(c);
+  else if (node->op->facts & HONE_POINTWISE) take_feeders(c);
   return NULL;
 }
 

@@ -29,4 +29,7 @@ typedef hone_status *hone_sink(hone_node *node, const hone_turn *turn, bool *don
 hone_sink hone_sink_alike, hone_sink_axis, hone_sink_reduce, hone_sink_slice, hone_sink_pad,
     hone_sink_resize, hone_sink_view, hone_sink_matmul;
 
+/* The other way, where it brings two transposes together: `node` goes over the view it reads. */
+HONE_MUST_USE hone_status *hone_lift_over_view(hone_node *node, bool *done);
+
 #endif

@@ -79,16 +79,23 @@ static void sort_by_place(pieces *all) {
     }
 }
 
+/* Cuts `in` to `out` and sorts the pieces by where they lie above; false where one is torn there. */
+static bool cut_above(const hone_shape *in, const hone_shape *out, const hone_turn *turn,
+                      pieces *all) {
+  if (in->rank < 1 || out->rank < 1 || !cut(in, out, all)) return false;
+  for (int i = 0; i < all->count; i++)
+    if (!in_order(&all->list[i], in, turn)) return false;
+  sort_by_place(all);
+  return true;
+}
+
 hone_status *hone_sink_view(hone_node *node, const hone_turn *turn, bool *done) {
   const hone_shape *in = &node->inputs[0].value->type.shape;
   const hone_shape *out = &node->outputs[0]->type.shape;
   pieces all = {.count = 0};
   hone_shape above = {.rank = 0};
   int perm[HONE_MAX_RANK], symbols = 0;
-  if (out->rank < 1 || !cut(in, out, &all)) return NULL;
-  for (int i = 0; i < all.count; i++)
-    if (!in_order(&all.list[i], in, turn)) return NULL;
-  sort_by_place(&all);
+  if (!cut_above(in, out, turn, &all)) return NULL;
   for (int i = 0; i < all.count; i++)
     for (int o = all.list[i].out; o < all.list[i].out_end; o++) {
       symbols += !hone_dim_known(out->dim[o]);
@@ -101,4 +108,27 @@ hone_status *hone_sink_view(hone_node *node, const hone_turn *turn, bool *done) 
   HONE_TRY(hone_make_transpose(node, view, perm, &turned));
   *done = true;
   return hone_substitute(node, 0, turned);
+}
+
+/* transpose(view(transpose(x))): the outer transpose goes before the view, where the two meet. Seen
+ * from the end this is a transpose that sinks below the view's inverse. */
+hone_status *hone_lift_over_view(hone_node *node, bool *done) {
+  hone_turn outer, inner;
+  const hone_node *view = node->inputs[0].value->producer;
+  if (!view || !(view->op->facts & HONE_VIEW) || !hone_turn_of(node->outputs[0], &outer)) return NULL;
+  hone_value *x = view->inputs[0].value, *turned, *to;
+  const hone_shape *out = &node->outputs[0]->type.shape;
+  pieces all = {.count = 0};
+  hone_turn back = hone_turn_inverse(&outer);
+  int perm[HONE_MAX_RANK], rank = 0, symbols = 0;
+  if (!hone_turn_of(x, &inner)) return NULL;
+  if (!cut_above(&view->outputs[0]->type.shape, &x->type.shape, &back, &all)) return NULL;
+  for (int i = 0; i < all.count; i++)
+    for (int k = all.list[i].out; k < all.list[i].out_end; k++) perm[rank++] = k;
+  for (int i = 0; i < out->rank; i++) symbols += !hone_dim_known(out->dim[i]);
+  if (symbols > 1) return NULL;
+  HONE_TRY(hone_make_transpose(node, x, perm, &turned));
+  HONE_TRY(hone_make_reshape(node, turned, out, &to));
+  *done = true;
+  return hone_substitute(node, 0, to);
 }

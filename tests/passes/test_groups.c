@@ -1,0 +1,166 @@
+/* Places, precision and groups, and the whole pipeline. */
+#include "rewrites.h"
+
+static const hone_pass *const grouping[] = {&hone_pass_place, &hone_pass_fuse_groups, NULL};
+
+/* After grouping the root holds only groups, views and what runs on the host. */
+static int count_outside(const hone_graph *graph) {
+  int count = 0;
+  for (const hone_node *node = graph->first; node; node = node->next) {
+    bool host = node->outputs[0] && node->outputs[0]->place == HONE_PLACE_HOST;
+    if (node->op != &hone_op_group && !(node->op->facts & HONE_VIEW) && !host) count++;
+  }
+  return count;
+}
+
+typedef struct row {
+  const char *inputs, *body;
+  int groups, outside;
+} row;
+
+#define X "x: f32[n, 6, 6, 4]"
+#define W "w = const f32[3, 3, 4, 4] @weights+0 b = const f32[4] [1, 2, 3, 4] "
+#define CONV(y, x) y " = conv(" x ", w, b) {pads=[1, 1, 1, 1]} "
+static const row rows[] = {
+    {X, W CONV("c", "x") "y = relu(c)", 1, 0},
+    {X, W CONV("c", "x") "a = add(c, x) y = relu(a)", 1, 0},
+    {X, W CONV("c", "x") CONV("d", "c") "y = relu(d)", 2, 0},
+    /* used twice, but both uses meet again inside */
+    {X, W CONV("c", "x") "s = sigmoid(c) y = mul(c, s)", 1, 0},
+    /* a residual: the first conv's result goes round the second */
+    {X, W CONV("c", "x") "r = relu(c) " CONV("d", "r") "a = add(d, r) y = relu(a)", 2, 0},
+    /* two convs meet in a sum: one of them takes it along */
+    {X, W CONV("c", "x") CONV("d", "x") "a = add(c, d) y = relu(a)", 2, 0},
+    {X, "a = relu(x) e = exp(a) z = add(e, x) y = tanh(z)", 1, 0},
+    /* a sum that widens starts a group of its own */
+    {"x: f32[4], z: f32[n, 4]", "a = exp(x) y = add(a, z)", 2, 0},
+    {X, W "s = const s64[2] [-1, 4] " CONV("c", "x") "v = reshape(c, s) y = relu(v)", 2, 0},
+    {X, "y = softmax(x)", 1, 0},
+    {X, "p, q = split(x) {axis=3, parts=2} a = relu(p) b = relu(q) y = mul(a, b)", 2, 0},
+    {X, W CONV("c", "x") "z = exp(c) t = transpose(z) {perm=[0, 3, 1, 2]} y = relu(t)", 3, 0},
+    {"x: f32[n, 4], i: s64[2]", "s = expand(x, i) y = exp(s)", 2, 0},
+    {"x: f32[8]", "z = nonzero(x) y = cast(z) {to=f32}", 1, 1},
+};
+
+static void check_row(const row *r) {
+  char text[2048];
+  hone_pass_log log;
+  bool runs = !strstr(r->body, "expand");
+  snprintf(text, sizeof text, "graph g(%s) -> (y) { %s }", r->inputs, r->body);
+  hone_graph *graph = NULL;
+  if (runs) {
+    graph = rewrite_with(text, grouping, rewrite_defaults, &log, 0);
+  } else {
+    hone_pass_context context = rewrite_defaults;
+    graph = rewrite_parse(text);
+    for (int i = 0; graph && grouping[i]; i++) CHECK_OK(grouping[i]->run(graph, &context));
+    if (graph) CHECK_OK(hone_graph_verify(graph));
+  }
+  if (!graph) return;
+  if (rewrite_count(graph, "group") != r->groups || count_outside(graph) != r->outside) {
+    fprintf(stderr, "%d groups and %d outside wanted:\n%s", r->groups, r->outside,
+            rewrite_print(graph));
+    check_failed++;
+  }
+  hone_graph_free(graph);
+}
+
+TEST(groups) {
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) check_row(&rows[i]);
+}
+
+TEST(groups_keep_names_and_sources) {
+  hone_pass_log log;
+  hone_graph *graph = rewrite_with(
+      "graph g(x: f32[3]) -> (y) { a = exp(x) # from \"one\"\n y = relu(a) # from \"two\"\n }", grouping,
+      rewrite_defaults, &log, 0);
+  if (!graph) return;
+  const hone_node *group = graph->first;
+  CHECK(group->op == &hone_op_group && group->source_count == 2);
+  CHECK(strcmp(group->outputs[0]->name, "y") == 0);
+  CHECK(strcmp(group->regions[0]->first->outputs[0]->name, "a") == 0);
+  CHECK(group->input_count == 1 && group->regions[0]->input_count == 1);
+  hone_graph_free(graph);
+}
+
+/* What feeds a shape is computed on the host, back to the shape it reads. */
+TEST(places) {
+  hone_graph *graph = rewrite_parse(
+      "graph g(x: f32[n, m, 4], z: f32[n]) -> (y) { i = const s64[1] [1] two = const s64[1] [2]\n"
+      "  s = shape(x) b = gather(s, i) {axis=0} c = mul(b, two) y = tile(z, c) }");
+  hone_pass_context context = rewrite_defaults;
+  if (!graph) return;
+  CHECK_OK(hone_pass_place.run(graph, &context));
+  for (const hone_node *node = graph->first; node; node = node->next)
+    CHECK((node->outputs[0]->place == HONE_PLACE_HOST) == (node != graph->last));
+  CHECK(graph->inputs[0]->place == HONE_PLACE_DEVICE);
+  hone_graph_free(graph);
+}
+
+TEST(lower_precision_is_explicit) {
+  static const hone_pass *const lowering[] = {&hone_pass_precision, &hone_pass_propagate,
+                                              &hone_pass_simplify, &hone_pass_merge_equal,
+                                              &hone_pass_place, &hone_pass_fuse_groups, NULL};
+  hone_pass_context context = rewrite_defaults;
+  hone_pass_log log;
+  context.compute = HONE_BF16;
+  hone_graph *graph = rewrite_with(
+      "graph g(x: f32[5, 8]) -> (y) { w = const f32[8, 8] @weights+0 v = const f32[8, 8] @weights+256\n"
+      "  a = matmul(x, w) r = relu(a) y = matmul(r, v) }", lowering, context, &log, 0.03);
+  if (!graph) return;
+  CHECK(rewrite_fired(&log, "lower precision") == 2);
+  CHECK(rewrite_count(graph, "group") == 2 && graph->output_count == 1);
+  CHECK(graph->outputs[0].value->type.dtype == HONE_F32);
+  if (rewrite_count(graph, "group") != 2) fprintf(stderr, "%s", rewrite_print(graph));
+  hone_graph_free(graph);
+}
+
+/* An encoder layer as an exporter writes it, through the whole pipeline. */
+TEST(pipeline_on_a_transformer_layer) {
+  static const char text[] =
+      "graph layer(x: f32[n, 6, 8], mask: f32[n, 1, 1, 6]) -> (y) {\n"
+      "  wq = const f32[8, 8] @weights+0 wk = const f32[8, 8] @weights+256\n"
+      "  wv = const f32[8, 8] @weights+512 wo = const f32[8, 8] @weights+768\n"
+      "  bq = const f32[8] @weights+1024 g = const f32[8] @weights+1056\n"
+      "  i0 = const s64[] 0 axis = const s64[1] [0] rest = const s64[3] [6, 2, 4]\n"
+      "  flat = const s64[2] [6, 8] last = const s64[1] [-1] eps = const f32[] 1e-12\n"
+      "  two = const f32[] 2 half = const f32[] 0.5 root = const f32[] 1.4142135 one = const f32[] 1\n"
+      "  s = shape(x) n0 = gather(s, i0) {axis=0} n1 = unsqueeze(n0, axis)\n"
+      "  heads = concat(n1, rest) {axis=0} whole = concat(n1, flat) {axis=0}\n"
+      "  q0 = matmul(x, wq) q1 = add(q0, bq) q2 = reshape(q1, heads)\n"
+      "  q = transpose(q2) {perm=[0, 2, 1, 3]}\n"
+      "  k0 = matmul(x, wk) k1 = add(bq, k0) k2 = reshape(k1, heads)\n"
+      "  k = transpose(k2) {perm=[0, 2, 3, 1]}\n"
+      "  v0 = matmul(x, wv) v2 = reshape(v0, heads) v = transpose(v2) {perm=[0, 2, 1, 3]}\n"
+      "  a0 = matmul(q, k) a1 = div(a0, two) a2 = add(a1, mask) a3 = softmax(a2) {axis=-1}\n"
+      "  a4 = matmul(a3, v) a5 = transpose(a4) {perm=[0, 2, 1, 3]} a6 = reshape(a5, whole)\n"
+      "  o0 = matmul(a6, wo) o1 = add(o0, bq) o2 = add(o1, x)\n"
+      "  m = reduce(o2, last) {kind=mean} d = sub(o2, m) d2 = pow(d, two)\n"
+      "  e = reduce(d2, last) {kind=mean} e1 = add(e, eps) e2 = sqrt(e1) l0 = div(d, e2)\n"
+      "  l1 = mul(l0, g) l = add(l1, bq)\n"
+      "  f0 = matmul(l, wq) f1 = add(f0, bq) f2 = div(f1, root) f3 = erf(f2) f4 = add(f3, one)\n"
+      "  f5 = mul(f1, f4) f = mul(f5, half) h0 = matmul(f, wk) y = add(h0, l)\n"
+      "}\n";
+  hone_graph *before = rewrite_parse(text), *after = rewrite_parse(text);
+  hone_pass_context context = rewrite_defaults;
+  hone_pass_log log = {.count = 0};
+  context.log = &log;
+  if (!before || !after) return;
+  CHECK_OK(hone_run_passes(after, &context));
+  rewrite_compare(before, after, 1e-5);
+  CHECK(rewrite_count(after, "attention") == 1 && rewrite_count(after, "layer_norm") == 1);
+  CHECK(rewrite_count(after, "gelu") == 1 && rewrite_count(after, "shape") == 0);
+  CHECK(rewrite_count(after, "group") == 12 && count_outside(after) == 0);
+  if (check_failed) fprintf(stderr, "%s", rewrite_print(after)), rewrite_show_log(&log);
+  hone_graph_free(before);
+  hone_graph_free(after);
+}
+
+int main(void) {
+  RUN(groups);
+  RUN(groups_keep_names_and_sources);
+  RUN(places);
+  RUN(lower_precision_is_explicit);
+  RUN(pipeline_on_a_transformer_layer);
+  return check_report();
+}

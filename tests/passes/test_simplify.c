@@ -1,0 +1,187 @@
+/* Algebra, views, shape arithmetic, folding, equal nodes: what fires, and what must not. */
+#include "rewrites.h"
+
+static const hone_pass *const passes[] = {&hone_pass_propagate, &hone_pass_simplify,
+                                          &hone_pass_merge_equal, &hone_pass_propagate,
+                                          &hone_pass_simplify, &hone_pass_dead_code, NULL};
+
+/* The body makes y; `nodes` are left, `op` among them (NULL: any). */
+typedef struct row {
+  const char *inputs, *body;
+  int nodes;
+  const char *op;
+} row;
+
+#define X "x: f32[n, 4, 6]"
+static const row rows[] = {
+    {X, "z = const f32[] 0 a = add(x, z) y = relu(a)", 1, "relu"},
+    {X, "z = const f32[1, 1] [1] a = mul(z, x) y = relu(a)", 1, "relu"},
+    {"x: f32[6]", "z = const f32[2, 6] [0,0,0,0,0,0,0,0,0,0,0,0] y = add(x, z)", 1, "add"},
+    {X, "z = const f32[] 0 y = sub(z, x)", 1, "sub"},
+    {X, "i = identity(x) j = identity(i) y = relu(j)", 1, "relu"},
+    {X, "y = identity(x)", 1, "identity"},
+    {X, "c = cast(x) {to=f64} d = cast(c) {to=f32} y = relu(d)", 1, "relu"},
+    {X, "c = cast(x) {to=f16} d = cast(c) {to=f32} y = relu(d)", 3, "cast"},
+    {X, "t = transpose(x) {perm=[2, 0, 1]} u = transpose(t) {perm=[1, 2, 0]} y = relu(u)", 1, "relu"},
+    {X, "t = transpose(x) {perm=[2, 0, 1]} y = transpose(t) {perm=[2, 0, 1]}", 1, "transpose"},
+    {"x: f32[n, 1, 6]", "y = transpose(x) {perm=[1, 0, 2]}", 1, "reshape"},
+    {X, "a = const s64[1] [1] u = unsqueeze(x, a) v = squeeze(u, a) y = relu(v)", 1, "relu"},
+    {X, "s = const s64[2] [-1, 24] t = const s64[3] [-1, 3, 8] a = reshape(x, s) y = reshape(a, t)", 1,
+     "reshape"},
+    {X, "r = relu(x) y = relu(r)", 1, "relu"},
+    {X, "r = neg(x) s = neg(r) y = relu(s)", 1, "relu"},
+    {X, "two = const f32[] 2 y = pow(x, two)", 1, "mul"},
+    {X, "h = const f32[] 0.5 y = pow(x, h)", 1, "sqrt"},
+    {X, "three = const f32[] 3 y = pow(x, three)", 1, "pow"},
+    {X, "two = const f32[] 2 y = div(x, two)", 1, "mul"},
+    {X, "a = const f32[] 2 b = const f32[] 3 s = add(x, a) y = add(b, s)", 1, "add"},
+    {X, "a = const f32[] 2 b = const f32[] 3 s = mul(x, a) y = mul(s, b)", 1, "mul"},
+    {X, "z = const f32[] 0 six = const f32[] 6 r = relu(x) y = min(r, six)", 1, "clip"},
+    {X, "z = const f32[] 0 six = const f32[] 6 r = max(x, z) y = clip(r, _, six)", 1, "clip"},
+    {X, "z = const f32[] 0 y = max(x, z)", 1, "relu"},
+    {X, "o = const f32[] 1 s = sqrt(x) y = div(o, s)", 1, "rsqrt"},
+    {X, "t = const bool[] true r = relu(x) y = select(t, r, x)", 1, "relu"},
+    {X, "a = relu(x) b = relu(x) y = add(a, b)", 2, "relu"},
+    {X, "a = add(x, x) c = const f32[] 1 d = add(c, a) e = add(a, c) y = mul(d, e)", 3, "mul"},
+    {X ", z: f32[n, 4, 6]", "a = mul(x, z) b = mul(z, x) y = sub(a, b)", 2, "sub"},
+    {X ", z: f32[n, 4, 6]", "a = sub(x, z) b = sub(z, x) y = mul(a, b)", 3, "sub"},
+    {X, "c = concat(x) {axis=1} y = relu(c)", 1, "relu"},
+    {X, "s = const s64[1] [0] e = const s64[1] [4] a = const s64[1] [1] w = slice(x, s, e, a) "
+     "y = relu(w)", 1, "relu"},
+    {X, "s = const s64[1] [0] e = const s64[1] [3] a = const s64[1] [1] w = slice(x, s, e, a) "
+     "y = relu(w)", 2, "slice"},
+    {"x: f32[n, 9, 9, 4]", "w = const f32[3, 3, 4, 5] @weights+0 p = const s64[8] [0,1,2,0,0,1,0,0] "
+     "q = pad(x, p) y = conv(q, w) {pads=[1, 1, 1, 1]}", 1, "conv"},
+    {"x: f32[n, 9, 9, 4]", "w = const f32[3, 3, 5, 5] @weights+0 p = const s64[8] [0,1,1,0,0,1,1,1] "
+     "q = pad(x, p) y = conv(q, w)", 2, "pad"},
+    {"x: f32[n, 9, 9, 4]", "w = const f32[3, 3, 4, 5] @weights+0 p = const s64[8] [0,1,1,0,0,1,1,0] "
+     "v = const f32[] 2 q = pad(x, p, v) y = conv(q, w)", 2, "pad"},
+    {"x: f32[n, 3, 4, 4]", "s = const f32[3] [1, 2, 3] b = const f32[3] [4, 5, 6] "
+     "m = const f32[3] [7, 8, 9] v = const f32[3] [1, 1, 4] y = batch_norm(x, s, b, m, v) {axis=1}", 2,
+     "add"},
+};
+
+static void check_row(const row *r) {
+  char text[2048];
+  hone_pass_log log;
+  snprintf(text, sizeof text, "graph g(%s) -> (y) { %s }", r->inputs, r->body);
+  hone_graph *graph = rewrite_with(text, passes, rewrite_defaults, &log, 1e-6);
+  if (!graph) return;
+  if (rewrite_nodes(graph) != r->nodes || rewrite_count(graph, r->op) == 0) {
+    fprintf(stderr, "%d nodes with %s wanted of %s:\n%s", r->nodes, r->op, text,
+            rewrite_print(graph));
+    check_failed++;
+  }
+  hone_graph_free(graph);
+}
+
+TEST(rows) {
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) check_row(&rows[i]);
+}
+
+/* fp32-strict: nothing that rounds otherwise. */
+TEST(strict_keeps_roundings) {
+  hone_pass_context context = rewrite_defaults;
+  hone_pass_log log;
+  context.strict = true;
+  hone_graph *graph = rewrite_with(
+      "graph g(x: f32[40]) -> (y) { t = const f32[] 3 u = const f32[] 0.1 a = div(x, t) b = mul(a, t) "
+      "y = mul(b, u) }", passes, context, &log, 0);
+  CHECK(graph && rewrite_nodes(graph) == 3);
+  hone_graph_free(graph);
+}
+
+/* How exporters reshape: sizes taken from the input, sliced, multiplied and glued together again. */
+TEST(shape_arithmetic_with_symbols) {
+  hone_pass_log log;
+  hone_graph *graph = rewrite_with(
+      "graph g(x: f32[n, s, 12]) -> (y) {\n"
+      "  i0 = const s64[] 0 i1 = const s64[] 1 axis = const s64[1] [0] heads = const s64[2] [3, 4]\n"
+      "  shape = shape(x) a = gather(shape, i0) {axis=0} b = gather(shape, i1) {axis=0}\n"
+      "  a1 = unsqueeze(a, axis) b1 = unsqueeze(b, axis) to = concat(a1, b1, heads) {axis=0}\n"
+      "  r = reshape(x, to) t = transpose(r) {perm=[0, 2, 1, 3]}\n"
+      "  back = transpose(t) {perm=[0, 2, 1, 3]} four = const s64[] 4 c = const s64[] 3\n"
+      "  w = mul(four, c) w1 = unsqueeze(w, axis) to2 = concat(a1, b1, w1) {axis=0}\n"
+      "  flat = reshape(back, to2) y = relu(flat) }", passes, rewrite_defaults, &log, 0);
+  CHECK(graph && rewrite_nodes(graph) == 1);
+  if (graph && rewrite_nodes(graph) != 1) fprintf(stderr, "%s", rewrite_print(graph));
+  hone_graph_free(graph);
+}
+
+/* PyTorch's expand: where(shape == -1, ones, shape). */
+TEST(expand_to_own_shape_vanishes) {
+  hone_pass_log log;
+  hone_graph *graph = rewrite_with(
+      "graph g(x: f32[n, 4]) -> (y) { m = const s64[1] [-1] s = shape(x) o = const s64[2] [1, 1]\n"
+      "  e = equal(s, m) w = select(e, o, s) b = expand(x, w) y = relu(b) }", passes, rewrite_defaults,
+      &log, 0);
+  CHECK(graph && rewrite_nodes(graph) == 1);
+  hone_graph_free(graph);
+}
+
+/* A size that only the run knows stays a computation. */
+TEST(unknown_sizes_stay) {
+  hone_pass_log log;
+  hone_graph *graph = rewrite_with(
+      "graph g(x: f32[n, m, 4]) -> (y) { i = const s64[2] [0, 1] t = const s64[1] [2]\n"
+      "  s = shape(x) b = gather(s, i) {axis=0} u = mul(b, t) y = cast(u) {to=f32} }", passes,
+      rewrite_defaults, &log, 0);
+  CHECK(graph && rewrite_count(graph, "shape") == 1 && rewrite_count(graph, "mul") == 1);
+  hone_graph_free(graph);
+}
+
+TEST(constants_fold_within_limits) {
+  hone_pass_context context = rewrite_defaults;
+  hone_pass_log log;
+  const char *text =
+      "graph g(x: f32[64, 64]) -> (y) { w = const f32[64, 64] @weights+0\n"
+      "  t = transpose(w) {perm=[1, 0]} y = matmul(x, t) }";
+  hone_graph *graph = rewrite_with(text, passes, context, &log, 0);
+  CHECK(graph && rewrite_nodes(graph) == 1);
+  hone_graph_free(graph);
+  context.fold_limit = 1000;
+  graph = rewrite_with(text, passes, context, &log, 0);
+  CHECK(graph && rewrite_nodes(graph) == 2);
+  hone_graph_free(graph);
+  graph = rewrite_with(
+      "graph g(x: f32[512, 512]) -> (y) { o = const f32[] 1 s = const s64[2] [512, 512]\n"
+      "  e = expand(o, s) y = sub(x, e) }", passes, rewrite_defaults, &log, 0);
+  CHECK(graph && rewrite_fired(&log, "fold constants") == 0 && rewrite_fired(&log, "drop expand") == 1);
+  hone_graph_free(graph);
+}
+
+/* Random numbers differ from draw to draw: neither folded nor merged. */
+TEST(random_nodes_stay) {
+  hone_pass_log log;
+  hone_graph *graph = rewrite_parse(
+      "graph g(x: f32[2]) -> (y) { s = const s64[1] [2] a = random_normal(s) b = random_normal(s)\n"
+      "  d = sub(a, b) y = add(x, d) }");
+  hone_pass_context context = rewrite_defaults;
+  context.log = &log;
+  log.count = 0;
+  for (int i = 0; graph && passes[i]; i++) CHECK_OK(passes[i]->run(graph, &context));
+  CHECK(graph && rewrite_count(graph, "random_normal") == 2);
+  hone_graph_free(graph);
+}
+
+/* Graph outputs keep their names, also where nothing is left to compute. */
+TEST(outputs_keep_their_names) {
+  hone_pass_log log;
+  hone_graph *graph = rewrite_with(
+      "graph g(x: f32[2]) -> (a, b, c) { i = identity(x) a = identity(i) b = relu(x) j = identity(b)\n"
+      "  c = identity(j) }", passes, rewrite_defaults, &log, 0);
+  CHECK(graph && rewrite_nodes(graph) == 3);
+  hone_graph_free(graph);
+}
+
+int main(void) {
+  RUN(rows);
+  RUN(strict_keeps_roundings);
+  RUN(shape_arithmetic_with_symbols);
+  RUN(expand_to_own_shape_vanishes);
+  RUN(unknown_sizes_stay);
+  RUN(constants_fold_within_limits);
+  RUN(random_nodes_stay);
+  RUN(outputs_keep_their_names);
+  return check_report();
+}
