@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "backend/cpu/pixel_line.h"
 #include "base/pool.h"
 
 enum { D = HONE_CONV_DEPTH, H = HONE_CONV_HEIGHT, W = HONE_CONV_WIDTH };
@@ -169,46 +170,48 @@ hone_status *hone_conv_gemm_plan(const hone_conv_kernel *kernel, const hone_conv
 
 /* ---- conv_direct ---- */
 
-/* An output pixel, and the input coordinate under its first tap. */
-typedef struct pixel {
-  size_t image, at[HONE_CONV_DIMENSIONS];
-} pixel;
+/* Outputs that are neighbours on one line: the first, and how many. */
+typedef struct line_run {
+  size_t image, at[HONE_CONV_DIMENSIONS], count;
+} line_run;
 
-static pixel pixel_at(const hone_conv *conv, size_t row) {
-  pixel p;
+static line_run run_at(const hone_conv *conv, size_t row, size_t most) {
+  line_run run;
   for (int i = HONE_CONV_DIMENSIONS - 1; i >= 0; i--) {
-    p.at[i] = row % conv->out[i];
+    run.at[i] = row % conv->out[i];
     row /= conv->out[i];
   }
-  p.image = row;
-  return p;
+  run.image = row;
+  run.count = conv->out[W] - run.at[W] < most ? conv->out[W] - run.at[W] : most;
+  return run;
 }
 
-static void step_pixel(const hone_conv *conv, pixel *p) {
-  for (int i = HONE_CONV_DIMENSIONS - 1; i >= 0; i--) {
-    if (++p->at[i] < conv->out[i]) return;
-    p->at[i] = 0;
-  }
-  p->image++;
+/* The input coordinate of the first output's tap; at least in[i], as an unsigned number, when
+ * outside. */
+static inline size_t coordinate(const hone_conv *conv, const line_run *run, int i, size_t tap) {
+  return run->at[i] * conv->stride[i] + tap * conv->dilation[i] - (size_t)conv->pad[i];
 }
 
-/* The input coordinate of a pixel's tap; at least in[i], as an unsigned number, when outside. */
-static inline size_t coordinate(const hone_conv *conv, const pixel *p, int i, size_t tap) {
-  return p->at[i] * conv->stride[i] + tap * conv->dilation[i] - (size_t)conv->pad[i];
+/* The number of the input line under taps kd and kh, of all images; false when it is outside. */
+static bool input_line(const hone_conv *conv, const line_run *run, size_t kd, size_t kh,
+                       size_t *line) {
+  size_t d = coordinate(conv, run, D, kd), h = coordinate(conv, run, H, kh);
+  *line = (run->image * conv->in[D] + d) * conv->in[H] + h;
+  return d < conv->in[D] && h < conv->in[H];
 }
 
-/* Pointers of one pixel's taps: table[tap * HONE_TILE_ROWS]. */
-static void fill_pixel(const direct *a, const char *x, const pixel *p, const void *zeros,
-                       const void **table) {
+/* table[tap * HONE_TILE_ROWS + i] for the outputs of a run. */
+static void fill_run(const direct *a, const char *x, const line_run *run, const void *zeros,
+                     const void **table) {
   const hone_conv *conv = &a->conv;
+  hone_pixel_line line = {.width = conv->in[W], .pixel_bytes = a->pixel_bytes, .zeros = zeros};
   for (size_t kd = 0; kd < conv->kernel[D]; kd++) {
-    size_t d = coordinate(conv, p, D, kd);
     for (size_t kh = 0; kh < conv->kernel[H]; kh++) {
-      size_t h = coordinate(conv, p, H, kh), w = coordinate(conv, p, W, 0);
-      bool inside = d < conv->in[D] && h < conv->in[H];
-      size_t line = ((p->image * conv->in[D] + d) * conv->in[H] + h) * conv->in[W];
+      size_t number, w = coordinate(conv, run, W, 0);
+      bool inside = input_line(conv, run, kd, kh, &number);
+      line.first = inside ? x + number * conv->in[W] * a->pixel_bytes : NULL;
       for (size_t kw = 0; kw < conv->kernel[W]; kw++, w += conv->dilation[W]) {
-        *table = inside && w < conv->in[W] ? x + (line + w) * a->pixel_bytes : zeros;
+        hone_point_at_pixels(&line, w, conv->stride[W], run->count, table);
         table += HONE_TILE_ROWS;
       }
     }
@@ -218,10 +221,11 @@ static void fill_pixel(const direct *a, const char *x, const pixel *p, const voi
 static void fill_direct(const void *args, const hone_kernel_io *io, size_t row, size_t count,
                         const void *zeros, const void **table) {
   const direct *a = args;
-  const char *x = operands(a, io);
-  pixel p = pixel_at(&a->conv, row);
-  for (size_t i = 0; i < count; i++, step_pixel(&a->conv, &p))
-    fill_pixel(a, x, &p, zeros, table + i);
+  for (size_t i = 0; i < count;) {
+    line_run run = run_at(&a->conv, row + i, count - i);
+    fill_run(a, operands(a, io), &run, zeros, table + i);
+    i += run.count;
+  }
 }
 
 static void run_direct(const void *args, const hone_kernel_io *io, int part, int parts) {
@@ -238,6 +242,10 @@ hone_status *hone_conv_direct_plan(const hone_conv_kernel *kernel, const hone_co
 /* Copies pixels first..last of a row of x; channel c of pixel w is at x[w * step + c * plane]. */
 static void copy_pixels(const float *x, size_t count, size_t channels, ptrdiff_t step,
                         ptrdiff_t plane, float *to) {
+  if (plane == 1 && step == (ptrdiff_t)channels) {
+    memcpy(to, x, count * channels * sizeof(float));
+    return;
+  }
   if (channels == 3) { /* colour pictures */
     for (size_t w = 0; w < count; w++, x += step, to += 3) {
       to[0] = x[0], to[1] = x[plane], to[2] = x[2 * plane];
@@ -281,21 +289,20 @@ static void fill_from_rows(const void *args, const hone_kernel_io *io, size_t ro
                            const void *zeros, const void **table) {
   const direct *a = args;
   const hone_conv *conv = &a->conv;
-  size_t step = conv->stride[W] * conv->in_channels,
-         line_floats = a->padded_width * conv->in_channels;
-  pixel p = pixel_at(conv, row);
-  for (size_t i = 0; i < count; i++, step_pixel(conv, &p)) {
+  hone_pixel_line line = {.width = a->padded_width, .pixel_bytes = a->pixel_bytes, .zeros = zeros};
+  for (size_t i = 0; i < count;) {
+    line_run run = run_at(conv, row + i, count - i);
     const void **to = table + i;
-    const float *first = (const float *)io->scratch + p.at[W] * step;
     for (size_t kd = 0; kd < conv->kernel[D]; kd++) {
-      size_t d = coordinate(conv, &p, D, kd);
       for (size_t kh = 0; kh < conv->kernel[H]; kh++, to += HONE_TILE_ROWS) {
-        size_t h = coordinate(conv, &p, H, kh);
-        bool inside = d < conv->in[D] && h < conv->in[H];
-        size_t line = (p.image * conv->in[D] + d) * conv->in[H] + h;
-        *to = inside ? first + line * line_floats : zeros;
+        size_t number;
+        bool inside = input_line(conv, &run, kd, kh, &number);
+        const char *copy = operands(a, io);
+        line.first = inside ? copy + number * a->padded_width * a->pixel_bytes : NULL;
+        hone_point_at_pixels(&line, run.at[W] * conv->stride[W], conv->stride[W], run.count, to);
       }
     }
+    i += run.count;
   }
 }
 
@@ -314,6 +321,8 @@ hone_status *hone_conv_rows_plan(const hone_conv_kernel *kernel, const hone_conv
   HONE_TRY_MEMORY(a);
   *a = (direct){.sweep = sweep_of(kernel, conv, packed),
                 .conv = *conv,
+                .copied = true,
+                .pixel_bytes = conv->in_channels * sizeof(float),
                 .padded_width = width,
                 .shared_scratch = hone_align_up(floats * sizeof(float), 64)};
   a->sweep.taps = conv->kernel[D] * conv->kernel[H];

@@ -3,9 +3,12 @@
 
 #include <string.h>
 
+#include "backend/cpu/pixel_line.h"
 #include "backend/cpu/share.h"
 
 enum { D = HONE_CONV_DEPTH, H = HONE_CONV_HEIGHT, W = HONE_CONV_WIDTH };
+
+#define RUN_TILES 8
 
 typedef struct depthwise {
   hone_conv conv;
@@ -51,7 +54,7 @@ static hone_window_kind kind_of(const hone_conv *conv) {
   return HONE_WINDOW_1;
 }
 
-/* Input pixels that a tile of `pixels` reads in one line of its window. */
+/* Input pixels that `pixels` neighbouring outputs read in one line of their window. */
 static size_t window_columns(const depthwise *a, size_t pixels) {
   return a->kind == HONE_WINDOW_1 ? pixels : (pixels - 1) * a->conv.stride[W] + a->window_width;
 }
@@ -60,9 +63,14 @@ static size_t window_lines(const depthwise *a) {
   return hone_conv_taps(&a->conv) / a->window_width;
 }
 
+/* Pixels whose pointers are found at once: some tiles of one line. */
+static size_t run_pixels(const depthwise *a) {
+  return RUN_TILES * (size_t)a->set->pixels;
+}
+
 static size_t window_bytes(const depthwise *a) {
-  size_t pointers = window_lines(a) * window_columns(a, (size_t)a->set->pixels);
-  return hone_align_up(pointers * sizeof(float *), 64);
+  size_t pointers = window_lines(a) * window_columns(a, run_pixels(a));
+  return hone_align_up(pointers * sizeof(void *), 64);
 }
 
 /* A tile's first pixel: where it is in the output, and its number. */
@@ -70,34 +78,23 @@ typedef struct place {
   size_t image, d, h, w, pixel;
 } place;
 
-/* Pointers to the pixels of one line of input, every `step` from column `w` on. */
-static void fill_line(const hone_conv *conv, const float *line, size_t w, size_t step,
-                      size_t columns, const float *zeros, const float **window) {
-  if (!line) {
-    for (size_t i = 0; i < columns; i++) window[i] = zeros;
-    return;
-  }
-  for (size_t i = 0; i < columns; i++, w += step)
-    window[i] = w < conv->in[W] ? line + (ptrdiff_t)w * conv->x_stride : zeros;
-}
-
 static void fill_window(const depthwise *a, const float *x, place p, size_t pixels,
-                        const float *zeros, const float **window) {
+                        const float *zeros, const void **window) {
   const hone_conv *conv = &a->conv;
   bool shared = a->kind != HONE_WINDOW_1; /* one line serves all taps of the width */
   size_t columns = window_columns(a, pixels), runs = shared ? 1 : conv->kernel[W];
-  size_t step = shared ? 1 : conv->stride[W];
+  size_t step = shared ? 1 : conv->stride[W], bytes = (size_t)conv->x_stride * sizeof(float);
   size_t w = p.w * conv->stride[W] - (size_t)conv->pad[W];
+  hone_pixel_line line = {.width = conv->in[W], .pixel_bytes = bytes, .zeros = zeros};
   for (size_t kd = 0; kd < conv->kernel[D]; kd++) {
     size_t d = p.d * conv->stride[D] + kd * conv->dilation[D] - (size_t)conv->pad[D];
     for (size_t kh = 0; kh < conv->kernel[H]; kh++) {
       size_t h = p.h * conv->stride[H] + kh * conv->dilation[H] - (size_t)conv->pad[H];
       size_t number = (p.image * conv->in[D] + d) * conv->in[H] + h;
-      const float *line = NULL;
-      if (d < conv->in[D] && h < conv->in[H])
-        line = x + (ptrdiff_t)(number * conv->in[W]) * conv->x_stride;
+      bool inside = d < conv->in[D] && h < conv->in[H];
+      line.first = inside ? (const char *)x + number * conv->in[W] * bytes : NULL;
       for (size_t run = 0; run < runs; run++, window += columns)
-        fill_line(conv, line, w + run * conv->dilation[W], step, columns, zeros, window);
+        hone_point_at_pixels(&line, w + run * conv->dilation[W], step, columns, window);
     }
   }
 }
@@ -142,15 +139,14 @@ static void run(const void *args, const hone_kernel_io *io, int part, int parts)
       hone_share_of(lines * tiles_of_line(a), (conv->in_channels + lanes - 1) / lanes,
                     (double)lines * (double)conv->out[W], (double)conv->in_channels, part, parts);
   char *scratch = (char *)io->scratch + (size_t)part * a->part_scratch;
-  const float **window = (const float **)(void *)scratch;
+  const void **window = (const void **)(void *)scratch;
   float *zeros = (float *)(void *)(scratch + window_bytes(a));
   memset(zeros, 0, conv->in_channels * sizeof(float));
 
   size_t channel = mine.column * lanes, end = mine.column_end * lanes;
   if (channel >= end) return;
   if (end > conv->in_channels) end = conv->in_channels;
-  hone_depthwise_tile tile = {.window = window,
-                              .lines = window_lines(a),
+  hone_depthwise_tile tile = {.lines = window_lines(a),
                               .channels = end - channel,
                               .weights = a->weights + channel * taps,
                               .weights_step = taps * lanes,
@@ -161,11 +157,21 @@ static void run(const void *args, const hone_kernel_io *io, int part, int parts)
                               .clamp = finish->activation.kind == HONE_ACTIVATION_CLAMP,
                               .low = finish->activation.a,
                               .high = finish->activation.b};
-  for (size_t i = mine.row; i < mine.row_end; i++) {
+  size_t step = a->kind == HONE_WINDOW_1 ? 1 : conv->stride[W]; /* pointers from output to output */
+  for (size_t i = mine.row, tiles; i < mine.row_end; i += tiles) {
+    tiles = tiles_of_line(a) - i % tiles_of_line(a);
+    if (tiles > RUN_TILES) tiles = RUN_TILES;
+    if (tiles > mine.row_end - i) tiles = mine.row_end - i;
     size_t pixels;
-    place p = tile_place(a, i, &pixels);
-    fill_window(a, io->in[conv->x], p, pixels, zeros, window);
-    run_tile(a, io, &tile, channel, p.pixel, pixels, part);
+    place first = tile_place(a, i, &pixels), last = tile_place(a, i + tiles - 1, &pixels);
+    size_t all = last.w + pixels - first.w;
+    fill_window(a, io->in[conv->x], first, all, zeros, window);
+    tile.window_step = window_columns(a, all);
+    for (size_t t = 0; t < tiles; t++) {
+      place p = tile_place(a, i + t, &pixels);
+      tile.window = window + (p.w - first.w) * step;
+      run_tile(a, io, &tile, channel, p.pixel, pixels, part);
+    }
   }
 }
 

@@ -14,8 +14,8 @@
 #define HONE_DEPTHWISE_MOST_PIXELS 7
 
 typedef struct hone_depthwise_tile {
-  const float *const *window; /* [lines][columns of the window] */
-  size_t lines;
+  const void *const *window; /* [lines], `window_step` pointers from line to line */
+  size_t lines, window_step;
   size_t channels;       /* from the first of window, weights, bias, out, residual on */
   const float *weights;  /* of the first channel's vector */
   size_t weights_step;   /* floats from a vector of channels to the next: taps * lanes */

@@ -3,6 +3,10 @@
 #include "backend/cpu/depthwise.h"
 #include "backend/cpu/simd.h"
 
+HONE_INLINE vf load_pixel(const float *pixel, size_t from, const int rest) {
+  return rest ? vf_load_n(pixel + from, rest) : vf_load(pixel + from);
+}
+
 /* One vector of channels from `c` on, or its first `rest` if that is not 0. */
 HONE_INLINE void run_vector(const hone_depthwise_tile *tile, size_t c, const int rest,
                             const float *weights, const int pixels, const int width,
@@ -14,14 +18,13 @@ HONE_INLINE void run_vector(const hone_depthwise_tile *tile, size_t c, const int
   if (tile->bias) start = rest ? vf_load_n(tile->bias + c, rest) : vf_load(tile->bias + c);
   HONE_UNROLL
   for (int i = 0; i < pixels; i++) sum[i] = start;
-  const float *const *window = tile->window;
+  const void *const *window = tile->window;
   size_t from = tile->window_offset + c;
   HONE_NO_UNROLL
-  for (size_t line = tile->lines; line; line--, window += columns) {
+  for (size_t line = tile->lines; line; line--, window += tile->window_step) {
     vf x[MOST];
     HONE_UNROLL
-    for (int i = 0; i < columns; i++)
-      x[i] = rest ? vf_load_n(window[i] + from, rest) : vf_load(window[i] + from);
+    for (int i = 0; i < columns; i++) x[i] = load_pixel(window[i], from, rest);
     HONE_UNROLL
     for (int k = 0; k < width; k++, weights += VF_LANES) {
       vf weight = vf_load(weights);
