@@ -111,10 +111,14 @@ static void run(const void *args, const hone_kernel_io *io, int part, int parts)
   const fused *f = args;
   const hone_attention *a = &f->a;
   size_t height = (size_t)a->tiles->height, heads = a->batch * a->heads;
-  hone_share mine = hone_share_of(ceil_divide(a->queries, height), heads, (double)a->queries,
-                                  (double)a->keys * (double)heads, part, parts);
-  size_t first = smaller(mine.row * height, a->queries);
-  size_t last = smaller(mine.row_end * height, a->queries);
+  hone_work work = {.rows = a->queries,
+                    .height = height,
+                    .columns = heads,
+                    .grain = 1,
+                    .row_weight = (double)a->queries,
+                    .column_weight = (double)a->keys * (double)heads};
+  hone_share mine = hone_share_of(&work, part, parts);
+  size_t first = mine.row, last = mine.row_end;
   if (first == last) return;
   size_t strips = ceil_divide(last - first, height), rows = last - first;
   for (size_t number = mine.column; number < mine.column_end; number++) {

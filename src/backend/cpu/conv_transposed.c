@@ -141,7 +141,7 @@ static void run_tiles(const worker *w, const run_of_line *run, size_t first, siz
   const hone_conv *conv = &a->conv;
   const hone_finish *finish = &conv->finish;
   size_t depth = conv->in_channels / conv->groups, columns = conv->out_channels / conv->groups;
-  size_t lanes = (size_t)a->tiles->lanes, vectors = ceil_divide(columns, lanes), panel = 0;
+  size_t lanes = (size_t)a->tiles->lanes, vectors = ceil_divide(columns, lanes);
   size_t line = (run->image * conv->out[D] + run->at[D]) * conv->out[H] + run->at[H];
   size_t pixel = line * conv->out[W] + run->at[W] + first * conv->stride[W];
   ptrdiff_t step = (ptrdiff_t)conv->stride[W];
@@ -156,11 +156,12 @@ static void run_tiles(const worker *w, const run_of_line *run, size_t first, siz
                     .high = finish->activation.b};
   for (size_t group = 0; group < conv->groups; group++) {
     tile.rows_offset = group * depth * sizeof(float);
-    for (size_t v = 0, wide; v < vectors; v += wide, panel++) {
+    for (size_t v = 0, wide; v < vectors; v += wide) {
       wide = hone_panel_vectors(a->tiles, vectors - v);
+      size_t begin = group * vectors + v;
       const float *weights = tile.weights;
       tile.weights = weights + run->taps * depth * wide * lanes; /* for the next */
-      if (panel < w->share.column || panel >= w->share.column_end) continue;
+      if (begin < w->share.column || begin >= w->share.column_end) continue;
       size_t column = group * columns + v * lanes;
       size_t width = smaller(columns - v * lanes, wide * lanes);
       hone_tile now = tile;
@@ -214,13 +215,15 @@ static size_t table_bytes(const hone_conv *conv) {
 static void run(const void *args, const hone_kernel_io *io, int part, int parts) {
   const transposed *a = args;
   const hone_conv *conv = &a->conv;
-  size_t lanes = (size_t)a->tiles->lanes, panels = 0;
   size_t lines = conv->batch * conv->out[D] * conv->out[H];
-  for (size_t left = ceil_divide(conv->out_channels / conv->groups, lanes); left; panels++)
-    left -= hone_panel_vectors(a->tiles, left);
-  worker w = {.a = a, .io = io, .part = part};
-  w.share = hone_share_of(lines, panels * conv->groups, (double)lines * (double)conv->out[W],
-                          (double)conv->out_channels, part, parts);
+  size_t vectors = ceil_divide(conv->out_channels / conv->groups, (size_t)a->tiles->lanes);
+  hone_work work = {.rows = lines,
+                    .height = 1,
+                    .columns = vectors * conv->groups,
+                    .grain = smaller(vectors, (size_t)a->tiles->panel),
+                    .row_weight = (double)lines * (double)conv->out[W],
+                    .column_weight = (double)conv->out_channels};
+  worker w = {.a = a, .io = io, .part = part, .share = hone_share_of(&work, part, parts)};
   char *scratch = (char *)io->scratch + (size_t)part * a->part_scratch;
   float *zeros = (float *)(void *)(scratch + table_bytes(conv));
   memset(zeros, 0, conv->in_channels * sizeof(float));

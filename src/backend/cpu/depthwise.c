@@ -135,9 +135,13 @@ static void run(const void *args, const hone_kernel_io *io, int part, int parts)
   const hone_finish *finish = &conv->finish;
   size_t lanes = (size_t)a->set->lanes, taps = hone_conv_taps(conv);
   size_t lines = conv->batch * conv->out[D] * conv->out[H];
-  hone_share mine =
-      hone_share_of(lines * tiles_of_line(a), (conv->in_channels + lanes - 1) / lanes,
-                    (double)lines * (double)conv->out[W], (double)conv->in_channels, part, parts);
+  hone_work work = {.rows = lines * tiles_of_line(a),
+                    .height = 1,
+                    .columns = (conv->in_channels + lanes - 1) / lanes,
+                    .grain = 1,
+                    .row_weight = (double)lines * (double)conv->out[W],
+                    .column_weight = (double)conv->in_channels};
+  hone_share mine = hone_share_of(&work, part, parts);
   char *scratch = (char *)io->scratch + (size_t)part * a->part_scratch;
   const void **window = (const void **)(void *)scratch;
   float *zeros = (float *)(void *)(scratch + window_bytes(a));

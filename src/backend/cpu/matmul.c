@@ -85,31 +85,30 @@ static void run_panel(const batched *x, const hone_kernel_io *io, int part, size
   }
 }
 
-/* Units of columns are the panels of all batches; each is packed by every part that has rows of
- * it. */
+/* Columns of all batches side by side; a panel is packed by every part that has rows of it. */
 static void run(const void *args, const hone_kernel_io *io, int part, int parts) {
   const batched *x = args;
   const hone_matmul *m = &x->m;
-  size_t lanes = (size_t)m->tiles->lanes, height = (size_t)m->tiles->height;
-  size_t vectors = ceil_divide(m->columns, lanes), panels = 0, unit = 0;
-  for (size_t left = vectors; left; left -= hone_panel_vectors(m->tiles, left)) panels++;
-  hone_share mine =
-      hone_share_of(ceil_divide(m->rows, height), panels * x->batches, (double)m->rows,
-                    (double)m->columns * (double)x->batches, part, parts);
-  size_t row = smaller(mine.row * height, m->rows), end = smaller(mine.row_end * height, m->rows);
-  if (row == end || mine.column == mine.column_end) return;
+  size_t lanes = (size_t)m->tiles->lanes, vectors = ceil_divide(m->columns, lanes);
+  hone_work work = {.rows = m->rows,
+                    .height = (size_t)m->tiles->height,
+                    .columns = vectors * x->batches,
+                    .grain = smaller(vectors ? vectors : 1, (size_t)m->tiles->panel),
+                    .row_weight = (double)m->rows,
+                    .column_weight = (double)m->columns * (double)x->batches};
+  hone_share mine = hone_share_of(&work, part, parts);
+  if (mine.row == mine.row_end || mine.column == mine.column_end) return;
   float *panel =
       (float *)(void *)((char *)io->scratch + x->shared_scratch + (size_t)part * x->part_scratch);
-  unit = mine.column / panels * panels;
-  for (size_t batch = mine.column / panels; unit < mine.column_end; batch++) {
+  for (size_t batch = mine.column / vectors; batch * vectors < mine.column_end; batch++) {
     const float *b = (const float *)io->in[m->b] + batch_offset(m, m->b_batch, batch);
-    for (size_t v = 0, wide; v < vectors; v += wide, unit++) {
+    for (size_t v = 0, wide; v < vectors; v += wide) {
       wide = hone_panel_vectors(m->tiles, vectors - v);
-      if (unit < mine.column || unit >= mine.column_end) continue;
-      size_t column = v * lanes, width = wide * lanes;
+      size_t begin = batch * vectors + v, column = v * lanes, width = wide * lanes;
+      if (begin < mine.column || begin >= mine.column_end) continue;
       m->tiles->pack(b + (ptrdiff_t)column * m->b_column, m->b_depth, m->b_column, m->depth,
                      smaller(m->columns - column, width), width, panel);
-      run_panel(x, io, part, batch, column, wide, panel, row, end);
+      run_panel(x, io, part, batch, column, wide, panel, mine.row, mine.row_end);
     }
   }
 }

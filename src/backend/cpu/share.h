@@ -9,10 +9,15 @@ typedef struct hone_share {
   size_t row, row_end, column, column_end;
 } hone_share;
 
-/* One part's rectangle of rows x columns units of equal work. Of all grids of `parts` rectangles:
- * the one whose largest is smallest; then the one whose parts together read least, a row of
- * rectangles reading `row_weight` and a column of them `column_weight`. */
-hone_share hone_share_of(size_t rows, size_t columns, double row_weight, double column_weight,
-                         int part, int parts);
+/* What is split: rows of which up to `height` are worked on together, and columns that are cut at
+ * multiples of `grain` only. A row of rectangles reads `row_weight`, a column `column_weight`. */
+typedef struct hone_work {
+  size_t rows, height, columns, grain;
+  double row_weight, column_weight;
+} hone_work;
+
+/* One part's rectangle. Of all grids of `parts` rectangles: the one whose largest takes the least
+ * time; then the one whose parts together read least. */
+hone_share hone_share_of(const hone_work *work, int part, int parts);
 
 #endif

@@ -91,39 +91,10 @@ size_t hone_sweep_scratch(const hone_sweep *sweep) {
          hone_align_up(tile_floats(sweep) * sizeof(float), 64);
 }
 
-static size_t panels_of_group(const hone_sweep *sweep) {
-  size_t vectors = ceil_divide(sweep->columns, (size_t)sweep->tiles->lanes), panels = 0;
-  while (vectors) {
-    vectors -= hone_panel_vectors(sweep->tiles, vectors);
-    panels++;
-  }
-  return panels;
-}
-
-/* A part's rows and panels, panels counted through all groups. */
-static hone_share share_of(const hone_sweep *sweep, size_t panels, int part, int parts) {
-  size_t height = (size_t)sweep->tiles->height;
-  hone_share share = hone_share_of(ceil_divide(sweep->rows, height), panels, (double)sweep->rows,
-                                   (double)sweep->columns * (double)sweep->taps, part, parts);
-  share.row = smaller(share.row * height, sweep->rows);
-  share.row_end = smaller(share.row_end * height, sweep->rows);
-  return share;
-}
-
-/* Where a panel lies: its group, its first column there, its vectors. */
+/* A panel: its group, its first column there, its vectors. */
 typedef struct place {
   size_t group, column, vectors;
 } place;
-
-static place panel_place(const hone_sweep *sweep, size_t panel, size_t panels) {
-  size_t lanes = (size_t)sweep->tiles->lanes, in_group = panel % panels, v = 0;
-  size_t vectors = ceil_divide(sweep->columns, lanes);
-  place p = {.group = panel / panels};
-  for (size_t i = 0; i < in_group; i++) v += hone_panel_vectors(sweep->tiles, vectors - v);
-  p.column = v * lanes;
-  p.vectors = hone_panel_vectors(sweep->tiles, vectors - v);
-  return p;
-}
 
 /* What a tile needs that is the same for all of one run. */
 typedef struct pass {
@@ -208,11 +179,39 @@ static void run_tile(pass *p, place at, const void *const *table, size_t row, si
   if (sweep->out_bf16) narrow_out(p, row, column, count, width);
 }
 
+/* All panels that begin in this part's vectors against the tiles of a block of rows. */
+static void run_block(pass *p, const hone_share *mine, const void *const *table, size_t row,
+                      size_t rows) {
+  const hone_sweep *sweep = p->sweep;
+  size_t lanes = (size_t)sweep->tiles->lanes, vectors = ceil_divide(sweep->columns, lanes);
+  size_t tiles = ceil_divide(rows, (size_t)sweep->tiles->height);
+  place at = {.group = mine->column / vectors};
+  for (; at.group * vectors < mine->column_end; at.group++) {
+    for (size_t v = 0; v < vectors; v += at.vectors) {
+      at.vectors = hone_panel_vectors(sweep->tiles, vectors - v);
+      size_t begin = at.group * vectors + v;
+      if (begin < mine->column || begin >= mine->column_end) continue;
+      at.column = v * lanes;
+      start_panel(p, at);
+      for (size_t t = 0; t < tiles; t++) {
+        size_t from = rows * t / tiles, to = rows * (t + 1) / tiles;
+        run_tile(p, at, table + t * sweep->taps * HONE_TILE_ROWS, row + from, to - from);
+      }
+    }
+  }
+}
+
 void hone_sweep_run(const hone_sweep *sweep, hone_sweep_fill *fill, const void *args,
                     const hone_kernel_io *io, void *scratch, int part, int parts) {
-  size_t height = (size_t)sweep->tiles->height, per_group = panels_of_group(sweep);
-  size_t table_step = sweep->taps * HONE_TILE_ROWS;
-  hone_share mine = share_of(sweep, per_group * sweep->groups, part, parts);
+  size_t height = (size_t)sweep->tiles->height;
+  size_t vectors = ceil_divide(sweep->columns, (size_t)sweep->tiles->lanes);
+  hone_work work = {.rows = sweep->rows,
+                    .height = height,
+                    .columns = vectors * sweep->groups,
+                    .grain = smaller(vectors ? vectors : 1, (size_t)sweep->tiles->panel),
+                    .row_weight = (double)sweep->rows,
+                    .column_weight = (double)sweep->columns * (double)sweep->taps};
+  hone_share mine = hone_share_of(&work, part, parts);
   if (mine.row == mine.row_end || mine.column == mine.column_end) return;
   const void **table = scratch;
   void *zeros = (char *)scratch + table_bytes(sweep);
@@ -227,16 +226,9 @@ void hone_sweep_run(const hone_sweep *sweep, hone_sweep_fill *fill, const void *
     size_t tiles = ceil_divide(rows, height); /* of nearly equal height */
     for (size_t t = 0; t < tiles; t++) {
       size_t from = rows * t / tiles, to = rows * (t + 1) / tiles;
-      fill(args, io, row + from, to - from, zeros, table + t * table_step);
+      fill(args, io, row + from, to - from, zeros, table + t * sweep->taps * HONE_TILE_ROWS);
     }
-    for (size_t panel = mine.column; panel < mine.column_end; panel++) {
-      place at = panel_place(sweep, panel, per_group);
-      start_panel(&p, at);
-      for (size_t t = 0; t < tiles; t++) {
-        size_t from = rows * t / tiles, to = rows * (t + 1) / tiles;
-        run_tile(&p, at, table + t * table_step, row + from, to - from);
-      }
-    }
+    run_block(&p, &mine, table, row, rows);
   }
 }
 

@@ -206,8 +206,13 @@ static stage shared_stage(const winograd *a, const hone_kernel_io *io, int part)
 /* A part's tiles and channels, in vectors. */
 static hone_share share_of(const winograd *a, size_t channels, int part, int parts) {
   size_t lanes = (size_t)a->set->lanes;
-  hone_share share = hone_share_of(a->count, (channels + lanes - 1) / lanes, (double)a->count,
-                                   (double)channels, part, parts);
+  hone_work work = {.rows = a->count,
+                    .height = 1,
+                    .columns = (channels + lanes - 1) / lanes,
+                    .grain = 1,
+                    .row_weight = (double)a->count,
+                    .column_weight = (double)channels};
+  hone_share share = hone_share_of(&work, part, parts);
   share.column *= lanes;
   share.column_end = share.column_end * lanes < channels ? share.column_end * lanes : channels;
   return share;
@@ -229,14 +234,12 @@ static void run_products(const void *args, const hone_kernel_io *io, int part, i
   const winograd *a = args;
   stage s = shared_stage(a, io, part);
   size_t lanes = (size_t)a->tiles->lanes, columns = a->conv.out_channels;
-  size_t vectors = (columns + lanes - 1) / lanes, n = points(a->set), panels = 0;
-  for (size_t left = vectors; left; left -= hone_panel_vectors(a->tiles, left)) panels++;
-  size_t begin, end, unit = 0;
-  hone_split(n * panels, 1, part, parts, &begin, &end);
+  size_t vectors = (columns + lanes - 1) / lanes, n = points(a->set), begin, end;
+  hone_split(n * vectors, 1, part, parts, &begin, &end);
   for (size_t i = 0; i < n; i++) {
-    for (size_t v = 0, wide; v < vectors; v += wide, unit++) {
+    for (size_t v = 0, wide; v < vectors; v += wide) {
       wide = hone_panel_vectors(a->tiles, vectors - v);
-      if (unit < begin || unit >= end) continue;
+      if (i * vectors + v < begin || i * vectors + v >= end) continue;
       size_t first = v * lanes, last = first + wide * lanes;
       hone_multiply(a->tiles, a->count, a->conv.in_channels,
                     (last < columns ? last : columns) - first, s.v + i * a->v_step,
