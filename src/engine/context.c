@@ -1,0 +1,221 @@
+/* Contexts: binding, running, reading back. Room: engine. */
+#include <string.h>
+
+#include "base/log.h"
+#include "base/pool.h"
+#include "engine/frame.h"
+
+static hone_status *init_context(hone_context *context, const hone_options *options) {
+  const hone_graph *graph = context->engine->program->graph;
+  int64_t threads = hone_option_int(options, HONE_OPTION_threads);
+  context->run.threads = threads ? (int)threads : hone_pool_default_threads();
+  context->run.memory_limit = (size_t)hone_option_int(options, HONE_OPTION_memory_limit);
+  context->deadline_seconds = hone_option_real(options, HONE_OPTION_deadline);
+  context->inputs = HONE_NEW_ARRAY(&context->memory, graph->input_count + 1, hone_datum);
+  context->input_given = HONE_NEW_ARRAY(&context->memory, graph->input_count + 1, bool);
+  context->bound = HONE_NEW_ARRAY(&context->memory, graph->output_count + 1, hone_tensor);
+  if (!context->inputs || !context->input_given || !context->bound) return hone_error_memory();
+  HONE_TRY(hone_frame_new(&context->run, context->engine->program, 0, &context->frame));
+  context->frame->bound = context->bound;
+  hone_pool_reserve(context->run.threads);
+  return NULL;
+}
+
+hone_status *hone_context_new(hone_engine *engine, const hone_options *options,
+                              hone_context **out) {
+  HONE_TRY(hone_engine_verify_packs(engine));
+  hone_context *context = hone_alloc_zero(sizeof *context);
+  HONE_TRY_MEMORY(context);
+  atomic_fetch_add(&engine->references, 1);
+  context->engine = engine;
+  hone_status *status = init_context(context, options);
+  if (status) {
+    hone_context_free(context);
+    return status;
+  }
+  *out = context;
+  return NULL;
+}
+
+void hone_context_free(hone_context *context) {
+  if (!context) return;
+  hone_frame_free(context->frame);
+  hone_arena_free(&context->memory);
+  hone_arena_free(&context->items);
+  hone_engine_free(context->engine);
+  hone_free(context);
+}
+
+/* ---- The caller's tensors ---------------------------------------------------------------------- */
+
+size_t hone_tensor_bytes(const hone_tensor *tensor) {
+  if (tensor->rank < 0 || tensor->rank > HONE_MAX_RANK) return 0;
+  hone_shape shape = hone_shape_of(tensor->rank, tensor->dims);
+  size_t bytes;
+  return hone_shape_bytes(&shape, tensor->dtype, &bytes) ? bytes : 0;
+}
+
+/* Reads a caller's struct into one of ours, whatever version of the struct it is. */
+static hone_status *read_tensor(const hone_tensor *from, hone_tensor *out) {
+  if (!from || from->struct_size < offsetof(hone_tensor, items))
+    return hone_error(HONE_INVALID_ARGUMENT, "a tensor's struct_size is not set");
+  memset(out, 0, sizeof *out);
+  memcpy(out, from, from->struct_size < sizeof *out ? from->struct_size : sizeof *out);
+  return NULL;
+}
+
+/* The items of a bound sequence are looked at in every run, so they are kept here as data. */
+static hone_status *datum_of(hone_arena *memory, const hone_tensor *from, int depth,
+                             hone_datum *out) {
+  hone_tensor tensor;
+  HONE_TRY(read_tensor(from, &tensor));
+  *out = (hone_datum){.kind = (hone_kind)tensor.kind, .dtype = tensor.dtype};
+  if (tensor.kind != HONE_TENSOR) {
+    if (depth > 2) return hone_error(HONE_INVALID_ARGUMENT, "a sequence is nested too deep");
+    out->items = HONE_NEW_ARRAY(memory, tensor.count + 1, hone_datum);
+    HONE_TRY_MEMORY(out->items);
+    out->count = tensor.count;
+    for (size_t i = 0; i < tensor.count; i++)
+      HONE_TRY(datum_of(memory, &tensor.items[i], depth + 1, &out->items[i]));
+    return NULL;
+  }
+  if (tensor.rank < 0 || tensor.rank > HONE_MAX_RANK)
+    return hone_error(HONE_INVALID_ARGUMENT, "rank %d is not in 0..%d", tensor.rank,
+                      HONE_MAX_RANK);
+  if (tensor.dtype <= HONE_DTYPE_NONE || tensor.dtype >= HONE_DTYPE_COUNT)
+    return hone_error(HONE_INVALID_ARGUMENT, "the element type is not set");
+  out->shape = hone_shape_of(tensor.rank, tensor.dims);
+  size_t bytes;
+  if (!hone_shape_bytes(&out->shape, out->dtype, &bytes))
+    return hone_error(HONE_INVALID_ARGUMENT, "a dimension is negative, or the size overflows");
+  if (tensor.size < bytes)
+    return hone_error(HONE_INVALID_ARGUMENT, "the shape takes %zu bytes and %zu were given", bytes,
+                      tensor.size);
+  if (bytes && !tensor.data) return hone_error(HONE_INVALID_ARGUMENT, "its memory is NULL");
+  static unsigned char nothing[64];
+  out->data = tensor.data ? tensor.data : nothing; /* no elements: any address does */
+  return NULL;
+}
+
+/* Whether `datum` may stand at a port of this type. */
+static hone_status *check_port(const hone_value *port, const hone_datum *datum) {
+  const hone_type *type = &port->type;
+  if (datum->kind != type->kind)
+    return hone_error(HONE_INVALID_ARGUMENT, "a tensor, sequence or optional is wanted as declared");
+  if (datum->kind != HONE_KIND_TENSOR) return NULL;
+  if (datum->dtype != type->dtype)
+    return hone_error(HONE_INVALID_ARGUMENT, "it takes %s and was given %s",
+                      hone_dtype_name(type->dtype), hone_dtype_name(datum->dtype));
+  if (type->shape.rank < 0) return NULL;
+  if (datum->shape.rank != type->shape.rank)
+    return hone_error(HONE_INVALID_ARGUMENT, "it takes rank %d and was given rank %d",
+                      type->shape.rank, datum->shape.rank);
+  for (int i = 0; i < datum->shape.rank; i++)
+    if (hone_dim_known(type->shape.dim[i]) && type->shape.dim[i] != datum->shape.dim[i])
+      return hone_error(HONE_INVALID_ARGUMENT, "its dimension %d is %lld and was given as %lld", i,
+                        (long long)type->shape.dim[i], (long long)datum->shape.dim[i]);
+  return NULL;
+}
+
+hone_status *hone_set_input(hone_context *context, size_t index, const hone_tensor *tensor) {
+  const hone_graph *graph = context->engine->program->graph;
+  if (index >= (size_t)graph->input_count)
+    return hone_error(HONE_INVALID_ARGUMENT, "there is no input %zu", index);
+  const hone_value *port = graph->inputs[index];
+  hone_datum datum;
+  hone_status *status = datum_of(&context->memory, tensor, 0, &datum);
+  if (!status) status = check_port(port, &datum);
+  if (status) return hone_error_at(status, "input '%s'", port->name);
+  context->inputs[index] = datum;
+  context->input_given[index] = true;
+  return NULL;
+}
+
+hone_status *hone_set_output(hone_context *context, size_t index, const hone_tensor *tensor) {
+  const hone_graph *graph = context->engine->program->graph;
+  if (index >= (size_t)graph->output_count)
+    return hone_error(HONE_INVALID_ARGUMENT, "there is no output %zu", index);
+  HONE_TRY(read_tensor(tensor, &context->bound[index]));
+  return NULL;
+}
+
+/* Symbols that stand in several inputs are one size. */
+static hone_status *check_symbols(const hone_context *context) {
+  const hone_graph *graph = context->engine->program->graph;
+  for (int i = 0; i < graph->input_count; i++) {
+    const hone_shape *a = &graph->inputs[i]->type.shape;
+    for (int d = 0; d < a->rank; d++) {
+      if (hone_dim_known(a->dim[d])) continue;
+      for (int j = 0; j < i; j++) {
+        const hone_shape *b = &graph->inputs[j]->type.shape;
+        for (int e = 0; e < b->rank; e++)
+          if (a->dim[d] == b->dim[e] &&
+              context->inputs[i].shape.dim[d] != context->inputs[j].shape.dim[e])
+            return hone_error(HONE_INVALID_ARGUMENT,
+                              "inputs '%s' and '%s' share dimension '%s' and were given %lld and "
+                              "%lld",
+                              graph->inputs[j]->name, graph->inputs[i]->name,
+                              hone_graph_symbol_name(graph, a->dim[d]),
+                              (long long)context->inputs[j].shape.dim[e],
+                              (long long)context->inputs[i].shape.dim[d]);
+      }
+    }
+  }
+  return NULL;
+}
+
+hone_status *hone_run(hone_context *context) {
+  const hone_graph *graph = context->engine->program->graph;
+  context->ran = false;
+  hone_arena_reset(&context->items);
+  for (int i = 0; i < graph->input_count; i++)
+    if (!context->input_given[i])
+      return hone_error(HONE_INVALID_ARGUMENT, "input '%s' was not set", graph->inputs[i]->name);
+  HONE_TRY(check_symbols(context));
+  double seconds = context->deadline_seconds;
+  context->run.deadline = seconds < 1e9 ? hone_now() + (uint64_t)(seconds * 1e9) : 0;
+  hone_status *status = hone_frame_run(context->frame, context->inputs);
+  if (hone_status_code(status) == HONE_CANCELLED) atomic_store(&context->run.cancelled, false);
+  context->ran = status == NULL;
+  return status;
+}
+
+void hone_cancel(hone_context *context) { atomic_store(&context->run.cancelled, true); }
+
+size_t hone_context_memory(const hone_context *context) {
+  return hone_frame_memory(context->frame) + context->memory.total + context->items.total;
+}
+
+static hone_status *tensor_of(hone_arena *memory, const hone_datum *datum, hone_tensor *out) {
+  *out = (hone_tensor){.struct_size = sizeof *out,
+                       .kind = datum->kind,
+                       .dtype = datum->dtype,
+                       .data = datum->data};
+  if (datum->kind == HONE_KIND_TENSOR) {
+    out->rank = datum->shape.rank;
+    for (int i = 0; i < out->rank; i++) out->dims[i] = datum->shape.dim[i];
+    out->size = hone_tensor_bytes(out);
+    return NULL;
+  }
+  out->items = HONE_NEW_ARRAY(memory, datum->count + 1, hone_tensor);
+  HONE_TRY_MEMORY(out->items);
+  out->count = datum->count;
+  for (size_t i = 0; i < datum->count; i++)
+    HONE_TRY(tensor_of(memory, &datum->items[i], &out->items[i]));
+  return NULL;
+}
+
+hone_status *hone_get_output(const hone_context *context, size_t index, hone_tensor *out) {
+  const hone_graph *graph = context->engine->program->graph;
+  if (!context->ran) return hone_error(HONE_INVALID_ARGUMENT, "the context has not run");
+  if (index >= (size_t)graph->output_count)
+    return hone_error(HONE_INVALID_ARGUMENT, "there is no output %zu", index);
+  size_t size = out->struct_size;
+  hone_tensor tensor;
+  /* Items of sequences live in the context: that much of it changes behind the const. */
+  hone_arena *items = &((hone_context *)(uintptr_t)context)->items;
+  HONE_TRY(tensor_of(items, hone_frame_output(context->frame, (int)index), &tensor));
+  tensor.struct_size = size;
+  memcpy(out, &tensor, size < sizeof tensor ? size : sizeof tensor);
+  return NULL;
+}

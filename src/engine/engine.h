@@ -1,0 +1,70 @@
+/* What models, engines and contexts are inside. Room: engine. */
+#ifndef HONE_ENGINE_ENGINE_H
+#define HONE_ENGINE_ENGINE_H
+
+#include <stdatomic.h>
+
+#include <hone/hone.h>
+
+#include "base/file.h"
+#include "engine/options.h"
+#include "engine/program.h"
+#include "passes/pass.h"
+
+struct hone_model {
+  _Atomic int references; /* engines built from it share its weights */
+  hone_graph *graph;
+};
+
+struct hone_engine {
+  _Atomic int references;
+  hone_graph *graph;       /* optimised; owns the kept files */
+  hone_program *program;
+  hone_arena memory;       /* of programs and packs */
+  hone_pass_log log;
+  int threads;             /* that it was built for */
+  double build_seconds;
+  size_t measured, cached; /* candidates timed, and found in the cache */
+  char precision[16];
+  hone_file *file;         /* the mapped engine file; NULL when built here */
+  _Atomic bool unverified; /* the packs' sums wait for the first context (verify=lazy) */
+};
+
+/* What all frames of a context share. */
+typedef struct hone_run_state {
+  int threads;
+  size_t memory_limit;
+  uint64_t deadline;       /* hone_now() at which the run stops; 0: never */
+  bool profiled;
+  _Atomic bool cancelled;
+} hone_run_state;
+
+struct hone_context {
+  hone_engine *engine;
+  hone_run_state run;
+  double deadline_seconds;
+  struct hone_frame *frame;
+  hone_datum *inputs;
+  bool *input_given;
+  hone_tensor *bound;
+  hone_arena memory;       /* of the arrays */
+  hone_arena items;        /* what the last hone_get_output lent of sequences */
+  bool ran;
+};
+
+hone_model *hone_model_retain(const hone_model *model);
+
+/* The engine around an optimised graph, no kernel chosen yet. Takes the graph. */
+HONE_MUST_USE hone_status *hone_engine_wrap(hone_graph *graph, hone_engine **out);
+/* Checks the packs of an engine opened with verify=lazy, once. */
+HONE_MUST_USE hone_status *hone_engine_verify_packs(hone_engine *engine);
+/* Puts a group on the CPU kernel of this name; packs come from `saved` where given. */
+HONE_MUST_USE hone_status *hone_unit_prepare(hone_engine *engine, hone_unit *unit,
+                                             const char *name, int variant,
+                                             const hone_pack *saved, int saved_count);
+/* Calls `visit` for every unit of every program, parents first, in a fixed order. */
+typedef hone_status *hone_unit_visit(void *argument, hone_unit *unit);
+HONE_MUST_USE hone_status *hone_visit_units(hone_program *program, hone_unit_visit *visit,
+                                            void *argument);
+
+#endif

@@ -1,0 +1,366 @@
+/* Running stages: addresses, segments of kernels, plain units. Room: engine. */
+#include "engine/frame.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "base/pool.h"
+
+#define MAX_DEPTH 64
+
+bool hone_buffer_grow(hone_buffer *buffer, size_t size) {
+  if (size <= buffer->size && buffer->data) return true;
+  unsigned char *data = hone_alloc_aligned(64, size + 64);
+  if (!data) return false;
+  if (buffer->size) memcpy(data, buffer->data, buffer->size);
+  hone_free(buffer->data);
+  *buffer = (hone_buffer){data, size};
+  return true;
+}
+
+static hone_status *init_frame(hone_frame *frame) {
+  hone_program *program = frame->program;
+  const hone_graph *graph = program->graph;
+  hone_arena *memory = &frame->memory;
+  frame->data = HONE_NEW_ARRAY(memory, program->value_count + 1, hone_datum);
+  frame->outputs = HONE_NEW_ARRAY(memory, graph->output_count + 1, hone_buffer);
+  frame->child_start = HONE_NEW_ARRAY(memory, program->unit_count + 1, size_t);
+  if (!frame->data || !frame->outputs || !frame->child_start) return hone_error_memory();
+  size_t children = 0;
+  for (size_t u = 0; u < program->unit_count; u++) {
+    frame->child_start[u] = children;
+    if (program->units[u].regions) children += (size_t)program->units[u].node->region_count;
+  }
+  frame->child_start[program->unit_count] = children;
+  frame->children = HONE_NEW_ARRAY(memory, children + 1, hone_frame *);
+  frame->times = HONE_NEW_ARRAY(memory, program->unit_count + 1, hone_step_time);
+  if (!frame->children || !frame->times) return hone_error_memory();
+  for (size_t i = 0; i < graph->constant_count; i++)
+    frame->data[graph->constants[i]->id] = hone_value_datum(graph->constants[i]);
+  return NULL;
+}
+
+hone_status *hone_frame_new(hone_run_state *run, hone_program *program, int depth,
+                            hone_frame **out) {
+  if (depth > MAX_DEPTH) return hone_error(HONE_LIMIT, "control flow is nested too deep");
+  hone_frame *frame = hone_alloc_zero(sizeof *frame);
+  HONE_TRY_MEMORY(frame);
+  frame->run = run;
+  frame->program = program;
+  frame->depth = depth;
+  hone_status *status = init_frame(frame);
+  if (status) {
+    hone_frame_free(frame);
+    return status;
+  }
+  *out = frame;
+  return NULL;
+}
+
+void hone_frame_free(hone_frame *frame) {
+  if (!frame) return;
+  if (frame->children)
+    for (size_t i = 0; i < frame->child_start[frame->program->unit_count]; i++)
+      hone_frame_free(frame->children[i]);
+  if (frame->outputs)
+    for (int i = 0; i < frame->program->graph->output_count; i++)
+      hone_free(frame->outputs[i].data);
+  hone_plan_release(frame->plan);
+  hone_plan_release(frame->first);
+  hone_free(frame->arena.data);
+  hone_free(frame->pointers);
+  hone_arena_free(&frame->objects);
+  hone_arena_free(&frame->loops[0]);
+  hone_arena_free(&frame->loops[1]);
+  hone_arena_free(&frame->memory);
+  hone_free(frame);
+}
+
+size_t hone_frame_memory(const hone_frame *frame) {
+  size_t total = frame->arena.size + frame->objects.total + frame->loops[0].total +
+                 frame->loops[1].total + frame->memory.total;
+  for (int i = 0; i < frame->program->graph->output_count; i++) total += frame->outputs[i].size;
+  for (size_t i = 0; i < frame->child_start[frame->program->unit_count]; i++)
+    if (frame->children[i]) total += hone_frame_memory(frame->children[i]);
+  return total;
+}
+
+hone_status *hone_frame_child(hone_frame *frame, size_t index, int region, hone_frame **out) {
+  hone_frame **child = &frame->children[frame->child_start[index] + (size_t)region];
+  if (!*child)
+    HONE_TRY(hone_frame_new(frame->run, frame->program->units[index].regions[region],
+                            frame->depth + 1, child));
+  *out = *child;
+  return NULL;
+}
+
+const hone_datum *hone_frame_output(const hone_frame *frame, int index) {
+  return &frame->data[frame->program->graph->outputs[index].value->id];
+}
+
+/* ---- Addresses ------------------------------------------------------------------------------- */
+
+/* Memory for output `index`: the caller's where it is bound, else the frame's own. */
+static hone_status *output_memory(hone_frame *frame, int index, size_t bytes, void **out) {
+  const hone_tensor *bound = frame->bound ? &frame->bound[index] : NULL;
+  if (bound && bound->data) {
+    if (bound->size < bytes)
+      return hone_error(HONE_INVALID_ARGUMENT, "output '%s' takes %zu bytes and was given %zu",
+                        frame->program->graph->outputs[index].value->name, bytes, bound->size);
+    *out = bound->data;
+    return NULL;
+  }
+  if (!hone_buffer_grow(&frame->outputs[index], bytes)) return hone_error_memory();
+  *out = frame->outputs[index].data;
+  return NULL;
+}
+
+/* Makes room for the stage and writes down where its values are. */
+static hone_status *enter_stage(hone_frame *frame, const hone_plan *plan) {
+  if (!hone_buffer_grow(&frame->arena, plan->arena_size)) return hone_error_memory();
+  if (plan->pointer_count > frame->pointer_room) {
+    void **pointers = hone_realloc(frame->pointers, plan->pointer_count * sizeof *pointers);
+    HONE_TRY_MEMORY(pointers);
+    frame->pointers = pointers;
+    frame->pointer_room = plan->pointer_count;
+  }
+  for (size_t id = 0; id < frame->program->value_count; id++) {
+    const hone_planned *planned = &plan->values[id];
+    hone_datum *datum = &frame->data[id];
+    switch (planned->at.kind) {
+      case HONE_AT_FIXED: *datum = *planned->known; continue;
+      case HONE_AT_ARENA: datum->data = frame->arena.data + planned->at.offset; break;
+      case HONE_AT_OUTPUT:
+        if (plan->output_bytes[planned->at.index])
+          HONE_TRY(output_memory(frame, planned->at.index, plan->output_bytes[planned->at.index],
+                                 &datum->data));
+        else
+          datum->data = frame->data[planned->root].data;
+        break;
+      case HONE_AT_INPUT:
+      case HONE_AT_CONSTANT:
+        if (planned->root == id) continue;
+        datum->data = frame->data[planned->root].data;
+        break;
+      case HONE_AT_GROWN:
+      case HONE_AT_NOWHERE: continue;
+    }
+    datum->kind = HONE_KIND_TENSOR;
+    datum->dtype = planned->type.dtype;
+    datum->shape = planned->type.shape;
+  }
+  return NULL;
+}
+
+/* ---- Kernels ----------------------------------------------------------------------------------- */
+
+typedef struct segment {
+  hone_frame *frame;
+  const hone_plan_step *steps;
+  size_t count;
+  void **pointers;      /* of the first step */
+  _Atomic size_t stop;  /* the step before which all leave, at a barrier; set by worker 0 */
+} segment;
+
+static bool should_stop(const hone_run_state *run) {
+  return atomic_load_explicit(&run->cancelled, memory_order_relaxed) ||
+         (run->deadline && hone_now() > run->deadline);
+}
+
+/* One worker's share of a segment. Steps of one part follow each other on worker 0 without a
+ * barrier between them. */
+static void segment_work(hone_team *team, int worker, int workers, void *argument) {
+  segment *s = argument;
+  hone_frame *frame = s->frame;
+  void *scratch = frame->arena.data + frame->plan->scratch_offset;
+  void **pointers = s->pointers;
+  bool alone = true; /* what came before needs no barrier: only worker 0 did it */
+  for (size_t i = 0; i < s->count; i++) {
+    const hone_plan_step *step = &s->steps[i];
+    const hone_node *node = step->unit->node;
+    hone_kernel_io io = {pointers, pointers + node->input_count, scratch};
+    pointers += node->input_count + node->output_count;
+    int parts = step->kernel.parts < workers ? step->kernel.parts : workers;
+    if (worker == 0 && atomic_load_explicit(&s->stop, memory_order_relaxed) > i &&
+        should_stop(frame->run))
+      atomic_store(&s->stop, i);
+    for (int phase = 0; phase < step->kernel.phase_count; phase++) {
+      bool barrier = !(alone && parts <= 1);
+      if (barrier) hone_team_wait(team);
+      /* All workers leave at the same barrier: a late one that reads a stop set after it passed
+       * finds a step that it has not come to. */
+      if (phase == 0 && (barrier || workers == 1) && atomic_load(&s->stop) <= i) return;
+      if (worker < parts || (worker == 0 && parts < 1))
+        step->kernel.phases[phase](step->kernel.args, &io, worker, parts < 1 ? 1 : parts);
+      alone = parts <= 1;
+    }
+  }
+}
+
+/* The widest step's parts: a segment of small steps borrows nobody. */
+static int segment_threads(const segment *s) {
+  int threads = 1;
+  for (size_t i = 0; i < s->count; i++)
+    if (s->steps[i].kernel.parts > threads) threads = s->steps[i].kernel.parts;
+  return threads;
+}
+
+static void fill_pointers(const hone_frame *frame, const hone_plan_step *step, void **pointers) {
+  const hone_node *node = step->unit->node;
+  for (int i = 0; i < node->input_count; i++) {
+    const hone_value *input = node->inputs[i].value;
+    *pointers++ = input ? frame->data[input->id].data : NULL;
+  }
+  for (int i = 0; i < node->output_count; i++) {
+    const hone_value *output = node->outputs[i];
+    *pointers++ = output ? frame->data[output->id].data : NULL;
+  }
+}
+
+static size_t pointers_of(const hone_plan_step *step) {
+  return (size_t)step->unit->node->input_count + (size_t)step->unit->node->output_count;
+}
+
+static void record(hone_frame *frame, const hone_plan_step *step, uint64_t start) {
+  hone_step_time *time = &frame->times[step->unit - frame->program->units];
+  time->runs++;
+  time->nanoseconds += hone_now() - start;
+}
+
+static hone_status *run_segment(hone_frame *frame, size_t first, size_t count, void **pointers) {
+  segment s = {frame, &frame->plan->steps[first], count, pointers, SIZE_MAX};
+  void **at = pointers;
+  for (size_t i = 0; i < count; i++) {
+    fill_pointers(frame, &s.steps[i], at);
+    at += pointers_of(&s.steps[i]);
+  }
+  uint64_t start = frame->run->profiled ? hone_now() : 0;
+  int threads = segment_threads(&s);
+  hone_pool_run(threads < frame->run->threads ? threads : frame->run->threads, segment_work, &s);
+  if (frame->run->profiled) record(frame, s.steps, start);
+  return s.stop != SIZE_MAX ? hone_error(HONE_CANCELLED, "the run was cancelled") : NULL;
+}
+
+/* ---- Plain units ------------------------------------------------------------------------------- */
+
+static hone_status *run_plain(hone_frame *frame, const hone_plan_step *step) {
+  const hone_unit *unit = step->unit;
+  const hone_node *node = unit->node;
+  hone_arena *objects = &frame->objects;
+  const hone_datum **in = HONE_NEW_ARRAY(objects, node->input_count + 1, const hone_datum *);
+  hone_datum *out = HONE_NEW_ARRAY(objects, node->output_count + 1, hone_datum);
+  if (!in || !out) return hone_error_memory();
+  for (int i = 0; i < node->input_count; i++)
+    if (node->inputs[i].value) in[i] = &frame->data[node->inputs[i].value->id];
+  if (unit->body) HONE_TRY(hone_interpret(unit->body, in, out, objects));
+  else HONE_TRY(hone_evaluate(node, in, out, objects));
+  for (int i = 0; i < node->output_count; i++)
+    if (node->outputs[i]) frame->data[node->outputs[i]->id] = out[i];
+  return NULL;
+}
+
+/* ---- A run --------------------------------------------------------------------------------------- */
+
+static bool is_kernel(const hone_plan_step *step) { return step->kernel.phase_count > 0; }
+
+/* Views of what grew have their address only now. */
+static void refresh_views(hone_frame *frame, const hone_plan *plan) {
+  for (size_t u = plan->first_unit; u < plan->next_unit; u++) {
+    const hone_unit *unit = &frame->program->units[u];
+    if (unit->kind != HONE_UNIT_VIEW || !unit->node->outputs[0]) continue;
+    uint32_t id = unit->node->outputs[0]->id;
+    const hone_planned *planned = &plan->values[id];
+    if (planned->at.kind != HONE_AT_GROWN) continue;
+    frame->data[id] = frame->data[planned->root];
+    frame->data[id].shape = planned->type.shape;
+    frame->data[id].dtype = planned->type.dtype;
+  }
+}
+
+static hone_status *run_stage(hone_frame *frame) {
+  const hone_plan *plan = frame->plan;
+  HONE_TRY(enter_stage(frame, plan));
+  refresh_views(frame, plan);
+  void **pointers = frame->pointers;
+  for (size_t i = 0; i < plan->step_count;) {
+    const hone_plan_step *step = &plan->steps[i];
+    if (should_stop(frame->run)) return hone_error(HONE_CANCELLED, "the run was cancelled");
+    if (is_kernel(step)) {
+      size_t count = 1, taken = pointers_of(step);
+      while (!frame->run->profiled && i + count < plan->step_count && is_kernel(step + count))
+        taken += pointers_of(step + count++);
+      HONE_TRY(run_segment(frame, i, count, pointers));
+      pointers += taken;
+      i += count;
+      continue;
+    }
+    uint64_t start = frame->run->profiled ? hone_now() : 0;
+    if (step->unit->kind == HONE_UNIT_CONTROL)
+      HONE_TRY(hone_frame_control(frame, (size_t)(step->unit - frame->program->units)));
+    else
+      HONE_TRY(run_plain(frame, step));
+    if (frame->run->profiled) record(frame, step, start);
+    refresh_views(frame, plan);
+    pointers += pointers_of(step);
+    i++;
+  }
+  return NULL;
+}
+
+/* Whether `plan` is the one for what the frame holds now, without asking the cache. */
+static bool still_fits(const hone_frame *frame, const hone_plan *plan) {
+  char key[1024];
+  size_t size = hone_plan_key(frame->program, NULL, frame->data, key, sizeof key);
+  return plan->threads == frame->run->threads && size <= sizeof key && size == plan->key_size &&
+         memcmp(key, plan->key, size) == 0;
+}
+
+static void take_plan(hone_plan **slot, hone_plan *plan) {
+  hone_plan_release(*slot);
+  *slot = plan;
+}
+
+static hone_status *first_plan(hone_frame *frame) {
+  if (!frame->first || !still_fits(frame, frame->first)) {
+    hone_plan *plan;
+    HONE_TRY(hone_plan_get(frame->program, NULL, frame->data, frame->run->threads,
+                           frame->run->memory_limit, &plan));
+    take_plan(&frame->first, plan);
+  }
+  atomic_fetch_add(&frame->first->references, 1);
+  take_plan(&frame->plan, frame->first);
+  return NULL;
+}
+
+/* Outputs that no kernel wrote in place go to the caller's memory now. */
+static hone_status *deliver(hone_frame *frame) {
+  const hone_graph *graph = frame->program->graph;
+  for (int i = 0; frame->bound && i < graph->output_count; i++) {
+    const hone_tensor *bound = &frame->bound[i];
+    hone_datum *datum = &frame->data[graph->outputs[i].value->id];
+    size_t bytes;
+    if (!bound->data || datum->kind != HONE_KIND_TENSOR || datum->dtype == HONE_STR) continue;
+    if (!hone_shape_bytes(&datum->shape, datum->dtype, &bytes) || datum->data == bound->data)
+      continue;
+    void *memory;
+    HONE_TRY(output_memory(frame, i, bytes, &memory));
+    if (bytes) memcpy(memory, datum->data, bytes);
+  }
+  return NULL;
+}
+
+hone_status *hone_frame_run(hone_frame *frame, const hone_datum *inputs) {
+  const hone_graph *graph = frame->program->graph;
+  hone_arena_reset(&frame->objects);
+  for (int i = 0; i < graph->input_count; i++) frame->data[graph->inputs[i]->id] = inputs[i];
+  HONE_TRY(first_plan(frame));
+  for (;;) {
+    HONE_TRY(run_stage(frame));
+    if (frame->plan->next_unit == frame->program->unit_count) break;
+    hone_plan *next;
+    HONE_TRY(hone_plan_get(frame->program, frame->plan, frame->data, frame->run->threads,
+                           frame->run->memory_limit, &next));
+    take_plan(&frame->plan, next);
+  }
+  return deliver(frame);
+}

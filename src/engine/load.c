@@ -1,0 +1,273 @@
+/* Opening and checking an engine file. Room: engine. */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cpu.h"
+#include "base/log.h"
+#include "engine/engine.h"
+#include "engine/format.h"
+#include "ir/text.h"
+
+/* What META says of the target. */
+typedef struct target {
+  char isa[64], processor[64], precision[16];
+  int threads;
+  unsigned packing;
+} target;
+
+static void copy_text(char *out, size_t room, const json_t *text) {
+  const char *value = json_string_value(text);
+  snprintf(out, room, "%s", value ? value : "");
+}
+
+static hone_status *read_meta(hone_bytes meta, target *out, hone_pass_log *log,
+                              hone_arena *memory) {
+  json_t *root = json_loadb(meta.data, meta.size, JSON_REJECT_DUPLICATES, NULL);
+  if (!root) return hone_error(HONE_CORRUPT, "section meta is no JSON");
+  const json_t *to = json_object_get(root, "target");
+  copy_text(out->isa, sizeof out->isa, json_object_get(to, "isa"));
+  copy_text(out->processor, sizeof out->processor, json_object_get(to, "processor"));
+  copy_text(out->precision, sizeof out->precision, json_object_get(root, "precision"));
+  out->packing = (unsigned)json_integer_value(json_object_get(to, "packing"));
+  out->threads = (int)json_integer_value(json_object_get(root, "threads"));
+  const char *name;
+  json_t *count, *fused = json_object_get(root, "fused");
+  json_object_foreach(fused, name, count) {
+    if (!log || log->count == (int)(sizeof log->entries / sizeof *log->entries)) break;
+    char *kept = hone_arena_text(memory, name, strlen(name));
+    if (!kept) break;
+    log->entries[log->count].name = kept;
+    log->entries[log->count++].count = (int)json_integer_value(count);
+  }
+  json_decref(root);
+  return NULL;
+}
+
+/* Why the packs do not serve here; NULL when they do. */
+static const char *unfit(const target *t, char *buffer, size_t room) {
+  char here[64];
+  hone_cpu_isa_text(hone_cpu_isa(), here, sizeof here);
+  if (strcmp(t->isa, here) != 0) {
+    snprintf(buffer, room, "it was made for a processor with %s and this one has %s", t->isa, here);
+    return buffer;
+  }
+  if (t->packing != hone_backend_cpu.packing_version) {
+    snprintf(buffer, room, "its weights are packed in version %u and this library packs in %u",
+             t->packing, hone_backend_cpu.packing_version);
+    return buffer;
+  }
+  return NULL;
+}
+
+/* ---- Choices ------------------------------------------------------------------------------------- */
+
+typedef struct choice_reader {
+  hone_engine *engine;
+  const char *at, *end; /* of the lines */
+  hone_bytes packs;
+  bool repack;
+  int line;
+} choice_reader;
+
+static hone_status *bad_line(const choice_reader *r) {
+  return hone_error(HONE_CORRUPT, "section choices is damaged in line %d", r->line);
+}
+
+/* The next field of the line, up to a tab or its end. */
+static bool field(const char **at, const char *end, char *out, size_t room) {
+  const char *stop = *at;
+  while (stop < end && *stop != '\t') stop++;
+  size_t size = (size_t)(stop - *at);
+  if (size == 0 || size >= room) return false;
+  memcpy(out, *at, size);
+  out[size] = 0;
+  *at = stop < end ? stop + 1 : stop;
+  return true;
+}
+
+static bool number(const char **at, const char *end, double *out) {
+  char text[40], *stop;
+  if (!field(at, end, text, sizeof text)) return false;
+  *out = strtod(text, &stop);
+  return *stop == 0 && *out >= 0 && *out < 1e15;
+}
+
+static bool pack_range(const char **at, const char *end, hone_bytes packs, hone_pack *out) {
+  char text[64], *stop;
+  if (!field(at, end, text, sizeof text)) return false;
+  unsigned long long offset = strtoull(text, &stop, 10);
+  if (*stop != '+') return false;
+  unsigned long long size = strtoull(stop + 1, &stop, 10);
+  if (*stop || offset % 64 || offset > packs.size || size > packs.size - offset) return false;
+  *out = (hone_pack){(const char *)packs.data + offset, size};
+  return true;
+}
+
+/* A kernel of this machine, chosen by the cost model, packed from the raw weights. */
+static hone_status *repack(choice_reader *r, hone_unit *unit) {
+  hone_candidate candidate;
+  unit->choice = (hone_choice){.candidate = "reference"};
+  if (hone_backend_cpu.candidates(unit->body, &candidate, 1) == 0) return NULL;
+  return hone_unit_prepare(r->engine, unit, candidate.name, candidate.variant, NULL, 0);
+}
+
+static hone_status *read_choice(void *argument, hone_unit *unit) {
+  choice_reader *r = argument;
+  if (!unit->body) return NULL;
+  r->line++;
+  const char *at = r->at, *end = memchr(at, '\n', (size_t)(r->end - at));
+  if (!end) return bad_line(r);
+  r->at = end + 1;
+  char name[80];
+  double variant, candidates, measured, nanoseconds, packs;
+  if (!field(&at, end, name, sizeof name) || !number(&at, end, &variant) ||
+      !number(&at, end, &candidates) || !number(&at, end, &measured) ||
+      !number(&at, end, &nanoseconds) || !number(&at, end, &packs) || packs > HONE_MAX_PACKS)
+    return bad_line(r);
+  hone_pack saved[HONE_MAX_PACKS];
+  for (int i = 0; i < (int)packs; i++)
+    if (!pack_range(&at, end, r->packs, &saved[i])) return bad_line(r);
+  if (strcmp(name, "reference") == 0) {
+    unit->choice = (hone_choice){.candidate = "reference", .candidate_count = (int)candidates};
+    return NULL;
+  }
+  if (r->repack) return repack(r, unit);
+  const char *kept = hone_arena_text(&r->engine->memory, name, strlen(name));
+  HONE_TRY_MEMORY(kept);
+  unit->choice = (hone_choice){.candidate_count = (int)candidates, .measured = measured > 0};
+  unit->nanoseconds = nanoseconds;
+  return hone_unit_prepare(r->engine, unit, kept, (int)variant, saved, (int)packs);
+}
+
+/* ---- Opening --------------------------------------------------------------------------------------- */
+
+/* The graph's constants hold the file from now on: it outlives every reference to it. */
+static hone_status *open_graph(const hone_format_view *view, hone_engine **out) {
+  hone_bytes text = view->sections[HONE_SECTION_GRAPH];
+  hone_graph *graph;
+  HONE_TRY(hone_graph_parse(text.data, text.size, hone_op_find, view->sections[HONE_SECTION_WEIGHTS],
+                            &graph));
+  hone_status *status = hone_graph_verify(graph);
+  if (status) {
+    hone_graph_free(graph);
+    return status;
+  }
+  return hone_engine_wrap(graph, out);
+}
+
+static hone_status *verify(const hone_format_view *view, bool lazy) {
+  for (int i = 0; i < HONE_SECTION_COUNT; i++) {
+    bool large = i == HONE_SECTION_WEIGHTS || i == HONE_SECTION_PACKS;
+    if (!(large && lazy)) HONE_TRY(hone_format_verify(view, (hone_section_id)i));
+  }
+  return NULL;
+}
+
+static hone_status *uses_weights(void *argument, hone_unit *unit) {
+  bool *uses = argument;
+  if (unit->body && unit->kind == HONE_UNIT_PLAIN) *uses = true;
+  return NULL;
+}
+
+/* With verify=lazy the raw weights are checked only where something is going to read them. */
+static hone_status *verify_used(hone_engine *engine, const hone_format_view *view, bool repacked) {
+  bool uses = repacked || engine->graph->constant_count > 0;
+  HONE_TRY(hone_visit_units(engine->program, uses_weights, &uses));
+  if (uses) HONE_TRY(hone_format_verify(view, HONE_SECTION_WEIGHTS));
+  engine->unverified = !repacked;
+  return NULL;
+}
+
+static hone_status *open_engine(hone_file *file, const hone_options *options, hone_engine **out) {
+  hone_format_view view;
+  target t;
+  char reason[200];
+  bool lazy = hone_option_is(options, HONE_OPTION_verify, "lazy");
+  HONE_TRY(hone_format_read(hone_file_bytes(file), &view));
+  HONE_TRY(verify(&view, lazy));
+  hone_engine *engine;
+  HONE_TRY(open_graph(&view, &engine));
+  engine->file = hone_file_retain(file);
+  hone_status *status =
+      read_meta(view.sections[HONE_SECTION_META], &t, &engine->log, &engine->memory);
+  const char *why = status ? NULL : unfit(&t, reason, sizeof reason);
+  if (why) hone_log(HONE_LOG_WARNING, "the engine is packed again: %s", why);
+  hone_bytes lines = view.sections[HONE_SECTION_CHOICES];
+  choice_reader reader = {engine, lines.data, (const char *)lines.data + lines.size,
+                          view.sections[HONE_SECTION_PACKS], why != NULL, 0};
+  if (!status && lazy) status = verify_used(engine, &view, why != NULL);
+  if (!status) status = hone_visit_units(engine->program, read_choice, &reader);
+  if (!status && reader.at != reader.end) status = bad_line(&reader);
+  if (status) {
+    hone_engine_free(engine);
+    return status;
+  }
+  engine->threads = t.threads;
+  memcpy(engine->precision, t.precision, sizeof engine->precision);
+  *out = engine;
+  return NULL;
+}
+
+hone_status *hone_engine_open(const char *path, const hone_options *options, hone_engine **out) {
+  hone_file *file;
+  HONE_TRY(hone_file_open(path, &file));
+  hone_status *status = open_engine(file, options, out);
+  hone_file_release(file);
+  return hone_error_at(status, "engine '%.200s'", path);
+}
+
+hone_status *hone_engine_verify_packs(hone_engine *engine) {
+  if (!engine->unverified) return NULL;
+  hone_format_view view;
+  HONE_TRY(hone_format_read(hone_file_bytes(engine->file), &view));
+  HONE_TRY(hone_format_verify(&view, HONE_SECTION_PACKS));
+  engine->unverified = false;
+  return NULL;
+}
+
+/* ---- Checking -------------------------------------------------------------------------------------- */
+
+static hone_status *check(hone_bytes bytes, json_t *report) {
+  hone_format_view view;
+  target t;
+  char reason[200];
+  HONE_TRY(hone_format_read(bytes, &view));
+  json_t *sections = json_array();
+  json_object_set_new(report, "sections", sections);
+  for (int i = 0; i < HONE_SECTION_COUNT; i++) {
+    hone_status *damage = hone_format_verify(&view, (hone_section_id)i);
+    json_array_append_new(sections,
+                          json_pack("{s:s, s:I, s:b}", "name", hone_section_name((hone_section_id)i),
+                                    "bytes", (json_int_t)view.sections[i].size, "whole",
+                                    damage == NULL));
+    HONE_TRY(damage);
+  }
+  HONE_TRY(read_meta(view.sections[HONE_SECTION_META], &t, NULL, NULL));
+  json_object_set_new(report, "target",
+                      json_pack("{s:s, s:s, s:i, s:s}", "isa", t.isa, "processor", t.processor,
+                                "threads", t.threads, "precision", t.precision));
+  const char *why = unfit(&t, reason, sizeof reason);
+  return why ? hone_error(HONE_MISMATCH, "%s; it will be packed again when opened", why) : NULL;
+}
+
+hone_status *hone_engine_check(const char *path, char **report) {
+  hone_file *file;
+  if (report) *report = NULL;
+  HONE_TRY(hone_file_open(path, &file));
+  json_t *root = json_object();
+  hone_status *status = root ? check(hone_file_bytes(file), root) : hone_error_memory();
+  hone_file_release(file);
+  json_object_set_new(root, "verdict",
+                      json_string(status ? hone_code_name(hone_status_code(status)) : "fits"));
+  json_object_set_new(root, "reason", json_string(hone_status_message(status)));
+  char *text = report ? json_dumps(root, JSON_INDENT(1)) : NULL;
+  json_decref(root);
+  if (text) {
+    hone_text copy = {0};
+    hone_text_puts(&copy, text);
+    free(text);
+    *report = copy.data;
+  }
+  return hone_error_at(status, "engine '%.200s'", path);
+}

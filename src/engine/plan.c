@@ -1,0 +1,510 @@
+/* Planning a stage: types, places, steps, memory. Room: engine. */
+#include "engine/plan.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "engine/memory_plan.h"
+
+static _Atomic uint64_t plans_made;
+uint64_t hone_plan_count(void) { return atomic_load(&plans_made); }
+
+/* A stage under construction. */
+typedef struct planner {
+  hone_plan *plan;
+  const hone_program *program;
+  const hone_plan *before;
+  const hone_datum *data; /* by value id: what the run has so far */
+  hone_arena *memory;
+  hone_planned *values;
+  int threads;
+} planner;
+
+/* ---- Where a stage starts from ------------------------------------------------------------- */
+
+static hone_status *copy_datum(hone_arena *memory, const hone_datum *from,
+                               const hone_datum **out) {
+  hone_datum *datum = HONE_NEW(memory, hone_datum);
+  size_t bytes;
+  HONE_TRY_MEMORY(datum);
+  *datum = *from;
+  if (!hone_shape_bytes(&from->shape, from->dtype, &bytes))
+    return hone_error(HONE_INTERNAL, "a value that sizes depend on has no size of its own");
+  datum->data = hone_arena_copy(memory, from->data, bytes);
+  HONE_TRY_MEMORY(datum->data);
+  *out = datum;
+  return NULL;
+}
+
+static hone_type type_of(const hone_datum *datum, const hone_type *declared) {
+  if (datum->kind != HONE_KIND_TENSOR) return *declared;
+  return hone_tensor_type(datum->dtype, datum->shape);
+}
+
+static hone_status *start_first(planner *p) {
+  const hone_graph *graph = p->program->graph;
+  for (int i = 0; i < graph->input_count; i++) {
+    const hone_value *input = graph->inputs[i];
+    hone_planned *planned = &p->values[input->id];
+    const hone_datum *datum = &p->data[input->id];
+    *planned = (hone_planned){.type = type_of(datum, &input->type),
+                              .at = {.kind = HONE_AT_INPUT, .index = i},
+                              .root = input->id,
+                              .typed = true};
+    if (hone_program_host_input(p->program, i) && datum->kind == HONE_KIND_TENSOR)
+      HONE_TRY(copy_datum(p->memory, datum, &planned->known));
+  }
+  for (size_t i = 0; i < graph->constant_count; i++) {
+    const hone_value *constant = graph->constants[i];
+    hone_datum *datum = HONE_NEW(p->memory, hone_datum);
+    HONE_TRY_MEMORY(datum);
+    *datum = hone_value_datum(constant);
+    p->values[constant->id] = (hone_planned){.type = constant->type,
+                                             .at = {.kind = HONE_AT_CONSTANT},
+                                             .known = datum,
+                                             .root = constant->id,
+                                             .typed = true};
+  }
+  return NULL;
+}
+
+/* A later stage knows all that the one before knew, the shapes that running told, and the
+ * elements that its first unit asked for. */
+static hone_status *start_later(planner *p) {
+  memcpy(p->values, p->before->values, p->program->value_count * sizeof *p->values);
+  for (size_t id = 0; id < p->program->value_count; id++) {
+    hone_planned *planned = &p->values[id];
+    if (planned->typed || planned->at.kind == HONE_AT_NOWHERE) continue;
+    planned->type = type_of(&p->data[id], &p->program->values[id]->type);
+    planned->typed = true;
+  }
+  const hone_node *node = p->program->units[p->before->next_unit].node;
+  for (int i = 0; i < node->input_count; i++) {
+    const hone_value *input = node->inputs[i].value;
+    if (!input || !(p->before->needed[i / 64] >> (i % 64) & 1)) continue;
+    HONE_TRY(copy_datum(p->memory, &p->data[input->id], &p->values[input->id].known));
+  }
+  return NULL;
+}
+
+/* ---- One unit ------------------------------------------------------------------------------ */
+
+/* Which inputs of the unit its shape rules read the elements of. */
+static bool reads_elements(const hone_unit *unit, int input) {
+  if (!unit->body) {
+    int bit = input < 31 ? input : 31;
+    return unit->node->op->shape_inputs >> bit & 1;
+  }
+  return unit->body->inputs[input]->place == HONE_PLACE_HOST;
+}
+
+/* True when the unit has to wait for the next stage; then plan->needed says what for. */
+static bool has_to_wait(planner *p, const hone_unit *unit) {
+  const hone_node *node = unit->node;
+  bool wait = false;
+  for (int i = 0; i < node->input_count; i++) {
+    const hone_value *input = node->inputs[i].value;
+    if (!input) continue;
+    const hone_planned *planned = &p->values[input->id];
+    if (!planned->typed) wait = true;
+    if (planned->known || planned->type.kind != HONE_KIND_TENSOR || !reads_elements(unit, i))
+      continue;
+    p->plan->needed[i / 64] |= (uint64_t)1 << (i % 64);
+    wait = true;
+  }
+  return wait;
+}
+
+static hone_status *infer_group(planner *p, const hone_unit *unit, hone_type **types,
+                                const hone_datum ***known) {
+  const hone_graph *body = unit->body;
+  *types = HONE_NEW_ARRAY(p->memory, body->next_id + 1, hone_type);
+  *known = HONE_NEW_ARRAY(p->memory, body->next_id + 1, const hone_datum *);
+  if (!*types || !*known) return hone_error_memory();
+  for (int i = 0; i < body->input_count; i++) {
+    const hone_planned *planned = &p->values[unit->node->inputs[i].value->id];
+    (*types)[body->inputs[i]->id] = planned->type;
+    (*known)[body->inputs[i]->id] = planned->known;
+  }
+  return hone_infer_body(body, *types, *known, p->memory);
+}
+
+/* Types, and elements where they follow, of the unit's outputs. */
+static hone_status *infer_unit(planner *p, const hone_unit *unit, hone_type *out,
+                               const hone_datum **known_out, const hone_type **body_types) {
+  const hone_node *node = unit->node;
+  if (unit->body) {
+    hone_type *types;
+    const hone_datum **known;
+    HONE_TRY(infer_group(p, unit, &types, &known));
+    for (int i = 0; i < node->output_count; i++) {
+      uint32_t id = unit->body->outputs[i].value->id;
+      out[i] = types[id];
+      known_out[i] = known[id];
+    }
+    *body_types = types;
+    return NULL;
+  }
+  const hone_type **in = HONE_NEW_ARRAY(p->memory, node->input_count + 1, const hone_type *);
+  const hone_datum **known =
+      HONE_NEW_ARRAY(p->memory, node->input_count + 1, const hone_datum *);
+  if (!in || !known) return hone_error_memory();
+  for (int i = 0; i < node->input_count; i++) {
+    const hone_value *input = node->inputs[i].value;
+    if (!input) continue;
+    in[i] = &p->values[input->id].type;
+    known[i] = p->values[input->id].known;
+  }
+  return hone_infer_node(node, in, known, out, known_out, p->memory);
+}
+
+static hone_status *plan_kernel(planner *p, const hone_unit *unit, const hone_type *body_types,
+                                hone_step *out) {
+  const hone_datum **known =
+      HONE_NEW_ARRAY(p->memory, unit->body->input_count + 1, const hone_datum *);
+  HONE_TRY_MEMORY(known);
+  for (int i = 0; i < unit->body->input_count; i++)
+    known[i] = p->values[unit->node->inputs[i].value->id].known;
+  hone_group_view view = {unit->body, body_types, known, p->threads};
+  return unit->prepared.backend->plan(&unit->prepared, &view, p->memory, out);
+}
+
+static hone_location location_of(const hone_unit *unit, const hone_planned *first_input) {
+  switch (unit->kind) {
+    case HONE_UNIT_KERNEL: return (hone_location){.kind = HONE_AT_ARENA};
+    case HONE_UNIT_VIEW: return first_input->at;
+    default: return (hone_location){.kind = HONE_AT_GROWN};
+  }
+}
+
+/* A kernel whose range does not hold these shapes leaves its group to the reference. */
+static hone_status *add_step(planner *p, const hone_unit *unit, const hone_type *body_types) {
+  hone_plan_step *step = &p->plan->steps[p->plan->step_count];
+  step->unit = unit;
+  if (unit->kind == HONE_UNIT_KERNEL) {
+    hone_status *status = plan_kernel(p, unit, body_types, &step->kernel);
+    if (hone_status_code(status) == HONE_UNSUPPORTED) {
+      hone_status_free(status);
+      step->kernel = (hone_step){0};
+    } else if (status) {
+      return hone_error_at(status, "node '%s'", hone_node_label(unit->node));
+    }
+  }
+  p->plan->step_count++;
+  p->plan->pointer_count += (size_t)unit->node->input_count + (size_t)unit->node->output_count;
+  return NULL;
+}
+
+static hone_status *plan_unit(planner *p, const hone_unit *unit) {
+  const hone_node *node = unit->node;
+  hone_type *out = HONE_NEW_ARRAY(p->memory, node->output_count + 1, hone_type);
+  const hone_datum **known =
+      HONE_NEW_ARRAY(p->memory, node->output_count + 1, const hone_datum *);
+  const hone_type *body_types = NULL;
+  if (!out || !known) return hone_error_memory();
+  HONE_TRY(infer_unit(p, unit, out, known, &body_types));
+  bool computed = true;
+  for (int i = 0; i < node->output_count; i++)
+    if (node->outputs[i] && !known[i]) computed = false;
+  const hone_planned *first_input =
+      node->input_count && node->inputs[0].value ? &p->values[node->inputs[0].value->id] : NULL;
+  size_t step_index = p->plan->step_count;
+  bool runs = !computed && unit->kind != HONE_UNIT_VIEW;
+  if (runs) HONE_TRY(add_step(p, unit, body_types));
+  bool planned_kernel = runs && p->plan->steps[step_index].kernel.phase_count > 0;
+  for (int i = 0; i < node->output_count; i++) {
+    const hone_value *output = node->outputs[i];
+    if (!output) continue;
+    hone_planned *planned = &p->values[output->id];
+    planned->type = out[i];
+    planned->typed = hone_type_known(&out[i]);
+    planned->known = known[i];
+    planned->root = output->id;
+    if (computed) {
+      planned->at = (hone_location){.kind = HONE_AT_FIXED, .bytes = known[i]->data};
+    } else {
+      planned->at = location_of(unit, first_input);
+      if (unit->kind == HONE_UNIT_VIEW) planned->root = p->values[node->inputs[0].value->id].root;
+      if (unit->kind == HONE_UNIT_KERNEL && !planned_kernel)
+        planned->at = (hone_location){.kind = HONE_AT_GROWN};
+    }
+    if (planned->at.kind == HONE_AT_ARENA && !planned->typed)
+      return hone_error(HONE_INTERNAL, "node '%s' has a kernel but no size of its output",
+                        hone_node_label(node));
+  }
+  return NULL;
+}
+
+/* ---- Memory --------------------------------------------------------------------------------- */
+
+/* The graph's outputs whose memory a kernel of this stage makes are written in place. */
+static hone_status *place_outputs(planner *p) {
+  const hone_graph *graph = p->program->graph;
+  for (int i = 0; i < graph->output_count; i++) {
+    const hone_planned *planned = &p->values[graph->outputs[i].value->id];
+    if (planned->at.kind != HONE_AT_ARENA) continue;
+    hone_planned *root = &p->values[planned->root];
+    bool made_here = !p->before || p->before->values[planned->root].at.kind == HONE_AT_NOWHERE;
+    if (root->at.kind != HONE_AT_ARENA || !made_here) continue;
+    root->at = (hone_location){.kind = HONE_AT_OUTPUT, .index = i};
+    if (!hone_shape_bytes(&root->type.shape, root->type.dtype, &p->plan->output_bytes[i]))
+      return hone_error(HONE_LIMIT, "the size of output '%s' overflows",
+                        graph->outputs[i].value->name);
+  }
+  return NULL;
+}
+
+typedef struct lifetimes {
+  hone_block *blocks;
+  uint32_t *ids;   /* of each block */
+  int32_t *block;  /* by value id: its block, or -1 */
+  size_t count;
+} lifetimes;
+
+static hone_status *add_block(planner *p, lifetimes *l, uint32_t id, int first, int last,
+                              int fixed) {
+  hone_planned *planned = &p->values[id];
+  size_t bytes;
+  if (!hone_shape_bytes(&planned->type.shape, planned->type.dtype, &bytes))
+    return hone_error(HONE_LIMIT, "the size of '%s' overflows", p->program->values[id]->name);
+  l->block[id] = (int32_t)l->count;
+  l->ids[l->count] = id;
+  l->blocks[l->count++] = (hone_block){.size = bytes ? bytes : 1,
+                                       .first = first,
+                                       .last = last,
+                                       .offset = planned->at.offset,
+                                       .fixed = fixed};
+  return NULL;
+}
+
+/* Extends the life of the memory under `value` to `step`. */
+static void use_until(planner *p, lifetimes *l, const hone_value *value, int step) {
+  if (!value) return;
+  int32_t block = l->block[p->values[value->id].root];
+  if (block >= 0 && l->blocks[block].last < step) l->blocks[block].last = step;
+}
+
+static hone_status *collect_lifetimes(planner *p, lifetimes *l) {
+  const hone_graph *graph = p->program->graph;
+  int steps = (int)p->plan->step_count, end = steps + 1;
+  memset(l->block, 0xff, p->program->value_count * sizeof *l->block);
+  if (p->before)
+    for (uint32_t id = 0; id < p->program->value_count; id++) {
+      const hone_planned *old = &p->before->values[id];
+      if (old->at.kind == HONE_AT_ARENA && old->root == id)
+        HONE_TRY(add_block(p, l, id, 0, 0, 1));
+    }
+  for (int s = 0; s < steps; s++) {
+    const hone_node *node = p->plan->steps[s].unit->node;
+    for (int i = 0; i < node->input_count; i++) use_until(p, l, node->inputs[i].value, s);
+    for (int i = 0; i < node->output_count; i++) {
+      const hone_value *output = node->outputs[i];
+      if (output && p->values[output->id].at.kind == HONE_AT_ARENA)
+        HONE_TRY(add_block(p, l, output->id, s, s, 0));
+    }
+  }
+  for (size_t u = p->plan->next_unit; u < p->program->unit_count; u++) {
+    const hone_node *node = p->program->units[u].node;
+    for (int i = 0; i < node->input_count; i++) {
+      const hone_value *input = node->inputs[i].value;
+      if (input && p->values[input->id].at.kind != HONE_AT_NOWHERE) use_until(p, l, input, end);
+    }
+  }
+  for (int i = 0; i < graph->output_count; i++) {
+    const hone_value *output = graph->outputs[i].value;
+    if (p->values[output->id].at.kind != HONE_AT_NOWHERE) use_until(p, l, output, end);
+  }
+  return NULL;
+}
+
+static hone_status *lay_out(planner *p) {
+  size_t room = p->program->value_count + 1;
+  lifetimes l = {HONE_NEW_ARRAY(p->memory, room, hone_block),
+                 HONE_NEW_ARRAY(p->memory, room, uint32_t),
+                 HONE_NEW_ARRAY(p->memory, room, int32_t), 0};
+  if (!l.blocks || !l.ids || !l.block) return hone_error_memory();
+  HONE_TRY(collect_lifetimes(p, &l));
+  hone_plan *plan = p->plan;
+  HONE_TRY(hone_memory_plan(l.blocks, l.count, &plan->scratch_offset));
+  for (size_t i = 0; i < l.count; i++) p->values[l.ids[i]].at.offset = l.blocks[i].offset;
+  /* Views, and outputs that turned into places of their own, follow their roots. */
+  for (uint32_t id = 0; id < p->program->value_count; id++) {
+    hone_planned *planned = &p->values[id];
+    if (planned->at.kind == HONE_AT_ARENA && planned->root != id)
+      planned->at = p->values[planned->root].at;
+  }
+  size_t scratch = 0;
+  for (size_t s = 0; s < plan->step_count; s++)
+    if (plan->steps[s].kernel.scratch > scratch) scratch = plan->steps[s].kernel.scratch;
+  if (!hone_add(plan->scratch_offset, scratch, &plan->arena_size))
+    return hone_error(HONE_LIMIT, "the memory that a run takes overflows");
+  return NULL;
+}
+
+static hone_status *check_limit(const hone_plan *plan, size_t limit) {
+  size_t total = plan->arena_size;
+  for (int i = 0; i < plan->program->graph->output_count; i++) total += plan->output_bytes[i];
+  if (limit == 0 || total <= limit) return NULL;
+  return hone_error(HONE_LIMIT, "these shapes take %zu bytes and the limit is %zu", total, limit);
+}
+
+/* ---- The stage and its cache ----------------------------------------------------------------- */
+
+static hone_status *plan_stage(planner *p, size_t limit) {
+  hone_plan *plan = p->plan;
+  const hone_program *program = p->program;
+  int most_inputs = 0;
+  for (size_t u = 0; u < program->unit_count; u++)
+    if (program->units[u].node->input_count > most_inputs)
+      most_inputs = program->units[u].node->input_count;
+  plan->values = p->values = HONE_NEW_ARRAY(p->memory, program->value_count + 1, hone_planned);
+  plan->steps = HONE_NEW_ARRAY(p->memory, program->unit_count + 1, hone_plan_step);
+  plan->needed = HONE_NEW_ARRAY(p->memory, most_inputs / 64 + 1, uint64_t);
+  plan->output_bytes = HONE_NEW_ARRAY(p->memory, program->graph->output_count + 1, size_t);
+  if (!plan->values || !plan->steps || !plan->needed || !plan->output_bytes)
+    return hone_error_memory();
+  HONE_TRY(p->before ? start_later(p) : start_first(p));
+  plan->first_unit = plan->next_unit = p->before ? p->before->next_unit : 0;
+  for (; plan->next_unit < program->unit_count; plan->next_unit++) {
+    const hone_unit *unit = &program->units[plan->next_unit];
+    if (has_to_wait(p, unit)) break;
+    HONE_TRY(plan_unit(p, unit));
+  }
+  HONE_TRY(place_outputs(p));
+  HONE_TRY(lay_out(p));
+  return check_limit(plan, limit);
+}
+
+/* Keys: for each value that a stage starts from, kind, dtype, shape, and elements where they are
+ * read. */
+typedef struct key_writer {
+  char *out;
+  size_t room, size;
+} key_writer;
+
+static void key_add(key_writer *w, const void *data, size_t size) {
+  if (w->size + size <= w->room) memcpy(w->out + w->size, data, size);
+  w->size += size;
+}
+
+static void key_datum(key_writer *w, const hone_datum *datum, bool elements) {
+  int64_t head[3] = {datum->kind, datum->dtype, datum->shape.rank};
+  key_add(w, head, sizeof head);
+  if (datum->kind != HONE_KIND_TENSOR) return;
+  key_add(w, datum->shape.dim, (size_t)datum->shape.rank * sizeof(hone_dim));
+  size_t bytes;
+  if (elements && hone_shape_bytes(&datum->shape, datum->dtype, &bytes))
+    key_add(w, datum->data, bytes);
+}
+
+size_t hone_plan_key(const hone_program *program, const hone_plan *before,
+                     const hone_datum *data, void *out, size_t room) {
+  key_writer w = {out, room, 0};
+  const hone_graph *graph = program->graph;
+  if (!before) {
+    for (int i = 0; i < graph->input_count; i++)
+      key_datum(&w, &data[graph->inputs[i]->id], hone_program_host_input(program, i));
+    return w.size;
+  }
+  for (uint32_t id = 0; id < program->value_count; id++)
+    if (!before->values[id].typed && before->values[id].at.kind != HONE_AT_NOWHERE)
+      key_datum(&w, &data[id], false);
+  const hone_node *node = program->units[before->next_unit].node;
+  for (int i = 0; i < node->input_count; i++)
+    if (before->needed[i / 64] >> (i % 64) & 1)
+      key_datum(&w, &data[node->inputs[i].value->id], true);
+  return w.size;
+}
+
+void hone_plan_release(hone_plan *plan) {
+  if (!plan || atomic_fetch_sub(&plan->references, 1) != 1) return;
+  for (hone_plan *stage = plan->stages, *next; stage; stage = next) {
+    next = stage->next;
+    hone_plan_release(stage);
+  }
+  hone_arena memory = plan->memory;
+  hone_arena_free(&memory);
+}
+
+void hone_plans_drop(hone_program *program) {
+  for (hone_plan *plan = program->plans, *next; plan; plan = next) {
+    next = plan->next;
+    hone_plan_release(plan);
+  }
+  program->plans = NULL;
+  program->plan_count = 0;
+}
+
+static hone_status *make_plan(hone_program *program, hone_plan *before, const hone_datum *data,
+                              int threads, size_t limit, hone_plan **out) {
+  hone_arena memory = {0};
+  hone_plan *plan = HONE_NEW(&memory, hone_plan);
+  HONE_TRY_MEMORY(plan);
+  size_t key_size = hone_plan_key(program, before, data, NULL, 0);
+  void *key = hone_arena_alloc(&memory, key_size);
+  if (key) hone_plan_key(program, before, data, key, key_size);
+  *plan = (hone_plan){.program = program, .key = key, .key_size = key_size, .threads = threads};
+  atomic_init(&plan->references, 1);
+  planner p = {plan, program, before, data, &memory, NULL, threads};
+  hone_status *status = key ? plan_stage(&p, limit) : hone_error_memory();
+  if (status) {
+    hone_arena_free(&memory);
+    return status;
+  }
+  plan->memory = memory;
+  atomic_fetch_add(&plans_made, 1);
+  *out = plan;
+  return NULL;
+}
+
+/* Most plans that one program, or one stage, remembers. */
+#define CACHE_ROOM 64
+
+static hone_plan *find_plan(hone_plan *list, const void *key, size_t key_size, int threads) {
+  for (; list; list = list->next)
+    if (list->key_size == key_size && list->threads == threads &&
+        memcmp(list->key, key, key_size) == 0)
+      return list;
+  return NULL;
+}
+
+/* Lets the oldest go when there are too many; who runs it still holds a reference. */
+static void forget_oldest(hone_plan **list) {
+  size_t count = 0;
+  for (hone_plan **at = list; *at; at = &(*at)->next) {
+    if (++count < CACHE_ROOM) continue;
+    hone_plan *rest = (*at)->next;
+    (*at)->next = NULL;
+    for (hone_plan *next; rest; rest = next) {
+      next = rest->next;
+      hone_plan_release(rest);
+    }
+    return;
+  }
+}
+
+hone_status *hone_plan_get(hone_program *program, hone_plan *before, const hone_datum *data,
+                           int threads, size_t limit, hone_plan **out) {
+  hone_plan *fresh;
+  hone_plan **list = before ? &before->stages : &program->plans;
+  size_t key_size = hone_plan_key(program, before, data, NULL, 0);
+  char *key = hone_alloc(key_size + 1);
+  HONE_TRY_MEMORY(key);
+  hone_plan_key(program, before, data, key, key_size);
+  pthread_mutex_lock(&program->lock);
+  *out = find_plan(*list, key, key_size, threads);
+  if (*out) atomic_fetch_add(&(*out)->references, 1);
+  pthread_mutex_unlock(&program->lock);
+  hone_free(key);
+  if (*out) return NULL;
+  HONE_TRY(make_plan(program, before, data, threads, limit, &fresh));
+  pthread_mutex_lock(&program->lock);
+  /* Two contexts may have made the same plan: both are right, the list keeps both. */
+  fresh->next = *list;
+  *list = fresh;
+  atomic_fetch_add(&fresh->references, 1);
+  forget_oldest(list);
+  pthread_mutex_unlock(&program->lock);
+  *out = fresh;
+  return NULL;
+}

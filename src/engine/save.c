@@ -1,0 +1,107 @@
+/* Saving an engine. Room: engine. */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cpu.h"
+#include "engine/engine.h"
+#include "engine/format.h"
+#include "ir/text.h"
+
+/* Constants of more elements than this go to the section of weights. */
+#define INLINE_LIMIT 16
+
+/* Where each constant's bytes go: the same bytes (by address) are written once. */
+typedef struct weight_writer {
+  hone_map offsets; /* address and size to 1 + offset */
+  hone_text bytes;
+} weight_writer;
+
+static size_t place_weight(void *argument, const hone_value *constant) {
+  weight_writer *w = argument;
+  struct {
+    const void *bytes;
+    size_t size;
+  } key = {constant->constant, constant->constant_size};
+  size_t known = (size_t)(uintptr_t)hone_map_get(&w->offsets, (const char *)&key, sizeof key);
+  if (known) return known - 1;
+  static const char zeros[64];
+  hone_text_add(&w->bytes, zeros, hone_align_up(w->bytes.size, 64) - w->bytes.size);
+  size_t offset = w->bytes.size;
+  hone_text_add(&w->bytes, constant->constant, constant->constant_size);
+  hone_status *status =
+      hone_map_put(&w->offsets, (const char *)&key, sizeof key, (void *)(uintptr_t)(offset + 1));
+  if (status) w->bytes.failed = true;
+  hone_status_free(status);
+  return offset;
+}
+
+/* ---- Choices and packs ---------------------------------------------------------------------------- */
+
+typedef struct choice_writer {
+  hone_text lines, packs;
+} choice_writer;
+
+static hone_status *write_choice(void *argument, hone_unit *unit) {
+  choice_writer *w = argument;
+  if (!unit->body) return NULL;
+  hone_text_printf(&w->lines, "%s\t%d\t%d\t%d\t%.0f\t%d", unit->choice.candidate,
+                   unit->choice.variant, unit->choice.candidate_count, unit->choice.measured,
+                   unit->nanoseconds, unit->prepared.pack_count);
+  for (int i = 0; i < unit->prepared.pack_count; i++) {
+    static const char zeros[64];
+    const hone_pack *pack = &unit->prepared.packs[i];
+    hone_text_add(&w->packs, zeros, hone_align_up(w->packs.size, 64) - w->packs.size);
+    hone_text_printf(&w->lines, "\t%zu+%zu", w->packs.size, pack->size);
+    hone_text_add(&w->packs, pack->bytes, pack->size);
+  }
+  hone_text_puts(&w->lines, "\n");
+  return NULL;
+}
+
+/* ---- Meta --------------------------------------------------------------------------------------------- */
+
+static hone_status *write_meta(const hone_engine *engine, bool portable, hone_text *out) {
+  char isa[64];
+  json_t *fused = json_object();
+  for (int i = 0; fused && i < engine->log.count; i++)
+    json_object_set_new(fused, engine->log.entries[i].name,
+                        json_integer(engine->log.entries[i].count));
+  json_t *meta = json_pack(
+      "{s:s, s:s, s:i, s:{s:s, s:s, s:i}, s:s, s:b, s:o}", "writer", "hone " HONE_VERSION,
+      "device", "cpu", "threads", engine->threads, "target", "isa",
+      hone_cpu_isa_text(hone_cpu_isa(), isa, sizeof isa), "processor", hone_cpu_name(), "packing",
+      (int)hone_backend_cpu.packing_version, "precision", engine->precision, "portable",
+      (int)portable, "fused", fused);
+  char *text = meta ? json_dumps(meta, JSON_SORT_KEYS | JSON_INDENT(1)) : NULL;
+  json_decref(meta);
+  if (!text) return hone_error_memory();
+  hone_text_puts(out, text);
+  free(text);
+  return hone_text_status(out);
+}
+
+hone_status *hone_engine_save(const hone_engine *engine, const char *path) {
+  weight_writer weights = {.bytes = {0}};
+  choice_writer choices = {.lines = {0}};
+  hone_text graph = {0}, meta = {0};
+  hone_status *status =
+      hone_graph_print(engine->graph, INLINE_LIMIT, place_weight, &weights, &graph);
+  if (!status) status = hone_visit_units(engine->program, write_choice, &choices);
+  if (!status) status = write_meta(engine, true, &meta);
+  const hone_text *const texts[HONE_SECTION_COUNT] = {&meta, &graph, &choices.lines,
+                                                      &weights.bytes, &choices.packs};
+  hone_bytes sections[HONE_SECTION_COUNT];
+  for (int i = 0; i < HONE_SECTION_COUNT; i++) {
+    if (!status) status = hone_text_status(texts[i]);
+    sections[i] = (hone_bytes){texts[i]->data ? texts[i]->data : "", texts[i]->size};
+  }
+  if (!status) status = hone_format_write(path, sections);
+  hone_text_free(&graph);
+  hone_text_free(&meta);
+  hone_text_free(&choices.lines);
+  hone_text_free(&choices.packs);
+  hone_text_free(&weights.bytes);
+  hone_map_free(&weights.offsets);
+  return status;
+}

@@ -1,0 +1,189 @@
+/* Measuring candidates: interleaved rounds on seeded data, medians. Room: engine. */
+#include "engine/tune.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "base/cpu.h"
+#include "base/log.h"
+#include "base/pool.h"
+#include "engine/plan.h"
+#include "ir/text.h"
+
+#define ROUNDS 7
+#define ROUND_NS 200000.0 /* a round repeats a step until it takes about this long */
+
+hone_status *hone_timing_key(const hone_bench_group *group, char *key) {
+  hone_text text = {0};
+  hone_status *status = hone_graph_print(group->body, 16, NULL, NULL, &text);
+  char isa[64];
+  hone_text_printf(&text, "\n%s %s %d %u\n", hone_cpu_name(),
+                   hone_cpu_isa_text(hone_cpu_isa(), isa, sizeof isa), group->threads,
+                   hone_backend_cpu.packing_version);
+  for (int i = 0; i < group->body->input_count; i++) {
+    const hone_type *type = &group->inputs[i];
+    hone_text_printf(&text, "%s", hone_dtype_name(type->dtype));
+    for (int d = 0; d < type->shape.rank; d++)
+      hone_text_printf(&text, " %lld", (long long)type->shape.dim[d]);
+    size_t bytes;
+    if (group->known[i] && hone_shape_bytes(&type->shape, type->dtype, &bytes))
+      hone_text_printf(&text, " =%llx", (unsigned long long)XXH3_64bits(group->known[i]->data, bytes));
+    hone_text_puts(&text, "\n");
+  }
+  if (!status) status = hone_text_status(&text);
+  if (!status) {
+    XXH128_hash_t hash = XXH3_128bits(text.data, text.size);
+    snprintf(key, HONE_TIMING_KEY, "%016llx%016llx", (unsigned long long)hash.high64,
+             (unsigned long long)hash.low64);
+  }
+  hone_text_free(&text);
+  return status;
+}
+
+/* One candidate made ready to run. */
+typedef struct contender {
+  hone_prepared prepared;
+  hone_step step;
+  void *scratch;
+  int repeats;
+  double times[ROUNDS];
+  bool runs;
+} contender;
+
+typedef struct bench {
+  hone_arena memory;
+  hone_type *types;          /* of the body's values */
+  const hone_datum **known;
+  void **pointers;           /* inputs, then outputs */
+} bench;
+
+/* Small floats that differ, so that no multiplication is by a denormal; integers are 0, which is a
+ * right index into anything. */
+static void fill(const hone_type *type, void *data, size_t bytes) {
+  memset(data, 0, bytes);
+  size_t count;
+  if (hone_dtype_class_of(type->dtype) != HONE_CLASS_FLOAT ||
+      !hone_shape_count(&type->shape, &count))
+    return;
+  uint32_t state = 12345;
+  for (size_t i = 0; i < count; i++) {
+    state = state * 1664525u + 1013904223u;
+    hone_store_real(type->dtype, data, i, (double)(int32_t)state / 2147483648.0);
+  }
+}
+
+static hone_status *buffer_for(bench *b, const hone_type *type, const hone_datum *known,
+                               void **out) {
+  size_t bytes;
+  if (!hone_shape_bytes(&type->shape, type->dtype, &bytes))
+    return hone_error(HONE_UNSUPPORTED, "a size is not known");
+  *out = hone_arena_alloc(&b->memory, bytes + 64);
+  HONE_TRY_MEMORY(*out);
+  if (known) memcpy(*out, known->data, bytes);
+  else fill(type, *out, bytes);
+  return NULL;
+}
+
+static hone_status *set_up(bench *b, const hone_bench_group *group) {
+  const hone_graph *body = group->body;
+  b->types = HONE_NEW_ARRAY(&b->memory, body->next_id + 1, hone_type);
+  b->known = HONE_NEW_ARRAY(&b->memory, body->next_id + 1, const hone_datum *);
+  b->pointers = HONE_NEW_ARRAY(&b->memory, body->input_count + body->output_count + 1, void *);
+  if (!b->types || !b->known || !b->pointers) return hone_error_memory();
+  for (int i = 0; i < body->input_count; i++) {
+    b->types[body->inputs[i]->id] = group->inputs[i];
+    b->known[body->inputs[i]->id] = group->known[i];
+  }
+  HONE_TRY(hone_infer_body(body, b->types, b->known, &b->memory));
+  for (int i = 0; i < body->input_count; i++)
+    HONE_TRY(buffer_for(b, &group->inputs[i], group->known[i], &b->pointers[i]));
+  for (int i = 0; i < body->output_count; i++)
+    HONE_TRY(buffer_for(b, &b->types[body->outputs[i].value->id], NULL,
+                        &b->pointers[body->input_count + i]));
+  return NULL;
+}
+
+typedef struct timed_run {
+  const contender *contender;
+  hone_kernel_io io;
+  int repeats;
+} timed_run;
+
+static void timed_work(hone_team *team, int worker, int workers, void *argument) {
+  timed_run *run = argument;
+  const hone_step *step = &run->contender->step;
+  int parts = step->parts < workers ? step->parts : workers;
+  if (parts < 1) parts = 1;
+  for (int r = 0; r < run->repeats; r++)
+    for (int phase = 0; phase < step->phase_count; phase++) {
+      if (worker < parts) step->phases[phase](step->args, &run->io, worker, parts);
+      hone_team_wait(team);
+    }
+}
+
+static double time_once(const bench *b, const hone_bench_group *group, const contender *c,
+                        int repeats) {
+  timed_run run = {c, {b->pointers, b->pointers + group->body->input_count, c->scratch}, repeats};
+  uint64_t start = hone_now();
+  hone_pool_run(c->step.parts < group->threads ? c->step.parts : group->threads, timed_work, &run);
+  return (double)(hone_now() - start) / repeats;
+}
+
+static hone_status *make_ready(bench *b, const hone_bench_group *group,
+                               const hone_backend *backend, const hone_candidate *candidate,
+                               contender *c) {
+  hone_status *status = backend->prepare(group->body, candidate->name, candidate->variant, NULL, 0,
+                                         &b->memory, &c->prepared);
+  hone_group_view view = {group->body, b->types, group->known, group->threads};
+  if (!status) status = backend->plan(&c->prepared, &view, &b->memory, &c->step);
+  if (hone_status_code(status) == HONE_UNSUPPORTED) {
+    hone_status_free(status);
+    return NULL;
+  }
+  HONE_TRY(status);
+  c->scratch = hone_arena_alloc(&b->memory, c->step.scratch + 64);
+  HONE_TRY_MEMORY(c->scratch);
+  memset(c->scratch, 0, c->step.scratch + 64);
+  c->runs = true;
+  time_once(b, group, c, 1);
+  double once = time_once(b, group, c, 1);
+  c->repeats = once >= ROUND_NS ? 1 : (int)(ROUND_NS / (once + 1)) + 1;
+  return NULL;
+}
+
+static int by_value(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+static hone_status *time_all(bench *b, const hone_bench_group *group, const hone_backend *backend,
+                             const hone_candidate *candidates, contender *contenders,
+                             size_t count) {
+  HONE_TRY(set_up(b, group));
+  for (size_t i = 0; i < count; i++)
+    HONE_TRY(make_ready(b, group, backend, &candidates[i], &contenders[i]));
+  for (int round = 0; round < ROUNDS; round++)
+    for (size_t i = 0; i < count; i++)
+      if (contenders[i].runs)
+        contenders[i].times[round] =
+            time_once(b, group, &contenders[i], contenders[i].repeats);
+  return NULL;
+}
+
+hone_status *hone_time_candidates(const hone_bench_group *group, const hone_backend *backend,
+                                  const hone_candidate *candidates, size_t count,
+                                  double *nanoseconds) {
+  bench b = {0};
+  contender *contenders = HONE_NEW_ARRAY(&b.memory, count + 1, contender);
+  hone_status *status =
+      contenders ? time_all(&b, group, backend, candidates, contenders, count)
+                 : hone_error_memory();
+  for (size_t i = 0; !status && i < count; i++) {
+    qsort(contenders[i].times, ROUNDS, sizeof(double), by_value);
+    nanoseconds[i] = contenders[i].runs ? contenders[i].times[ROUNDS / 2] : -1;
+  }
+  hone_arena_free(&b.memory);
+  return status;
+}
