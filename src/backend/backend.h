@@ -39,6 +39,7 @@ typedef struct hone_prepared {
   int variant;
   hone_pack packs[HONE_MAX_PACKS];
   int pack_count;
+  int saved_count;       /* packs that came from an engine file; 0: made here */
   void *state;           /* what else prepare made, from the arena it was given */
 } hone_prepared;
 
@@ -81,6 +82,5 @@ typedef struct hone_backend {
 } hone_backend;
 
 extern const hone_backend hone_backend_cpu;
-extern const hone_backend hone_backend_ref; /* takes every body: always the last candidate */
 
 #endif

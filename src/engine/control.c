@@ -181,9 +181,24 @@ static hone_status *run_loop(hone_frame *frame, size_t index) {
   return finish_loop(&t);
 }
 
+typedef hone_status *control_run(hone_frame *frame, size_t index);
+
+static const struct control_row {
+  const char *op;
+  control_run *run;
+} control_rows[] = {{"if", run_if}, {"loop", run_loop}};
+
+static control_run *find_run(const hone_op *op) {
+  for (size_t i = 0; i < sizeof control_rows / sizeof *control_rows; i++)
+    if (strcmp(control_rows[i].op, op->name) == 0) return control_rows[i].run;
+  return NULL;
+}
+
+bool hone_control_runs(const hone_op *op) { return find_run(op) != NULL; }
+
 hone_status *hone_frame_control(hone_frame *frame, size_t index) {
   const hone_node *node = frame->program->units[index].node;
-  hone_status *status = node->op == &hone_op_if ? run_if(frame, index) : run_loop(frame, index);
+  hone_status *status = find_run(node->op)(frame, index);
   return status && !*hone_status_place(status)
              ? hone_error_at(status, "node '%s'", hone_node_label(node))
              : status;

@@ -6,7 +6,7 @@
 static hone_unit_kind kind_of(const hone_node *node) {
   uint32_t facts = node->op->facts;
   if (node->op == &hone_op_group) return HONE_UNIT_PLAIN;
-  if (node->op == &hone_op_if || node->op == &hone_op_loop) return HONE_UNIT_CONTROL;
+  if (hone_control_runs(node->op)) return HONE_UNIT_CONTROL;
   if ((facts & HONE_VIEW) && node->inputs[0].value &&
       node->inputs[0].value->type.kind == HONE_KIND_TENSOR &&
       node->inputs[0].value->type.dtype != HONE_STR)

@@ -53,6 +53,8 @@ struct hone_program {
   size_t plan_count;
 };
 
+/* Whether the engine itself runs this op's regions (control.c); the others' run by reference. */
+bool hone_control_runs(const hone_op *op);
 /* Units for every node, nothing chosen yet; memory from `arena`. */
 HONE_MUST_USE hone_status *hone_program_make(const hone_graph *graph, hone_arena *arena,
                                              hone_program **out);
