@@ -4,6 +4,7 @@
 #include "backend/cpu/body.h"
 #include "backend/cpu/chain.h"
 #include "backend/cpu/rows.h"
+#include "base/pool.h"
 
 /* A chain over one space: rows of `columns` elements that lie together in every operand. */
 typedef struct chain_args {
