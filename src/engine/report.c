@@ -1,0 +1,167 @@
+/* What an engine is and what its runs took, told in JSON and text. Room: engine. */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/frame.h"
+#include "ir/text.h"
+
+/* JSON's text in memory of ours, for hone_text_release. */
+static hone_status *give_json(json_t *root, char **out) {
+  char *text = root ? json_dumps(root, JSON_INDENT(1)) : NULL;
+  json_decref(root);
+  if (!text) return hone_error_memory();
+  hone_text copy = {0};
+  hone_text_puts(&copy, text);
+  free(text);
+  hone_status *status = hone_text_status(&copy);
+  if (!status) *out = copy.data;
+  return status;
+}
+
+static json_t *sources_of(const hone_node *node) {
+  json_t *list = json_array();
+  for (int i = 0; i < node->source_count; i++)
+    json_array_append_new(list, json_stringn_nocheck(node->sources[i], strlen(node->sources[i])));
+  return list;
+}
+
+/* "conv+add+relu": the ops of a body in order. */
+static json_t *ops_of(const hone_unit *unit) {
+  json_t *list = json_array();
+  if (!unit->body) {
+    json_array_append_new(list, json_string(unit->node->op->name));
+    return list;
+  }
+  for (const hone_node *n = unit->body->first; n; n = n->next)
+    json_array_append_new(list, json_string(n->op->name));
+  return list;
+}
+
+static const char *kernel_of(const hone_unit *unit) {
+  switch (unit->kind) {
+    case HONE_UNIT_KERNEL: return unit->choice.candidate;
+    case HONE_UNIT_VIEW: return "view";
+    case HONE_UNIT_CONTROL: return "control";
+    default: return "reference";
+  }
+}
+
+/* ---- The engine's report ------------------------------------------------------------------------ */
+
+typedef struct reporter {
+  json_t *groups;
+  int groups_count, references;
+} reporter;
+
+static hone_status *report_unit(void *argument, hone_unit *unit) {
+  reporter *r = argument;
+  size_t packed = 0;
+  for (int i = 0; i < unit->prepared.pack_count; i++) packed += unit->prepared.packs[i].size;
+  const char *kernel = kernel_of(unit);
+  if (unit->body) r->groups_count++;
+  if (unit->body && strcmp(kernel, "reference") == 0) r->references++;
+  json_t *entry =
+      json_pack("{s:o, s:o, s:s, s:b, s:i, s:f, s:i, s:b, s:s}", "sources", sources_of(unit->node),
+                "ops", ops_of(unit), "kernel", kernel, "group", unit->body != NULL, "candidates",
+                unit->choice.candidate_count, "nanoseconds", unit->nanoseconds, "packed_bytes",
+                (int)packed, "measured", (int)unit->choice.measured, "device", "cpu");
+  if (!entry || json_array_append_new(r->groups, entry) != 0) return hone_error_memory();
+  return NULL;
+}
+
+hone_status *hone_engine_report(const hone_engine *engine, char **out) {
+  reporter r = {.groups = json_array()};
+  hone_status *status = hone_visit_units(engine->program, report_unit, &r);
+  json_t *fused = json_object();
+  for (int i = 0; i < engine->log.count; i++)
+    json_object_set_new(fused, engine->log.entries[i].name,
+                        json_integer(engine->log.entries[i].count));
+  json_t *root = json_pack("{s:s, s:s, s:i, s:f, s:i, s:i, s:i, s:i, s:o, s:o}", "version",
+                           HONE_VERSION, "precision", engine->precision, "threads",
+                           engine->threads, "build_seconds", engine->build_seconds, "measured",
+                           (int)engine->measured, "from_cache", (int)engine->cached, "groups",
+                           r.groups_count, "references", r.references, "fired", fused, "units",
+                           r.groups);
+  if (status) {
+    json_decref(root);
+    return status;
+  }
+  return give_json(root, out);
+}
+
+hone_status *hone_engine_text(const hone_engine *engine, char **out) {
+  hone_text text = {0};
+  hone_status *status = hone_graph_print(engine->graph, 16, NULL, NULL, &text);
+  if (!status) status = hone_text_status(&text);
+  if (status) {
+    hone_text_free(&text);
+    return status;
+  }
+  *out = text.data;
+  return NULL;
+}
+
+/* ---- Ports ------------------------------------------------------------------------------------------ */
+
+size_t hone_input_count(const hone_engine *engine) {
+  return (size_t)engine->program->graph->input_count;
+}
+size_t hone_output_count(const hone_engine *engine) {
+  return (size_t)engine->program->graph->output_count;
+}
+
+static void describe(const hone_value *value, hone_port *out) {
+  const hone_type *type = &value->type;
+  hone_port port = {.struct_size = out->struct_size, .name = value->name};
+  port.type = (hone_tensor){.struct_size = sizeof(hone_tensor),
+                            .kind = type->kind,
+                            .dtype = type->dtype,
+                            .rank = type->shape.rank};
+  for (int i = 0; i < type->shape.rank; i++) {
+    hone_dim dim = type->shape.dim[i];
+    port.type.dims[i] = hone_dim_known(dim) ? dim : -1;
+    if (!hone_dim_known(dim)) port.dim_names[i] = hone_graph_symbol_name(value->graph, dim);
+  }
+  memcpy(out, &port, out->struct_size < sizeof port ? out->struct_size : sizeof port);
+}
+
+hone_status *hone_input_at(const hone_engine *engine, size_t index, hone_port *out) {
+  if (index >= hone_input_count(engine))
+    return hone_error(HONE_INVALID_ARGUMENT, "there is no input %zu", index);
+  describe(engine->program->graph->inputs[index], out);
+  return NULL;
+}
+
+hone_status *hone_output_at(const hone_engine *engine, size_t index, hone_port *out) {
+  if (index >= hone_output_count(engine))
+    return hone_error(HONE_INVALID_ARGUMENT, "there is no output %zu", index);
+  describe(engine->program->graph->outputs[index].value, out);
+  return NULL;
+}
+
+/* ---- Profiles --------------------------------------------------------------------------------------- */
+
+void hone_profile(hone_context *context, bool on) { context->run.profiled = on; }
+
+static void profile_frame(const hone_frame *frame, json_t *list) {
+  const hone_program *program = frame->program;
+  for (size_t u = 0; u < program->unit_count; u++) {
+    const hone_step_time *time = &frame->times[u];
+    const hone_unit *unit = &program->units[u];
+    if (time->runs)
+      json_array_append_new(
+          list, json_pack("{s:o, s:o, s:s, s:I, s:I, s:i}", "sources", sources_of(unit->node),
+                          "ops", ops_of(unit), "kernel", kernel_of(unit), "runs",
+                          (json_int_t)time->runs, "nanoseconds", (json_int_t)time->nanoseconds,
+                          "depth", frame->depth));
+    for (size_t c = frame->child_start[u]; c < frame->child_start[u + 1]; c++)
+      if (frame->children[c]) profile_frame(frame->children[c], list);
+  }
+}
+
+hone_status *hone_profile_report(const hone_context *context, char **out) {
+  json_t *list = json_array();
+  profile_frame(context->frame, list);
+  return give_json(json_pack("{s:o, s:i}", "steps", list, "threads", context->run.threads), out);
+}
