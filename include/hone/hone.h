@@ -169,6 +169,10 @@ HONE_API hone_status *hone_get_output(const hone_context *context, size_t index,
                                       hone_tensor *out);
 /* Stops the run under way, or the next one, between two steps: it returns CANCELLED. */
 HONE_API void hone_cancel(hone_context *context);
+/* Has `poll` asked on the running thread between steps, at most every 20 ms: true cancels the run.
+ * For hosts whose signals must be looked at by the thread that runs. NULL undoes it. */
+typedef bool hone_poll(void *argument);
+HONE_API void hone_set_poll(hone_context *context, hone_poll *poll, void *argument);
 /* Times each step of the runs from now on (slower), or stops doing so. */
 HONE_API void hone_profile(hone_context *context, bool on);
 /* The profile as JSON: for each step the source nodes, kernel, runs, nanoseconds. Free with

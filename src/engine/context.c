@@ -174,6 +174,7 @@ hone_status *hone_run(hone_context *context) {
   HONE_TRY(check_symbols(context));
   double seconds = context->deadline_seconds;
   context->run.deadline = seconds < 1e9 ? hone_now() + (uint64_t)(seconds * 1e9) : 0;
+  context->run.next_poll = context->run.poll ? hone_now() + 20000000u : 0;
   hone_status *status = hone_frame_run(context->frame, context->inputs);
   if (hone_status_code(status) == HONE_CANCELLED) atomic_store(&context->run.cancelled, false);
   context->ran = status == NULL;
@@ -181,6 +182,11 @@ hone_status *hone_run(hone_context *context) {
 }
 
 void hone_cancel(hone_context *context) { atomic_store(&context->run.cancelled, true); }
+
+void hone_set_poll(hone_context *context, hone_poll *poll, void *argument) {
+  context->run.poll = poll;
+  context->run.poll_argument = argument;
+}
 
 size_t hone_context_memory(const hone_context *context) {
   return hone_frame_memory(context->frame) + context->memory.total + context->items.total;

@@ -37,6 +37,9 @@ typedef struct hone_run_state {
   uint64_t deadline;       /* hone_now() at which the run stops; 0: never */
   bool profiled;
   _Atomic bool cancelled;
+  hone_poll *poll;         /* asked by the calling thread; NULL: never */
+  void *poll_argument;
+  uint64_t next_poll;
 } hone_run_state;
 
 struct hone_context {

@@ -162,9 +162,17 @@ typedef struct segment {
   _Atomic size_t stop;  /* the step before which all leave, at a barrier; set by worker 0 */
 } segment;
 
-static bool should_stop(const hone_run_state *run) {
-  return atomic_load_explicit(&run->cancelled, memory_order_relaxed) ||
-         (run->deadline && hone_now() > run->deadline);
+#define POLL_NS 20000000u
+
+/* Only the calling thread asks. */
+static bool should_stop(hone_run_state *run) {
+  if (atomic_load_explicit(&run->cancelled, memory_order_relaxed)) return true;
+  if (!run->deadline && !run->poll) return false;
+  uint64_t now = hone_now();
+  if (run->deadline && now > run->deadline) return true;
+  if (!run->poll || now < run->next_poll) return false;
+  run->next_poll = now + POLL_NS;
+  return run->poll(run->poll_argument);
 }
 
 /* One worker's share of a segment. Steps of one part follow each other on worker 0 without a

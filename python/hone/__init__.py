@@ -1,0 +1,219 @@
+"""Hone: trained models in, fast engines out.
+
+    import hone
+    engine = hone.build("net.onnx")            # seconds: optimises, measures, packs
+    engine.save("net.hone")
+    engine = hone.load("net.hone")             # milliseconds
+    scores = engine.run({"input": picture})    # {name: array}, or a bare array for one input
+
+Arrays go in and out without a copy through the buffer protocol or DLPack. NumPy is needed only by
+what returns arrays; importing hone does not need it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from typing import Any, Callable, Mapping, Optional, Sequence, Union
+
+from . import _hone
+from ._arrays import from_plain, to_plain
+from ._errors import (
+    CancelledError,
+    CorruptError,
+    DeviceError,
+    Error,
+    InvalidArgumentError,
+    InvalidModelError,
+    IOFailure,
+    LimitError,
+    MismatchError,
+    NotFoundError,
+    OutOfMemoryError,
+    UnsupportedError,
+)
+
+__version__ = _hone.version
+__all__ = [
+    "build", "load", "check", "options", "Engine", "Context", "Port", "Error", "UnsupportedError",
+    "InvalidArgumentError", "InvalidModelError", "OutOfMemoryError", "LimitError", "IOFailure",
+    "NotFoundError", "MismatchError", "CorruptError", "CancelledError", "DeviceError",
+]
+
+_hone.set_error_type(Error)
+
+Progress = Callable[[str, int, int, float], Optional[bool]]
+
+
+class Port:
+    """An input or an output: `name`, `dtype` (as "f32"), `shape` (a tuple of sizes, names of unknown
+    sizes, or None; None where the rank is unknown), `kind` ("tensor", "sequence", "optional")."""
+
+    __slots__ = ("name", "dtype", "shape", "kind")
+
+    def __init__(self, name: str, kind: int, dtype: str, dims: Optional[list]):
+        self.name = name
+        self.kind = ("tensor", "sequence", "optional")[kind]
+        self.dtype = dtype
+        self.shape = None if dims is None else tuple(dims)
+
+    def __repr__(self) -> str:
+        kind = "" if self.kind == "tensor" else f"{self.kind} of "
+        return f"<{self.name}: {kind}{self.dtype}{list(self.shape) if self.shape is not None else '[...]'}>"
+
+
+def _option_texts(values: Mapping[str, Any]) -> dict[str, str]:
+    """Keywords as the options' names and texts: timing_cache=x becomes "timing-cache"."""
+    texts = {}
+    for name, value in values.items():
+        if value is None:
+            continue
+        if isinstance(value, bool):
+            value = "true" if value else "false"
+        elif name == "shapes" and isinstance(value, Mapping):
+            value = ",".join(f"{k}:{'x'.join(str(d) for d in v)}" for k, v in value.items())
+        elif isinstance(value, os.PathLike):
+            value = os.fspath(value)
+        texts[name.replace("_", "-")] = str(value)
+    return texts
+
+
+def options() -> list[dict[str, str]]:
+    """Every option: name, kind, default, range, phase and help."""
+    keys = ("name", "kind", "default", "range", "phase", "help")
+    return [dict(zip(keys, row)) for row in _hone.options()]
+
+
+def build(
+    source: Union[str, os.PathLike, bytes, Any],
+    precision: str = "fp32",
+    device: str = "auto",
+    threads: Optional[int] = None,
+    shapes: Optional[Union[str, Mapping[str, Sequence[int]]]] = None,
+    timing_cache: Optional[Union[str, os.PathLike]] = None,
+    progress: Optional[Progress] = None,
+    **more: Any,
+) -> "Engine":
+    """Builds an engine from a model: a path, the bytes of a file, or an `onnx.ModelProto`.
+
+    `shapes` are typical sizes to measure kernels with, as {"input": (1, 3, 224, 224)}; other sizes
+    run all the same. `progress(phase, done, total, seconds_left)` is called at each step; returning
+    False stops measuring and keeps the best so far. Further keywords are options (hone.options()),
+    with _ for -. Raises hone.Error; Ctrl-C stops it.
+    """
+    texts = _option_texts(dict(more, precision=precision, device=device, threads=threads,
+                               shapes=shapes, timing_cache=timing_cache))
+    if hasattr(source, "SerializeToString"):
+        source = source.SerializeToString()
+    if not isinstance(source, bytes):
+        source = os.fspath(source)
+    return Engine(_hone.build(source, None, texts, progress))
+
+
+def load(path: Union[str, os.PathLike], **more: Any) -> "Engine":
+    """Opens an engine file. Raises MismatchError or CorruptError with the reason where it cannot."""
+    return Engine(_hone.load(os.fspath(path), _option_texts(more)))
+
+
+def check(path: Union[str, os.PathLike]) -> dict[str, Any]:
+    """What an engine file is and whether it fits here, without loading it."""
+    code, message, report = _hone.check(os.fspath(path))
+    result = json.loads(report)
+    result.setdefault("verdict", "fits" if code == 0 else message)
+    return result
+
+
+class Engine:
+    """A model made ready for this machine. Any number of threads may run it at once."""
+
+    def __init__(self, handle: Any):
+        self._handle = handle
+        self.inputs: list[Port] = [Port(*row) for row in handle.inputs()]
+        self.outputs: list[Port] = [Port(*row) for row in handle.outputs()]
+        self._local = threading.local()
+
+    def save(self, path: Union[str, os.PathLike]) -> None:
+        """Writes the engine file, atomically."""
+        self._handle.save(os.fspath(path))
+
+    def context(self, **more: Any) -> "Context":
+        """A context of its own: options `threads`, `memory_limit` (bytes), `deadline` (seconds)."""
+        return Context(self, self._handle.context(_option_texts(more)))
+
+    def run(self, inputs: Any) -> Any:
+        """Runs in this thread's own context: see Context.run."""
+        context = getattr(self._local, "context", None)
+        if context is None:
+            context = self._local.context = self.context()
+        return context.run(inputs)
+
+    def report(self) -> dict[str, Any]:
+        """What was built and why: units with sources, kernels and times, what fused, and so on."""
+        return json.loads(self._handle.report())
+
+    def profile(self, inputs: Any, runs: int = 10) -> list[dict[str, Any]]:
+        """Runs `runs` times with every step timed; steps with sources, kernel and nanoseconds."""
+        context = self.context()
+        context.run(inputs)
+        context._handle.profile(True)
+        for _ in range(runs):
+            context.run(inputs)
+        return json.loads(context._handle.profile_report())["steps"]
+
+    def text(self) -> str:
+        """The optimised graph in the text form."""
+        return self._handle.text()
+
+    def __repr__(self) -> str:
+        return f"<hone.Engine {self.inputs} -> {self.outputs}>"
+
+
+class Context:
+    """One request at a time on an engine. Made by Engine.context()."""
+
+    def __init__(self, engine: Engine, handle: Any):
+        self._engine = engine
+        self._handle = handle
+
+    def run(self, inputs: Any) -> Any:
+        """Runs on {name: array} and returns {name: array}; a bare array for a model's one input,
+        then a bare array comes back if it has one output. A sequence is a list, an absent optional
+        None, strings are object arrays, bf16, f8 and 4-bit types `ml_dtypes` arrays."""
+        ports = self._engine.inputs
+        bare = not isinstance(inputs, Mapping)
+        if bare:
+            if len(ports) != 1:
+                raise InvalidArgumentError(1, f"the model has {len(ports)} inputs: pass them by name", "")
+            values = [to_plain(inputs, ports[0])]
+        else:
+            values = [self._value(inputs, port) for port in ports]
+            if len(inputs) != len(ports):
+                self._refuse_unknown(inputs)
+        outputs = self._handle.run(values, None)
+        arrays = [from_plain(value) for value in outputs]
+        if bare and len(arrays) == 1:
+            return arrays[0]
+        return {port.name: array for port, array in zip(self._engine.outputs, arrays)}
+
+    def _value(self, inputs: Mapping[str, Any], port: Port) -> Any:
+        if port.name not in inputs:
+            if port.kind == "optional":
+                return None
+            raise InvalidArgumentError(1, f"input '{port.name}' was not given", "")
+        return to_plain(inputs[port.name], port)
+
+    def _refuse_unknown(self, inputs: Mapping[str, Any]) -> None:
+        known = {port.name for port in self._engine.inputs}
+        for name in inputs:
+            if name not in known:
+                raise InvalidArgumentError(1, f"there is no input '{name}'; there are {sorted(known)}", "")
+
+    def cancel(self) -> None:
+        """Stops the run under way, from any thread."""
+        self._handle.cancel()
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the context holds."""
+        return self._handle.memory()
