@@ -9,7 +9,11 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-FLOAT, INT, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
+FLOAT, DOUBLE, BOOL = TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.BOOL
+INT, INT32 = TensorProto.INT64, TensorProto.INT32
+REALS, INTEGERS = (FLOAT, DOUBLE), (INT, INT32)
+NUMBERS = REALS + INTEGERS
+ANY = NUMBERS + (BOOL,)
 OPSET = 19
 
 
@@ -44,9 +48,12 @@ class RandomGraph:
     def add_input(self):
         rank = self.below(5)
         shape = tuple(int(self.one_of([1, 2, 3, 4, 5, 8, 16, 17])) for _ in range(rank))
-        name = f"in{len(self.feeds)}"
-        self.feeds[name] = self.random.uniform(-2, 2, shape).astype(np.float32)
-        self.values.append(Value(name, FLOAT, shape, True))
+        name, type = f"in{len(self.feeds)}", FLOAT if not self.feeds else self.one_of(INPUT_TYPES)
+        values = self.random.uniform(-2, 2, shape)
+        if type not in REALS:
+            values = self.random.integers(-9, 10, shape) if type in INTEGERS else values > 0
+        self.feeds[name] = np.asarray(values, helper.tensor_dtype_to_np_dtype(type))
+        self.values.append(Value(name, type, shape, True))
 
     def const(self, array):
         name = f"c{len(self.weights)}"
@@ -57,12 +64,20 @@ class RandomGraph:
     def ints(self, *values):
         return self.const(np.array(values, np.int64))
 
-    def weight(self, *shape):
-        return self.const(self.random.uniform(-1, 1, shape).astype(np.float32))
+    def weight(self, *shape, like=None):
+        """A constant in -1..1 (-3..3 for integers) of the type of a value."""
+        dtype = helper.tensor_dtype_to_np_dtype(like.type if like else FLOAT)
+        values = self.random.integers(-3, 4, shape) if dtype.kind == "i" else self.random.uniform(-1, 1, shape)
+        return self.const(np.asarray(values, dtype))
+
+    def scalar(self, number, like):
+        return self.const(np.array(number, helper.tensor_dtype_to_np_dtype(like.type)))
 
     def pick(self, type=FLOAT, rank=None, least=0, exact=False):
-        """A value of that type, rank (or at least `least`) and exactness, newer ones more often."""
-        fit = [v for v in self.values if v.type == type and (rank is None or len(v.shape) == rank)
+        """A value of that type (or one of those), rank (or at least `least`) and exactness; newer ones
+        more often. Integers are always exact."""
+        types = type if isinstance(type, tuple) else (type,)
+        fit = [v for v in self.values if v.type in types and (rank is None or len(v.shape) == rank)
                and len(v.shape) >= least and (v.exact or not exact) and 0 < np.prod(v.shape) <= 4096]
         return fit[-1 - min(self.below(len(fit)), self.below(len(fit)))] if fit else None
 
@@ -88,7 +103,7 @@ class RandomGraph:
             if not kind.HasField("shape") or any(not d.HasField("dim_value") for d in kind.shape.dim):
                 return None
             shape = tuple(d.dim_value for d in kind.shape.dim)
-            if np.prod(shape, dtype=np.int64) > 20000:
+            if not 0 < np.prod(shape, dtype=np.int64) <= 20000:
                 return None
             made.append(Value(port.name, kind.elem_type, shape, exact))
         self.nodes.append(node)
@@ -108,7 +123,8 @@ class RandomGraph:
         inputs = []
         for name, array in self.feeds.items():
             shape = [f"{name}_{i}" if self.chance(0.3) else d for i, d in enumerate(array.shape)]
-            inputs.append(helper.make_tensor_value_info(name, FLOAT, shape))
+            type = helper.np_dtype_to_tensor_dtype(array.dtype)
+            inputs.append(helper.make_tensor_value_info(name, type, shape))
         outputs = [helper.make_tensor_value_info(v.name, v.type, None) for v in ends]
         graph = helper.make_graph(self.nodes, "random", inputs, outputs, self.weights)
         return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9)
@@ -121,51 +137,105 @@ def unary(g):
     if x := g.pick():
         g.node(g.one_of(["Relu", "Sigmoid", "Tanh", "Neg", "Abs", "Erf", "HardSigmoid", "HardSwish", "Sin",
                          "Cos", "Softplus", "Softsign", "Elu", "Selu", "LeakyRelu", "Atan", "Mish",
-                         "Identity"]), x)
+                         "Identity", "Sinh", "ThresholdedRelu"]), x)
+
+
+def unary_of_any_number(g):
+    if x := g.pick(NUMBERS):
+        g.node(g.one_of(["Abs", "Neg", "Identity"]), x, exact=x.type in INTEGERS)
+    if x := g.pick(DOUBLE):
+        g.node(g.one_of(["Sigmoid", "Tanh", "Sin", "Erf"]), x)
 
 
 def guarded_unary(g):
-    if (x := g.pick()) and (safe := g.node("Abs", x)) and (safe := g.node("Add", safe, g.const(np.float32(0.5)))):
-        g.node(g.one_of(["Sqrt", "Log", "Reciprocal"]), safe)
+    """Functions with an edge, kept away from it."""
+    if not (x := g.pick(REALS)):
+        return
+    if g.chance(0.6):
+        if (safe := g.node("Abs", x)) and (safe := g.node("Add", safe, g.scalar(0.5, x))):
+            g.node(g.one_of(["Sqrt", "Log", "Reciprocal"]), safe)
+    elif x.type == FLOAT and (safe := g.node("Clip", x, g.scalar(-0.8, x), g.scalar(0.8, x))):
+        g.node(g.one_of(["Asin", "Acos", "Tan", "Atanh"]), safe)
+
+
+def power(g):
+    if x := g.pick(REALS):
+        if g.chance(0.5):
+            g.node("Pow", x, g.scalar(g.one_of([2, 3]), x))
+        elif (safe := g.node("Abs", x)) and (safe := g.node("Add", safe, g.scalar(0.5, x))):
+            g.node("Pow", safe, g.scalar(g.one_of([0.5, -1, 1.7]), x))
 
 
 def exponential(g):
-    if (x := g.pick()) and (small := g.node("Tanh", x)):
+    if (x := g.pick(REALS)) and (small := g.node("Tanh", x)):
         g.node("Exp", small)
 
 
 def rounding(g):
-    if x := g.pick(exact=True):
-        g.node(g.one_of(["Floor", "Ceil", "Round", "Sign"]), x)
+    if x := g.pick(REALS, exact=True):
+        g.node(g.one_of(["Floor", "Ceil", "Round", "Sign"]), x, exact=True)
 
 
 def binary(g):
-    x, y = g.pick(), g.pick()
+    x = g.pick(NUMBERS)
+    y = x and g.pick(x.type)
     if x and y:
         if g.chance(0.4):  # against a constant that spreads over some axes
-            y = g.weight(*[d if g.chance(0.6) else 1 for d in x.shape[g.below(len(x.shape) + 1):]])
-        g.node(g.one_of(["Add", "Sub", "Mul", "Max", "Min"]), *g.one_of([(x, y), (y, x)]))
+            y = g.weight(*[d if g.chance(0.6) else 1 for d in x.shape[g.below(len(x.shape) + 1):]], like=x)
+        exact = x.type in INTEGERS
+        g.node(g.one_of(["Add", "Sub", "Mul", "Max", "Min"]), *g.one_of([(x, y), (y, x)]), exact=exact)
+
+
+def division(g):
+    x = g.pick(REALS)
+    y = x and g.pick(x.type)
+    if x and y and (safe := g.node("Abs", y)) and (safe := g.node("Add", safe, g.scalar(0.5, y))):
+        g.node("Div", x, safe)
+
+
+def variadic(g):
+    if x := g.pick():
+        g.node(g.one_of(["Sum", "Mean", "Max", "Min"]), x, g.pick(), g.pick())
 
 
 def compare_and_choose(g):
-    x, y, a, b = g.pick(exact=True), g.pick(exact=True), g.pick(), g.pick()
+    x = g.pick(NUMBERS, exact=True)
+    y, a = x and g.pick(x.type, exact=True), g.pick(NUMBERS)
     if x and y and (flag := g.node(g.one_of(["Less", "Greater", "LessOrEqual", "Equal"]), x, y, exact=True)):
         if g.chance(0.3):
             flag = g.node("Not", flag, exact=True)
-        g.node("Where", flag, a, b)
+        b = g.pick(a.type)
+        g.node("Where", flag, a, b, exact=a.exact and b.exact)
+
+
+def logic(g):
+    x, y = g.pick(BOOL), g.pick(BOOL)
+    if x and y:
+        g.node(g.one_of(["And", "Or", "Xor", "Equal"]), x, y, exact=True)
+        g.node("Not", x, exact=True)
+
+
+def triangle(g):
+    if x := g.pick(NUMBERS, least=2):
+        g.node("Trilu", x, g.const(np.array(g.below(5) - 2, np.int64)), upper=g.below(2), exact=x.exact)
+
+
+def leaky(g):
+    if x := g.pick(least=2):
+        g.node("PRelu", x, g.weight(x.shape[1], *[1] * (len(x.shape) - 2)))
 
 
 def clip(g):
-    if x := g.pick():
+    if x := g.pick(REALS):
         low, high = sorted(g.random.uniform(-1.5, 1.5, 2))
-        g.node("Clip", x, g.const(np.float32(low)) if g.chance(0.8) else None, g.const(np.float32(high)))
+        g.node("Clip", x, g.scalar(low, x) if g.chance(0.8) else None, g.scalar(high, x))
 
 
 def matrices(g):
-    if x := g.pick(least=2):
-        g.node("MatMul", x, g.weight(x.shape[-1], g.one_of([1, 3, 8, 17])))
+    if x := g.pick(REALS, least=2):
+        g.node("MatMul", x, g.weight(x.shape[-1], g.one_of([1, 3, 8, 17]), like=x))
         if len(x.shape) == 2:
-            g.node("Gemm", x, g.weight(5, x.shape[1]), g.weight(5), transB=1, alpha=0.5)
+            g.node("Gemm", x, g.weight(5, x.shape[1], like=x), g.weight(5, like=x), transB=1, alpha=0.5)
 
 
 def products_of_values(g):
@@ -183,6 +253,12 @@ def convolution(g):
         g.node("Conv", x, g.weight(cout, channels // groups, kernel, kernel), g.weight(cout), group=groups,
                pads=[g.below(2) for _ in range(4)], strides=[g.one_of([1, 2])] * 2,
                dilations=[g.one_of([1, 1, 2])] * 2)
+
+
+def convolution_of_lines(g):
+    if x := g.pick(rank=3):
+        g.node("Conv", x, g.weight(6, x.shape[1], g.one_of([1, 3])), g.weight(6), pads=[1, g.below(2)],
+               strides=[g.one_of([1, 2])])
 
 
 def transposed_convolution(g):
@@ -215,19 +291,21 @@ def softmax(g):
 
 
 def reduction(g):
-    if x := g.pick(least=1):
+    if x := g.pick(NUMBERS, least=1):
         axes = sorted({g.below(len(x.shape)) for _ in range(g.one_of([1, 2]))})
-        op = g.one_of(["ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceL2", "ReduceL1"])
-        g.node(op, x, g.ints(*axes), keepdims=g.below(2))
+        ops = ["ReduceSum", "ReduceMax", "ReduceMin"]
+        if x.type == FLOAT:
+            ops += ["ReduceMean", "ReduceL2", "ReduceL1", "ReduceProd", "ReduceSumSquare", "ReduceLogSumExp"]
+        g.node(g.one_of(ops), x, g.ints(*axes), keepdims=g.below(2), exact=x.type in INTEGERS)
 
 
 def transpose(g):
-    if x := g.pick(least=2):
+    if x := g.pick(ANY, least=2):
         g.node("Transpose", x, perm=[int(i) for i in g.random.permutation(len(x.shape))], exact=x.exact)
 
 
 def reshape(g):
-    if x := g.pick():
+    if x := g.pick(ANY):
         count = int(np.prod(x.shape))
         divisors = [d for d in range(1, count + 1) if count % d == 0]
         first = g.one_of(divisors)
@@ -236,7 +314,7 @@ def reshape(g):
 
 
 def rank_change(g):
-    if x := g.pick():
+    if x := g.pick(ANY):
         if g.chance(0.5) and len(x.shape) < 5:
             g.node("Unsqueeze", x, g.ints(g.below(len(x.shape) + 1)), exact=x.exact)
         elif 1 in x.shape:
@@ -246,7 +324,7 @@ def rank_change(g):
 
 
 def slicing(g):
-    if x := g.pick(least=1):
+    if x := g.pick(ANY, least=1):
         axis = g.below(len(x.shape))
         start, step = g.below(x.shape[axis]), g.one_of([1, 1, 2, -1])
         end = -(2 ** 40) if step < 0 else g.one_of([2 ** 40, x.shape[axis]])
@@ -254,7 +332,7 @@ def slicing(g):
 
 
 def split_and_join(g):
-    if x := g.pick(least=1):
+    if x := g.pick(ANY, least=1):
         axis = g.below(len(x.shape))
         if x.shape[axis] > 1:
             cut = 1 + g.below(x.shape[axis] - 1)
@@ -264,24 +342,24 @@ def split_and_join(g):
 
 
 def gathering(g):
-    if x := g.pick(least=1):
+    if x := g.pick(ANY, least=1):
         axis = g.below(len(x.shape))
         index = g.random.integers(-x.shape[axis], x.shape[axis], g.one_of([(), (1,), (3,), (2, 2)]))
         g.node("Gather", x, g.const(np.array(index, np.int64)), axis=axis, exact=x.exact)
 
 
 def padding(g):
-    if x := g.pick(least=1):
+    if x := g.pick(NUMBERS, least=1):
         pads = [g.below(3) for _ in range(2 * len(x.shape))]
         mode = g.one_of(["constant", "edge", "reflect"])
         if mode == "reflect":
             pads = [min(p, d - 1) for p, d in zip(pads, x.shape * 2)]
-        g.node("Pad", x, g.ints(*pads), g.const(np.float32(0.5)) if mode == "constant" else None, mode=mode,
+        g.node("Pad", x, g.ints(*pads), g.scalar(2, x) if mode == "constant" else None, mode=mode,
                exact=x.exact)
 
 
 def expanding(g):
-    if x := g.pick():
+    if x := g.pick(NUMBERS):
         if g.chance(0.5):
             g.node("Expand", x, g.ints(g.one_of([1, 2]), *[1] * len(x.shape)), exact=x.exact)
         elif len(x.shape):
@@ -291,7 +369,7 @@ def expanding(g):
 def resizing(g):
     if x := g.pick(rank=4):
         scales = np.array([1, 1, g.one_of([1, 2]), g.one_of([1, 2])], np.float32)
-        mode = g.one_of(["nearest", "linear"])
+        mode = g.one_of(["nearest", "linear", "cubic"])
         g.node("Resize", x, None, g.const(scales), mode=mode,
                coordinate_transformation_mode=g.one_of(["half_pixel", "asymmetric", "align_corners"]))
 
@@ -306,20 +384,20 @@ def selecting(g):
 
 
 def casting(g):
-    if x := g.pick(exact=True):
-        g.node("Cast", x, to=g.one_of([INT, TensorProto.INT32, TensorProto.DOUBLE, BOOL]), exact=True)
-    if x := g.pick(type=INT):
-        g.node("Cast", x, to=FLOAT, exact=True)
+    if x := g.pick(ANY, exact=True):
+        g.node("Cast", x, to=g.one_of(ANY), exact=True)
+    if x := g.pick((DOUBLE, INT, INT32, BOOL)):
+        g.node("Cast", x, to=FLOAT, exact=x.exact)
 
 
 def integers(g):
-    if x := g.pick(type=INT):
-        g.node(g.one_of(["Add", "Sub", "Mul", "Div", "Mod"]), x, g.const(np.int64(g.one_of([2, 3, 7]))), exact=True)
+    if x := g.pick(INTEGERS):
+        g.node(g.one_of(["Div", "Mod", "Max"]), x, g.scalar(g.one_of([2, 3, 7]), x), exact=True)
 
 
 def shape_arithmetic(g):
     """Flatten all but the last axis, as exporters spell it: Shape, Gather, Concat, Reshape."""
-    if x := g.pick(least=2):
+    if x := g.pick(ANY, least=2):
         shape = g.node("Shape", x, exact=True)
         last = shape and g.node("Gather", shape, g.ints(len(x.shape) - 1), axis=0, exact=True)
         target = last and g.node("Concat", g.ints(-1), last, axis=0, exact=True)
@@ -360,11 +438,13 @@ def branching(g):
         g.values.append(Value(output, FLOAT, x.shape, True))
 
 
-GROWERS = [unary, unary, binary, binary, guarded_unary, exponential, rounding, compare_and_choose, clip,
-           matrices, products_of_values, convolution, convolution, transposed_convolution, pooling,
-           normalisation, softmax, reduction, transpose, reshape, rank_change, slicing, split_and_join,
-           gathering, padding, expanding, resizing, selecting, casting, integers, shape_arithmetic,
-           cumulative, quantised, branching]
+GROWERS = [unary, unary, unary_of_any_number, binary, binary, division, power, variadic, guarded_unary,
+           exponential, rounding, compare_and_choose, logic, triangle, leaky, clip, matrices,
+           products_of_values, convolution, convolution, convolution_of_lines, transposed_convolution,
+           pooling, normalisation, softmax, reduction, transpose, reshape, rank_change, slicing,
+           split_and_join, gathering, padding, expanding, resizing, selecting, casting, integers,
+           shape_arithmetic, cumulative, quantised, branching]
+INPUT_TYPES = [FLOAT, FLOAT, FLOAT, DOUBLE, INT, INT32, BOOL]
 
 
 def make(seed):
