@@ -33,12 +33,12 @@ def _io_names(model):
 
 
 class HoneRunner:
-    def __init__(self, model, threads, **options):
+    def __init__(self, model, threads, tuned, shapes):
         import hone
 
         self._unsupported = hone.UnsupportedError
         try:
-            self.engine = hone.build(model, threads=threads, **options)
+            self.engine = hone.build(model, threads=threads, measure=tuned, shapes=shapes)
         except self._unsupported as error:
             raise Unsupported(str(error)) from error
         self.inputs = [port.name for port in self.engine.inputs]
@@ -91,7 +91,7 @@ def _unpack(data, dtype, shape):
 class OrtRunner:
     """ONNX Runtime on the CPU, all optimisations on, with the types its binding lacks passed as bytes."""
 
-    def __init__(self, model, threads):
+    def __init__(self, model, threads, tuned, shapes):
         os.environ.setdefault("ALLOW_RELEASED_ONNX_OPSET_ONLY", "0")
         import onnxruntime as ort
 
@@ -159,7 +159,7 @@ class OrtRunner:
 class OnnxReferenceRunner:
     """The standard's own evaluator in NumPy: slow, an oracle."""
 
-    def __init__(self, model, threads):
+    def __init__(self, model, threads, tuned, shapes):
         from onnx.reference import ReferenceEvaluator
 
         self.evaluator = ReferenceEvaluator(model if isinstance(model, onnx.ModelProto) else _proto(model))
@@ -170,7 +170,7 @@ class OnnxReferenceRunner:
 
 
 class OpenvinoRunner:
-    def __init__(self, model, threads):
+    def __init__(self, model, threads, tuned, shapes):
         import openvino
 
         source = model.SerializeToString() if isinstance(model, onnx.ModelProto) else model
@@ -205,5 +205,7 @@ def version(name):
     return getattr(module, "__version__", "?")
 
 
-def open_engine(name, model, threads=None, **options):
-    return ENGINES[name][0](model, threads, **options)
+def open_engine(name, model, threads=None, tuned=False, shapes=None):
+    """A runner. `tuned`: an engine that measures its kernels may do so, for these {input: shape}; tests
+    leave it, so that they choose alike on every machine and day."""
+    return ENGINES[name][0](model, threads, tuned, shapes)

@@ -39,7 +39,8 @@ def main():
         feeds = dict(file)
     start = time.perf_counter()
     try:
-        runner = engines.open_engine(name, model, int(threads))
+        shapes = {port: array.shape for port, array in feeds.items()}
+        runner = engines.open_engine(name, model, int(threads), tuned=True, shapes=shapes)
         runner.run(feeds)
     except Exception as error:  # noqa: BLE001 - whatever an engine raises is reported for its row
         say({"error": f"{type(error).__name__}: {error}"})

@@ -52,7 +52,7 @@ class Timed:
     def __init__(self, label, engine, model, threads):
         start = time.perf_counter()
         self.label = label
-        self.runner = engines.open_engine(engine, model, threads)
+        self.runner = engines.open_engine(engine, model, threads, tuned=True)
         self.ready = time.perf_counter() - start
         self.spent, self.calls = 0.0, 0
 

@@ -22,11 +22,11 @@ def engine_name(request):
 
 @pytest.fixture(scope="session")
 def open_engine(engine_name):
-    """open_engine(model, threads=2, **options): a runner on the engine under test."""
+    """open_engine(model, threads=2): a runner on the engine under test."""
     import engines
 
-    def opened(model, threads=2, **options):
-        return engines.open_engine(engine_name, model, threads, **options)
+    def opened(model, threads=2):
+        return engines.open_engine(engine_name, model, threads)
 
     return opened
 
