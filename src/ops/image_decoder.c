@@ -1,0 +1,42 @@
+/* image_decoder: the bytes of a picture file as pixels. Room: ops. */
+#include "base/image.h"
+#include "ops/operand.h"
+#include "ops/ops.h"
+
+static hone_pixels pixels_of(const hone_node *node) {
+  char first = hone_node_text(node, "pixels")[0];
+  return first == 'r' ? HONE_PIXELS_RGB : first == 'b' ? HONE_PIXELS_BGR : HONE_PIXELS_GRAY;
+}
+
+static hone_status *image_decoder_infer(hone_infer *infer) {
+  const hone_type *in = infer->in[0];
+  const hone_datum *bytes = infer->value[0];
+  HONE_TRY(hone_infer_class(infer, 0, HONE_INTEGERS));
+  HONE_TRY(hone_infer_rank(infer, 0, 1));
+  if (in->dtype && in->dtype != HONE_U8) return hone_infer_fail(infer, "the bytes are not u8");
+  hone_dim height, width, channels = pixels_of(infer->node) == HONE_PIXELS_GRAY ? 1 : 3;
+  if (bytes) {
+    HONE_TRY(hone_image_size(bytes->data, hone_datum_count(bytes), &height, &width));
+  } else {
+    height = hone_infer_fresh(infer);
+    width = hone_infer_fresh(infer);
+  }
+  infer->out[0] =
+      hone_tensor_type(HONE_U8, hone_shape_of(3, (hone_dim[]){height, width, channels}));
+  return NULL;
+}
+
+static hone_status *image_decoder_reference(hone_reference *ref) {
+  return hone_image_decode(ref->in[0]->data, hone_datum_count(ref->in[0]), pixels_of(ref->node),
+                           ref->out[0]->data);
+}
+
+const hone_op hone_op_image_decoder = {
+    .name = "image_decoder",
+    .inputs = "bytes", /* u8 [size]: a JPEG, PNG, BMP or PNM file */
+    .outputs = "y",    /* u8 [height, width, 3 or 1] */
+    .attrs = {{"pixels", HONE_ATTR_CHOICE, "rgb", "rgb|bgr|gray"}},
+    .shape_inputs = 1u,
+    .infer = image_decoder_infer,
+    .reference = image_decoder_reference,
+};
