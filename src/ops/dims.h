@@ -21,7 +21,7 @@ bool hone_infer_partial(const hone_infer *infer, int index, hone_known_int *out,
 /* A known integer as a dimension: the number (false if negative), the symbol, or a fresh one. */
 bool hone_known_dim(hone_infer *infer, hone_known_int from, hone_dim *out);
 
-/* The type of input 0 with every dimension unknown but as many as before. */
+/* `rank` dimensions of which nothing is known. */
 hone_shape hone_shape_fresh(hone_infer *infer, int rank);
 
 #endif
