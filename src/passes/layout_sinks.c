@@ -189,22 +189,3 @@ hone_status *hone_sink_resize(hone_node *node, const hone_turn *turn, bool *done
   *done = true;
   return hone_turn_outputs(node, above, turn);
 }
-
-/* A product takes its operands' last two axes in either order. */
-hone_status *hone_sink_matmul(hone_node *node, const hone_turn *turn, bool *done) {
-  static const char *const flags[] = {"transpose_a", "transpose_b"};
-  (void)turn;
-  for (int i = 0; i < 2; i++) {
-    hone_turn own;
-    hone_node *maker = node->inputs[i].value->producer;
-    if (!hone_turn_of(node->inputs[i].value, &own)) continue;
-    bool swaps = own.perm[own.rank - 1] == own.rank - 2 && own.perm[own.rank - 2] == own.rank - 1;
-    for (int k = 0; k < own.rank - 2; k++) swaps = swaps && own.perm[k] == k;
-    if (!swaps) continue;
-    HONE_TRY(hone_node_set_int(node, flags[i], !hone_node_flag(node, flags[i])));
-    hone_node_set_input(node, i, maker->inputs[0].value);
-    hone_remove_unused(maker);
-    *done = true;
-  }
-  return NULL;
-}

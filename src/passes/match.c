@@ -125,6 +125,14 @@ static bool solve_name(hone_match *m, const goal *g) {
   return false;
 }
 
+static bool solve_ints(hone_match *m, const goal *g) {
+  int64_t ints[HONE_MAX_RANK];
+  size_t count;
+  return hone_constant_ints(g->value, ints, HONE_MAX_RANK, &count) &&
+         count == g->expr->int_count && memcmp(ints, g->expr->ints, count * sizeof *ints) == 0 &&
+         solve(m, g->next);
+}
+
 static bool solve_number(hone_match *m, const goal *g) {
   double value;
   if (!hone_uniform(g->value, &value)) return false;
@@ -167,6 +175,7 @@ static bool solve(hone_match *m, const goal *goals) {
     case HONE_EXPR_NODE: return solve_node(m, goals);
     case HONE_EXPR_VALUE:
     case HONE_EXPR_CONSTANT: return solve_name(m, goals);
+    case HONE_EXPR_INTS: return solve_ints(m, goals);
     default: return solve_number(m, goals);
   }
 }
@@ -199,6 +208,8 @@ static hone_status *build(hone_match *m, const hone_expr *expr, hone_value **out
     return hone_graph_real(m->root->graph, NULL, dtype, expr->number, out);
   if (expr->kind == HONE_EXPR_NAMED)
     return hone_graph_real(m->root->graph, NULL, dtype, m->numbers[expr->name], out);
+  if (expr->kind == HONE_EXPR_INTS)
+    return hone_graph_ints(m->root->graph, NULL, 1, expr->ints, expr->int_count, out);
   if (expr->kind != HONE_EXPR_NODE) {
     *out = m->values[expr->name];
     return *out ? NULL : hone_error(HONE_INTERNAL, "rule %s: '%s' is not in the pattern",

@@ -10,6 +10,7 @@
  *   $n               a constant whose elements are all equal; the number is called n
  *   2.5              such a constant with this value, within 1e-6 of it, relatively
  *   ~1.41421         the same within 1e-3: what exporters write of an irrational number
+ *   [0, 1]           a constant vector of these integers
  *
  * The first two inputs of a commutative op match in either order. Attributes that are not listed may
  * hold anything; a value is a word or a number, or $n, which takes the attribute's number.

@@ -57,12 +57,13 @@ static hone_status *read_number(reader *r, hone_rule_number *out) {
   return NULL;
 }
 
-static hone_status *read_list(reader *r, hone_rule_attr *attr) {
+/* "[0, 1]" into `out`, which has room for HONE_MAX_RANK numbers. */
+static hone_status *read_list(reader *r, int64_t *out, size_t *count) {
   HONE_TRY(hone_lexer_expect(&r->lexer, '['));
   while (!hone_lexer_is(&r->lexer, ']')) {
-    if (attr->list_count) HONE_TRY(hone_lexer_expect(&r->lexer, ','));
-    if (attr->list_count == HONE_MAX_RANK) return hone_lexer_fail(&r->lexer, "too many numbers");
-    HONE_TRY(hone_lexer_int(&r->lexer, &attr->list[attr->list_count++]));
+    if (*count) HONE_TRY(hone_lexer_expect(&r->lexer, ','));
+    if (*count == HONE_MAX_RANK) return hone_lexer_fail(&r->lexer, "too many numbers");
+    HONE_TRY(hone_lexer_int(&r->lexer, &out[(*count)++]));
   }
   return hone_lexer_next(&r->lexer);
 }
@@ -75,7 +76,7 @@ static hone_status *read_attr(reader *r, hone_expr *expr) {
   attr->def = &expr->op->attrs[index];
   HONE_TRY(hone_lexer_next(&r->lexer));
   HONE_TRY(hone_lexer_expect(&r->lexer, '='));
-  if (hone_lexer_is(&r->lexer, '[')) return read_list(r, attr);
+  if (hone_lexer_is(&r->lexer, '[')) return read_list(r, attr->list, &attr->list_count);
   if (r->lexer.token.kind != HONE_TOKEN_WORD) return read_number(r, &attr->number);
   attr->word = r->lexer.token.text;
   return hone_lexer_next(&r->lexer);
@@ -106,6 +107,10 @@ static hone_status *read_expr(reader *r, hone_expr **out) {
   bool about, constant, named;
   hone_expr *expr = *out = HONE_NEW(r->arena, hone_expr);
   HONE_TRY_MEMORY(expr);
+  if (hone_lexer_is(&r->lexer, '[')) {
+    expr->kind = HONE_EXPR_INTS;
+    return read_list(r, expr->ints, &expr->int_count);
+  }
   HONE_TRY(hone_lexer_accept(&r->lexer, '~', &about));
   if (r->lexer.token.kind == HONE_TOKEN_NUMBER) {
     expr->kind = HONE_EXPR_NUMBER;

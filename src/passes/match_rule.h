@@ -17,7 +17,8 @@ typedef enum hone_expr_kind {
   HONE_EXPR_VALUE,    /* x */
   HONE_EXPR_CONSTANT, /* @c */
   HONE_EXPR_NAMED,    /* $n */
-  HONE_EXPR_NUMBER    /* 2.5, ~1.41 */
+  HONE_EXPR_NUMBER,   /* 2.5, ~1.41 */
+  HONE_EXPR_INTS      /* [0, 1] */
 } hone_expr_kind;
 
 /* number * factors, each divided by instead where `divides`; names are of captured numbers. */
@@ -40,6 +41,8 @@ typedef struct hone_expr {
   hone_expr_kind kind;
   int name;               /* of VALUE, CONSTANT, NAMED */
   double number, within;  /* of NUMBER; `within` is relative */
+  int64_t ints[HONE_MAX_RANK]; /* of INTS */
+  size_t int_count;
   const hone_op *op;
   struct hone_expr *args[HONE_RULE_ARGS];
   hone_rule_attr attrs[HONE_RULE_ARGS];

@@ -29,6 +29,19 @@ static hone_status *drop_same_shape(hone_node *node, context_t *context, hone_va
   return NULL;
 }
 
+/* Whether the first `count` dims are the same, given that their products are: one symbol a side may
+ * differ, which then stands for the same size. */
+static bool same_dims(const hone_shape *a, const hone_shape *b, int count) {
+  int differ = 0;
+  for (int i = 0; i < count; i++) {
+    if (a->dim[i] == 0) return false;
+    if (a->dim[i] == b->dim[i]) continue;
+    if (hone_dim_known(a->dim[i]) || hone_dim_known(b->dim[i])) return false;
+    differ++;
+  }
+  return differ <= 1;
+}
+
 /* A view of views whose shape one of them had already. */
 static hone_status *return_to_shape(hone_node *node, context_t *context, hone_value **to) {
   (void)context;
@@ -36,7 +49,9 @@ static hone_status *return_to_shape(hone_node *node, context_t *context, hone_va
   hone_value *x = node->inputs[0].value;
   for (int depth = 0; depth < 8 && x->producer && (x->producer->op->facts & HONE_VIEW); depth++) {
     x = x->producer->inputs[0].value;
-    if (!hone_same_type(x, node->outputs[0]) || !may_become(node, x)) continue;
+    const hone_shape *a = &x->type.shape, *b = &node->outputs[0]->type.shape;
+    if (a->rank < 0 || a->rank != b->rank || !same_dims(a, b, a->rank)) continue;
+    if (!may_become(node, x)) continue;
     *to = x;
     return NULL;
   }
@@ -156,6 +171,33 @@ static hone_status *drop_expand(hone_node *node, context_t *context, hone_value 
   return NULL;
 }
 
+/* view(matmul(view(x), w)) = matmul(x, w) where the views only flatten the leading axes and unfold
+ * them again: how a dense layer on sequences is spelled. */
+static hone_status *unwrap_product(hone_node *node, context_t *context, hone_value **to) {
+  (void)context;
+  if (!(node->op->facts & HONE_VIEW)) return NULL;
+  hone_node *product = node->inputs[0].value->producer, *made;
+  if (!product || product->op != &hone_op_matmul || hone_node_flag(product, "transpose_a"))
+    return NULL;
+  const hone_node *inner = product->inputs[0].value->producer;
+  if (!inner || !(inner->op->facts & HONE_VIEW)) return NULL;
+  hone_value *inputs[3] = {inner->inputs[0].value, product->inputs[1].value,
+                           hone_node_in(product, 2)};
+  const hone_shape *x = &inputs[0]->type.shape, *y = &node->outputs[0]->type.shape;
+  const hone_shape *flat = &product->inputs[0].value->type.shape;
+  bool fits = x->rank >= 2 && y->rank == x->rank && inputs[1]->type.shape.rank == 2 &&
+              flat->rank >= 2 && flat->dim[flat->rank - 1] == x->dim[x->rank - 1] &&
+              product->outputs[0]->type.shape.dim[flat->rank - 1] == y->dim[y->rank - 1] &&
+              (!inputs[2] || inputs[2]->type.shape.rank <= 1) &&
+              hone_value_has_one_use(product->outputs[0]);
+  if (!fits || !same_dims(x, y, x->rank - 1)) return NULL;
+  HONE_TRY(hone_node_start(node, &hone_op_matmul, inputs, inputs[2] ? 3 : 2, &made));
+  HONE_TRY(hone_node_add_sources(made, product));
+  for (int i = 0; i < HONE_MAX_ATTRS && product->op->attrs[i].name; i++)
+    made->attrs[i] = product->attrs[i];
+  return hone_node_finish(made, to);
+}
+
 static hone_status *drop_concat(hone_node *node, context_t *context, hone_value **to) {
   (void)context;
   if (node->input_count == 1 && may_become(node, node->inputs[0].value))
@@ -188,6 +230,7 @@ const hone_simplify_rule hone_view_rules[] = {
     {"drop transpose", &hone_op_transpose, drop_transpose},
     {"merge transposes", &hone_op_transpose, merge_transposes},
     {"transpose to view", &hone_op_transpose, transpose_to_view},
+    {"unwrap product", NULL, unwrap_product},
     {"view to reshape", NULL, view_to_reshape},
     {"merge views", NULL, merge_views},
     {"drop expand", NULL, drop_expand},

@@ -56,6 +56,8 @@ static const row rows[] = {
     {X, W "s = const s64[2] [0, 256] " CONV("a", "x", "w") "y = reshape(a, s)", 2},
     /* as heavy an operand that comes channels-first: no gain, nothing moves */
     {X, W CONV("a", "x", "w") "y = add(a, x)", 2},
+    {X, W "k = const f32[256, 5] @weights+0 " CONV("a", "x", "w") "f = flatten(a) {axis=1} "
+     "y = matmul(f, k)", 1},
     {"a: f32[2, 5, 3], b: f32[2, 5, 4]", "t = transpose(a) {perm=[0, 2, 1]} y = matmul(t, b)", 0},
     {"a: f32[2, 3, 5], b: f32[2, 4, 5]", "t = transpose(b) {perm=[0, 2, 1]} y = matmul(a, t)", 0},
     {"a: f32[5, 2, 3], b: f32[2, 5, 4]", "t = transpose(a) {perm=[1, 2, 0]} y = matmul(t, b)", 1},

@@ -28,6 +28,8 @@ static const row rows[] = {
     {X, "a = const s64[1] [1] u = unsqueeze(x, a) v = squeeze(u, a) y = relu(v)", 1, "relu"},
     {X, "s = const s64[2] [-1, 24] t = const s64[3] [-1, 3, 8] a = reshape(x, s) y = reshape(a, t)", 1,
      "reshape"},
+    {X, "s = const s64[2] [-1, 6] t = const s64[3] [-1, 4, 6] a = reshape(x, s) b = reshape(a, t) "
+     "y = relu(b)", 1, "relu"},
     {X, "r = relu(x) y = relu(r)", 1, "relu"},
     {X, "r = neg(x) s = neg(r) y = relu(s)", 1, "relu"},
     {X, "two = const f32[] 2 y = pow(x, two)", 1, "mul"},
@@ -56,6 +58,10 @@ static const row rows[] = {
      "q = pad(x, p) y = conv(q, w)", 2, "pad"},
     {"x: f32[n, 9, 9, 4]", "w = const f32[3, 3, 4, 5] @weights+0 p = const s64[8] [0,1,1,0,0,1,1,0] "
      "v = const f32[] 2 q = pad(x, p, v) y = conv(q, w)", 2, "pad"},
+    {X, "s = const s64[2] [-1, 6] w = const f32[6, 5] @weights+0 t = const s64[3] [-1, 4, 5] "
+     "a = reshape(x, s) m = matmul(a, w) y = reshape(m, t)", 1, "matmul"},
+    {X, "s = const s64[2] [-1, 24] w = const f32[24, 5] @weights+0 t = const s64[3] [-1, 1, 5] "
+     "a = reshape(x, s) m = matmul(a, w) y = reshape(m, t)", 3, "matmul"},
     {"x: f32[n, 3, 4, 4]", "s = const f32[3] [1, 2, 3] b = const f32[3] [4, 5, 6] "
      "m = const f32[3] [7, 8, 9] v = const f32[3] [1, 1, 4] y = batch_norm(x, s, b, m, v) {axis=1}", 2,
      "add"},

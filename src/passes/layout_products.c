@@ -1,0 +1,81 @@
+/* Transposes before a matrix product: swapped operands, and weights that take the order instead.
+ * Room: passes. */
+#include "passes/layout.h"
+
+/* A product takes its operands' last two axes in either order. */
+static hone_status *swap_operands(hone_node *node, bool *done) {
+  static const char *const flags[] = {"transpose_a", "transpose_b"};
+  for (int i = 0; i < 2; i++) {
+    hone_turn own;
+    hone_node *maker = node->inputs[i].value->producer;
+    if (!hone_turn_of(node->inputs[i].value, &own)) continue;
+    bool swaps = own.perm[own.rank - 1] == own.rank - 2 && own.perm[own.rank - 2] == own.rank - 1;
+    for (int k = 0; k < own.rank - 2; k++) swaps = swaps && own.perm[k] == k;
+    if (!swaps) continue;
+    HONE_TRY(hone_node_set_int(node, flags[i], !hone_node_flag(node, flags[i])));
+    hone_node_set_input(node, i, maker->inputs[0].value);
+    hone_remove_unused(maker);
+    *done = true;
+  }
+  return NULL;
+}
+
+/* What a flattening transpose does to the rows of the weights after it: x [n, …] turned to
+ * [n, a, b, c] and flattened to [n, a b c]. */
+typedef struct flattening {
+  hone_value *x;      /* before the transpose */
+  hone_shape turned;  /* after it */
+  hone_turn turn;
+} flattening;
+
+static bool find_flattening(const hone_value *a, flattening *f) {
+  const hone_node *view = a->producer;
+  if (!view || !(view->op->facts & HONE_VIEW) || a->type.shape.rank != 2) return false;
+  const hone_value *turned = view->inputs[0].value;
+  if (!hone_turn_of(turned, &f->turn) || f->turn.perm[0] != 0) return false;
+  f->x = turned->producer->inputs[0].value;
+  f->turned = turned->type.shape;
+  for (int i = 1; i < f->turned.rank; i++)
+    if (!hone_dim_known(f->turned.dim[i])) return false;
+  return a->type.shape.dim[0] == f->turned.dim[0] && f->turned.rank < HONE_MAX_RANK;
+}
+
+/* The weights' rows, [a b c, m] as [a, b, c, m], in the order of x's axes, and flat again. */
+static hone_status *turn_rows(hone_node *node, const flattening *f, hone_value **out) {
+  hone_value *weights = node->inputs[1].value;
+  hone_turn back = hone_turn_inverse(&f->turn);
+  hone_shape split = {.rank = f->turned.rank}, flat = weights->type.shape;
+  int perm[HONE_MAX_RANK];
+  for (int i = 0; i + 1 < split.rank; i++) {
+    split.dim[i] = f->turned.dim[i + 1];
+    perm[i] = back.perm[i + 1] - 1;
+  }
+  split.dim[split.rank - 1] = flat.dim[1];
+  perm[split.rank - 1] = split.rank - 1;
+  HONE_TRY(hone_make_reshape(node, weights, &split, out));
+  HONE_TRY(hone_make_transpose(node, *out, perm, out));
+  return hone_make_reshape(node, *out, &flat, out);
+}
+
+hone_status *hone_turn_weights(hone_node *node, bool *done) {
+  if (node->op != &hone_op_matmul) return NULL;
+  flattening f;
+  hone_value *weights = node->inputs[1].value, *view, *turned;
+  hone_node *old = node->inputs[0].value->producer;
+  bool plain = !hone_node_flag(node, "transpose_a") && !hone_node_flag(node, "transpose_b");
+  if (!plain || !hone_value_is_constant(weights) || weights->type.shape.rank != 2) return NULL;
+  if (!find_flattening(node->inputs[0].value, &f)) return NULL;
+  hone_shape flat = node->inputs[0].value->type.shape;
+  HONE_TRY(turn_rows(node, &f, &turned));
+  HONE_TRY(hone_make_reshape(node, f.x, &flat, &view));
+  hone_node_set_input(node, 0, view);
+  hone_node_set_input(node, 1, turned);
+  hone_remove_unused(old);
+  *done = true;
+  return NULL;
+}
+
+hone_status *hone_sink_matmul(hone_node *node, const hone_turn *turn, bool *done) {
+  (void)turn;
+  return swap_operands(node, done);
+}
