@@ -353,6 +353,7 @@ static hone_status *deliver(hone_frame *frame) {
     void *memory;
     HONE_TRY(output_memory(frame, i, bytes, &memory));
     if (bytes) memcpy(memory, datum->data, bytes);
+    datum->data = memory;
   }
   return NULL;
 }

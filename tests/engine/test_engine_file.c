@@ -1,0 +1,155 @@
+/* Engine files: the same answers, the same bytes, and every kind of damage refused. */
+#include "engines.h"
+
+#include <unistd.h>
+
+#include "base/cpu.h"
+#include "engine/format.h"
+
+static char path[64];
+
+static void make_path(void) {
+  snprintf(path, sizeof path, "/tmp/hone_test_engine_%d", (int)getpid());
+}
+
+static char *read_all(size_t *size) {
+  char *data = NULL;
+  CHECK_OK(hone_file_read(path, (size_t)1 << 30, &data, size));
+  return data;
+}
+
+static void write_all(const char *data, size_t size) {
+  hone_bytes part = {data, size};
+  CHECK_OK(hone_file_write(path, &part, 1));
+}
+
+static hone_engine *saved_engine(void) {
+  make_path();
+  hone_model *model = engine_model(engine_net);
+  hone_engine *engine = engine_build(model, NULL, NULL);
+  CHECK_OK(hone_engine_save(engine, path));
+  hone_model_free(model);
+  return engine;
+}
+
+TEST(loads_to_the_same_bits) {
+  hone_engine *built = saved_engine(), *loaded = NULL;
+  const char *const modes[] = {"full", "lazy"};
+  for (int m = 0; m < 2; m++) {
+    hone_options *options = NULL;
+    CHECK_OK(hone_options_new(&options));
+    CHECK_OK(hone_options_set(options, "verify", modes[m]));
+    CHECK_OK(hone_engine_open(path, options, &loaded));
+    hone_options_free(options);
+    hone_context *a = NULL, *b = NULL;
+    CHECK_OK(hone_context_new(built, NULL, &a));
+    CHECK_OK(hone_context_new(loaded, NULL, &b));
+    picture p = picture_of(2, 20, 12);
+    hone_tensor x = engine_run(a, &p), y = engine_run(b, &p);
+    CHECK(x.size == y.size && memcmp(x.data, y.data, x.size) == 0);
+    free(p.data);
+    hone_context_free(a);
+    hone_context_free(b);
+    hone_engine_free(loaded);
+  }
+  CHECK_OK(hone_engine_check(path, NULL));
+  hone_engine_free(built);
+  unlink(path);
+}
+
+TEST(writes_the_same_bytes) {
+  hone_engine_free(saved_engine());
+  size_t first_size, second_size;
+  char *first = read_all(&first_size);
+  hone_engine_free(saved_engine());
+  char *second = read_all(&second_size);
+  CHECK(first_size == second_size && memcmp(first, second, first_size) == 0);
+  /* Saved again from the loaded engine as well. */
+  hone_engine *loaded = NULL;
+  CHECK_OK(hone_engine_open(path, NULL, &loaded));
+  CHECK_OK(hone_engine_save(loaded, path));
+  hone_engine_free(loaded);
+  hone_free(second);
+  second = read_all(&second_size);
+  CHECK(first_size == second_size && memcmp(first, second, first_size) == 0);
+  hone_free(first);
+  hone_free(second);
+  unlink(path);
+}
+
+/* Whatever is done to the file, opening refuses it before anything of it is used. */
+static void check_refused(const char *what, size_t at) {
+  hone_engine *engine = NULL;
+  hone_status *status = hone_engine_open(path, NULL, &engine);
+  hone_code code = hone_status_code(status);
+  if (code != HONE_CORRUPT && code != HONE_MISMATCH) {
+    fprintf(stderr, "%s at %zu was not refused: %s\n", what, at, hone_status_message(status));
+    CHECK(false);
+  }
+  hone_status_free(status);
+  if (!status) hone_engine_free(engine);
+}
+
+TEST(refuses_every_damage) {
+  hone_engine_free(saved_engine());
+  size_t size;
+  char *good = read_all(&size), *bad = malloc(size);
+  /* A prime step meets every place within the 64-byte rows of headers and tables. */
+  for (size_t at = 0; at < size; at += at < 1024 ? 1 : 97) {
+    memcpy(bad, good, size);
+    bad[at] = (char)(bad[at] ^ (1 << (at % 8)));
+    write_all(bad, size);
+    check_refused("a flipped bit", at);
+  }
+  for (size_t cut = 0; cut < size; cut += cut < 512 ? 7 : 1021) {
+    write_all(good, cut);
+    check_refused("a cut", cut);
+  }
+  for (size_t at = 0; at + 1024 <= size; at += 4096) {
+    if (memcmp(good + at, good + at + 512, 512) == 0) continue;
+    memcpy(bad, good, size);
+    memcpy(bad + at, good + at + 512, 512);
+    memcpy(bad + at + 512, good + at, 512);
+    write_all(bad, size);
+    check_refused("a swap", at);
+  }
+  hone_free(good);
+  free(bad);
+  unlink(path);
+}
+
+/* Another processor: packed again from the raw weights, with the same answers. */
+TEST(packs_again_for_another_processor) {
+  hone_engine_free(saved_engine());
+  hone_model *model = engine_model(engine_net);
+  hone_engine *engine = NULL, *plain = engine_build(model, "passes", "none");
+  hone_cpu_limit(0);
+  hone_status *verdict = hone_engine_check(path, NULL);
+  bool same = hone_status_code(verdict) == HONE_OK; /* this machine is that other one */
+  CHECK(same || hone_status_code(verdict) == HONE_MISMATCH);
+  hone_status_free(verdict);
+  hone_set_logger(NULL, NULL);
+  CHECK_OK(hone_engine_open(path, NULL, &engine));
+  hone_context *a = NULL, *b = NULL;
+  CHECK_OK(hone_context_new(engine, NULL, &a));
+  CHECK_OK(hone_context_new(plain, NULL, &b));
+  picture p = picture_of(1, 16, 16);
+  hone_tensor y = engine_run(a, &p), want = engine_run(b, &p);
+  CHECK(engine_error(&y, &want) < 1e-5);
+  free(p.data);
+  hone_context_free(a);
+  hone_context_free(b);
+  hone_cpu_limit(UINT32_MAX);
+  hone_engine_free(engine);
+  hone_engine_free(plain);
+  hone_model_free(model);
+  unlink(path);
+}
+
+int main(void) {
+  RUN(loads_to_the_same_bits);
+  RUN(writes_the_same_bytes);
+  RUN(refuses_every_damage);
+  RUN(packs_again_for_another_processor);
+  return check_report();
+}
