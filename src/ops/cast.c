@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "ops/cast_text.h"
 #include "ops/ops.h"
 
 enum { BLOCK = 256 };
@@ -16,7 +17,7 @@ static hone_status *cast_infer(hone_infer *infer) {
   infer->out[0] = hone_tensor_type(to, infer->in[0]->shape);
   if (to == HONE_DTYPE_NONE) return hone_infer_fail(infer, "to no type");
   if (from != to && (from_class == HONE_CLASS_COMPLEX ||
-                     (from == HONE_STR) != (to == HONE_STR)))
+                     (from == HONE_STR && hone_dtype_class_of(to) == HONE_CLASS_COMPLEX)))
     return hone_infer_fail(infer, "from %s to %s", hone_dtype_name(from), hone_dtype_name(to));
   return NULL;
 }
@@ -86,6 +87,8 @@ static hone_status *cast_reference(hone_reference *ref) {
       memcpy(y->data, x->data, bytes);
     return NULL;
   }
+  if (x->dtype == HONE_STR) return hone_cast_from_text(x, y);
+  if (y->dtype == HONE_STR) return hone_cast_to_text(x, y, ref->objects);
   bool from_float = hone_dtype_class_of(x->dtype) == HONE_CLASS_FLOAT;
   hone_dtype_class to = hone_dtype_class_of(y->dtype);
   bool reals = (from_float && (to == HONE_CLASS_FLOAT || to == HONE_CLASS_BOOLEAN)) ||

@@ -94,10 +94,16 @@ static hone_status *pointwise_run(hone_reference *ref, const meaning *row);
 #undef POINTWISE
 #undef LOOP
 
+/* Whether strings are compared: only those two ops take them. */
+static bool compares_text(const hone_node *node, hone_dtype dtype) {
+  return dtype == HONE_STR && (node->op == &hone_op_equal || node->op == &hone_op_not_equal);
+}
+
 static hone_status *pointwise_infer(hone_infer *infer, unsigned classes, int result) {
   HONE_TRY(hone_infer_broadcast(infer));
   hone_type *out = &infer->out[0];
-  if (out->dtype && !(classes >> hone_dtype_class_of(out->dtype) & 1))
+  if (out->dtype && !(classes >> hone_dtype_class_of(out->dtype) & 1) &&
+      !compares_text(infer->node, out->dtype))
     return hone_infer_fail(infer, "does not take %s", hone_dtype_name(out->dtype));
   if (result == TRUTH) out->dtype = HONE_BOOL;
   return NULL;
@@ -170,6 +176,24 @@ static void run_row(hone_reference *ref, const meaning *row, const hone_walk *wa
   }
 }
 
+static hone_string text_at(const hone_datum *in, int64_t index) {
+  hone_string text;
+  memcpy(&text, (const char *)in->data + index * (int64_t)sizeof text, sizeof text);
+  return text;
+}
+
+static void compare_text(hone_reference *ref, hone_walk *walk) {
+  bool wanted = ref->node->op == &hone_op_equal;
+  uint8_t *out = ref->out[0]->data;
+  while (hone_walk_next(walk))
+    for (size_t i = 0; i < walk->row; i++) {
+      hone_string x = text_at(ref->in[0], walk->at[0] + (int64_t)i * walk->row_stride[0]);
+      hone_string y = text_at(ref->in[1], walk->at[1] + (int64_t)i * walk->row_stride[1]);
+      bool same = x.size == y.size && (x.size == 0 || memcmp(x.data, y.data, x.size) == 0);
+      *out++ = same == wanted;
+    }
+}
+
 static hone_status *pointwise_run(hone_reference *ref, const meaning *row) {
   double attrs[2] = {0, 0};
   attr_values(ref->node, attrs);
@@ -177,6 +201,7 @@ static hone_status *pointwise_run(hone_reference *ref, const meaning *row) {
   block *blocks = HONE_NEW_ARRAY(ref->scratch, MAX_INPUTS + 1, block);
   HONE_TRY_MEMORY(blocks);
   hone_walk_start(&walk, &ref->out[0]->shape, ref->in, ref->input_count);
+  if (compares_text(ref->node, ref->in[0]->dtype)) return compare_text(ref, &walk), NULL;
   for (size_t to = 0; hone_walk_next(&walk); to += walk.row)
     run_row(ref, row, &walk, to, attrs, blocks, &blocks[MAX_INPUTS]);
   return NULL;
