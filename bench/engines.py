@@ -202,7 +202,7 @@ def installed(name):
 
 def version(name):
     module = sys.modules.get(ENGINES[name][1]) or __import__(ENGINES[name][1])
-    return getattr(module, "__version__", "?")
+    return getattr(module, "__version__", "?").split("-")[0]
 
 
 def open_engine(name, model, threads=None, tuned=False, shapes=None):

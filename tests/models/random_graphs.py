@@ -438,12 +438,99 @@ def branching(g):
         g.values.append(Value(output, FLOAT, x.shape, True))
 
 
+# -- idioms that engines fuse or cancel, whole and with a neighbour that reads their middle --------------
+
+
+def seen_from_outside(g, value):
+    """Sometimes another reader of a value inside an idiom, which a fusion must not lose."""
+    if value and g.chance(0.25):
+        g.node("Abs", value)
+    return value
+
+
+def spelled_gelu(g):
+    if x := g.pick():
+        inner = g.node("Div", x, g.const(np.float32(2 ** 0.5)))
+        gate = inner and g.node("Add", g.node("Erf", inner), g.const(np.float32(1)))
+        if seen_from_outside(g, gate):
+            product = g.node("Mul", *g.one_of([(x, gate), (gate, x)]))
+            g.node("Mul", product, g.const(np.float32(0.5)))
+
+
+def spelled_hard_swish(g):
+    if x := g.pick():
+        gate = g.node("Clip", g.node("Add", x, g.const(np.float32(3))), g.const(np.float32(0)),
+                      g.const(np.float32(6)))
+        g.node("Mul", x, g.node("Div", seen_from_outside(g, gate), g.const(np.float32(6))))
+
+
+def spelled_layer_norm(g):
+    if x := g.pick(least=2):
+        mean = g.node("ReduceMean", x, g.ints(-1), keepdims=1)
+        centred = mean and g.node("Sub", x, mean)
+        square = centred and g.node("Pow", centred, g.const(np.float32(2)))
+        variance = square and g.node("ReduceMean", square, g.ints(-1), keepdims=1)
+        if variance:
+            deviation = g.node("Sqrt", g.node("Add", variance, g.const(np.float32(0.1))))
+            scaled = g.node("Div", seen_from_outside(g, centred), deviation)
+            g.node("Add", g.node("Mul", scaled, g.weight(x.shape[-1])), g.weight(x.shape[-1]))
+
+
+def spelled_attention(g):
+    if (x := g.pick(rank=3)) and x.shape[2] > 1:
+        width = x.shape[2]
+        q, k, v = (g.node("MatMul", x, g.weight(width, width)) for _ in range(3))
+        scores = k and g.node("MatMul", q, g.node("Transpose", k, perm=[0, 2, 1]))
+        if scores:
+            scaled = g.node("Mul", scores, g.const(np.float32(width ** -0.5)))
+            if g.chance(0.5):
+                scaled = g.node("Add", scaled, g.weight(x.shape[1], x.shape[1]))
+            g.node("MatMul", seen_from_outside(g, g.node("Softmax", scaled, axis=-1)), v)
+
+
+def convolution_block(g):
+    """Pad, convolution, batch-norm, activation, residual: each but the convolution by chance."""
+    if x := g.pick(rank=4):
+        c, y = x.shape[1], x
+        kernel = g.one_of([1, 3])
+        if g.chance(0.3):
+            y = g.node("Pad", y, g.ints(0, 0, 1, 1, 0, 0, 1, 1), exact=x.exact)
+        y = y and g.node("Conv", y, g.weight(c, c, kernel, kernel), g.weight(c), pads=[kernel // 2] * 4)
+        if y and g.chance(0.5):
+            positive = g.const(g.random.uniform(0.5, 2, c).astype(np.float32))
+            y = g.node("BatchNormalization", y, g.weight(c), g.weight(c), g.weight(c), positive)
+        y = seen_from_outside(g, y)
+        if y and y.shape == x.shape and g.chance(0.6):
+            y = g.node("Add", *g.one_of([(x, y), (y, x)]))
+        if y and g.chance(0.7):
+            g.node(g.one_of(["Relu", "Sigmoid", "HardSwish"]), y)
+
+
+def siblings(g):
+    """Several products of one tensor, joined or split afterwards."""
+    if x := g.pick(least=2):
+        parts = [g.node("MatMul", x, g.weight(x.shape[-1], size)) for size in (4, 4, 3)]
+        if all(parts):
+            g.node("Concat", *parts, axis=-1)
+
+
+def turned_and_back(g):
+    """Transposes that cancel around pointwise work."""
+    if x := g.pick(rank=4):
+        y = g.node("Transpose", x, perm=[0, 2, 3, 1], exact=x.exact)
+        if y and (y := g.node("Add", y, g.weight(y.shape[-1]))):
+            y = g.node(g.one_of(["Relu", "Tanh"]), seen_from_outside(g, y))
+            g.node("Transpose", y, perm=[0, 3, 1, 2])
+
+
 GROWERS = [unary, unary, unary_of_any_number, binary, binary, division, power, variadic, guarded_unary,
            exponential, rounding, compare_and_choose, logic, triangle, leaky, clip, matrices,
            products_of_values, convolution, convolution, convolution_of_lines, transposed_convolution,
            pooling, normalisation, softmax, reduction, transpose, reshape, rank_change, slicing,
            split_and_join, gathering, padding, expanding, resizing, selecting, casting, integers,
-           shape_arithmetic, cumulative, quantised, branching]
+           shape_arithmetic, cumulative, quantised, branching, spelled_gelu, spelled_hard_swish,
+           spelled_layer_norm, spelled_attention, convolution_block, convolution_block, siblings,
+           turned_and_back]
 INPUT_TYPES = [FLOAT, FLOAT, FLOAT, DOUBLE, INT, INT32, BOOL]
 
 
