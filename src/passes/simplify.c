@@ -8,7 +8,8 @@
 enum { MOST_ROUNDS = 8 };
 
 static const hone_simplify_rule *const tables[] = {hone_view_rules, hone_algebra_rules,
-                                                   hone_window_rules};
+                                                   hone_window_rules, hone_late_rules};
+enum { ALL = sizeof tables / sizeof *tables, EARLY = ALL - 1 };
 
 static hone_status *apply(const hone_simplify_rule *rule, hone_node *node,
                           hone_pass_context *context, bool *fired) {
@@ -20,8 +21,9 @@ static hone_status *apply(const hone_simplify_rule *rule, hone_node *node,
   return to == node->outputs[0] ? NULL : hone_substitute(node, 0, to);
 }
 
-static hone_status *simplify_node(hone_node *node, hone_pass_context *context, bool *fired) {
-  for (size_t t = 0; t < sizeof tables / sizeof *tables; t++) {
+static hone_status *simplify_node(hone_node *node, hone_pass_context *context, int count,
+                                  bool *fired) {
+  for (int t = 0; t < count; t++) {
     for (const hone_simplify_rule *rule = tables[t]; rule->name; rule++) {
       bool here = false;
       if (rule->op && rule->op != node->op) continue;
@@ -34,20 +36,31 @@ static hone_status *simplify_node(hone_node *node, hone_pass_context *context, b
   return NULL;
 }
 
-static hone_status *simplify_graph(hone_graph *graph, hone_pass_context *context) {
+static hone_status *simplify_graph(hone_graph *graph, hone_pass_context *context, int count) {
   bool fired = true;
   for (int round = 0; fired && round < MOST_ROUNDS; round++) {
     fired = false;
     for (hone_node *node = graph->first, *next; node; node = next) {
       next = node->next;
-      HONE_TRY(simplify_node(node, context, &fired));
+      HONE_TRY(simplify_node(node, context, count, &fired));
     }
   }
   return NULL;
 }
 
-static hone_status *run(hone_graph *graph, hone_pass_context *context) {
-  return hone_each_graph(graph, context, simplify_graph);
+static hone_status *run_early(hone_graph *graph, hone_pass_context *context) {
+  return simplify_graph(graph, context, EARLY);
+}
+static hone_status *run_all(hone_graph *graph, hone_pass_context *context) {
+  return simplify_graph(graph, context, ALL);
 }
 
-const hone_pass hone_pass_simplify = {"simplify", run};
+static hone_status *simplify(hone_graph *graph, hone_pass_context *context) {
+  return hone_each_graph(graph, context, run_early);
+}
+static hone_status *settle(hone_graph *graph, hone_pass_context *context) {
+  return hone_each_graph(graph, context, run_all);
+}
+
+const hone_pass hone_pass_simplify = {"simplify", simplify};
+const hone_pass hone_pass_settle = {"settle", settle};

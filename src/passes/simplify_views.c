@@ -229,7 +229,6 @@ const hone_simplify_rule hone_view_rules[] = {
     {"merge casts", &hone_op_cast, merge_casts},
     {"drop transpose", &hone_op_transpose, drop_transpose},
     {"merge transposes", &hone_op_transpose, merge_transposes},
-    {"transpose to view", &hone_op_transpose, transpose_to_view},
     {"unwrap product", NULL, unwrap_product},
     {"view to reshape", NULL, view_to_reshape},
     {"merge views", NULL, merge_views},
@@ -237,3 +236,7 @@ const hone_simplify_rule hone_view_rules[] = {
     {"drop concat of one", &hone_op_concat, drop_concat},
     {"drop whole slice", &hone_op_slice, drop_slice},
     {0}};
+
+/* Before transposes have met their inverses this would hide them. */
+const hone_simplify_rule hone_late_rules[] = {
+    {"transpose to view", &hone_op_transpose, transpose_to_view}, {0}};

@@ -3,7 +3,7 @@
 
 static const hone_pass *const passes[] = {
     &hone_pass_propagate, &hone_pass_simplify,    &hone_pass_merge_equal, &hone_pass_layout,
-    &hone_pass_propagate, &hone_pass_simplify,    &hone_pass_fold_affine, &hone_pass_dead_code,
+    &hone_pass_propagate, &hone_pass_settle,    &hone_pass_fold_affine, &hone_pass_dead_code,
     NULL};
 
 /* The importer's spelling of a channels-first conv: in, op, out. */

@@ -3,7 +3,7 @@
 
 static const hone_pass *const passes[] = {&hone_pass_propagate, &hone_pass_simplify,
                                           &hone_pass_merge_equal, &hone_pass_propagate,
-                                          &hone_pass_simplify, &hone_pass_dead_code, NULL};
+                                          &hone_pass_settle, &hone_pass_dead_code, NULL};
 
 /* The body makes y; `nodes` are left, `op` among them (NULL: any). */
 typedef struct row {
