@@ -39,7 +39,6 @@ typedef struct hone_prepared {
   int variant;
   hone_pack packs[HONE_MAX_PACKS];
   int pack_count;
-  int saved_count;       /* packs that came from an engine file; 0: made here */
   void *state;           /* what else prepare made, from the arena it was given */
 } hone_prepared;
 

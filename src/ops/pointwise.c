@@ -8,26 +8,16 @@
 
 #include "ops/broadcast.h"
 #include "ops/ops.h"
+#include "ops/pointwise.h"
 
-enum { BLOCK = 256, MAX_INPUTS = 3 };
+enum { BLOCK = HONE_BLOCK, MAX_INPUTS = 3 };
 enum { F = 1u << HONE_CLASS_FLOAT, S = 1u << HONE_CLASS_SIGNED, U = 1u << HONE_CLASS_UNSIGNED,
        B = 1u << HONE_CLASS_BOOLEAN };
 enum { SAME = 0, TRUTH = 1 };
 
-/* A block of one input or output. */
-typedef union block {
-  double real[BLOCK];
-  int64_t integer[BLOCK];
-  uint64_t natural[BLOCK];
-} block;
-
-typedef void block_loop(size_t count, const block *x, const block *y, const block *z,
-                        const double *attrs, block *out);
-
-typedef struct meaning {
-  unsigned classes;
-  block_loop *real, *integer, *natural;
-} meaning;
+typedef hone_block block;
+typedef hone_block_loop block_loop;
+typedef hone_pointwise_meaning meaning;
 
 /* What the expressions call. */
 static double sigmoid(double x) { return 1 / (1 + exp(-x)); }
@@ -83,9 +73,10 @@ static hone_status *pointwise_run(hone_reference *ref, const meaning *row);
   static hone_status *name_##_infer(hone_infer *infer) {                                           \
     return pointwise_infer(infer, classes_, result_);                                           \
   }                                                                                                \
+  static const meaning name_##_meaning = {classes_, name_##_real, name_##_signed,                  \
+                                          name_##_unsigned};                                       \
   static hone_status *name_##_run(hone_reference *ref) {                                           \
-    static const meaning row = {classes_, name_##_real, name_##_signed, name_##_unsigned};             \
-    return pointwise_run(ref, &row);                                                               \
+    return pointwise_run(ref, &name_##_meaning);                                                   \
   }                                                                                                \
   const hone_op hone_op_##name_ = {.name = #name_, .inputs = inputs_, .outputs = "out",            \
                                    .attrs = {attrs_}, .facts = HONE_POINTWISE | (facts_),          \
@@ -109,8 +100,23 @@ static hone_status *pointwise_infer(hone_infer *infer, unsigned classes, int res
   return NULL;
 }
 
-/* The attributes as numbers: a choice is its place in the list. */
-static void attr_values(const hone_node *node, double *out) {
+const hone_pointwise_meaning *hone_pointwise_meaning_of(const hone_op *op) {
+  static const struct {
+    const hone_op *op;
+    const meaning *meaning;
+  } rows[] = {
+#define POINTWISE(name, inputs, classes, facts, result, attributes, real, integer, natural)        \
+  {&hone_op_##name, &name##_meaning},
+#include "ops/pointwise.def"
+#undef POINTWISE
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    if (rows[i].op == op) return rows[i].meaning;
+  return NULL;
+}
+
+void hone_pointwise_attrs(const hone_node *node, double *out) {
+  out[0] = out[1] = 0;
   for (int i = 0; i < 2 && node->op->attrs[i].name; i++) {
     const hone_attr_def *def = &node->op->attrs[i];
     const hone_attr *attr = &node->attrs[i];
@@ -195,8 +201,8 @@ static void compare_text(hone_reference *ref, hone_walk *walk) {
 }
 
 static hone_status *pointwise_run(hone_reference *ref, const meaning *row) {
-  double attrs[2] = {0, 0};
-  attr_values(ref->node, attrs);
+  double attrs[2];
+  hone_pointwise_attrs(ref->node, attrs);
   hone_walk walk;
   block *blocks = HONE_NEW_ARRAY(ref->scratch, MAX_INPUTS + 1, block);
   HONE_TRY_MEMORY(blocks);

@@ -1,42 +1,409 @@
-/* Reading a group's body. Room: backend/cpu. */
+/* Making stages of a body, at build. Room: backend/cpu. */
 #include "backend/cpu/body.h"
 
+#include <math.h>
 #include <string.h>
 
-const hone_node *hone_body_core(const hone_graph *body) {
-  const hone_node *core = NULL;
-  for (const hone_node *n = body->first; n; n = n->next) {
-    if (n->op->facts & (HONE_POINTWISE | HONE_VIEW)) continue;
-    if (core) return NULL;
-    core = n;
+static bool is_pointwise(const hone_node *node) { return node->op->facts & HONE_POINTWISE; }
+static bool is_view(const hone_node *node) { return node->op->facts & HONE_VIEW; }
+
+const hone_value *hone_body_root(const hone_value *value) {
+  while (value->producer && is_view(value->producer)) value = value->producer->inputs[0].value;
+  return value;
+}
+
+const hone_node *hone_body_core(const hone_graph *graph) {
+  const hone_node *found = NULL;
+  for (const hone_node *n = graph->first; n; n = n->next) {
+    if (is_pointwise(n) || is_view(n)) continue;
+    if (n->op->facts & HONE_HEAVY) return n;
+    if (!found) found = n;
   }
-  return core;
+  return found;
 }
 
-int hone_body_input(const hone_graph *body, const hone_value *value) {
-  for (int i = 0; value && i < body->input_count; i++)
-    if (body->inputs[i] == value) return i;
-  return -1;
-}
-
-float *hone_body_floats(const hone_value *constant, hone_arena *arena, size_t *count) {
-  if (!hone_shape_count(&constant->type.shape, count)) return NULL;
-  float *floats = hone_arena_array(arena, *count + 1, sizeof *floats);
-  if (!floats) return NULL;
-  if (constant->type.dtype == HONE_F32) {
-    memcpy(floats, constant->constant, *count * sizeof *floats);
-    return floats;
+/* No output is somebody else's memory, and no two are the same. */
+static bool accepts_outputs(const hone_graph *graph) {
+  for (int i = 0; i < graph->output_count; i++) {
+    const hone_value *root = hone_body_root(graph->outputs[i].value);
+    if (!root->producer) return false;
+    for (int k = 0; k < i; k++)
+      if (hone_body_root(graph->outputs[k].value) == root) return false;
   }
-  for (size_t i = 0; i < *count; i++)
-    floats[i] = (float)hone_load_real(constant->type.dtype, constant->constant, i);
-  return floats;
+  return graph->output_count > 0;
 }
 
-bool hone_body_all(const hone_graph *body, hone_dtype dtype) {
-  for (int i = 0; i < body->input_count; i++)
-    if (body->inputs[i]->type.dtype != dtype) return false;
-  for (const hone_node *n = body->first; n; n = n->next)
-    for (int i = 0; i < n->output_count; i++)
-      if (n->outputs[i] && n->outputs[i]->type.dtype != dtype) return false;
+static bool accepts_node(const hone_node *node) {
+  if (is_pointwise(node)) return hone_formula_accepts(node);
+  if (is_view(node)) return true;
+  return !(node->op->facts & HONE_DATA_SHAPED) && node->input_count <= HONE_NODE_INPUTS &&
+         node->output_count <= HONE_NODE_OUTPUTS && hone_cpu_kernel_next(node, NULL);
+}
+
+bool hone_body_accepts(const hone_graph *graph) {
+  bool computes = false;
+  for (const hone_node *n = graph->first; n; n = n->next) {
+    if (!accepts_node(n)) return false;
+    if (!is_view(n)) computes = true;
+  }
+  return computes && accepts_outputs(graph);
+}
+
+/* ---- Stages --------------------------------------------------------------------------------- */
+
+typedef struct maker {
+  hone_body *body;
+  hone_arena *arena;
+  int *stage_of;               /* by value id: 1 + the stage that makes it; 0: there at the start */
+  const hone_node **nodes;     /* of formulas: all pointwise nodes by stage, in order */
+  int *node_stage;
+  int node_count;
+} maker;
+
+static hone_status *too_long(void) {
+  return hone_error(HONE_UNSUPPORTED, "the group takes too many stages");
+}
+
+/* The first stage at which all inputs of the node are there. A pointwise node may stand in the stage
+ * that makes its input, where both are of one shape. */
+static int ready_at(const maker *m, const hone_node *node, bool pointwise) {
+  int ready = 0;
+  for (int i = 0; i < node->input_count; i++) {
+    const hone_value *in = node->inputs[i].value;
+    if (!in) continue;
+    const hone_value *root = hone_body_root(in);
+    int stage = m->stage_of[root->id];
+    if (stage == 0) continue;
+    const hone_body_stage *made = &m->body->stages[stage - 1];
+    bool joins = pointwise && !made->node && root == in &&
+                 hone_shape_equal(&in->type.shape, &node->outputs[0]->type.shape);
+    if (stage - joins > ready) ready = stage - joins;
+  }
+  return ready;
+}
+
+static hone_status *add_stage(maker *m, int *out) {
+  if (m->body->stage_count == HONE_BODY_STAGES) return too_long();
+  *out = m->body->stage_count++;
+  m->body->stages[*out] = (hone_body_stage){0};
+  return NULL;
+}
+
+static hone_status *add_pointwise(maker *m, const hone_node *node) {
+  hone_body *body = m->body;
+  int stage = ready_at(m, node, true);
+  const hone_shape *shape = &node->outputs[0]->type.shape;
+  while (stage < body->stage_count &&
+         (body->stages[stage].node ||
+          !hone_shape_equal(&body->stages[stage].result->type.shape, shape)))
+    stage++;
+  if (stage == body->stage_count) {
+    HONE_TRY(add_stage(m, &stage));
+    body->stages[stage].result = node->outputs[0];
+  }
+  m->stage_of[node->outputs[0]->id] = stage + 1;
+  m->nodes[m->node_count] = node;
+  m->node_stage[m->node_count++] = stage;
+  return NULL;
+}
+
+static hone_status *add_kernel(maker *m, const hone_node *node, const hone_cpu_kernel *kernel) {
+  int stage;
+  HONE_TRY(add_stage(m, &stage));
+  hone_body_stage *s = &m->body->stages[stage];
+  s->node = node;
+  s->kernel = kernel ? kernel : hone_cpu_kernel_next(node, NULL);
+  s->result = node->outputs[0];
+  for (int i = 0; i < node->output_count; i++)
+    if (node->outputs[i]) m->stage_of[node->outputs[i]->id] = stage + 1;
+  return s->kernel ? NULL : hone_error(HONE_NOT_FOUND, "no kernel computes %s", node->op->name);
+}
+
+/* ---- Tails ---------------------------------------------------------------------------------- */
+
+static bool scalar_of(const hone_value *value, double *out) {
+  if (!value || !value->constant || value->type.dtype != HONE_F32 ||
+      value->constant_size != sizeof(float))
+    return false;
+  *out = hone_load_real(HONE_F32, value->constant, 0);
   return true;
+}
+
+static bool clamp_of(const hone_node *node, hone_activation *out) {
+  double low = -INFINITY, high = INFINITY;
+  const hone_value *least = hone_node_in(node, 1), *most = hone_node_in(node, 2);
+  if ((least && !scalar_of(least, &low)) || (most && !scalar_of(most, &high))) return false;
+  *out = (hone_activation){HONE_ACTIVATION_CLAMP, (float)low, (float)high};
+  return true;
+}
+
+/* The activation that a node is, if finish.h has it. */
+static bool activation_of(const hone_node *node, hone_activation *out) {
+  const hone_op *op = node->op;
+  if (op == &hone_op_clip) return clamp_of(node, out);
+  static const struct {
+    const hone_op *op;
+    hone_activation_kind kind;
+    const char *a, *b;
+  } rows[] = {
+      {&hone_op_leaky_relu, HONE_ACTIVATION_LEAKY_RELU, "alpha", NULL},
+      {&hone_op_elu, HONE_ACTIVATION_ELU, "alpha", NULL},
+      {&hone_op_sigmoid, HONE_ACTIVATION_SIGMOID, NULL, NULL},
+      {&hone_op_tanh, HONE_ACTIVATION_TANH, NULL, NULL},
+      {&hone_op_swish, HONE_ACTIVATION_SILU, "alpha", NULL},
+      {&hone_op_silu, HONE_ACTIVATION_SILU, NULL, NULL},
+      {&hone_op_hard_sigmoid, HONE_ACTIVATION_HARD_SIGMOID, "alpha", "beta"},
+      {&hone_op_hard_swish, HONE_ACTIVATION_HARD_SWISH, NULL, NULL},
+      {&hone_op_gelu, HONE_ACTIVATION_GELU_ERF, NULL, NULL},
+      {&hone_op_relu, HONE_ACTIVATION_CLAMP, NULL, NULL},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    if (rows[i].op != op) continue;
+    *out = (hone_activation){rows[i].kind, 1, 0};
+    if (rows[i].a) out->a = (float)hone_node_real(node, rows[i].a);
+    if (rows[i].b) out->b = (float)hone_node_real(node, rows[i].b);
+    if (op == &hone_op_relu) *out = (hone_activation){HONE_ACTIVATION_CLAMP, 0, INFINITY};
+    if (op == &hone_op_gelu && strcmp(hone_node_text(node, "approximate"), "tanh") == 0)
+      out->kind = HONE_ACTIVATION_GELU_TANH;
+    return true;
+  }
+  return false;
+}
+
+/* One number for each element of the last axis of `of`, and nothing else. */
+static bool is_row(const hone_value *value, const hone_shape *of) {
+  size_t count;
+  const hone_shape *shape = &value->type.shape;
+  return value->constant && value->type.dtype == HONE_F32 && of->rank > 0 && shape->rank > 0 &&
+         shape->rank <= of->rank && hone_shape_count(shape, &count) &&
+         shape->dim[shape->rank - 1] == of->dim[of->rank - 1] &&
+         count == (size_t)shape->dim[shape->rank - 1];
+}
+
+/* The formula's node that alone reads `value`; NULL if there is none. */
+static const hone_node *only_user(const maker *m, const hone_value *value, int stage) {
+  if (!hone_value_has_one_use(value) || !value->uses->user) return NULL;
+  const hone_node *user = value->uses->user;
+  for (int i = 0; i < m->node_count; i++)
+    if (m->nodes[i] == user) return m->node_stage[i] == stage ? user : NULL;
+  return NULL;
+}
+
+/* Takes one node of the tail into the registers of the kernel, if it can be. */
+static bool absorb(maker *m, hone_body_stage *s, const hone_node *node) {
+  const hone_shape *shape = &s->result->type.shape;
+  if (node->outputs[0]->type.dtype != HONE_F32 ||
+      !hone_shape_equal(shape, &node->outputs[0]->type.shape) ||
+      s->activation.kind != HONE_ACTIVATION_NONE)
+    return false;
+  if (node->op == &hone_op_add) {
+    const hone_value *other = node->inputs[node->inputs[0].value == s->result].value;
+    bool has_bias = s->bias || hone_node_in(s->node, 2);
+    if (is_row(other, shape) && !has_bias && !s->residual) {
+      s->bias = other;
+      return true;
+    }
+    int made = m->stage_of[hone_body_root(other)->id];
+    if (other->constant || s->residual || other->type.dtype != HONE_F32 ||
+        made > (int)(s - m->body->stages) || !hone_shape_equal(shape, &other->type.shape))
+      return false;
+    s->residual = other;
+    return true;
+  }
+  return activation_of(node, &s->activation);
+}
+
+static void drop_node(maker *m, const hone_node *node) {
+  int to = 0;
+  for (int i = 0; i < m->node_count; i++) {
+    if (m->nodes[i] == node) continue;
+    m->nodes[to] = m->nodes[i];
+    m->node_stage[to++] = m->node_stage[i];
+  }
+  m->node_count = to;
+}
+
+/* The nodes of a formula stage, in their order. */
+static int nodes_of(const maker *m, int stage, const hone_node **out) {
+  int count = 0;
+  for (int i = 0; i < m->node_count; i++)
+    if (m->node_stage[i] == stage) out[count++] = m->nodes[i];
+  return count;
+}
+
+/* The values that a formula has to write: read by another stage, or outputs of the body. */
+static hone_status *results_of(const hone_node *const *nodes, int count, const hone_value **out,
+                               int *result_count) {
+  *result_count = 0;
+  for (int i = 0; i < count; i++) {
+    const hone_value *value = nodes[i]->outputs[0];
+    bool outside = false;
+    for (const hone_use *use = value->uses; use; use = use->next) {
+      bool inside = false;
+      for (int k = 0; use->user && k < count; k++) inside |= nodes[k] == use->user;
+      outside |= !inside;
+    }
+    if (!outside) continue;
+    if (*result_count == HONE_FORMULA_RESULTS) return too_long();
+    out[(*result_count)++] = value;
+  }
+  return NULL;
+}
+
+static hone_status *make_formula(maker *m, int stage, hone_formula **out) {
+  const hone_node **nodes = HONE_NEW_ARRAY(m->arena, m->node_count + 1, const hone_node *);
+  const hone_value *results[HONE_FORMULA_RESULTS];
+  int result_count;
+  HONE_TRY_MEMORY(nodes);
+  int count = nodes_of(m, stage, nodes);
+  *out = NULL;
+  if (count == 0) return NULL;
+  HONE_TRY(results_of(nodes, count, results, &result_count));
+  if (result_count == 0) return NULL;
+  return hone_formula_make(nodes, count, results, result_count, m->arena, out);
+}
+
+/* Whether the formula can run on the kernel's tiles; then `own` is the tile's stream. */
+static bool runs_on_tiles(const hone_body_stage *s, const hone_formula *f, int *own) {
+  const hone_shape *shape = &s->result->type.shape;
+  if (f->result_count != 1 || f->results[0]->type.dtype != HONE_F32 || shape->rank < 1 ||
+      !hone_shape_equal(shape, &f->results[0]->type.shape))
+    return false;
+  for (int i = 0; i < f->stream_count; i++) {
+    if (f->streams[i] != s->result) continue;
+    *own = i;
+    /* All its uses are in the formula, or somebody else needs it in memory. */
+    for (const hone_use *use = s->result->uses; use; use = use->next)
+      if (!use->user || !is_pointwise(use->user)) return false;
+    return s->node->input_count + f->stream_count <= HONE_NODE_INPUTS - 2;
+  }
+  return false;
+}
+
+/* Moves the tail of a finishing kernel out of the formula stage that follows it. */
+static hone_status *make_tail(maker *m, int stage) {
+  hone_body_stage *s = &m->body->stages[stage];
+  if (stage + 1 >= m->body->stage_count || m->body->stages[stage + 1].node) return NULL;
+  for (const hone_node *user; (user = only_user(m, s->result, stage + 1)) && absorb(m, s, user);) {
+    drop_node(m, user);
+    m->stage_of[user->outputs[0]->id] = stage + 1;
+    s->result = user->outputs[0];
+  }
+  hone_formula *formula;
+  HONE_TRY(make_formula(m, stage + 1, &formula));
+  if (!formula || !runs_on_tiles(s, formula, &s->own)) return NULL;
+  for (int i = 0; i < formula->stream_count; i++) /* made by nobody later than this stage */
+    if (i != s->own && m->stage_of[hone_body_root(formula->streams[i])->id] > stage) return NULL;
+  for (const hone_use *use = s->result->uses; use; use = use->next)
+    for (int i = 0; i < m->node_count; i++)
+      if (m->nodes[i] == use->user && m->node_stage[i] != stage + 1) return NULL;
+  s->formula = formula;
+  for (int i = m->node_count - 1; i >= 0; i--)
+    if (m->node_stage[i] == stage + 1) drop_node(m, m->nodes[i]);
+  s->result = formula->results[0];
+  m->stage_of[s->result->id] = stage + 1;
+  return NULL;
+}
+
+/* ---- What is packed ------------------------------------------------------------------------- */
+
+static hone_status *need_constant(maker *m, const hone_value *value) {
+  hone_body *body = m->body;
+  if (!value) return NULL;
+  value = hone_body_root(value);
+  if (!value->constant) return NULL;
+  for (int i = 0; i < body->constant_count; i++)
+    if (body->constants[i].value == value) return NULL;
+  body->constants[body->constant_count++] = (hone_body_constant){value, body->pack_size};
+  size_t room;
+  if (!hone_add(value->constant_size, 127, &room) ||
+      !hone_add(body->pack_size, room & ~(size_t)63, &body->pack_size))
+    return hone_error(HONE_LIMIT, "a group's constants are too large");
+  return NULL;
+}
+
+static hone_status *need_pack(maker *m, hone_body_stage *s) {
+  const hone_node_functions *f = s->kernel->functions;
+  if (!f->pack_size) return NULL;
+  size_t size = f->pack_size(s->kernel, s->node);
+  s->pack_at = m->body->pack_size;
+  if (size == 0 || size > SIZE_MAX / 2 ||
+      !hone_add(s->pack_at, hone_align_up(size, 64), &m->body->pack_size))
+    return hone_error(HONE_LIMIT, "the weights of '%s' are too large", hone_node_label(s->node));
+  return NULL;
+}
+
+static hone_status *lay_out_pack(maker *m) {
+  hone_body *body = m->body;
+  body->constants = HONE_NEW_ARRAY(m->arena, body->graph->constant_count + 1, hone_body_constant);
+  HONE_TRY_MEMORY(body->constants);
+  for (int i = 0; i < body->stage_count; i++) {
+    hone_body_stage *s = &body->stages[i];
+    for (int k = 0; s->node && k < s->node->input_count; k++) {
+      uint32_t bit = k < 32 ? 1u << k : 0;
+      if (s->kernel->functions->packed_inputs & bit) continue;
+      HONE_TRY(need_constant(m, s->node->inputs[k].value));
+    }
+    HONE_TRY(need_constant(m, s->bias));
+    for (int k = 0; s->formula && k < s->formula->stream_count; k++)
+      HONE_TRY(need_constant(m, s->formula->streams[k]));
+    if (s->node) HONE_TRY(need_pack(m, s));
+  }
+  return NULL;
+}
+
+hone_status *hone_body_pack(const hone_body *body, void *to) {
+  memset(to, 0, body->pack_size);
+  for (int i = 0; i < body->constant_count; i++) {
+    const hone_value *value = body->constants[i].value;
+    memcpy((char *)to + body->constants[i].at, value->constant, value->constant_size);
+  }
+  for (int i = 0; i < body->stage_count; i++) {
+    const hone_body_stage *s = &body->stages[i];
+    if (s->node && s->kernel->functions->pack_size)
+      HONE_TRY(s->kernel->functions->pack(s->kernel, s->node, (char *)to + s->pack_at));
+  }
+  return NULL;
+}
+
+/* ---- All of it ------------------------------------------------------------------------------ */
+
+/* Forgets formula stages that their kernels have taken in. */
+static void drop_empty(hone_body *body) {
+  int to = 0;
+  for (int i = 0; i < body->stage_count; i++)
+    if (body->stages[i].node || body->stages[i].formula) body->stages[to++] = body->stages[i];
+  body->stage_count = to;
+}
+
+static hone_status *make_stages(maker *m, const hone_cpu_kernel *kernel) {
+  const hone_graph *graph = m->body->graph;
+  const hone_node *core = hone_body_core(graph);
+  for (const hone_node *n = graph->first; n; n = n->next) {
+    if (is_view(n)) continue;
+    if (is_pointwise(n)) HONE_TRY(add_pointwise(m, n));
+    else HONE_TRY(add_kernel(m, n, n == core ? kernel : NULL));
+  }
+  for (int i = 0; i < m->body->stage_count; i++) {
+    hone_body_stage *s = &m->body->stages[i];
+    if (s->node && s->kernel->functions->finishes) HONE_TRY(make_tail(m, i));
+    if (!s->node) HONE_TRY(make_formula(m, i, &s->formula));
+  }
+  drop_empty(m->body);
+  return lay_out_pack(m);
+}
+
+hone_status *hone_body_make(const hone_graph *graph, const hone_cpu_kernel *kernel,
+                            hone_arena *arena, hone_body **out) {
+  size_t values = (size_t)graph->next_id + 1, nodes = 1;
+  for (const hone_node *n = graph->first; n; n = n->next) nodes++;
+  maker m = {.body = HONE_NEW(arena, hone_body), .arena = arena};
+  m.stage_of = HONE_NEW_ARRAY(arena, values, int);
+  m.nodes = HONE_NEW_ARRAY(arena, nodes, const hone_node *);
+  m.node_stage = HONE_NEW_ARRAY(arena, nodes, int);
+  if (!m.body || !m.stage_of || !m.nodes || !m.node_stage) return hone_error_memory();
+  m.body->graph = graph;
+  HONE_TRY(make_stages(&m, kernel));
+  *out = m.body;
+  return NULL;
 }

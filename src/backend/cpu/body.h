@@ -1,22 +1,58 @@
-/* Reading a group's body: the op that makes it, and what follows it. Room: backend/cpu. */
+/* A group's body as stages: formulas of pointwise nodes, and kernels of single nodes.
+ * Room: backend/cpu.
+ *
+ * Between stages values lie in scratch; what a body's outputs are lies in place. The pointwise tail
+ * of a kernel that finishes its results (matrix multiplication, convolution) becomes its bias,
+ * residual, activation and tile program, and no stage of its own.
+ */
 #ifndef HONE_BACKEND_CPU_BODY_H
 #define HONE_BACKEND_CPU_BODY_H
 
-#include "backend/backend.h"
-#include "backend/cpu/finish.h"
+#include "backend/cpu/formula.h"
+#include "backend/cpu/node_kernel.h"
 
-/* The only node of the body that is neither pointwise nor a view; NULL when there is none, or more
- * than one. */
-const hone_node *hone_body_core(const hone_graph *body);
-/* Whether the value is a constant of the body. */
-static inline bool hone_body_constant(const hone_value *value) {
-  return value && value->constant;
-}
-/* Which input of the body the value is; -1 if none. */
-int hone_body_input(const hone_graph *body, const hone_value *value);
-/* A constant's elements as floats, copied to `arena`; NULL without memory. */
-float *hone_body_floats(const hone_value *constant, hone_arena *arena, size_t *count);
-/* Whether all tensors of the body, inputs, constants and results, have this type. */
-bool hone_body_all(const hone_graph *body, hone_dtype dtype);
+#define HONE_BODY_STAGES 8
+
+typedef struct hone_body_stage {
+  const hone_node *node;         /* of a kernel; NULL for a formula */
+  const hone_cpu_kernel *kernel;
+  hone_formula *formula;         /* a formula's own, or a kernel's tile program; or NULL */
+  int own;                       /* the tile program's stream that is the tile */
+  /* A kernel's finish, as far as registers do it. */
+  const hone_value *bias, *residual;
+  hone_activation activation;
+  const hone_value *result;      /* what the stage writes as output 0 after its tail */
+  size_t pack_at;                /* of the kernel's pack in the body's */
+} hone_body_stage;
+
+/* A constant that kernels read at run, and where it lies in the body's pack. */
+typedef struct hone_body_constant {
+  const hone_value *value;
+  size_t at;
+} hone_body_constant;
+
+typedef struct hone_body {
+  const hone_graph *graph;
+  hone_body_stage stages[HONE_BODY_STAGES];
+  int stage_count;
+  hone_body_constant *constants;
+  int constant_count;
+  size_t pack_size;
+} hone_body;
+
+/* The node that a body's candidates differ in: its heavy one, else the first that is neither
+ * pointwise nor a view; NULL when there is none. */
+const hone_node *hone_body_core(const hone_graph *graph);
+/* Whether stages can be made of the body at all. */
+bool hone_body_accepts(const hone_graph *graph);
+/* Makes the stages, the core on `kernel`, every other node on its first row. */
+hone_status *hone_body_make(const hone_graph *graph, const hone_cpu_kernel *kernel,
+                            hone_arena *arena, hone_body **out);
+/* Fills the pack, pack_size bytes. */
+hone_status *hone_body_pack(const hone_body *body, void *to);
+hone_status *hone_body_plan(const hone_body *body, const void *pack, const hone_group_view *view,
+                            hone_arena *arena, hone_step *out);
+/* The value whose memory this is: itself, or what it is a view of. */
+const hone_value *hone_body_root(const hone_value *value);
 
 #endif

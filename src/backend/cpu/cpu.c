@@ -1,90 +1,116 @@
-/* The CPU backend: its table of kernels behind the backend contract. Room: backend/cpu. */
+/* The CPU backend: candidates, packing, planning. Room: backend/cpu. */
 #include <string.h>
 
-#include "backend/cpu/isa.h"
-#include "backend/cpu/rows.h"
+#include "backend/cpu/body.h"
 
-static const hone_cpu_row rows[] = {
-#define CPU_ROW(name, isa, family, number) {#name, isa, &hone_cpu_##family, number},
-#include "backend/cpu/kernels.def"
-#undef CPU_ROW
-};
-#define ROW_COUNT (sizeof rows / sizeof *rows)
+/* The candidate of a body without a core. */
+#define FORMULA_NAME "formula"
 
-/* Rows of a lower instruction set stand behind those of a higher one and only run where that is
- * missing or does not accept: one set is offered, the best that accepts. */
-static size_t candidates(const hone_graph *body, hone_candidate *out, size_t room) {
-  size_t count = 0;
-  uint32_t isa = 0;
-  for (size_t i = 0; i < ROW_COUNT; i++) {
-    const hone_cpu_row *row = &rows[i];
-    if (count && row->isa != isa) continue;
-    if (!hone_isa_runs(row->isa) || !row->family->accepts(row, body)) continue;
-    if (!count) isa = row->isa;
-    if (count < room) out[count] = (hone_candidate){.name = row->name};
-    count++;
+const hone_cpu_kernel *hone_cpu_kernel_next(const hone_node *node, const hone_cpu_kernel *after) {
+  size_t i = after ? (size_t)(after - hone_cpu_kernels) + 1 : 0;
+  for (; i < hone_cpu_kernel_count; i++) {
+    const hone_cpu_kernel *k = &hone_cpu_kernels[i];
+    if (k->op != node->op || !hone_isa_runs(k->isa)) continue;
+    if (k->functions->accepts(k, node)) return k;
   }
+  return NULL;
+}
+
+static bool has_algorithm(const hone_cpu_kernel *const *rows, size_t count, const char *name) {
+  for (size_t i = 0; i < count; i++)
+    if (strcmp(rows[i]->algorithm, name) == 0) return true;
+  return false;
+}
+
+static void put_in_order(hone_candidate *candidates, size_t count, hone_candidate one) {
+  size_t at = count;
+  for (; at > 0 && candidates[at - 1].estimate > one.estimate; at--)
+    candidates[at] = candidates[at - 1];
+  candidates[at] = one;
+}
+
+#define MOST_ROWS 16
+
+/* Rows come with the widest instruction set first, so the first of an algorithm is its best. */
+static size_t candidates(const hone_graph *body, hone_candidate *out, size_t room) {
+  if (!hone_body_accepts(body)) return 0;
+  const hone_node *core = hone_body_core(body);
+  if (!core) {
+    if (room) out[0] = (hone_candidate){FORMULA_NAME, 0, 0};
+    return 1;
+  }
+  const hone_cpu_kernel *rows[MOST_ROWS], *k = NULL;
+  hone_candidate all[MOST_ROWS];
+  size_t count = 0;
+  while (count < MOST_ROWS && (k = hone_cpu_kernel_next(core, k))) {
+    if (has_algorithm(rows, count, k->algorithm)) continue;
+    double estimate = k->functions->estimate ? k->functions->estimate(k, core) : (double)count;
+    rows[count] = k;
+    put_in_order(all, count++, (hone_candidate){k->name, 0, estimate});
+  }
+  for (size_t i = 0; i < count && i < room; i++) out[i] = all[i];
   return count;
 }
 
-static hone_status *prepare(const hone_graph *body, const char *name, int variant,
-                            const hone_pack *saved, int saved_count, hone_arena *arena,
-                            hone_prepared *out) {
-  for (size_t i = 0; i < ROW_COUNT; i++) {
-    const hone_cpu_row *row = &rows[i];
-    if (strcmp(row->name, name) != 0) continue;
-    if (!hone_isa_runs(row->isa) || !row->family->accepts(row, body)) break;
-    *out = (hone_prepared){.backend = &hone_backend_cpu,
-                           .body = body,
-                           .kernel = row,
-                           .variant = variant,
-                           .saved_count = saved_count};
-    for (int p = 0; p < saved_count; p++) out->packs[p] = saved[p];
-    if (row->family->prepare) HONE_TRY(row->family->prepare(row, arena, out));
-    if (saved_count && out->pack_count != saved_count)
-      return hone_error(HONE_CORRUPT, "kernel %s has %d packs, not %d", name, out->pack_count,
-                        saved_count);
-    return NULL;
-  }
-  return hone_error(HONE_NOT_FOUND, "kernel '%.80s' does not run this here", name);
+static hone_status *not_here(const char *name) {
+  return hone_error(HONE_NOT_FOUND, "kernel '%s' does not take this group here", name);
 }
 
-hone_status *hone_cpu_pack(hone_prepared *prepared, hone_arena *arena, size_t size, void **fresh,
-                           const void **pack) {
-  int index = prepared->pack_count++;
-  if (index >= HONE_MAX_PACKS) return hone_error(HONE_INTERNAL, "too many packs");
-  *fresh = NULL;
-  if (prepared->saved_count) {
-    if (index >= prepared->saved_count || prepared->packs[index].size != size)
-      return hone_error(HONE_CORRUPT, "the packed weights have another size");
-  } else {
-    /* Rounded up and cleared, so that a kernel may read whole vectors. */
-    *fresh = hone_arena_zero(arena, hone_align_up(size, 64) + 64);
-    HONE_TRY_MEMORY(*fresh);
-    prepared->packs[index] = (hone_pack){*fresh, size};
+/* The row called `name`, if it computes the body's core here. */
+static hone_status *find_kernel(const hone_graph *body, const char *name,
+                                const hone_cpu_kernel **out) {
+  const hone_node *core = hone_body_core(body);
+  *out = NULL;
+  if (!hone_body_accepts(body)) return not_here(name);
+  if (!core) return strcmp(name, FORMULA_NAME) == 0 ? NULL : not_here(name);
+  while ((*out = hone_cpu_kernel_next(core, *out)))
+    if (strcmp((*out)->name, name) == 0) return NULL;
+  return not_here(name);
+}
+
+/* All weights and constants are one pack. */
+static hone_status *take_pack(const hone_body *body, const hone_pack *saved, int saved_count,
+                              hone_arena *arena, hone_prepared *out) {
+  if (body->pack_size == 0) return NULL;
+  out->pack_count = 1;
+  if (saved_count > 0) {
+    if (saved_count != 1 || saved[0].size != body->pack_size)
+      return hone_error(HONE_CORRUPT, "packed weights of %zu bytes where %zu are needed",
+                        saved[0].size, body->pack_size);
+    out->packs[0] = saved[0];
+    return NULL;
   }
-  *pack = prepared->packs[index].bytes;
+  void *bytes = hone_arena_alloc(arena, body->pack_size);
+  HONE_TRY_MEMORY(bytes);
+  HONE_TRY(hone_body_pack(body, bytes));
+  out->packs[0] = (hone_pack){bytes, body->pack_size};
   return NULL;
+}
+
+static hone_status *prepare(const hone_graph *graph, const char *name, int variant,
+                            const hone_pack *saved, int saved_count, hone_arena *arena,
+                            hone_prepared *out) {
+  const hone_cpu_kernel *kernel;
+  hone_body *body;
+  HONE_TRY(find_kernel(graph, name, &kernel));
+  HONE_TRY(hone_body_make(graph, kernel, arena, &body));
+  *out = (hone_prepared){.backend = &hone_backend_cpu,
+                         .body = graph,
+                         .kernel = kernel,
+                         .variant = variant,
+                         .state = body};
+  return take_pack(body, saved, saved_count, arena, out);
 }
 
 static hone_status *plan(const hone_prepared *prepared, const hone_group_view *view,
                          hone_arena *arena, hone_step *out) {
-  const hone_cpu_row *row = prepared->kernel;
-  return row->family->plan(row, prepared, view, arena, out);
+  return hone_body_plan(prepared->state, prepared->packs[0].bytes, view, arena, out);
 }
 
-/* Operations below which waking a second worker costs more than it brings. */
-#define SMALL_WORK 40000.0
-
-void hone_cpu_step(const hone_kernel_plan *kernel, double work, int threads, hone_step *out) {
-  *out = (hone_step){.phase_count = kernel->phase_count, .args = kernel->args};
-  for (int i = 0; i < kernel->phase_count; i++) out->phases[i] = kernel->phases[i];
-  out->parts = work < SMALL_WORK ? 1 : threads;
-  out->scratch = kernel->shared_scratch + kernel->part_scratch * (size_t)out->parts;
-}
-
-const hone_backend hone_backend_cpu = {.name = "cpu",
-                                       .candidates = candidates,
-                                       .prepare = prepare,
-                                       .plan = plan,
-                                       .packing_version = 1};
+const hone_backend hone_backend_cpu = {
+    .name = "cpu",
+    .candidates = candidates,
+    .prepare = prepare,
+    .plan = plan,
+    .packing_version = 1,
+};

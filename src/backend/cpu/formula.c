@@ -1,0 +1,207 @@
+/* Compiling pointwise nodes to steps over registers. Room: backend/cpu. */
+#include "backend/cpu/formula.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "backend/cpu/formula_step.h"
+
+static bool knows_dtype(hone_dtype dtype) {
+  hone_dtype_class klass = hone_dtype_class_of(dtype);
+  return hone_dtype_bits(dtype) >= 8 && klass != HONE_CLASS_NONE && klass != HONE_CLASS_STRING &&
+         klass != HONE_CLASS_COMPLEX;
+}
+
+/* Casts whose result cannot be told from the value alone are left to the reference. */
+static bool knows_cast(const hone_node *node) {
+  hone_dtype from = node->inputs[0].value->type.dtype, to = node->outputs[0]->type.dtype;
+  bool narrow_float = hone_dtype_class_of(to) == HONE_CLASS_FLOAT && hone_dtype_bits(to) <= 8;
+  return !narrow_float && !(from == HONE_U64 && hone_width_of(to) != HONE_WIDTH_WHOLE);
+}
+
+bool hone_formula_accepts(const hone_node *node) {
+  const hone_op *op = node->op;
+  if (!(op->facts & HONE_POINTWISE) || node->input_count > 3 || !hone_node_out(node, 0))
+    return false;
+  if (!knows_dtype(node->outputs[0]->type.dtype)) return false;
+  for (int i = 0; i < node->input_count; i++) {
+    const hone_value *in = node->inputs[i].value;
+    if (in && !knows_dtype(in->type.dtype)) return false;
+  }
+  if (op == &hone_op_cast) return knows_cast(node);
+  return op == &hone_op_select || hone_pointwise_meaning_of(op);
+}
+
+/* ---- Compiling ------------------------------------------------------------------------------ */
+
+typedef struct maker {
+  hone_formula *formula;
+  const hone_node *const *nodes;
+  int count;
+  int *last;        /* by value id: the node that reads it last; `count` for results */
+  int *place;       /* by value id: register + 1 */
+  uint64_t free;    /* registers to use again */
+  double *fills;
+} maker;
+
+static int fresh_register(maker *m) {
+  return m->formula->register_count < HONE_FORMULA_REGISTERS ? m->formula->register_count++ : -1;
+}
+
+static int take_register(maker *m) {
+  if (!m->free) return fresh_register(m);
+  int found = __builtin_ctzll(m->free);
+  m->free &= m->free - 1;
+  return found;
+}
+
+static hone_status *too_large(void) {
+  return hone_error(HONE_UNSUPPORTED, "a pointwise group is too large for one formula");
+}
+
+static hone_status *stream_of(maker *m, const hone_value *value, int *out) {
+  hone_formula *f = m->formula;
+  if (m->place[value->id] == 0) {
+    int found = fresh_register(m);
+    if (found < 0 || f->stream_count == HONE_FORMULA_STREAMS) return too_large();
+    f->streams[f->stream_count] = value;
+    f->stream_register[f->stream_count++] = found;
+    m->place[value->id] = found + 1;
+  }
+  *out = m->place[value->id] - 1;
+  return NULL;
+}
+
+/* A register that holds what stands for clip's absent limits. */
+static hone_status *limit_register(maker *m, hone_dtype dtype, bool highest, int *out) {
+  hone_dtype_class klass = hone_dtype_class_of(dtype);
+  int found = fresh_register(m);
+  if (found < 0) return too_large();
+  double value = highest ? INFINITY : -INFINITY;
+  if (klass == HONE_CLASS_SIGNED) value = highest ? 0x1p63 : -0x1p63;
+  if (klass == HONE_CLASS_UNSIGNED) value = highest ? -1 : 0; /* all bits set */
+  m->fills[found] = value;
+  m->formula->filled |= UINT64_C(1) << found;
+  *out = found;
+  return NULL;
+}
+
+/* x to a constant power that has an op of its own. */
+static hone_lane lane_of_power(const hone_node *node) {
+  const hone_value *power = node->inputs[1].value;
+  if (!power->constant || power->type.dtype != HONE_F32 || power->constant_size != sizeof(float))
+    return HONE_LANES;
+  double value = hone_load_real(HONE_F32, power->constant, 0);
+  if (value == 2) return HONE_LANE_mul;
+  if (value == 0.5) return HONE_LANE_sqrt;
+  if (value == -0.5) return HONE_LANE_rsqrt;
+  return value == -1 ? HONE_LANE_reciprocal : HONE_LANES;
+}
+
+static void choose_kind(const hone_node *node, hone_formula_step *s) {
+  const hone_op *op = node->op;
+  if (op == &hone_op_cast) {
+    s->kind = HONE_STEP_CAST;
+    return;
+  }
+  if (op == &hone_op_select && hone_width_of(s->to) != HONE_WIDTH_FLOAT) {
+    s->kind = HONE_STEP_SELECT;
+    return;
+  }
+  s->lane = hone_lane_of(op);
+  if (op == &hone_op_pow) s->lane = lane_of_power(node);
+  if (s->lane != HONE_LANES && hone_width_of(s->from) == HONE_WIDTH_FLOAT) {
+    s->kind = HONE_STEP_LANE;
+    if (op == &hone_op_pow) s->in[1] = s->in[0]; /* x x, and unused by roots */
+    return;
+  }
+  const hone_pointwise_meaning *meaning = hone_pointwise_meaning_of(op);
+  hone_dtype_class klass = hone_dtype_class_of(s->from);
+  s->kind = HONE_STEP_LOOP;
+  s->loop = klass == HONE_CLASS_FLOAT    ? meaning->real
+            : klass == HONE_CLASS_SIGNED ? meaning->integer
+                                         : meaning->natural;
+}
+
+static hone_status *make_inputs(maker *m, const hone_node *node, hone_formula_step *s) {
+  for (int i = 0; i < 3; i++) {
+    const hone_value *in = hone_node_in(node, i);
+    if (in) HONE_TRY(stream_of(m, in, &s->in[i]));
+    else if (i < node->input_count || node->op == &hone_op_clip)
+      HONE_TRY(limit_register(m, s->from, i == 2, &s->in[i]));
+    else s->in[i] = s->in[0];
+  }
+  return NULL;
+}
+
+static double cost_of(const hone_formula_step *s) {
+  if (s->kind != HONE_STEP_LANE) return s->kind == HONE_STEP_LOOP ? 5 : 1;
+  return s->lane == HONE_LANE_exp || s->lane == HONE_LANE_gelu || s->lane == HONE_LANE_tanh ? 0.4
+                                                                                            : 0.06;
+}
+
+static hone_status *make_step(maker *m, int index) {
+  const hone_node *node = m->nodes[index];
+  hone_formula *f = m->formula;
+  hone_formula_step *s = &f->steps[f->step_count++];
+  const hone_value *result = node->outputs[0];
+  s->from = node->inputs[node->op == &hone_op_select ? 1 : 0].value->type.dtype;
+  s->to = result->type.dtype;
+  HONE_TRY(make_inputs(m, node, s));
+  choose_kind(node, s);
+  if (s->kind != HONE_STEP_CAST) hone_pointwise_attrs(node, s->attrs);
+  bool is_result = m->last[result->id] == m->count;
+  /* Only vector forms may write over an operand. */
+  uint64_t done = 0;
+  for (int i = 0; i < node->input_count; i++) {
+    const hone_value *in = node->inputs[i].value;
+    bool made_here = in && in->producer && m->last[in->id] == index;
+    for (int k = 0; made_here && k < f->stream_count; k++) made_here = f->streams[k] != in;
+    if (made_here) done |= UINT64_C(1) << (m->place[in->id] - 1);
+  }
+  if (s->kind == HONE_STEP_LANE) m->free |= done;
+  s->out = is_result ? fresh_register(m) : take_register(m);
+  if (s->out < 0) return too_large();
+  if (s->kind != HONE_STEP_LANE) m->free |= done;
+  m->place[result->id] = s->out + 1;
+  if (hone_width_of(s->to) != HONE_WIDTH_FLOAT || hone_width_of(s->from) != HONE_WIDTH_FLOAT)
+    f->wide = true;
+  f->cost += cost_of(s);
+  return NULL;
+}
+
+static hone_status *make_all(maker *m, const hone_value *const *results, int result_count) {
+  hone_formula *f = m->formula;
+  for (int i = 0; i < m->count; i++)
+    for (int k = 0; k < m->nodes[i]->input_count; k++)
+      if (m->nodes[i]->inputs[k].value) m->last[m->nodes[i]->inputs[k].value->id] = i;
+  for (int i = 0; i < result_count; i++) m->last[results[i]->id] = m->count;
+  for (int i = 0; i < m->count; i++) HONE_TRY(make_step(m, i));
+  for (int i = 0; i < result_count; i++) {
+    f->results[i] = results[i];
+    f->result_register[i] = m->place[results[i]->id] - 1;
+  }
+  f->result_count = result_count;
+  for (int i = 0; i < f->stream_count; i++)
+    if (hone_width_of(f->streams[i]->type.dtype) != HONE_WIDTH_FLOAT) f->wide = true;
+  return NULL;
+}
+
+hone_status *hone_formula_make(const hone_node *const *nodes, int count,
+                               const hone_value *const *results, int result_count,
+                               hone_arena *arena, hone_formula **out) {
+  if (result_count > HONE_FORMULA_RESULTS) return too_large();
+  hone_formula *f = HONE_NEW(arena, hone_formula);
+  size_t values = (size_t)nodes[0]->graph->next_id + 1;
+  HONE_TRY_MEMORY(f);
+  f->steps = HONE_NEW_ARRAY(arena, count, hone_formula_step);
+  maker m = {.formula = f, .nodes = nodes, .count = count};
+  m.last = HONE_NEW_ARRAY(arena, values, int);
+  m.place = HONE_NEW_ARRAY(arena, values, int);
+  m.fills = HONE_NEW_ARRAY(arena, HONE_FORMULA_REGISTERS, double);
+  if (!f->steps || !m.last || !m.place || !m.fills) return hone_error_memory();
+  f->fills = m.fills;
+  HONE_TRY(make_all(&m, results, result_count));
+  *out = f;
+  return NULL;
+}

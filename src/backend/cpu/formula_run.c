@@ -1,0 +1,284 @@
+/* Running formulas over whole outputs and on tiles. Room: backend/cpu. */
+#include <string.h>
+
+#include "backend/cpu/formula_step.h"
+#include "base/pool.h"
+
+/* Rows shorter than this are not worth a pass of the steps each: the output is then one row, and
+ * streams that repeat within it are gathered element by element. */
+#define LEAST_ROW 32
+
+/* A formula bound to shapes. The output is `rows` rows of `row` elements. */
+typedef struct bound {
+  const hone_formula *formula;
+  hone_lane_function *const *lanes;
+  int rank;                               /* of what the rows run over, or a gather steps through */
+  size_t size[HONE_MAX_RANK];
+  ptrdiff_t stride[HONE_FORMULA_STREAMS][HONE_MAX_RANK];
+  ptrdiff_t row_stride[HONE_FORMULA_STREAMS]; /* 0 or 1 */
+  bool gather[HONE_FORMULA_STREAMS];
+  size_t rows, row;
+  int own, first_in;                      /* of tiles; own is -1 elsewhere */
+  size_t scratch_at, part_scratch;
+} bound;
+
+static size_t register_bytes(const hone_formula *f) {
+  return f->wide ? sizeof(hone_block) : HONE_BLOCK * sizeof(float);
+}
+
+size_t hone_formula_scratch(const hone_formula *f) {
+  return (size_t)f->register_count * register_bytes(f) + 4 * sizeof(hone_block);
+}
+
+/* ---- Binding -------------------------------------------------------------------------------- */
+
+/* The step of a stream along `axis` of an output of `rank` axes. */
+static ptrdiff_t axis_stride(const hone_shape *shape, const int64_t *strides, int axis, int rank) {
+  int own = axis - (rank - shape->rank);
+  return own < 0 || shape->dim[own] == 1 ? 0 : (ptrdiff_t)strides[own];
+}
+
+/* Joins neighbouring axes that all streams step through alike. `keep_last` leaves the last axis
+ * alone. */
+static void bind_axes(bound *b, const hone_type *types, const hone_shape *shape, bool keep_last) {
+  const hone_formula *f = b->formula;
+  int64_t strides[HONE_FORMULA_STREAMS][HONE_MAX_RANK];
+  for (int s = 0; s < f->stream_count; s++)
+    hone_shape_strides(&types[f->streams[s]->id].shape, strides[s]);
+  for (int axis = 0; axis < shape->rank; axis++) {
+    size_t size = (size_t)shape->dim[axis];
+    bool last = keep_last && axis == shape->rank - 1;
+    if (size == 1 && !last) continue;
+    ptrdiff_t step[HONE_FORMULA_STREAMS];
+    bool joins = b->rank > 0 && !last;
+    for (int s = 0; s < f->stream_count; s++) {
+      step[s] = s == b->own ? 0 : axis_stride(&types[f->streams[s]->id].shape, strides[s], axis,
+                                              shape->rank);
+      if (joins && b->stride[s][b->rank - 1] != step[s] * (ptrdiff_t)size) joins = false;
+    }
+    int to = joins ? b->rank - 1 : b->rank++;
+    b->size[to] = joins ? b->size[to] * size : size;
+    for (int s = 0; s < f->stream_count; s++) b->stride[s][to] = step[s];
+  }
+}
+
+/* Takes the last joined axis as the row. */
+static void bind_rows(bound *b, size_t total, bool tile) {
+  const hone_formula *f = b->formula;
+  b->row = 1;
+  if (b->rank > 0) {
+    b->rank--;
+    b->row = b->size[b->rank];
+    for (int s = 0; s < f->stream_count; s++) b->row_stride[s] = b->stride[s][b->rank];
+  }
+  b->rows = b->row ? total / b->row : 0;
+  if (tile || b->row >= LEAST_ROW || b->rank == 0) return;
+  b->rank++; /* gather instead */
+  for (int s = 0; s < f->stream_count; s++) {
+    bool flat = true, still = true;
+    size_t span = 1;
+    for (int axis = b->rank - 1; axis >= 0; axis--) {
+      flat = flat && b->stride[s][axis] == (ptrdiff_t)span;
+      still = still && b->stride[s][axis] == 0;
+      span *= b->size[axis];
+    }
+    b->gather[s] = !flat && !still;
+    b->row_stride[s] = flat ? 1 : 0;
+  }
+  b->row = total;
+  b->rows = 1;
+}
+
+static bound *new_bound(const hone_formula *formula, hone_arena *arena) {
+  bound *b = HONE_NEW(arena, bound);
+  if (!b) return NULL;
+  b->formula = formula;
+  b->lanes = hone_lanes();
+  b->own = -1;
+  b->part_scratch = hone_formula_scratch(formula);
+  return b;
+}
+
+/* ---- One run of elements -------------------------------------------------------------------- */
+
+/* What a part works with. */
+typedef struct state {
+  const bound *b;
+  void *registers[HONE_FORMULA_REGISTERS];
+  hone_block *temporary;
+  const void *stream[HONE_FORMULA_STREAMS];
+  ptrdiff_t at[HONE_FORMULA_STREAMS];       /* of the current row, in elements */
+  ptrdiff_t filled[HONE_FORMULA_STREAMS];   /* which element fills the register; -1: none */
+} state;
+
+static void start(state *st, const bound *b, char *scratch) {
+  const hone_formula *f = b->formula;
+  st->b = b;
+  for (int r = 0; r < f->register_count; r++)
+    st->registers[r] = scratch + (size_t)r * register_bytes(f);
+  st->temporary = (hone_block *)(scratch + (size_t)f->register_count * register_bytes(f));
+  for (int s = 0; s < f->stream_count; s++) st->filled[s] = -1;
+  for (int i = 0; i < f->step_count; i++) {
+    const hone_formula_step *step = &f->steps[i];
+    for (int k = 0; k < 3; k++) {
+      int r = step->in[k];
+      if (f->filled >> r & 1)
+        hone_register_set(hone_width_of(step->from), f->fills[r], st->registers[r]);
+    }
+  }
+}
+
+/* Offsets of row `index` of the whole output. */
+static void seek(state *st, size_t index) {
+  const bound *b = st->b;
+  for (int s = 0; s < b->formula->stream_count; s++) st->at[s] = 0;
+  if (b->rows <= 1 && b->own < 0) return;
+  for (int axis = b->rank - 1; axis >= 0; axis--) {
+    size_t position = index % b->size[axis];
+    index /= b->size[axis];
+    for (int s = 0; s < b->formula->stream_count; s++)
+      st->at[s] += (ptrdiff_t)position * b->stride[s][axis];
+  }
+}
+
+/* Elements [from, from + count) of the output, each from its own place in the stream. */
+static void gather(const state *st, int s, size_t from, size_t count, void *to) {
+  const bound *b = st->b;
+  hone_dtype dtype = b->formula->streams[s]->type.dtype;
+  size_t width = hone_width_of(dtype) == HONE_WIDTH_FLOAT ? sizeof(float) : sizeof(int64_t);
+  size_t position[HONE_MAX_RANK];
+  ptrdiff_t at = 0;
+  for (int axis = b->rank - 1; axis >= 0; axis--) {
+    position[axis] = from % b->size[axis];
+    from /= b->size[axis];
+    at += (ptrdiff_t)position[axis] * b->stride[s][axis];
+  }
+  for (size_t i = 0; i < count; i++) {
+    if (dtype == HONE_F32) ((float *)to)[i] = ((const float *)st->stream[s])[at];
+    else hone_register_load(dtype, st->stream[s], (size_t)at, 1, (char *)to + i * width);
+    for (int axis = b->rank - 1; axis >= 0; axis--) {
+      at += b->stride[s][axis];
+      if (++position[axis] < b->size[axis]) break;
+      at -= (ptrdiff_t)position[axis] * b->stride[s][axis];
+      position[axis] = 0;
+    }
+  }
+}
+
+/* Puts `count` elements from column `from` of the current row into the streams' registers. */
+static void load(state *st, size_t from, size_t count) {
+  const bound *b = st->b;
+  const hone_formula *f = b->formula;
+  for (int s = 0; s < f->stream_count; s++) {
+    if (s == b->own) continue;
+    int r = f->stream_register[s];
+    hone_dtype dtype = f->streams[s]->type.dtype;
+    ptrdiff_t at = st->at[s] + (ptrdiff_t)from * b->row_stride[s];
+    if (b->gather[s]) {
+      gather(st, s, from, count, st->registers[r]);
+    } else if (b->row_stride[s] == 0) {
+      if (st->filled[s] == at) continue;
+      hone_register_fill(dtype, st->stream[s], (size_t)at, st->registers[r]);
+      st->filled[s] = at;
+    } else if (dtype == HONE_F32) {
+      st->registers[r] = (float *)(uintptr_t)((const float *)st->stream[s] + at);
+    } else {
+      hone_register_load(dtype, st->stream[s], (size_t)at, count, st->registers[r]);
+    }
+  }
+}
+
+static void compute(state *st, size_t count) {
+  const hone_formula *f = st->b->formula;
+  for (int i = 0; i < f->step_count; i++)
+    hone_formula_step_run(&f->steps[i], st->b->lanes, st->registers, count, st->temporary);
+}
+
+/* ---- Over the whole output ------------------------------------------------------------------ */
+
+static void run_block(state *st, const hone_kernel_io *io, size_t to, size_t from, size_t count) {
+  const hone_formula *f = st->b->formula;
+  load(st, from, count);
+  for (int k = 0; k < f->result_count; k++)
+    if (f->results[k]->type.dtype == HONE_F32)
+      st->registers[f->result_register[k]] = (float *)io->out[k] + to;
+  compute(st, count);
+  for (int k = 0; k < f->result_count; k++) {
+    hone_dtype dtype = f->results[k]->type.dtype;
+    if (dtype != HONE_F32)
+      hone_register_store(dtype, st->registers[f->result_register[k]], count, io->out[k], to);
+  }
+}
+
+static void run_whole(const void *args, const hone_kernel_io *io, int part, int parts) {
+  const bound *b = args;
+  state st;
+  start(&st, b, (char *)io->scratch + (size_t)part * b->part_scratch);
+  for (int s = 0; s < b->formula->stream_count; s++) st.stream[s] = io->in[s];
+  size_t blocks = (b->row + HONE_BLOCK - 1) / HONE_BLOCK, begin, end;
+  hone_split(b->rows * blocks, 1, part, parts, &begin, &end);
+  for (size_t i = begin; i < end; i++) {
+    size_t row = i / blocks, from = i % blocks * HONE_BLOCK;
+    if (i == begin || from == 0) seek(&st, row);
+    size_t left = b->row - from, count = left < HONE_BLOCK ? left : HONE_BLOCK;
+    run_block(&st, io, row * b->row + from, from, count);
+  }
+}
+
+hone_status *hone_formula_plan(const hone_formula *formula, const hone_type *types,
+                               hone_arena *arena, hone_kernel_plan *out) {
+  bound *b = new_bound(formula, arena);
+  HONE_TRY_MEMORY(b);
+  const hone_shape *shape = &types[formula->results[0]->id].shape;
+  size_t total = 0;
+  if (!hone_shape_count(shape, &total))
+    return hone_error(HONE_LIMIT, "the size of a pointwise result overflows");
+  for (int i = 1; i < formula->result_count; i++)
+    if (!hone_shape_equal(shape, &types[formula->results[i]->id].shape))
+      return hone_error(HONE_UNSUPPORTED, "the results of a pointwise group differ in shape");
+  bind_axes(b, types, shape, false);
+  bind_rows(b, total, false);
+  *out = (hone_kernel_plan){
+      .phases = {run_whole}, .phase_count = 1, .args = b, .part_scratch = b->part_scratch};
+  return NULL;
+}
+
+/* ---- On tiles ------------------------------------------------------------------------------- */
+
+void hone_formula_tile(const void *program, const hone_kernel_io *io, int part, float *x,
+                       ptrdiff_t stride, size_t rows, size_t columns, size_t row, size_t column) {
+  const bound *b = program;
+  const hone_formula *f = b->formula;
+  state st;
+  start(&st, b, (char *)io->scratch + b->scratch_at + (size_t)part * b->part_scratch);
+  for (int s = 0, next = b->first_in; s < f->stream_count; s++)
+    st.stream[s] = s == b->own ? NULL : io->in[next++];
+  for (size_t r = 0; r < rows; r++) {
+    seek(&st, row + r);
+    for (size_t from = 0; from < columns; from += HONE_BLOCK) {
+      size_t left = columns - from, count = left < HONE_BLOCK ? left : HONE_BLOCK;
+      float *at = x + (ptrdiff_t)r * stride + from;
+      load(&st, column + from, count);
+      st.registers[f->stream_register[b->own]] = at;
+      st.registers[f->result_register[0]] = at;
+      compute(&st, count);
+    }
+  }
+}
+
+hone_status *hone_formula_tile_plan(const hone_formula *formula, const hone_type *types,
+                                    const hone_shape *shape, int own, int first_in,
+                                    size_t scratch_at, hone_arena *arena, const void **state_out) {
+  bound *b = new_bound(formula, arena);
+  size_t total = 0;
+  HONE_TRY_MEMORY(b);
+  b->own = own;
+  b->first_in = first_in;
+  b->scratch_at = scratch_at;
+  if (!hone_shape_count(shape, &total))
+    return hone_error(HONE_LIMIT, "the size of a result overflows");
+  bind_axes(b, types, shape, true);
+  bind_rows(b, total, true);
+  *state_out = b;
+  return NULL;
+}

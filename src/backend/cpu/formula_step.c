@@ -1,0 +1,200 @@
+/* Loading, storing and computing blocks of a formula. Room: backend/cpu. */
+#include "backend/cpu/formula_step.h"
+
+#include <string.h>
+
+/* ---- Between memory and registers ----------------------------------------------------------- */
+
+void hone_register_load(hone_dtype dtype, const void *data, size_t at, size_t count, void *to) {
+  float *floats = to;
+  switch (dtype) {
+    case HONE_F32:
+      memcpy(to, (const float *)data + at, count * sizeof(float));
+      return;
+    case HONE_BOOL:
+      for (size_t i = 0; i < count; i++) floats[i] = ((const uint8_t *)data)[at + i] ? 1 : 0;
+      return;
+    case HONE_S64:
+      memcpy(to, (const int64_t *)data + at, count * sizeof(int64_t));
+      return;
+    case HONE_S32:
+      for (size_t i = 0; i < count; i++) ((int64_t *)to)[i] = ((const int32_t *)data)[at + i];
+      return;
+    case HONE_U8:
+      for (size_t i = 0; i < count; i++) ((int64_t *)to)[i] = ((const uint8_t *)data)[at + i];
+      return;
+    case HONE_F16:
+      for (size_t i = 0; i < count; i++)
+        floats[i] = hone_f16_to_f32(((const uint16_t *)data)[at + i]);
+      return;
+    case HONE_BF16:
+      for (size_t i = 0; i < count; i++)
+        floats[i] = hone_bf16_to_f32(((const uint16_t *)data)[at + i]);
+      return;
+    default:
+      break;
+  }
+  if (hone_width_of(dtype) == HONE_WIDTH_WHOLE) {
+    hone_load_ints(dtype, data, at, count, to);
+  } else if (hone_width_of(dtype) == HONE_WIDTH_DOUBLE) {
+    hone_load_reals(dtype, data, at, count, to);
+  } else {
+    for (size_t i = 0; i < count; i++) floats[i] = (float)hone_load_real(dtype, data, at + i);
+  }
+}
+
+void hone_register_store(hone_dtype dtype, const void *from, size_t count, void *data, size_t at) {
+  const float *floats = from;
+  const int64_t *wholes = from;
+  switch (dtype) {
+    case HONE_F32:
+      memcpy((float *)data + at, from, count * sizeof(float));
+      return;
+    case HONE_BOOL:
+      for (size_t i = 0; i < count; i++) ((uint8_t *)data)[at + i] = floats[i] != 0;
+      return;
+    case HONE_S64:
+      memcpy((int64_t *)data + at, from, count * sizeof(int64_t));
+      return;
+    case HONE_S32:
+      for (size_t i = 0; i < count; i++) ((int32_t *)data)[at + i] = (int32_t)wholes[i];
+      return;
+    case HONE_U8:
+      for (size_t i = 0; i < count; i++) ((uint8_t *)data)[at + i] = (uint8_t)wholes[i];
+      return;
+    case HONE_F16:
+      for (size_t i = 0; i < count; i++) ((uint16_t *)data)[at + i] = hone_f32_to_f16(floats[i]);
+      return;
+    case HONE_BF16:
+      for (size_t i = 0; i < count; i++) ((uint16_t *)data)[at + i] = hone_f32_to_bf16(floats[i]);
+      return;
+    default:
+      break;
+  }
+  if (hone_width_of(dtype) == HONE_WIDTH_WHOLE) {
+    hone_store_ints(dtype, data, at, count, from);
+  } else if (hone_width_of(dtype) == HONE_WIDTH_DOUBLE) {
+    hone_store_reals(dtype, data, at, count, from);
+  } else {
+    for (size_t i = 0; i < count; i++) hone_store_real(dtype, data, at + i, (double)floats[i]);
+  }
+}
+
+void hone_register_set(hone_width width, double value, void *to) {
+  for (size_t i = 0; i < HONE_BLOCK; i++) {
+    if (width == HONE_WIDTH_FLOAT) ((float *)to)[i] = (float)value;
+    else if (width == HONE_WIDTH_DOUBLE) ((double *)to)[i] = value;
+    else ((int64_t *)to)[i] = value >= 0x1p63 ? INT64_MAX : (int64_t)value;
+  }
+}
+
+void hone_register_fill(hone_dtype dtype, const void *data, size_t at, void *to) {
+  hone_register_load(dtype, data, at, 1, to);
+  if (hone_width_of(dtype) == HONE_WIDTH_FLOAT) {
+    float value = *(float *)to;
+    for (size_t i = 1; i < HONE_BLOCK; i++) ((float *)to)[i] = value;
+  } else {
+    int64_t value = *(int64_t *)to; /* a double's bits, too */
+    for (size_t i = 1; i < HONE_BLOCK; i++) ((int64_t *)to)[i] = value;
+  }
+}
+
+/* ---- Steps that have no vector form --------------------------------------------------------- */
+
+/* A register as the block that the reference's loops read. */
+static const hone_block *widen(hone_dtype dtype, const void *from, size_t count,
+                               hone_block *temporary) {
+  if (hone_width_of(dtype) != HONE_WIDTH_FLOAT) return from;
+  const float *floats = from;
+  if (dtype == HONE_BOOL)
+    for (size_t i = 0; i < count; i++) temporary->natural[i] = floats[i] != 0;
+  else
+    for (size_t i = 0; i < count; i++) temporary->real[i] = (double)floats[i];
+  return temporary;
+}
+
+/* Integers of fewer than 64 bits, as they are after storing. */
+static void wrap(hone_dtype dtype, int64_t *x, size_t count) {
+  unsigned spare = 64 - hone_dtype_bits(dtype);
+  if (spare == 0) return;
+  bool is_signed = hone_dtype_class_of(dtype) == HONE_CLASS_SIGNED;
+  for (size_t i = 0; i < count; i++) {
+    uint64_t shifted = (uint64_t)x[i] << spare;
+    x[i] = is_signed ? (int64_t)shifted >> spare : (int64_t)(shifted >> spare);
+  }
+}
+
+static void run_loop(const hone_formula_step *s, void *const *registers, size_t count,
+                     hone_block *temporary) {
+  const hone_block *in[3];
+  for (int i = 0; i < 3; i++) in[i] = widen(s->from, registers[s->in[i]], count, &temporary[i]);
+  hone_block *result = &temporary[3];
+  s->loop(count, in[0], in[1], in[2], s->attrs, result);
+  void *out = registers[s->out];
+  bool reals = hone_dtype_class_of(s->from) == HONE_CLASS_FLOAT;
+  if (hone_width_of(s->to) == HONE_WIDTH_FLOAT) {
+    for (size_t i = 0; i < count; i++)
+      ((float *)out)[i] = reals ? (float)result->real[i] : (float)result->natural[i];
+  } else {
+    memcpy(out, result, count * sizeof(int64_t));
+    if (!reals) wrap(s->to, out, count);
+  }
+}
+
+/* As cast.c states it, through memory of both types where no short way is known. */
+static void run_cast(const hone_formula_step *s, void *const *registers, size_t count,
+                     hone_block *temporary) {
+  const void *from = registers[s->in[0]];
+  void *out = registers[s->out];
+  hone_width width = hone_width_of(s->from), to = hone_width_of(s->to);
+  const float *floats = from;
+  if (s->to == HONE_BOOL && width == HONE_WIDTH_FLOAT) {
+    for (size_t i = 0; i < count; i++) ((float *)out)[i] = floats[i] != 0;
+  } else if (width == HONE_WIDTH_FLOAT && s->to == HONE_F32) {
+    if (out != from) memcpy(out, from, count * sizeof(float));
+  } else if (width == HONE_WIDTH_WHOLE && s->to == HONE_F32 && s->from != HONE_U64) {
+    for (size_t i = 0; i < count; i++) ((float *)out)[i] = (float)((const int64_t *)from)[i];
+  } else if (width == HONE_WIDTH_WHOLE && to == HONE_WIDTH_WHOLE) {
+    if (out != from) memcpy(out, from, count * sizeof(int64_t));
+    wrap(s->to, out, count);
+  } else if (width == HONE_WIDTH_FLOAT && to != HONE_WIDTH_WHOLE) {
+    for (size_t i = 0; i < count; i++) temporary->real[i] = (double)floats[i];
+    hone_store_reals(s->to, &temporary[1], 0, count, temporary->real);
+    hone_register_load(s->to, &temporary[1], 0, count, out);
+  } else if (width == HONE_WIDTH_DOUBLE && to != HONE_WIDTH_WHOLE) {
+    hone_store_reals(s->to, temporary, 0, count, from);
+    hone_register_load(s->to, temporary, 0, count, out);
+  } else {
+    int64_t *whole = temporary->integer;
+    if (width == HONE_WIDTH_WHOLE) whole = registers[s->in[0]];
+    else hone_load_ints(width == HONE_WIDTH_DOUBLE ? HONE_F64 : HONE_F32, from, 0, count, whole);
+    hone_store_ints(s->to, &temporary[1], 0, count, whole);
+    hone_register_load(s->to, &temporary[1], 0, count, out);
+  }
+}
+
+static void run_select(const hone_formula_step *s, void *const *registers, size_t count) {
+  const float *holds = registers[s->in[0]];
+  const int64_t *x = registers[s->in[1]], *y = registers[s->in[2]];
+  int64_t *out = registers[s->out];
+  for (size_t i = 0; i < count; i++) out[i] = holds[i] != 0 ? x[i] : y[i];
+}
+
+void hone_formula_step_run(const hone_formula_step *s, hone_lane_function *const *lanes,
+                           void *const *registers, size_t count, hone_block *temporary) {
+  switch (s->kind) {
+    case HONE_STEP_LANE:
+      lanes[s->lane](count, registers[s->in[0]], registers[s->in[1]], registers[s->in[2]],
+                     (float)s->attrs[0], (float)s->attrs[1], registers[s->out]);
+      return;
+    case HONE_STEP_LOOP:
+      run_loop(s, registers, count, temporary);
+      return;
+    case HONE_STEP_CAST:
+      run_cast(s, registers, count, temporary);
+      return;
+    case HONE_STEP_SELECT:
+      run_select(s, registers, count);
+      return;
+  }
+}

@@ -1,0 +1,79 @@
+/* attention nodes on the kernel of attention.h. Room: backend/cpu. */
+#include <math.h>
+
+#include "backend/cpu/attention.h"
+#include "backend/cpu/node_kernel.h"
+
+enum { Q, K, V, MASK };
+
+static const hone_tile_set *tiles_of(const hone_cpu_kernel *row) {
+  const hone_tile_set *const *set = hone_tile_sets_f32;
+  while (*set && (*set)->isa != row->isa) set++;
+  return *set;
+}
+
+static bool accepts(const hone_cpu_kernel *row, const hone_node *node) {
+  if (!tiles_of(row) || hone_node_out(node, 1) || hone_node_int(node, "left") >= 0 || hone_node_int(node, "right") >= 0)
+    return false;
+  for (int i = 0; i < node->input_count; i++) {
+    const hone_value *in = node->inputs[i].value;
+    if (i <= V && (in->type.dtype != HONE_F32 || in->type.shape.rank != 4)) return false;
+    if (i > MASK && in) return false; /* lengths, offset */
+  }
+  const hone_value *mask = hone_node_in(node, MASK);
+  return !mask || ((mask->type.dtype == HONE_F32 || mask->type.dtype == HONE_BOOL) &&
+                   mask->type.shape.rank >= 0 && mask->type.shape.rank <= 4);
+}
+
+static hone_attention_strides strides_of(const hone_shape *shape) {
+  ptrdiff_t token = (ptrdiff_t)shape->dim[3], head = token * (ptrdiff_t)shape->dim[2];
+  return (hone_attention_strides){head * (ptrdiff_t)shape->dim[1], head, token};
+}
+
+/* A mask that stops short of the keys forbids the rest, which the kernel does not know. */
+static hone_status *set_mask(const hone_type *type, hone_attention *out) {
+  ptrdiff_t *const by_axis[4] = {&out->mask_batch, &out->mask_head, &out->mask_query,
+                                 &out->mask_key};
+  int64_t strides[HONE_MAX_RANK];
+  const hone_shape *shape = &type->shape;
+  hone_shape_strides(shape, strides);
+  for (int i = 0; i < shape->rank; i++)
+    *by_axis[4 - shape->rank + i] = shape->dim[i] == 1 ? 0 : (ptrdiff_t)strides[i];
+  out->mask = MASK;
+  out->mask_kind = type->dtype == HONE_BOOL ? HONE_MASK_KEEP : HONE_MASK_ADD;
+  size_t last = shape->rank ? (size_t)shape->dim[shape->rank - 1] : 1;
+  if (last != 1 && last != out->keys)
+    return hone_error(HONE_UNSUPPORTED, "a mask of fewer keys than there are");
+  return NULL;
+}
+
+static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view, hone_arena *arena,
+                         hone_node_plan *out) {
+  const hone_shape *q = &view->in[Q]->shape, *k = &view->in[K]->shape, *v = &view->in[V]->shape;
+  hone_attention a = {.tiles = tiles_of(row),
+                      .batch = (size_t)q->dim[0],
+                      .heads = (size_t)q->dim[1],
+                      .kv_heads = (size_t)k->dim[1],
+                      .queries = (size_t)q->dim[2],
+                      .keys = (size_t)k->dim[2],
+                      .depth = (size_t)q->dim[3],
+                      .value_depth = (size_t)v->dim[3],
+                      .q = Q,
+                      .k = K,
+                      .v = V,
+                      .mask = -1,
+                      .q_strides = strides_of(q),
+                      .k_strides = strides_of(k),
+                      .v_strides = strides_of(v),
+                      .out_strides = strides_of(&view->out[0]->shape),
+                      .causal = hone_node_flag(view->node, "causal"),
+                      .scale = (float)hone_node_real(view->node, "scale"),
+                      .softcap = (float)hone_node_real(view->node, "softcap")};
+  if (a.scale == 0) a.scale = 1 / sqrtf((float)a.depth);
+  if (MASK < view->node->input_count && view->in[MASK]) HONE_TRY(set_mask(view->in[MASK], &a));
+  out->work = (double)a.batch * (double)a.heads * (double)a.queries * (double)a.keys *
+              (double)(a.depth + a.value_depth) / 40;
+  return hone_attention_plan(&a, arena, &out->kernel);
+}
+
+const hone_node_functions hone_node_attention = {.accepts = accepts, .plan = plan};

@@ -1,0 +1,171 @@
+/* conv and conv_transpose nodes on the kernels of conv.h. Room: backend/cpu. */
+#include <string.h>
+
+#include "backend/cpu/conv_transposed.h"
+#include "backend/cpu/node_kernel.h"
+#include "ops/spatial.h"
+
+enum { X, W, BIAS };
+
+static bool is_transposed(const hone_node *node) { return node->op == &hone_op_conv_transpose; }
+
+static const hone_conv_kernel *conv_kernel(const hone_cpu_kernel *row) {
+  const hone_conv_kernel *k =
+      row->op == &hone_op_conv ? hone_conv_kernels : hone_conv_transposed_kernels;
+  while (k->name && strcmp(k->name, row->name) != 0) k++;
+  return k->name ? k : NULL;
+}
+
+static hone_status *window_of(const hone_node *node, const hone_dim *in, hone_spatial *out) {
+  const hone_shape *w = &node->inputs[W].value->type.shape;
+  if (is_transposed(node)) return hone_spatial_transposed(node, w->rank - 2, in, w->dim, out);
+  return hone_spatial_window(node, w->rank - 2, in, w->dim, false, out);
+}
+
+/* The axis of the window that dimension `i` of a hone_conv is; negative where it has none. */
+static int axis_of(int i, int spatial) { return i - (HONE_CONV_DIMENSIONS - spatial); }
+
+/* What is known without the sizes of x. Paddings that depend on them count as 1, and so do those
+ * at the end only: a kernel that asks must not take its input for unpadded. */
+static void set_window(const hone_spatial *window, hone_conv *out) {
+  for (int i = 0; i < HONE_CONV_DIMENSIONS; i++) {
+    int axis = axis_of(i, window->rank);
+    out->kernel[i] = axis < 0 ? 1 : (size_t)window->kernel[axis];
+    out->stride[i] = axis < 0 ? 1 : (size_t)window->stride[axis];
+    out->dilation[i] = axis < 0 ? 1 : (size_t)window->dilation[axis];
+    out->pad[i] = 0;
+    if (axis >= 0 && (window->before[axis] || window->after[axis])) out->pad[i] = 1;
+  }
+}
+
+/* Fills in what the weights and attributes say; false when no kernel can have this node. */
+static bool build_conv(const hone_node *node, hone_conv *out) {
+  const hone_value *x = node->inputs[X].value, *w = node->inputs[W].value;
+  const hone_value *bias = hone_node_in(node, BIAS);
+  int spatial = w->type.shape.rank - 2;
+  if (!w->constant || x->type.dtype != HONE_F32 || w->type.dtype != HONE_F32 ||
+      x->type.shape.rank != w->type.shape.rank || spatial < 1 || spatial > HONE_CONV_DIMENSIONS ||
+      (bias && !bias->constant))
+    return false;
+  hone_dim in[HONE_MAX_SPATIAL];
+  hone_spatial window;
+  for (int i = 0; i < spatial; i++) in[i] = -1;
+  hone_status *status = window_of(node, in, &window);
+  hone_status_free(status);
+  if (status) return false;
+  memset(out, 0, sizeof *out);
+  set_window(&window, out);
+  if (hone_node_text(node, "padding")[0] == 's')
+    for (int i = 0; i < HONE_CONV_DIMENSIONS; i++) out->pad[i] = out->kernel[i] > 1;
+  size_t inner = (size_t)w->type.shape.dim[spatial], outer = (size_t)w->type.shape.dim[spatial + 1];
+  out->groups = (size_t)hone_node_int(node, "groups");
+  out->in_channels = is_transposed(node) ? outer : inner * out->groups;
+  out->out_channels = is_transposed(node) ? inner * out->groups : outer;
+  return hone_conv_taps(out) > 0 && out->in_channels > 0 && out->out_channels > 0 &&
+         out->in_channels % out->groups == 0 && out->out_channels % out->groups == 0;
+}
+
+/* conv_gemm tells padding only when the sizes are known. */
+static bool accepts(const hone_cpu_kernel *row, const hone_node *node) {
+  hone_conv conv;
+  const hone_conv_kernel *kernel = conv_kernel(row);
+  if (!kernel || !build_conv(node, &conv) || !kernel->accepts(&conv)) return false;
+  bool padded = conv.pad[0] || conv.pad[1] || conv.pad[2];
+  if (padded && strcmp(row->algorithm, "conv_gemm") == 0) return false;
+  return kernel->pack_size(kernel, &conv) > 0;
+}
+
+static size_t pack_size(const hone_cpu_kernel *row, const hone_node *node) {
+  hone_conv conv;
+  size_t bytes = 0;
+  const hone_conv_kernel *kernel = conv_kernel(row);
+  if (!build_conv(node, &conv) ||
+      !hone_mul(kernel->pack_size(kernel, &conv), sizeof(float), &bytes))
+    return 0;
+  return bytes;
+}
+
+/* conv has w as [taps][C / g][M], conv_transpose as [taps][M / g][C]. */
+static hone_status *pack(const hone_cpu_kernel *row, const hone_node *node, void *to) {
+  hone_conv conv;
+  const hone_conv_kernel *kernel = conv_kernel(row);
+  hone_arena copy = {0};
+  const float *data;
+  if (!build_conv(node, &conv))
+    return hone_error(HONE_INTERNAL, "kernel %s was given a node it does not take", row->name);
+  HONE_TRY(hone_constant_floats(node->inputs[W].value, &copy, &data));
+  const hone_shape *w = &node->inputs[W].value->type.shape;
+  ptrdiff_t inner = (ptrdiff_t)w->dim[w->rank - 2], outer = (ptrdiff_t)w->dim[w->rank - 1];
+  hone_conv_weights weights = {data, 1, outer, inner * outer};
+  if (is_transposed(node))
+    weights = (hone_conv_weights){data, outer, 1, inner * outer};
+  kernel->pack(kernel, &conv, weights, to);
+  hone_arena_free(&copy);
+  return NULL;
+}
+
+static double macs_of(const hone_conv *conv) {
+  return (double)hone_conv_pixels(conv) * (double)conv->out_channels *
+         (double)(conv->in_channels / conv->groups) * (double)hone_conv_taps(conv);
+}
+
+/* Nanoseconds an operation at 50 multiply-adds each nanosecond, by algorithm. */
+static double estimate(const hone_cpu_kernel *row, const hone_node *node) {
+  hone_conv conv;
+  if (!build_conv(node, &conv)) return 0;
+  conv.batch = conv.out[0] = conv.out[1] = conv.out[2] = 1;
+  size_t depth = conv.in_channels / conv.groups;
+  double time = macs_of(&conv) / 50;
+  const char *name = row->algorithm;
+  if (strcmp(name, "conv_winograd4") == 0) time /= depth >= 32 ? 2.5 : 1.5;
+  if (strcmp(name, "conv_winograd2") == 0) time /= depth >= 16 ? 1.8 : 1.2;
+  if (strcmp(name, "conv_gemm") == 0) time *= 0.95;
+  if (strcmp(name, "conv_direct") == 0 && depth < 8) time *= 2;
+  if (strcmp(name, "conv_rows") == 0 && depth >= 8) time *= 1.2;
+  if (strcmp(name, "conv_depthwise") == 0) time /= 4;
+  if (row->isa == HONE_ISA_PLAIN) time *= 8;
+  return time;
+}
+
+static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view, hone_arena *arena,
+                         hone_node_plan *out) {
+  hone_conv conv;
+  hone_spatial window;
+  const hone_conv_kernel *kernel = conv_kernel(row);
+  const hone_shape *x = &view->in[X]->shape;
+  if (!build_conv(view->node, &conv))
+    return hone_error(HONE_INTERNAL, "kernel %s was given a node it does not take", row->name);
+  HONE_TRY(window_of(view->node, x->dim + 1, &window));
+  for (int i = 0; i < HONE_CONV_DIMENSIONS; i++) {
+    int axis = axis_of(i, window.rank);
+    conv.in[i] = axis < 0 ? 1 : (size_t)window.in[axis];
+    conv.out[i] = axis < 0 ? 1 : (size_t)window.out[axis];
+    conv.pad[i] = axis < 0 ? 0 : (ptrdiff_t)window.before[axis];
+  }
+  conv.batch = (size_t)x->dim[0];
+  conv.x_stride = (ptrdiff_t)conv.in_channels;
+  conv.y_stride = (ptrdiff_t)conv.out_channels;
+  conv.threads = view->threads;
+  conv.finish = *view->finish;
+  if (view->constant[BIAS]) conv.finish.bias = view->constant[BIAS];
+  out->work = macs_of(&conv) / 50;
+  return kernel->plan(kernel, &conv, view->packed, arena, &out->kernel);
+}
+
+const hone_node_functions hone_node_conv = {
+    .accepts = accepts,
+    .plan = plan,
+    .pack_size = pack_size,
+    .pack = pack,
+    .packed_inputs = 1u << W,
+    .finishes = true,
+    .estimate = estimate,
+};
+const hone_node_functions hone_node_conv_transposed = {
+    .accepts = accepts,
+    .plan = plan,
+    .pack_size = pack_size,
+    .pack = pack,
+    .packed_inputs = 1u << W,
+    .finishes = true,
+};

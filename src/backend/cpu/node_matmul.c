@@ -1,0 +1,183 @@
+/* matmul nodes: rows gemm (a constant right side, packed) and matmul (any two operands).
+ * Room: backend/cpu. */
+#include "backend/cpu/gemm.h"
+#include "backend/cpu/matmul.h"
+#include "backend/cpu/node_kernel.h"
+
+enum { A, B, BIAS };
+
+static const hone_tile_set *tiles_of(const hone_cpu_kernel *row) {
+  const hone_tile_set *const *set = hone_tile_sets_f32;
+  while (*set && (*set)->isa != row->isa) set++;
+  return *set;
+}
+
+static double macs(const hone_shape *a, const hone_shape *y, bool transpose_a) {
+  size_t count = 0;
+  hone_shape_count(y, &count);
+  return (double)count * (double)a->dim[a->rank - (transpose_a ? 2 : 1)];
+}
+
+/* A bias is one number a column, or has the result's shape. */
+static bool accepts_bias(const hone_node *node) {
+  const hone_value *bias = hone_node_in(node, BIAS);
+  if (!bias) return true;
+  const hone_shape *shape = &bias->type.shape, *y = &node->outputs[0]->type.shape;
+  if (bias->type.dtype != HONE_F32 || shape->rank < 1) return false;
+  if (hone_shape_equal(shape, y)) return !bias->constant;
+  for (int i = 0; i < shape->rank - 1; i++)
+    if (shape->dim[i] != 1) return false;
+  return shape->dim[shape->rank - 1] == y->dim[y->rank - 1];
+}
+
+static bool accepts_common(const hone_cpu_kernel *row, const hone_node *node) {
+  for (int i = A; i <= B; i++) {
+    const hone_type *type = &node->inputs[i].value->type;
+    if (type->dtype != HONE_F32 || type->shape.rank < 2 ||
+        type->shape.rank > HONE_MATMUL_BATCH + 2)
+      return false;
+  }
+  return tiles_of(row) && accepts_bias(node);
+}
+
+static hone_status *set_bias(const hone_node_view *view, hone_finish *finish) {
+  *finish = *view->finish;
+  const hone_type *bias = BIAS < view->node->input_count ? view->in[BIAS] : NULL;
+  if (!bias) return NULL;
+  if (view->constant[BIAS]) {
+    finish->bias = view->constant[BIAS];
+    return NULL;
+  }
+  if (finish->residual >= 0)
+    return hone_error(HONE_UNSUPPORTED, "a matmul with a computed bias and a residual");
+  size_t columns = (size_t)bias->shape.dim[bias->shape.rank - 1], count = 0;
+  finish->residual = BIAS;
+  hone_shape_count(&bias->shape, &count);
+  finish->residual_stride = count == columns ? 0 : (ptrdiff_t)columns;
+  return NULL;
+}
+
+/* ---- gemm ----------------------------------------------------------------------------------- */
+
+static bool gemm_accepts(const hone_cpu_kernel *row, const hone_node *node) {
+  const hone_value *b = node->inputs[B].value;
+  return accepts_common(row, node) && b->constant && b->type.shape.rank == 2 &&
+         !hone_node_flag(node, "transpose_a");
+}
+
+static void weight_sizes(const hone_node *node, size_t *depth, size_t *columns) {
+  const hone_shape *b = &node->inputs[B].value->type.shape;
+  bool transposed = hone_node_flag(node, "transpose_b");
+  *depth = (size_t)b->dim[transposed];
+  *columns = (size_t)b->dim[!transposed];
+}
+
+static size_t gemm_pack_size(const hone_cpu_kernel *row, const hone_node *node) {
+  size_t depth, columns, bytes = 0;
+  weight_sizes(node, &depth, &columns);
+  if (!hone_mul(hone_pack_size(tiles_of(row), 1, 1, depth, columns), sizeof(float), &bytes))
+    return 0;
+  return bytes ? bytes : depth && columns ? 0 : 64; /* nothing to pack is no failure */
+}
+
+static hone_status *gemm_pack(const hone_cpu_kernel *row, const hone_node *node, void *to) {
+  size_t depth, columns;
+  hone_arena copy = {0};
+  const float *data;
+  HONE_TRY(hone_constant_floats(node->inputs[B].value, &copy, &data));
+  weight_sizes(node, &depth, &columns);
+  hone_weight_strides strides = {0, 0, (ptrdiff_t)columns, 1};
+  if (hone_node_flag(node, "transpose_b"))
+    strides = (hone_weight_strides){0, 0, 1, (ptrdiff_t)depth};
+  hone_pack_weights(tiles_of(row), 1, 1, depth, columns, data, strides, to);
+  hone_arena_free(&copy);
+  float alpha = (float)hone_node_real(node, "alpha"), *packed = to;
+  size_t count = hone_pack_size(tiles_of(row), 1, 1, depth, columns);
+  for (size_t i = 0; alpha != 1 && i < count; i++) packed[i] *= alpha;
+  return NULL;
+}
+
+static hone_status *gemm_plan(const hone_cpu_kernel *row, const hone_node_view *view,
+                              hone_arena *arena, hone_node_plan *out) {
+  const hone_shape *a = &view->in[A]->shape, *y = &view->out[0]->shape;
+  hone_gemm *args = HONE_NEW(arena, hone_gemm);
+  HONE_TRY_MEMORY(args);
+  size_t depth, columns;
+  weight_sizes(view->node, &depth, &columns);
+  *args = (hone_gemm){.sweep = {.tiles = tiles_of(row),
+                                .rows = hone_shape_span(a, 0, a->rank - 1),
+                                .groups = 1,
+                                .columns = columns,
+                                .taps = 1,
+                                .depth = depth,
+                                .weights = view->packed,
+                                .out_stride = (ptrdiff_t)columns},
+                      .a = A,
+                      .a_stride = (ptrdiff_t)depth};
+  HONE_TRY(set_bias(view, &args->sweep.finish));
+  hone_sweep_plan(&args->sweep);
+  out->kernel = hone_one_phase(hone_gemm_run, args);
+  out->kernel.part_scratch = hone_sweep_scratch(&args->sweep);
+  out->work = macs(a, y, false) / 50;
+  return NULL;
+}
+
+const hone_node_functions hone_node_gemm = {
+    .accepts = gemm_accepts,
+    .plan = gemm_plan,
+    .pack_size = gemm_pack_size,
+    .pack = gemm_pack,
+    .packed_inputs = 1u << B,
+    .finishes = true,
+};
+
+/* ---- matmul --------------------------------------------------------------------------------- */
+
+/* Constant right sides of rank 2 are gemm's. */
+static bool matmul_accepts(const hone_cpu_kernel *row, const hone_node *node) {
+  return accepts_common(row, node) && hone_node_real(node, "alpha") == 1 &&
+         !gemm_accepts(row, node);
+}
+
+/* Strides of an operand's batch dims as broadcast to the result's. */
+static void batch_strides(const hone_shape *operand, const hone_shape *y, ptrdiff_t *strides) {
+  int64_t own[HONE_MAX_RANK];
+  hone_shape_strides(operand, own);
+  for (int i = 0; i < y->rank - 2; i++) {
+    int axis = i - (y->rank - operand->rank);
+    strides[i] = axis < 0 || operand->dim[axis] == 1 ? 0 : (ptrdiff_t)own[axis];
+  }
+}
+
+static hone_status *matmul_plan(const hone_cpu_kernel *row, const hone_node_view *view,
+                                hone_arena *arena, hone_node_plan *out) {
+  const hone_shape *a = &view->in[A]->shape, *b = &view->in[B]->shape, *y = &view->out[0]->shape;
+  bool at = hone_node_flag(view->node, "transpose_a");
+  bool bt = hone_node_flag(view->node, "transpose_b");
+  ptrdiff_t a_columns = (ptrdiff_t)a->dim[a->rank - 1], b_columns = (ptrdiff_t)b->dim[b->rank - 1];
+  hone_matmul matmul = {.tiles = tiles_of(row),
+                        .batch_rank = y->rank - 2,
+                        .rows = (size_t)y->dim[y->rank - 2],
+                        .columns = (size_t)y->dim[y->rank - 1],
+                        .depth = (size_t)a->dim[a->rank - (at ? 2 : 1)],
+                        .a = A,
+                        .b = B,
+                        .a_row = at ? 1 : a_columns,
+                        .a_depth = at ? a_columns : 1,
+                        .b_depth = bt ? 1 : b_columns,
+                        .b_column = bt ? b_columns : 1,
+                        .out_row = (ptrdiff_t)y->dim[y->rank - 1]};
+  for (int i = 0; i < matmul.batch_rank; i++) matmul.batch[i] = (size_t)y->dim[i];
+  batch_strides(a, y, matmul.a_batch);
+  batch_strides(b, y, matmul.b_batch);
+  batch_strides(y, y, matmul.out_batch);
+  HONE_TRY(set_bias(view, &matmul.finish));
+  out->work = macs(a, y, at) / 50;
+  return hone_matmul_plan(&matmul, arena, &out->kernel);
+}
+
+const hone_node_functions hone_node_matmul = {
+    .accepts = matmul_accepts,
+    .plan = matmul_plan,
+    .finishes = true,
+};

@@ -1,0 +1,105 @@
+/* Pointwise bodies on the CPU backend: every op, many types and ways to broadcast. */
+#include "cpu_bodies.h"
+#include "ops/pointwise.h"
+
+static char text[4096];
+#define BODY(...) (snprintf(text, sizeof text, __VA_ARGS__), text)
+
+/* Every unary and binary row of pointwise.def over the types it takes. */
+static void check_op(const hone_op *op, const char *dtype, const char *shape) {
+  int least, most;
+  hone_op_arity(op->inputs, &least, &most);
+  const char *args = most == 1 ? "x" : most == 2 ? "x, y" : "x, y, z";
+  check_body(BODY("graph g(x: %s%s, y: %s%s, z: %s%s) -> (o) {\n o = %s(%s)\n}", dtype, shape,
+                  dtype, shape, dtype, shape, op->name, args),
+             dtype[1] == '1' ? 2e-3 : dtype[0] == 'b' ? 1e-2 : 2e-6);
+}
+
+static bool takes(const hone_op *op, hone_dtype_class klass) {
+  const hone_pointwise_meaning *meaning = hone_pointwise_meaning_of(op);
+  return meaning && meaning->classes >> klass & 1;
+}
+
+TEST(every_op) {
+  size_t count;
+  const hone_op *const *ops = hone_op_list(&count);
+  for (size_t i = 0; i < count; i++) {
+    if (takes(ops[i], HONE_CLASS_FLOAT)) {
+      check_op(ops[i], "f32", "[3, 517]");
+      check_op(ops[i], "f64", "[7]");
+      check_op(ops[i], "f16", "[301]");
+      check_op(ops[i], "bf16", "[33]");
+    }
+    if (takes(ops[i], HONE_CLASS_SIGNED)) {
+      check_op(ops[i], "s64", "[300]");
+      check_op(ops[i], "s32", "[2, 9]");
+      check_op(ops[i], "s8", "[9]");
+    }
+    if (takes(ops[i], HONE_CLASS_UNSIGNED)) {
+      check_op(ops[i], "u8", "[300]");
+      check_op(ops[i], "u32", "[5]");
+    }
+    if (takes(ops[i], HONE_CLASS_BOOLEAN)) check_op(ops[i], "bool", "[301]");
+  }
+}
+
+TEST(attributes) {
+  check_body("graph g(x: f32[40]) -> (o) { o = leaky_relu(x) {alpha=0.3} }", 1e-6);
+  check_body("graph g(x: f32[40]) -> (o) { o = gelu(x) {approximate=tanh} }", 2e-6);
+  check_body("graph g(x: f32[40]) -> (o) { o = elu(x) {alpha=0.7} }", 2e-6);
+  check_body("graph g(x: f32[40], y: f32[1]) -> (o) { o = mod(x, y) {fmod=true} }", 2e-6);
+  check_body("graph g(x: f32[40]) -> (o) { h = const f32[] 0.5\n o = clip(x, _, h) }", 0);
+  check_body("graph g(x: s32[40]) -> (o) { h = const s32[] 1\n o = clip(x, h, _) }", 0);
+  check_body("graph g(x: f32[40]) -> (o) { p = const f32[] 2\n o = pow(x, p) }", 1e-6);
+}
+
+TEST(broadcasting) {
+  static const char *const shapes[][3] = {
+      {"[2, 3, 4, 65]", "[65]", "[2, 1, 1, 65]"}, {"[2, 3, 4, 5]", "[5]", "[3, 1, 5]"},
+      {"[2, 3, 4, 5]", "[2, 1, 1, 1]", "[1]"},    {"[4, 1, 40]", "[1, 7, 1]", "[4, 1, 1]"},
+      {"[600]", "[1]", "[600]"},                  {"[1]", "[3, 300]", "[3, 1]"},
+      {"[0, 4]", "[4]", "[1]"},                   {"[3, 3]", "[1, 3]", "[3, 1]"},
+  };
+  for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+    check_body(BODY("graph g(x: f32%s, y: f32%s, z: f32%s) -> (o) {\n"
+                    " a = mul(x, y)\n b = add(a, z)\n o = relu(b)\n}",
+                    shapes[i][0], shapes[i][1], shapes[i][2]),
+               1e-6);
+    check_body(BODY("graph g(x: s32%s, y: s32%s, z: s32%s) -> (o) {\n"
+                    " a = mul(x, y)\n o = add(a, z)\n}",
+                    shapes[i][0], shapes[i][1], shapes[i][2]),
+               0);
+  }
+}
+
+TEST(chains) {
+  check_body("graph g(x: f32[33, 70], y: f32[70], m: bool[33, 1]) -> (p, q) {\n"
+             " a = sub(x, y)\n b = exp(a)\n c = less(a, y)\n d = select(c, a, b)\n"
+             " p = select(m, d, x)\n q = not(c)\n}",
+             1e-6);
+  check_body("graph g(x: f32[20]) -> (o) {\n a = sigmoid(x)\n b = mul(a, x)\n c = tanh(b)\n"
+             " d = add(c, a)\n e = log(d)\n f = is_nan(e)\n g = cast(f) {to=f32}\n"
+             " o = add(g, x)\n}",
+             2e-6);
+}
+
+TEST(casts) {
+  static const char *const types[] = {"f32", "f64", "f16", "bf16", "s64", "s32",
+                                      "s8",  "u8",  "bool", "u16"};
+  for (int from = 0; from < 10; from++)
+    for (int to = 0; to < 10; to++)
+      if (from != to)
+        check_body(BODY("graph g(x: %s[270]) -> (o) { o = cast(x) {to=%s} }", types[from],
+                        types[to]),
+                   0);
+}
+
+int main(void) {
+  RUN(every_op);
+  RUN(attributes);
+  RUN(broadcasting);
+  RUN(chains);
+  RUN(casts);
+  CHECK(bodies_on_kernels > 500);
+  return check_report();
+}

@@ -1,0 +1,104 @@
+/* Bodies around conv, matmul and attention on the CPU backend: all candidates, tails of every
+ * kind. The kernels themselves are tested over sizes in test_cpu_conv.c and its neighbours. */
+#include "cpu_bodies.h"
+
+#define CONV(shape, kernel, attributes, tail)                                                     \
+  "graph g(x: f32" shape ", r: f32[1, 9, 11, 16]) -> (o) {\n"                                     \
+  " w = const f32" kernel " @weights+0\n"                                                         \
+  " c = conv(x, w) {" attributes "}\n" tail "}\n"
+
+static float weights[1 << 16];
+
+static void check_weighted(const char *text, double tolerance) {
+  body_fill(HONE_F32, weights, sizeof weights / sizeof *weights, 5);
+  body_weights = (hone_bytes){weights, sizeof weights};
+  check_body(text, tolerance);
+}
+
+TEST(tails_of_conv) {
+  static const char *const tails[] = {
+      " o = relu(c)\n",
+      " b = const f32[16] @weights+64\n o = add(c, b)\n",
+      " b = const f32[16] @weights+64\n d = add(c, b)\n e = add(d, r)\n o = relu(e)\n",
+      " o = add(r, c)\n",
+      " o = silu(c)\n",
+      " s = sigmoid(c)\n o = mul(c, s)\n",
+      " s = const f32[1, 1, 1, 16] @weights+64\n d = mul(c, s)\n e = exp(d)\n o = sub(r, e)\n",
+      " d = mul(c, r)\n e = add(d, c)\n o = relu(e)\n",
+      " h = const f32[] 6\n l = const f32[] 0\n o = clip(c, l, h)\n",
+      " d = cast(c) {to=bf16}\n e = cast(d) {to=f32}\n o = add(e, r)\n",
+  };
+  char text[4096];
+  for (size_t i = 0; i < sizeof tails / sizeof *tails; i++) {
+    snprintf(text, sizeof text,
+             CONV("[1, 9, 11, 8]", "[3, 3, 8, 16]", "pads=[1, 1, 1, 1]", "%s"), tails[i]);
+    check_weighted(text, i == 9 ? 0.1 : 2e-4);
+    snprintf(text, sizeof text, CONV("[1, 9, 11, 8]", "[1, 1, 8, 16]", "", "%s"), tails[i]);
+    check_weighted(text, i == 9 ? 0.1 : 1e-4);
+    snprintf(text, sizeof text,
+             CONV("[1, 9, 11, 16]", "[3, 3, 1, 16]", "groups=16, padding=same_upper", "%s"),
+             tails[i]);
+    check_weighted(text, i == 9 ? 0.1 : 1e-4);
+  }
+}
+
+TEST(kinds_of_conv) {
+  check_weighted("graph g(x: f32[2, 10, 6]) -> (o) {\n w = const f32[3, 6, 5] @weights+0\n"
+                 " b = const f32[5] @weights+1024\n"
+                 " o = conv(x, w, b) {strides=[2], pads=[1, 2]}\n}", 1e-4);
+  check_weighted("graph g(x: f32[1, 5, 6, 7, 4]) -> (o) {\n w = const f32[3, 2, 3, 4, 5] @weights+0\n"
+                 " o = conv(x, w) {dilations=[1, 2, 1]}\n}", 1e-4);
+  check_weighted("graph g(x: f32[1, 5, 6, 8]) -> (o) {\n w = const f32[1, 1, 8, 5] @weights+0\n"
+                 " o = conv(x, w) {pads=[0, 0, 2, 1]}\n}", 1e-4);
+  check_weighted("graph g(x: f32[1, 5, 6, 8]) -> (o) {\n w = const f32[3, 3, 4, 8] @weights+0\n"
+                 " b = const f32[8] @weights+2048\n"
+                 " o = conv_transpose(x, w, b) {strides=[2, 2], pads=[1, 1, 1, 1],"
+                 " groups=2, output_padding=[1, 0]}\n}", 1e-4);
+}
+
+TEST(matmuls) {
+  check_weighted("graph g(a: f32[7, 20], r: f32[7, 33]) -> (o) {\n"
+                 " w = const f32[20, 33] @weights+0\n b = const f32[33] @weights+4096\n"
+                 " c = matmul(a, w) {alpha=0.5}\n d = add(c, b)\n e = gelu(d)\n o = add(e, r)\n}",
+                 1e-4);
+  check_weighted("graph g(a: f32[2, 3, 20]) -> (o) {\n w = const f32[33, 20] @weights+0\n"
+                 " b = const f32[33] @weights+4096\n"
+                 " o = matmul(a, w, b) {transpose_b=true}\n}", 1e-4);
+  check_weighted("graph g(a: f32[2, 1, 5, 20], b: f32[3, 20, 9], c: f32[9]) -> (o) {\n"
+                 " o = matmul(a, b, c)\n}", 1e-4);
+  check_weighted("graph g(a: f32[20, 5], b: f32[9, 20], s: f32[5, 1]) -> (o) {\n"
+                 " p = matmul(a, b) {transpose_a=true, transpose_b=true}\n o = mul(p, s)\n}", 1e-4);
+  check_weighted("graph g(a: f32[3, 4, 6]) -> (o) {\n w = const f32[3, 6, 5] @weights+0\n"
+                 " o = matmul(a, w)\n}", 1e-4);
+}
+
+/* More than one kernel in a body, heads, several outputs, views. */
+TEST(stages) {
+  check_weighted("graph g(x: f32[7, 20], y: f32[7, 20]) -> (o, s) {\n"
+                 " w = const f32[20, 33] @weights+0\n v = const f32[33, 4] @weights+4096\n"
+                 " s = add(x, y)\n a = matmul(s, w)\n b = relu(a)\n c = matmul(b, v)\n"
+                 " o = tanh(c)\n}", 1e-3);
+  check_weighted("graph g(x: f32[6, 20]) -> (o, b) {\n w = const f32[20, 8] @weights+0\n"
+                 " a = matmul(x, w)\n b = relu(a)\n t = const s64[3] [2, 3, 8]\n"
+                 " c = reshape(b, t)\n v = const f32[8, 5] @weights+4096\n o = matmul(c, v)\n}",
+                 1e-3);
+}
+
+TEST(attentions) {
+  check_body("graph g(q: f32[2, 4, 5, 16], k: f32[2, 2, 9, 16], v: f32[2, 2, 9, 8]) -> (o) {\n"
+             " o = attention(q, k, v)\n}", 1e-5);
+  check_body("graph g(q: f32[1, 2, 7, 16], k: f32[1, 2, 7, 16], v: f32[1, 2, 7, 16]) -> (o) {\n"
+             " o = attention(q, k, v) {causal=true, scale=0.3, softcap=5.0}\n}", 1e-5);
+  check_body("graph g(q: f32[1, 2, 7, 16], k: f32[1, 2, 9, 16], v: f32[1, 2, 9, 16],"
+             " m: f32[1, 1, 7, 9]) -> (o) {\n o = attention(q, k, v, m)\n}", 1e-5);
+}
+
+int main(void) {
+  RUN(tails_of_conv);
+  RUN(kinds_of_conv);
+  RUN(matmuls);
+  RUN(stages);
+  RUN(attentions);
+  CHECK(bodies_on_kernels > 100);
+  return check_report();
+}
