@@ -7,7 +7,9 @@
  *
  * Outputs come back as (dtype name, shape, bytearray or the buffer that was given).
  */
+#ifndef Py_LIMITED_API /* CMake gives it */
 #define Py_LIMITED_API 0x030B0000
+#endif
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
@@ -662,6 +664,8 @@ static PyType_Slot context_slots[] = {
 static PyType_Spec context_spec = {"hone._hone.Context", sizeof(context_object), 0,
                                    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
                                    context_slots};
+
+PyMODINIT_FUNC PyInit__hone(void);
 
 PyMODINIT_FUNC PyInit__hone(void) {
   PyObject *self = PyModule_Create(&module);
