@@ -173,16 +173,17 @@ static void note_tile(const void *program, const hone_kernel_io *io, int part, f
 /* The program sees each element once, with its place. */
 static void program_on_tiles(const hone_tile_set *tiles) {
   enum { ROWS = 23, COLUMNS = 150 };
+  float out[ROWS * COLUMNS];
   hone_gemm g = {.sweep = {.tiles = tiles,
                            .rows = ROWS,
                            .columns = COLUMNS,
                            .depth = 0,
+                           .weights = out,
                            .groups = 1,
                            .taps = 1,
                            .out_stride = COLUMNS,
                            .finish = {.residual = -1, .program = note_tile}}};
   hone_sweep_plan(&g.sweep);
-  float out[ROWS * COLUMNS];
   const void *in[] = {out};
   hone_kernel_phase *phases[] = {hone_gemm_run};
   run_parts(phases, 1, &g, in, out, hone_sweep_scratch(&g.sweep) * 3, 3);

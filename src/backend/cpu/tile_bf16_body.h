@@ -6,7 +6,7 @@
 #include "backend/cpu/tile.h"
 
 #define OPERAND_BYTES sizeof(uint16_t)
-typedef uint32_t operand;
+typedef uint32_t operand __attribute__((aligned(2), may_alias)); /* pixels may lie at any one */
 
 /* The nearest bfloat16, ties to even; NaN stays NaN. */
 HONE_INLINE uint16_t to_bf16(float x) {
