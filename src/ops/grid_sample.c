@@ -67,7 +67,7 @@ static void axis_taps(const sampler *s, int axis, double g, int64_t *index, doub
   double x = s->align ? (g + 1) / 2 * (size - 1) : ((g + 1) * size - 1) / 2;
   x = tame(x);
   if (s->mode == 'n') x = nearbyint(x);
-  x = pad_position(s, x, size);
+  if (s->mode != 'c') x = pad_position(s, x, size); /* cubic taps are padded one by one */
   double base = s->mode == 'n' ? nearbyint(x) : floor(x) - (s->mode == 'c');
   for (int i = 0; i < s->taps; i++) {
     double place = base + i, padded = trunc(pad_position(s, place, size));

@@ -30,7 +30,7 @@ static void lstm_step(const hone_recurrent *net, size_t d, const double *x, doub
     c[u] = f * old + i * fresh;
     double o = hone_recurrent_activate(net, d, ON_GATES,
                                        sum[GATE_O * hidden] + peephole(net, d, GATE_O, u, c[u]));
-    h[u] = o * hone_recurrent_activate(net, d, ON_HIDDEN, c[u]);
+    h[u] = o * hone_recurrent_activate_whole(net, d, ON_HIDDEN, c[u]);
   }
 }
 

@@ -45,6 +45,11 @@ static double activate(const hone_activation *f, double x) {
 double hone_recurrent_activate(const hone_recurrent *net, size_t direction, int function,
                                double value) {
   if (net->clip > 0) value = fmax(-net->clip, fmin(net->clip, value));
+  return hone_recurrent_activate_whole(net, direction, function, value);
+}
+
+double hone_recurrent_activate_whole(const hone_recurrent *net, size_t direction, int function,
+                                     double value) {
   return activate(&net->activations[(int)direction * net->functions + function], value);
 }
 

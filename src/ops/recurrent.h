@@ -60,6 +60,9 @@ HONE_MUST_USE hone_status *hone_recurrent_run(hone_reference *ref, int gates, in
 /* Activation `function` of a direction on `value` after clipping. */
 double hone_recurrent_activate(const hone_recurrent *net, size_t direction, int function,
                                double value);
+/* The same without clipping: what lstm does to the cell's state, as ONNX Runtime does. */
+double hone_recurrent_activate_whole(const hone_recurrent *net, size_t direction, int function,
+                                     double value);
 /* Row `gate`, unit `unit` of x w' + its bias, and of h r' + its bias. */
 double hone_recurrent_from_input(const hone_recurrent *net, size_t direction, size_t gate,
                                  size_t unit, const double *x);

@@ -85,22 +85,22 @@ hone_status *hone_resize_read(const hone_node *node, const hone_shape *x, const 
   return NULL;
 }
 
-/* Where output position `at` lies on the input axis; sets `outside` where the crop leaves it. */
-static double source_of(const hone_node *node, const hone_resize_axis *a, int64_t at,
-                        bool *outside) {
+/* Where output position `at` lies on the input axis; sets `outside` where the crop leaves it. In
+ * single precision, as everybody computes it: which pixel is nearest hangs on its last bit. */
+static float source_of(const hone_node *node, const hone_resize_axis *a, int64_t at,
+                       bool *outside) {
   const char *mode = hone_node_text(node, "coordinates");
-  double y = (double)at, in = (double)a->in, out = a->scale * in;
+  float y = (float)at, in = (float)a->in, scale = (float)a->scale, out = scale * in;
   *outside = false;
   if (strcmp(mode, "align_corners") == 0) return out == 1 ? 0 : y * (in - 1) / (out - 1);
-  if (strcmp(mode, "asymmetric") == 0) return y / a->scale;
-  if (strcmp(mode, "pytorch_half_pixel") == 0 && out == 1) return -0.5;
-  if (strcmp(mode, "tf_half_pixel_for_nn") == 0) return (y + 0.5) / a->scale;
-  double half = (y + 0.5) / a->scale - 0.5;
-  if (strcmp(mode, "half_pixel_symmetric") == 0)
-    return in / 2 * (1 - (double)a->out / out) + half;
+  if (strcmp(mode, "asymmetric") == 0) return y / scale;
+  if (strcmp(mode, "pytorch_half_pixel") == 0 && a->out == 1) return 0;
+  if (strcmp(mode, "tf_half_pixel_for_nn") == 0) return (y + 0.5f) / scale;
+  float half = (y + 0.5f) / scale - 0.5f;
+  if (strcmp(mode, "half_pixel_symmetric") == 0) return in / 2 * (1 - (float)a->out / out) + half;
   if (strcmp(mode, "tf_crop_and_resize") != 0) return half;
-  double span = (a->end - a->begin) * (in - 1);
-  double x = a->begin * (in - 1) + (out == 1 ? span / 2 : y * span / (out - 1));
+  float begin = (float)a->begin, span = ((float)a->end - begin) * (in - 1);
+  float x = begin * (in - 1) + (out == 1 ? span / 2 : y * span / (out - 1));
   *outside = !(x >= 0 && x <= in - 1);
   return x;
 }
@@ -144,7 +144,7 @@ bool hone_resize_tap(const hone_node *node, const hone_resize_axis *axis, int64_
                      int64_t *index, double *weight) {
   bool outside, is_cubic = is_mode(node, "mode", "cubic");
   bool exclude = hone_node_flag(node, "exclude_outside");
-  double x = source_of(node, axis, at, &outside), sum = 0;
+  double x = (double)source_of(node, axis, at, &outside), sum = 0;
   if (is_mode(node, "mode", "nearest")) {
     index[0] = clamp(nearest(node, x), axis->in);
     weight[0] = 1;

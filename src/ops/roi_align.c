@@ -35,18 +35,18 @@ typedef struct roi {
   const double *image;        /* [height, width, channels] */
   int64_t height, width;
   size_t channels;
-  double top, left, cell_height, cell_width;
+  float top, left, cell_height, cell_width; /* single precision, as everybody computes them */
   int64_t rows, columns;      /* samples a cell */
   bool maximum;
 } roi;
 
 /* One axis of a bilinear sample: the two neighbours and the weight of the second. */
-static bool neighbours(double x, int64_t size, int64_t *low, int64_t *high, double *part) {
-  if (!(x >= -1 && x <= (double)size)) return false;
-  x = fmax(x, 0);
+static bool neighbours(float x, int64_t size, int64_t *low, int64_t *high, double *part) {
+  if (!(x >= -1 && x <= (float)size)) return false;
+  x = fmaxf(x, 0);
   *low = (int64_t)x;
   *high = *low + 1;
-  *part = x - (double)*low;
+  *part = (double)(x - (float)*low);
   if (*low >= size - 1) {
     *low = *high = size - 1;
     *part = 0;
@@ -56,7 +56,7 @@ static bool neighbours(double x, int64_t size, int64_t *low, int64_t *high, doub
 
 /* Adds a sample's channels to `out`, or raises `out` to its largest weighted neighbour, as ONNX
  * defines the maximum. */
-static void take_sample(const roi *r, double y, double x, bool first, double *out) {
+static void take_sample(const roi *r, float y, float x, bool first, double *out) {
   int64_t row[2] = {0}, column[2] = {0};
   double down = 0, right = 0;
   bool inside = neighbours(y, r->height, &row[0], &row[1], &down) &&
@@ -76,33 +76,33 @@ static void take_sample(const roi *r, double y, double x, bool first, double *ou
 }
 
 static void take_cell(const roi *r, int64_t row, int64_t column, double *out) {
+  float top = r->top + (float)row * r->cell_height, left = r->left + (float)column * r->cell_width;
   for (int64_t i = 0; i < r->rows; i++)
     for (int64_t j = 0; j < r->columns; j++)
-      take_sample(r, r->top + ((double)row + ((double)i + 0.5) / (double)r->rows) * r->cell_height,
-                  r->left +
-                      ((double)column + ((double)j + 0.5) / (double)r->columns) * r->cell_width,
-                  i + j == 0, out);
+      take_sample(r, top + ((float)i + 0.5f) * r->cell_height / (float)r->rows,
+                  left + ((float)j + 0.5f) * r->cell_width / (float)r->columns, i + j == 0, out);
   double count = (double)(r->rows * r->columns);
   for (size_t c = 0; !r->maximum && count > 1 && c < r->channels; c++) out[c] /= count;
 }
 
 /* As many samples as a cell spans pixels, within bounds that keep loops finite. */
-static int64_t samples_of(double cell) {
-  return cell > 0 ? (int64_t)fmin(ceil(cell), 4096) : 0;
+static int64_t samples_of(float cell) {
+  return cell > 0 ? (int64_t)fminf(ceilf(cell), 4096) : 0;
 }
 
 static void place_roi(const hone_node *node, const double *box, roi *r) {
   bool half_pixel = hone_node_flag(node, "half_pixel");
-  double scale = hone_node_real(node, "scale"), offset = half_pixel ? 0.5 : 0;
-  r->left = box[0] * scale - offset;
-  r->top = box[1] * scale - offset;
-  double width = box[2] * scale - offset - r->left, height = box[3] * scale - offset - r->top;
+  float scale = (float)hone_node_real(node, "scale"), offset = half_pixel ? 0.5f : 0;
+  r->left = (float)box[0] * scale - offset;
+  r->top = (float)box[1] * scale - offset;
+  float width = (float)box[2] * scale - offset - r->left;
+  float height = (float)box[3] * scale - offset - r->top;
   if (!half_pixel) {
-    width = fmax(width, 1);
-    height = fmax(height, 1);
+    width = fmaxf(width, 1);
+    height = fmaxf(height, 1);
   }
-  r->cell_width = width / (double)hone_node_int(node, "width");
-  r->cell_height = height / (double)hone_node_int(node, "height");
+  r->cell_width = width / (float)hone_node_int(node, "width");
+  r->cell_height = height / (float)hone_node_int(node, "height");
   int64_t samples = hone_node_int(node, "samples");
   r->rows = samples ? samples : samples_of(r->cell_height);
   r->columns = samples ? samples : samples_of(r->cell_width);
