@@ -1,0 +1,241 @@
+/* What an import function asks about its node. Room: import. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "import/onnx/importer.h"
+
+int hone_onnx_opset(const hone_onnx_call *call) { return call->opset; }
+int hone_onnx_input_count(const hone_onnx_call *call) { return call->input_count; }
+int hone_onnx_output_count(const hone_onnx_call *call) { return call->output_count; }
+
+hone_value *hone_onnx_in(hone_onnx_call *call, int index) {
+  return index < call->input_count ? call->in[index] : NULL;
+}
+
+hone_value *hone_onnx_need(hone_onnx_call *call, int index) {
+  hone_value *value = hone_onnx_in(call, index);
+  if (value) return value;
+  hone_onnx_fail(call, HONE_INVALID_MODEL, "its input %d is missing", index);
+  return &call->importer->placeholder;
+}
+
+bool hone_onnx_wants(const hone_onnx_call *call, int index) {
+  return index < call->output_count && call->node->outputs.items[index].size > 0;
+}
+
+bool hone_onnx_failed(const hone_onnx_call *call) { return call->status != NULL; }
+
+hone_status *hone_onnx_fail(hone_onnx_call *call, hone_code code, const char *format, ...) {
+  char text[600];
+  if (call->status) return NULL;
+  va_list list;
+  va_start(list, format);
+  vsnprintf(text, sizeof text, format, list);
+  va_end(list);
+  call->status = hone_error(code, "%s", text);
+  return NULL;
+}
+
+/* ---- Attributes ---- */
+
+/* Old writers leave the type out: then it is what is there. */
+int onnx_attr_type(const onnx_attribute *attr) {
+  if (attr->type.data) return (int)hone_proto_varint(attr->type);
+  if (attr->f.data) return ONNX_FLOAT;
+  if (attr->i.data) return ONNX_INT;
+  if (attr->s.data) return ONNX_STRING;
+  if (attr->t.data) return ONNX_TENSOR;
+  if (attr->g.data) return ONNX_GRAPH;
+  if (attr->floats.count) return ONNX_FLOATS;
+  if (attr->ints.count) return ONNX_INTS;
+  if (attr->strings.count) return ONNX_STRINGS;
+  return attr->sparse.data ? ONNX_SPARSE_TENSOR : ONNX_UNDEFINED;
+}
+
+const onnx_attribute *onnx_attr(const hone_onnx_call *call, const char *name) {
+  for (int i = 0; i < call->attr_count; i++)
+    if (onnx_span_is(call->attrs[i].name, name)) return &call->attrs[i];
+  return NULL;
+}
+
+bool hone_onnx_has(const hone_onnx_call *call, const char *attr) {
+  return onnx_attr(call, attr) != NULL;
+}
+
+/* The attribute if it is there and of `type`; one of another type fails the call. An empty list
+ * may have lost its type. */
+static const onnx_attribute *typed(hone_onnx_call *call, const char *name, int type) {
+  const onnx_attribute *attr = onnx_attr(call, name);
+  if (!attr) return NULL;
+  int found = onnx_attr_type(attr);
+  if (found == type) return attr;
+  if (found != ONNX_UNDEFINED)
+    hone_onnx_fail(call, HONE_INVALID_MODEL, "attribute %s is of type %d instead of %d", name,
+                   found, type);
+  return NULL;
+}
+
+int64_t hone_onnx_int(hone_onnx_call *call, const char *name, int64_t fallback) {
+  const onnx_attribute *attr = typed(call, name, ONNX_INT);
+  return attr ? (int64_t)hone_proto_varint(attr->i) : fallback;
+}
+
+int64_t hone_onnx_int_in(hone_onnx_call *call, const char *name, int64_t fallback, int64_t least,
+                         int64_t most) {
+  int64_t value = hone_onnx_int(call, name, fallback);
+  if (value >= least && value <= most) return value;
+  hone_onnx_fail(call, HONE_INVALID_MODEL, "attribute %s is %lld, outside %lld..%lld", name,
+                 (long long)value, (long long)least, (long long)most);
+  return fallback;
+}
+
+bool hone_onnx_flag(hone_onnx_call *call, const char *name, bool fallback) {
+  return hone_onnx_int(call, name, fallback) != 0;
+}
+
+double hone_onnx_real(hone_onnx_call *call, const char *name, double fallback) {
+  const onnx_attribute *attr = typed(call, name, ONNX_FLOAT);
+  return attr ? (double)hone_proto_float(attr->f) : fallback;
+}
+
+const char *hone_onnx_text(hone_onnx_call *call, const char *name, const char *fallback) {
+  const onnx_attribute *attr = typed(call, name, ONNX_STRING);
+  if (!attr) return fallback;
+  const char *text = onnx_text(call->importer, attr->s);
+  if (text && strlen(text) == attr->s.size && !memchr(attr->s.data, 0, attr->s.size)) return text;
+  if (!text && !call->status) call->status = hone_error_memory();
+  hone_onnx_fail(call, HONE_INVALID_MODEL, "attribute %s holds a zero byte", name);
+  return fallback;
+}
+
+hone_dtype hone_onnx_dtype(hone_onnx_call *call, const char *name, hone_dtype fallback) {
+  if (!hone_onnx_has(call, name)) return fallback;
+  int64_t code = hone_onnx_int(call, name, 0);
+  hone_dtype dtype = hone_onnx_dtype_of(code);
+  if (dtype) return dtype;
+  hone_onnx_fail(call, HONE_UNSUPPORTED, "attribute %s: element type %lld is not known here", name,
+                 (long long)code);
+  return fallback;
+}
+
+/* Memory for a list of `count` elements, never NULL: after a failure a static zero. */
+static void *list_memory(hone_onnx_call *call, const hone_proto_list *list, hone_proto_kind kind,
+                         size_t element, size_t *count) {
+  static const max_align_t nothing[4];
+  hone_status *status = list ? hone_proto_count(list, kind, count) : NULL;
+  void *memory = NULL;
+  if (!status && *count) {
+    memory = hone_arena_array(&call->importer->scratch, *count, element);
+    if (!memory) status = hone_error_memory();
+  }
+  if (memory) return memory;
+  *count = 0;
+  if (status && !call->status) call->status = status;
+  else hone_status_free(status);
+  return (void *)(uintptr_t)nothing;
+}
+
+const int64_t *hone_onnx_ints(hone_onnx_call *call, const char *name, size_t *count) {
+  const onnx_attribute *attr = typed(call, name, ONNX_INTS);
+  *count = 0;
+  int64_t *values = list_memory(call, attr ? &attr->ints : NULL, HONE_PROTO_VARINT, sizeof *values,
+                                count);
+  hone_proto_cursor cursor = {0};
+  for (size_t i = 0; i < *count; i++) values[i] = (int64_t)hone_proto_step(&attr->ints, &cursor);
+  return values;
+}
+
+const double *hone_onnx_reals(hone_onnx_call *call, const char *name, size_t *count) {
+  const onnx_attribute *attr = typed(call, name, ONNX_FLOATS);
+  *count = 0;
+  double *values = list_memory(call, attr ? &attr->floats : NULL, HONE_PROTO_FIXED32,
+                               sizeof *values, count);
+  size_t at = 0;
+  for (size_t i = 0; *count && i < attr->floats.count; i++) {
+    hone_bytes span = attr->floats.items[i];
+    for (size_t k = 0; k + 4 <= span.size; k += 4)
+      values[at++] = (double)hone_proto_float((hone_bytes){(const char *)span.data + k, 4});
+  }
+  return values;
+}
+
+const hone_string *hone_onnx_strings(hone_onnx_call *call, const char *name, size_t *count) {
+  const onnx_attribute *attr = typed(call, name, ONNX_STRINGS);
+  *count = attr ? attr->strings.count : 0;
+  hone_string *values = list_memory(call, NULL, HONE_PROTO_BYTES, sizeof *values, count);
+  for (size_t i = 0; i < *count; i++) {
+    hone_bytes span = attr->strings.items[i];
+    values[i] = (hone_string){span.data, span.size};
+  }
+  return values;
+}
+
+const int64_t *hone_onnx_ints_of(hone_onnx_call *call, const char *name, size_t count,
+                                 int64_t fallback) {
+  static const int64_t zeros[2 * HONE_MAX_RANK];
+  size_t given;
+  const int64_t *values = hone_onnx_ints(call, name, &given);
+  if (given == count && count) return values;
+  if (given || count > 2 * HONE_MAX_RANK)
+    hone_onnx_fail(call, HONE_INVALID_MODEL, "attribute %s has %zu entries instead of %zu", name,
+                   given, count);
+  int64_t *made = hone_arena_alloc(&call->importer->scratch, sizeof zeros);
+  if (!made) {
+    if (!call->status) call->status = hone_error_memory();
+    return zeros;
+  }
+  for (size_t i = 0; i < 2 * HONE_MAX_RANK; i++) made[i] = fallback;
+  return made;
+}
+
+hone_value *hone_onnx_tensor(hone_onnx_call *call, const char *name) {
+  const onnx_attribute *attr = onnx_attr(call, name);
+  hone_value *value = NULL;
+  if (!attr || call->status) return NULL;
+  bool sparse = onnx_attr_type(attr) == ONNX_SPARSE_TENSOR;
+  hone_bytes bytes = sparse ? attr->sparse : attr->t;
+  if (!bytes.data) {
+    hone_onnx_fail(call, HONE_INVALID_MODEL, "attribute %s is no tensor", name);
+    return NULL;
+  }
+  call->status = (sparse ? onnx_sparse_constant : onnx_constant)(
+      call->importer, call->scope->graph, (hone_bytes){0}, bytes, &value);
+  return call->status ? NULL : value;
+}
+
+/* ---- Facts about values ---- */
+
+int hone_onnx_rank(hone_onnx_call *call, const hone_value *value) {
+  if (value->type.kind == HONE_KIND_TENSOR && value->type.shape.rank >= 0)
+    return value->type.shape.rank;
+  hone_onnx_fail(call, HONE_UNSUPPORTED, "the rank of its input is not known");
+  return 0;
+}
+
+int hone_onnx_axis(hone_onnx_call *call, int64_t axis, int rank) {
+  int out = 0;
+  if (!hone_axis(axis, rank, &out))
+    hone_onnx_fail(call, HONE_INVALID_MODEL, "axis %lld of %d dimensions", (long long)axis, rank);
+  return out;
+}
+
+static bool known(const hone_value *value, size_t room, size_t *count) {
+  if (!hone_value_is_constant(value) || !hone_shape_count(&value->type.shape, count)) return false;
+  hone_dtype_class class = hone_dtype_class_of(value->type.dtype);
+  return *count <= room && class != HONE_CLASS_STRING && class != HONE_CLASS_COMPLEX;
+}
+
+bool hone_onnx_known_ints(const hone_value *value, int64_t *out, size_t room, size_t *count) {
+  if (!known(value, room, count)) return false;
+  for (size_t i = 0; i < *count; i++)
+    out[i] = hone_load_int(value->type.dtype, value->constant, i);
+  return true;
+}
+
+bool hone_onnx_known_reals(const hone_value *value, double *out, size_t room, size_t *count) {
+  if (!known(value, room, count)) return false;
+  for (size_t i = 0; i < *count; i++)
+    out[i] = hone_load_real(value->type.dtype, value->constant, i);
+  return true;
+}

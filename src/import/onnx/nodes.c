@@ -1,0 +1,221 @@
+/* Turning nodes into calls of rows, and calls of the model's own functions into their bodies.
+ * Room: import. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "import/onnx/importer.h"
+
+/* A run of nodes under conversion. Functions calling functions make a chain of frames on the heap,
+ * not on the stack. */
+typedef struct frame {
+  onnx_scope own;        /* of a function's body */
+  onnx_scope *scope;
+  const onnx_node *nodes;
+  const size_t *order;   /* NULL: as they stand */
+  size_t count, at;
+  onnx_local *local;     /* the function, called by `caller` in the frame below */
+  const onnx_node *caller;
+  struct frame *below;
+} frame;
+
+hone_status *onnx_check_limits(onnx_importer *importer) {
+  size_t used = importer->scratch.total + importer->root->storage.total +
+                importer->root->names.keys.total;
+  if (used > importer->reader.limit)
+    return hone_error(HONE_LIMIT, "importing it takes more than %zu bytes of memory",
+                      importer->reader.limit);
+  if (importer->visits++ > importer->visit_limit)
+    return hone_error(HONE_LIMIT, "its functions and loops unfold into more than %zu nodes",
+                      importer->visit_limit);
+  return NULL;
+}
+
+hone_status *onnx_read_nodes(onnx_importer *importer, const hone_proto_list *list,
+                             onnx_node **out) {
+  *out = HONE_NEW_ARRAY(&importer->scratch, list->count + 1, onnx_node);
+  HONE_TRY_MEMORY(*out);
+  for (size_t i = 0; i < list->count; i++)
+    HONE_TRY(onnx_read_node(&importer->reader, list->items[i], &(*out)[i]));
+  return NULL;
+}
+
+/* What errors and reports call the node: its name, or operator and first output. */
+static const char *node_label(onnx_scope *scope, const onnx_node *node) {
+  char own[160], text[320];
+  if (node->name.size) {
+    hone_quoted(own, sizeof own, node->name.data, node->name.size);
+    snprintf(text, sizeof text, "%s%s", scope->prefix, own);
+  } else {
+    char op[60];
+    hone_bytes output = node->outputs.count ? node->outputs.items[0] : (hone_bytes){"", 0};
+    snprintf(text, sizeof text, "%s%s(%s)", scope->prefix,
+             hone_quoted(op, sizeof op, node->op.data ? node->op.data : "", node->op.size),
+             hone_quoted(own, sizeof own, output.data, output.size));
+  }
+  return hone_arena_text(&scope->memory, text, strlen(text));
+}
+
+static hone_status *read_attributes(hone_onnx_call *call) {
+  const hone_proto_list *list = &call->node->attributes;
+  const onnx_scope *scope = call->scope;
+  call->attrs = HONE_NEW_ARRAY(&call->scope->memory, list->count + 1, onnx_attribute);
+  HONE_TRY_MEMORY(call->attrs);
+  for (size_t i = 0; i < list->count; i++) {
+    onnx_attribute attr;
+    HONE_TRY(onnx_read_attribute(&call->importer->reader, list->items[i], &attr));
+    if (attr.reference.size) {
+      const onnx_attribute *given = NULL;
+      for (size_t k = 0; !given && k < scope->argument_count; k++) {
+        hone_bytes name = scope->arguments[k].name;
+        if (name.size == attr.reference.size &&
+            memcmp(name.data, attr.reference.data, name.size) == 0)
+          given = &scope->arguments[k];
+      }
+      if (!given) continue;
+      hone_bytes name = attr.name;
+      attr = *given;
+      attr.name = name;
+    }
+    call->attrs[call->attr_count++] = attr;
+  }
+  return NULL;
+}
+
+static hone_status *find_inputs(hone_onnx_call *call) {
+  const hone_proto_list *inputs = &call->node->inputs;
+  call->in = HONE_NEW_ARRAY(&call->scope->memory, inputs->count + 1, hone_value *);
+  call->out = HONE_NEW_ARRAY(&call->scope->memory, call->node->outputs.count + 1, hone_value *);
+  if (!call->in || !call->out) return hone_error_memory();
+  for (size_t i = 0; i < inputs->count; i++)
+    if (inputs->items[i].size) HONE_TRY(onnx_find(call->scope, inputs->items[i], &call->in[i]));
+  call->input_count = (int)inputs->count;
+  call->output_count = (int)call->node->outputs.count;
+  call->first_id = call->scope->graph->next_id;
+  return NULL;
+}
+
+/* A rank that no shape rule found out may be known to the model. */
+static hone_status *take_hint(hone_onnx_call *call, hone_bytes name, hone_value *value) {
+  const hone_bytes *hint = hone_map_get(&call->scope->hints, name.data, name.size);
+  hone_type type;
+  if (!hint || value->id < call->first_id || value->type.kind != HONE_KIND_TENSOR ||
+      value->type.shape.rank != HONE_RANK_UNKNOWN)
+    return NULL;
+  HONE_TRY(onnx_value_type(call->importer, *hint, &type));
+  if (type.kind != HONE_KIND_TENSOR) return NULL;
+  for (int i = 0; i < type.shape.rank; i++)
+    if (hone_dim_known(type.shape.dim[i]))
+      HONE_TRY(hone_graph_symbol(call->importer->root, NULL, &type.shape.dim[i]));
+  value->type.shape = type.shape;
+  return NULL;
+}
+
+static hone_status *bind_outputs(hone_onnx_call *call) {
+  for (int i = 0; i < call->output_count; i++) {
+    hone_bytes name = call->node->outputs.items[i];
+    hone_value *value = call->out[i];
+    if (!name.size) continue;
+    if (!value) return hone_error(HONE_UNSUPPORTED, "its output %d is not given here", i);
+    if (value->id >= call->first_id) {
+      const char *text = hone_arena_text(&call->scope->memory, name.data, name.size);
+      HONE_TRY_MEMORY(text);
+      HONE_TRY(hone_value_rename(value, text));
+    }
+    HONE_TRY(take_hint(call, name, value));
+    HONE_TRY(onnx_bind(call->scope, name, value));
+  }
+  return NULL;
+}
+
+static hone_status *call_row(hone_onnx_call *call) {
+  char op[60], domain[60];
+  const onnx_node *node = call->node;
+  call->opset = onnx_opset_of(call->scope, node->domain);
+  if (!call->opset && !node->domain.size)
+    return hone_error(HONE_INVALID_MODEL, "the model does not say its opset");
+  if (!call->opset) call->opset = 1;
+  call->row = onnx_find_row(call->importer, node, call->opset);
+  if (!call->row)
+    return hone_error(HONE_UNSUPPORTED, "operator '%s'%s%s is not supported at opset %d",
+                      hone_quoted(op, sizeof op, node->op.data ? node->op.data : "", node->op.size),
+                      node->domain.size ? " of domain " : "",
+                      node->domain.size ? hone_quoted(domain, sizeof domain, node->domain.data,
+                                                      node->domain.size)
+                                        : "",
+                      call->opset);
+  hone_status *status = onnx_run_row(call);
+  if (!status) {
+    status = call->status;
+    call->status = NULL;
+  }
+  hone_status_free(call->status);
+  HONE_TRY(status);
+  return bind_outputs(call);
+}
+
+static hone_status *push_function(hone_onnx_call *call, onnx_local *local, frame **top) {
+  frame *f = hone_alloc_zero(sizeof *f);
+  HONE_TRY_MEMORY(f);
+  f->below = *top;
+  f->scope = &f->own;
+  f->local = local;
+  f->caller = call->node;
+  f->own.importer = call->importer;
+  *top = f; /* from here on freed with the chain */
+  HONE_TRY(onnx_enter_function(call, local, &f->own));
+  f->nodes = local->nodes;
+  f->order = local->order;
+  f->count = local->function.nodes.count;
+  return NULL;
+}
+
+static hone_status *convert_node(const onnx_node *node, frame **top) {
+  onnx_scope *scope = (*top)->scope;
+  hone_arena_reset(&scope->memory);
+  hone_onnx_call call = {.importer = scope->importer, .scope = scope, .node = node};
+  call.label = node_label(scope, node);
+  HONE_TRY_MEMORY(call.label);
+  hone_status *status = onnx_check_limits(scope->importer);
+  if (!status) status = read_attributes(&call);
+  if (!status) status = find_inputs(&call);
+  if (!status) {
+    onnx_local *local = onnx_find_function(scope->importer, node);
+    status = local ? push_function(&call, local, top) : call_row(&call);
+  }
+  char op[60];
+  return hone_error_at(
+      status, "node '%s' (%s)", call.label,
+      hone_quoted(op, sizeof op, node->op.data ? node->op.data : "", node->op.size));
+}
+
+static hone_status *pop_frame(frame **top, hone_status *status) {
+  frame *f = *top;
+  *top = f->below;
+  if (!status && f->local)
+    status = onnx_leave_function(f->below->scope, f->caller, f->local, &f->own);
+  if (f->local) onnx_scope_free(&f->own);
+  hone_free(f);
+  return status;
+}
+
+hone_status *onnx_convert(onnx_scope *scope, const hone_proto_list *list) {
+  onnx_node *nodes;
+  size_t *order;
+  HONE_TRY(onnx_read_nodes(scope->importer, list, &nodes));
+  HONE_TRY(onnx_order(scope->importer, nodes, list->count, &order));
+  frame *top = hone_alloc_zero(sizeof *top);
+  HONE_TRY_MEMORY(top);
+  *top = (frame){.scope = scope, .nodes = nodes, .order = order, .count = list->count};
+  hone_status *status = NULL;
+  while (top) {
+    if (status || top->at == top->count) {
+      status = pop_frame(&top, status);
+      continue;
+    }
+    const onnx_node *node = &top->nodes[top->order ? top->order[top->at] : top->at];
+    top->at++;
+    status = convert_node(node, &top);
+  }
+  return status;
+}

@@ -1,0 +1,171 @@
+/* The tables of rows as one map, and what a straight row does. Room: import. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/real.h"
+#include "base/text.h"
+#include "import/onnx/importer.h"
+
+#define HONE_ONNX_TABLE(name) extern const hone_onnx_row hone_onnx_##name[];
+#include "import/onnx/tables.def"
+#undef HONE_ONNX_TABLE
+
+static const hone_onnx_row *const tables[] = {
+#define HONE_ONNX_TABLE(name) hone_onnx_##name,
+#include "import/onnx/tables.def"
+#undef HONE_ONNX_TABLE
+};
+
+#define KEY_ROOM 160
+
+static size_t row_key(char *key, hone_bytes domain, hone_bytes name) {
+  if (onnx_span_is(domain, "ai.onnx")) domain.size = 0;
+  if (domain.size + name.size + 1 > KEY_ROOM) return 0;
+  if (domain.size) memcpy(key, domain.data, domain.size);
+  key[domain.size] = ':';
+  if (name.size) memcpy(key + domain.size + 1, name.data, name.size);
+  return domain.size + 1 + name.size;
+}
+
+static hone_status *map_row(onnx_importer *importer, const hone_onnx_row *row) {
+  char key[KEY_ROOM];
+  size_t size = row_key(key, (hone_bytes){row->domain, strlen(row->domain)},
+                        (hone_bytes){row->name, strlen(row->name)});
+  onnx_mapped *mapped = HONE_NEW(&importer->scratch, onnx_mapped);
+  HONE_TRY_MEMORY(mapped);
+  *mapped = (onnx_mapped){row, hone_map_get(&importer->rows, key, size)};
+  return hone_map_put(&importer->rows, key, size, mapped);
+}
+
+hone_status *onnx_map_rows(onnx_importer *importer) {
+  for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+    for (const hone_onnx_row *row = tables[i]; row->name; row++)
+      HONE_TRY(map_row(importer, row));
+  return NULL;
+}
+
+const hone_onnx_row *onnx_find_row(onnx_importer *importer, const onnx_node *node, int opset) {
+  char key[KEY_ROOM];
+  size_t size = row_key(key, node->domain, node->op);
+  const onnx_mapped *mapped = size ? hone_map_get(&importer->rows, key, size) : NULL;
+  for (; mapped; mapped = mapped->next)
+    if (opset >= mapped->row->since && (!mapped->row->last || opset <= mapped->row->last))
+      return mapped->row;
+  return NULL;
+}
+
+/* ---- Straight rows ---- */
+
+/* One entry of a row's attrs: "to", "to<from" or "to=value". */
+typedef struct setting {
+  char to[40], from[40], value[40]; /* from or value is empty */
+} setting;
+
+static const char *next_setting(const char *at, setting *out) {
+  while (*at == ' ') at++;
+  if (!*at) return NULL;
+  size_t size = strcspn(at, " "), name = strcspn(at, " <=");
+  const char *rest = at + name + (name < size);
+  int rest_size = (int)(at + size - rest);
+  bool fixed = at[name] == '=';
+  snprintf(out->to, sizeof out->to, "%.*s", (int)name, at);
+  snprintf(out->value, sizeof out->value, "%.*s", fixed ? rest_size : 0, rest);
+  snprintf(out->from, sizeof out->from, "%.*s", at[name] == '<' ? rest_size : (int)name,
+           at[name] == '<' ? rest : at);
+  if (fixed) out->from[0] = 0;
+  return at + size;
+}
+
+static void set_fixed(hone_onnx_call *call, hone_node *node, const setting *s,
+                      hone_attr_kind kind) {
+  double real = 0;
+  (void)hone_parse_real(s->value, &real);
+  if (kind == HONE_ATTR_CHOICE || kind == HONE_ATTR_TEXT)
+    hone_onnx_set_text(call, node, s->to, s->value);
+  else if (kind == HONE_ATTR_REAL)
+    hone_onnx_set_real(call, node, s->to, real);
+  else if (kind == HONE_ATTR_FLAG)
+    hone_onnx_set_int(call, node, s->to, strcmp(s->value, "true") == 0);
+  else if (kind == HONE_ATTR_DTYPE)
+    hone_onnx_set_int(call, node, s->to, hone_dtype_parse(s->value, strlen(s->value)));
+  else
+    hone_onnx_set_int(call, node, s->to, (int64_t)real);
+}
+
+static void set_given(hone_onnx_call *call, hone_node *node, const setting *s,
+                      hone_attr_kind kind) {
+  size_t count;
+  if (!hone_onnx_has(call, s->from)) return;
+  switch (kind) {
+    case HONE_ATTR_INT: hone_onnx_set_int(call, node, s->to, hone_onnx_int(call, s->from, 0)); break;
+    case HONE_ATTR_FLAG:
+      hone_onnx_set_int(call, node, s->to, hone_onnx_flag(call, s->from, false));
+      break;
+    case HONE_ATTR_REAL:
+      hone_onnx_set_real(call, node, s->to, hone_onnx_real(call, s->from, 0));
+      break;
+    case HONE_ATTR_TEXT:
+    case HONE_ATTR_CHOICE:
+      hone_onnx_set_text(call, node, s->to, hone_onnx_text(call, s->from, ""));
+      break;
+    case HONE_ATTR_DTYPE:
+      hone_onnx_set_int(call, node, s->to, hone_onnx_dtype(call, s->from, HONE_DTYPE_NONE));
+      break;
+    case HONE_ATTR_INTS: {
+      const int64_t *values = hone_onnx_ints(call, s->from, &count);
+      hone_onnx_set_ints(call, node, s->to, values, count);
+      break;
+    }
+    case HONE_ATTR_REALS: {
+      const double *values = hone_onnx_reals(call, s->from, &count);
+      hone_onnx_set_reals(call, node, s->to, values, count);
+      break;
+    }
+    case HONE_ATTR_TEXTS:
+    case HONE_ATTR_NONE:
+      hone_onnx_fail(call, HONE_INTERNAL, "a straight row cannot set %s", s->to);
+      break;
+  }
+}
+
+/* An attribute that the row does not name would be dropped in silence: refused. */
+static void refuse_others(hone_onnx_call *call) {
+  for (int i = 0; i < call->attr_count; i++) {
+    char name[60];
+    setting s;
+    bool named = false;
+    hone_bytes attr = call->attrs[i].name;
+    const char *at = call->row->attrs ? call->row->attrs : "";
+    while (!named && (at = next_setting(at, &s))) named = *s.from && onnx_span_is(attr, s.from);
+    if (!named)
+      hone_onnx_fail(call, HONE_UNSUPPORTED, "attribute '%s' is not known here",
+                     hone_quoted(name, sizeof name, attr.data ? attr.data : "", attr.size));
+  }
+}
+
+static void run_straight(hone_onnx_call *call) {
+  const hone_onnx_row *row = call->row;
+  refuse_others(call);
+  hone_node *node =
+      hone_onnx_begin(call, row->op, call->in, call->input_count, call->output_count);
+  if (!node) return;
+  setting s;
+  const char *at = row->attrs ? row->attrs : "";
+  while ((at = next_setting(at, &s))) {
+    int index = hone_op_attr_index(node->op, s.to, strlen(s.to));
+    hone_attr_kind kind = index < 0 ? HONE_ATTR_NONE : node->op->attrs[index].kind;
+    if (kind == HONE_ATTR_NONE)
+      hone_onnx_fail(call, HONE_INTERNAL, "op %s has no attribute %s", row->op, s.to);
+    else if (*s.from)
+      set_given(call, node, &s, kind);
+    else
+      set_fixed(call, node, &s, kind);
+  }
+  hone_onnx_end_return(call, node);
+}
+
+hone_status *onnx_run_row(hone_onnx_call *call) {
+  if (call->row->import) return call->row->import(call);
+  run_straight(call);
+  return NULL;
+}
