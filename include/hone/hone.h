@@ -8,8 +8,8 @@
  *   hone_run(context);                              plans when shapes are new, else only runs
  *   hone_get_output(context, 0, &scores);           lent until the next run
  *
- * Ownership, everywhere: what a _new, _open, _parse or _build call gives is yours, until you pass it
- * to the matching _free (which takes NULL); accessors lend. A status that is not NULL is yours.
+ * Ownership, everywhere: what a _new, _open, _parse or _build call gives is yours, until you pass
+ * it to the matching _free (which takes NULL); accessors lend. A status that is not NULL is yours.
  * Threads: a model, an engine and an options bag may be read by many threads at once; a context
  * serves one thread at a time, except hone_cancel, which any thread may call.
  * ABI: structs that cross the boundary begin with struct_size, set by the caller with
@@ -67,7 +67,8 @@ HONE_API void hone_options_set_progress(hone_options *options, hone_progress *pr
                                         void *argument);
 
 /* Log lines of the whole process. Severity: 0 error, 1 warning, 2 info, 3 verbose. NULL brings
- * back the default, which prints to stderr what the variable HONE_LOG (0 to 3, default 1) allows. */
+ * back the default, which prints to stderr what the variable HONE_LOG (0 to 3, default 1) allows.
+ */
 typedef void hone_logger(void *argument, int severity, const char *message);
 HONE_API void hone_set_logger(hone_logger *logger, void *argument);
 
@@ -79,7 +80,7 @@ enum { HONE_TENSOR = 0, HONE_SEQUENCE = 1, HONE_OPTIONAL = 2 };
 /* A value in somebody's memory, dense and row-major. */
 typedef struct hone_tensor {
   size_t struct_size;
-  int32_t kind;                /* HONE_TENSOR unless the port is a sequence or an optional */
+  int32_t kind; /* HONE_TENSOR unless the port is a sequence or an optional */
   hone_dtype dtype;
   int32_t rank;                /* 0..HONE_MAX_RANK */
   int64_t dims[HONE_MAX_RANK]; /* in a port's description -1 where any size goes */
@@ -131,8 +132,8 @@ HONE_API void hone_engine_free(hone_engine *engine); /* contexts keep the engine
 
 typedef struct hone_port {
   size_t struct_size;
-  const char *name;    /* lent by the engine */
-  hone_tensor type;    /* dims -1 where any size goes; data NULL */
+  const char *name;                     /* lent by the engine */
+  hone_tensor type;                     /* dims -1 where any size goes; data NULL */
   const char *dim_names[HONE_MAX_RANK]; /* of the unknown dims; NULL where known */
 } hone_port;
 
@@ -165,8 +166,7 @@ HONE_API hone_status *hone_set_output(hone_context *context, size_t index,
  * lock; new shapes are planned first. */
 HONE_API hone_status *hone_run(hone_context *context);
 /* The output of the last run, with its real shape; lent until the next run. */
-HONE_API hone_status *hone_get_output(const hone_context *context, size_t index,
-                                      hone_tensor *out);
+HONE_API hone_status *hone_get_output(const hone_context *context, size_t index, hone_tensor *out);
 /* Stops the run under way, or the next one, between two steps: it returns CANCELLED. */
 HONE_API void hone_cancel(hone_context *context);
 /* Has `poll` asked on the running thread between steps, at most every 20 ms: true cancels the run.

@@ -17,8 +17,8 @@ typedef struct builder {
   hone_timing_cache cache;
   bool measure, frozen, stopped;
   uint64_t start;
-  double seconds;      /* budget */
-  size_t done, total;  /* groups */
+  double seconds;           /* budget */
+  size_t done, total;       /* groups */
   const hone_plan *typical; /* types at the typical sizes; NULL where they could not be told */
 } builder;
 
@@ -151,8 +151,8 @@ static hone_status *choose(builder *b, hone_unit *unit, const hone_candidate *ca
 
 hone_status *hone_unit_prepare(hone_engine *engine, hone_unit *unit, const char *name, int variant,
                                const hone_pack *saved, int saved_count) {
-  HONE_TRY(hone_backend_cpu.prepare(unit->body, name, variant, saved, saved_count,
-                                    &engine->memory, &unit->prepared));
+  HONE_TRY(hone_backend_cpu.prepare(unit->body, name, variant, saved, saved_count, &engine->memory,
+                                    &unit->prepared));
   unit->kind = HONE_UNIT_KERNEL;
   unit->choice.candidate = name;
   unit->choice.variant = variant;
@@ -173,8 +173,8 @@ static hone_status *build_unit(void *argument, hone_unit *unit) {
   size_t chosen;
   hone_status *status = choose(b, unit, candidates, count, &chosen);
   if (!status)
-    status = hone_unit_prepare(b->engine, unit, candidates[chosen].name,
-                               candidates[chosen].variant, NULL, 0);
+    status = hone_unit_prepare(b->engine, unit, candidates[chosen].name, candidates[chosen].variant,
+                               NULL, 0);
   return hone_error_at(status, "node '%s'", hone_node_label(unit->node));
 }
 
@@ -248,7 +248,9 @@ static hone_status *optimise(builder *b, hone_graph *graph, hone_pass_log *log) 
   return hone_run_passes(graph, &context);
 }
 
-static void release_model(void *model) { hone_model_free(model); }
+static void release_model(void *model) {
+  hone_model_free(model);
+}
 
 /* A copy of the model's graph that keeps the model, and so its weights, alive. */
 static hone_status *own_graph(const hone_model *model, hone_graph **out) {

@@ -46,7 +46,8 @@ void hone_context_free(hone_context *context) {
   hone_free(context);
 }
 
-/* ---- The caller's tensors ---------------------------------------------------------------------- */
+/* ---- The caller's tensors ----------------------------------------------------------------------
+ */
 
 size_t hone_tensor_bytes(const hone_tensor *tensor) {
   if (tensor->rank < 0 || tensor->rank > HONE_MAX_RANK) return 0;
@@ -80,8 +81,7 @@ static hone_status *datum_of(hone_arena *memory, const hone_tensor *from, int de
     return NULL;
   }
   if (tensor.rank < 0 || tensor.rank > HONE_MAX_RANK)
-    return hone_error(HONE_INVALID_ARGUMENT, "rank %d is not in 0..%d", tensor.rank,
-                      HONE_MAX_RANK);
+    return hone_error(HONE_INVALID_ARGUMENT, "rank %d is not in 0..%d", tensor.rank, HONE_MAX_RANK);
   if (tensor.dtype <= HONE_DTYPE_NONE || tensor.dtype >= HONE_DTYPE_COUNT)
     return hone_error(HONE_INVALID_ARGUMENT, "the element type is not set");
   out->shape = hone_shape_of(tensor.rank, tensor.dims);
@@ -101,7 +101,8 @@ static hone_status *datum_of(hone_arena *memory, const hone_tensor *from, int de
 static hone_status *check_port(const hone_value *port, const hone_datum *datum) {
   const hone_type *type = &port->type;
   if (datum->kind != type->kind)
-    return hone_error(HONE_INVALID_ARGUMENT, "a tensor, sequence or optional is wanted as declared");
+    return hone_error(HONE_INVALID_ARGUMENT,
+                      "a tensor, sequence or optional is wanted as declared");
   if (datum->kind != HONE_KIND_TENSOR) return NULL;
   if (datum->dtype != type->dtype)
     return hone_error(HONE_INVALID_ARGUMENT, "it takes %s and was given %s",
@@ -181,7 +182,9 @@ hone_status *hone_run(hone_context *context) {
   return status;
 }
 
-void hone_cancel(hone_context *context) { atomic_store(&context->run.cancelled, true); }
+void hone_cancel(hone_context *context) {
+  atomic_store(&context->run.cancelled, true);
+}
 
 void hone_set_poll(hone_context *context, hone_poll *poll, void *argument) {
   context->run.poll = poll;
@@ -193,10 +196,8 @@ size_t hone_context_memory(const hone_context *context) {
 }
 
 static hone_status *tensor_of(hone_arena *memory, const hone_datum *datum, hone_tensor *out) {
-  *out = (hone_tensor){.struct_size = sizeof *out,
-                       .kind = datum->kind,
-                       .dtype = datum->dtype,
-                       .data = datum->data};
+  *out = (hone_tensor){
+      .struct_size = sizeof *out, .kind = datum->kind, .dtype = datum->dtype, .data = datum->data};
   if (datum->kind == HONE_KIND_TENSOR) {
     out->rank = datum->shape.rank;
     for (int i = 0; i < out->rank; i++) out->dims[i] = datum->shape.dim[i];

@@ -23,8 +23,7 @@ static bool truth(const hone_datum *datum) {
   return hone_load_int(datum->dtype, datum->data, 0) != 0;
 }
 
-static hone_status *check_scalar(const hone_node *node, const hone_datum *datum,
-                                 const char *what) {
+static hone_status *check_scalar(const hone_node *node, const hone_datum *datum, const char *what) {
   if (datum->kind == HONE_KIND_TENSOR && hone_datum_count(datum) == 1) return NULL;
   return hone_error(HONE_INVALID_ARGUMENT, "node '%s': its %s is not one element",
                     hone_node_label(node), what);
@@ -74,8 +73,8 @@ typedef struct turning {
   hone_frame *frame, *child;
   const hone_node *node;
   int carried, captures, scanned;
-  hone_datum *inputs;  /* of the body */
-  hone_datum *scans;   /* by scanned output: `rows` stacked so far, room for `room` */
+  hone_datum *inputs; /* of the body */
+  hone_datum *scans;  /* by scanned output: `rows` stacked so far, room for `room` */
   size_t *room;
   size_t rows;
 } turning;
@@ -194,7 +193,9 @@ static control_run *find_run(const hone_op *op) {
   return NULL;
 }
 
-bool hone_control_runs(const hone_op *op) { return find_run(op) != NULL; }
+bool hone_control_runs(const hone_op *op) {
+  return find_run(op) != NULL;
+}
 
 hone_status *hone_frame_control(hone_frame *frame, size_t index) {
   const hone_node *node = frame->program->units[index].node;

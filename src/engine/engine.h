@@ -18,11 +18,11 @@ struct hone_model {
 
 struct hone_engine {
   _Atomic int references;
-  hone_graph *graph;       /* optimised; owns the kept files */
+  hone_graph *graph; /* optimised; owns the kept files */
   hone_program *program;
-  hone_arena memory;       /* of programs and packs */
+  hone_arena memory; /* of programs and packs */
   hone_pass_log log;
-  int threads;             /* that it was built for */
+  int threads; /* that it was built for */
   double build_seconds;
   size_t measured, cached; /* candidates timed, and found in the cache */
   char precision[16];
@@ -34,10 +34,10 @@ struct hone_engine {
 typedef struct hone_run_state {
   int threads;
   size_t memory_limit;
-  uint64_t deadline;       /* hone_now() at which the run stops; 0: never */
+  uint64_t deadline; /* hone_now() at which the run stops; 0: never */
   bool profiled;
   _Atomic bool cancelled;
-  hone_poll *poll;         /* asked by the calling thread; NULL: never */
+  hone_poll *poll; /* asked by the calling thread; NULL: never */
   void *poll_argument;
   uint64_t next_poll;
 } hone_run_state;
@@ -50,8 +50,8 @@ struct hone_context {
   hone_datum *inputs;
   bool *input_given;
   hone_tensor *bound;
-  hone_arena memory;       /* of the arrays */
-  hone_arena items;        /* what the last hone_get_output lent of sequences */
+  hone_arena memory; /* of the arrays */
+  hone_arena items;  /* what the last hone_get_output lent of sequences */
   bool ran;
 };
 
@@ -62,9 +62,8 @@ HONE_MUST_USE hone_status *hone_engine_wrap(hone_graph *graph, hone_engine **out
 /* Checks the packs of an engine opened with verify=lazy, once. */
 HONE_MUST_USE hone_status *hone_engine_verify_packs(hone_engine *engine);
 /* Puts a group on the CPU kernel of this name; packs come from `saved` where given. */
-HONE_MUST_USE hone_status *hone_unit_prepare(hone_engine *engine, hone_unit *unit,
-                                             const char *name, int variant,
-                                             const hone_pack *saved, int saved_count);
+HONE_MUST_USE hone_status *hone_unit_prepare(hone_engine *engine, hone_unit *unit, const char *name,
+                                             int variant, const hone_pack *saved, int saved_count);
 /* Calls `visit` for every unit of every program, parents first, in a fixed order. */
 typedef hone_status *hone_unit_visit(void *argument, hone_unit *unit);
 HONE_MUST_USE hone_status *hone_visit_units(hone_program *program, hone_unit_visit *visit,

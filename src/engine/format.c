@@ -14,19 +14,22 @@ _Static_assert(sizeof(hone_format_entry) == 64, "a table entry is 64 bytes");
 static const char *const names[HONE_SECTION_COUNT] = {"meta", "graph", "choices", "weights",
                                                       "packs"};
 
-const char *hone_section_name(hone_section_id id) { return names[id]; }
+const char *hone_section_name(hone_section_id id) {
+  return names[id];
+}
 
 static size_t blocks_of(size_t size) {
   return size / HONE_FORMAT_BLOCK + (size % HONE_FORMAT_BLOCK != 0);
 }
 
-/* ---- Sums on all threads ----------------------------------------------------------------------- */
+/* ---- Sums on all threads -----------------------------------------------------------------------
+ */
 
 typedef struct summing {
   hone_bytes bytes;
-  uint64_t *out;         /* write the sums here, or */
+  uint64_t *out;          /* write the sums here, or */
   const uint64_t *wanted; /* compare with these */
-  _Atomic size_t bad;    /* the first block that differs */
+  _Atomic size_t bad;     /* the first block that differs */
 } summing;
 
 static void sum_work(hone_team *team, int worker, int workers, void *argument) {
@@ -62,7 +65,8 @@ hone_status *hone_format_verify(const hone_format_view *view, hone_section_id id
                     s.bad * HONE_FORMAT_BLOCK);
 }
 
-/* ---- Writing --------------------------------------------------------------------------------------- */
+/* ---- Writing
+ * --------------------------------------------------------------------------------------- */
 
 hone_status *hone_format_write(const char *path, const hone_bytes *sections) {
   size_t blocks = 0;
@@ -90,9 +94,8 @@ hone_status *hone_format_write(const char *path, const hone_bytes *sections) {
     at += end;
     block += blocks_of(size);
   }
-  *header = (hone_format_header){.version = HONE_FORMAT_VERSION,
-                                 .section_count = HONE_SECTION_COUNT,
-                                 .file_size = at};
+  *header = (hone_format_header){
+      .version = HONE_FORMAT_VERSION, .section_count = HONE_SECTION_COUNT, .file_size = at};
   memcpy(header->magic, HONE_FORMAT_MAGIC, sizeof HONE_FORMAT_MAGIC);
   header->sum = XXH3_64bits_withSeed(entries, padded - sizeof *header, at);
   hone_status *status = hone_file_write(path, parts, 1 + 2 * HONE_SECTION_COUNT);
@@ -100,7 +103,8 @@ hone_status *hone_format_write(const char *path, const hone_bytes *sections) {
   return status;
 }
 
-/* ---- Reading --------------------------------------------------------------------------------------- */
+/* ---- Reading
+ * --------------------------------------------------------------------------------------- */
 
 static hone_status *damaged(const char *what) {
   return hone_error(HONE_CORRUPT, "the engine file is damaged: %s", what);
@@ -125,8 +129,8 @@ static hone_status *read_header(hone_bytes file, const hone_format_header **out)
 }
 
 /* Sections follow each other without a gap, padded with zeros: no byte is unaccounted for. */
-static hone_status *read_sections(hone_bytes file, const hone_format_entry *entries,
-                                  size_t first, const uint64_t *sums, hone_format_view *out) {
+static hone_status *read_sections(hone_bytes file, const hone_format_entry *entries, size_t first,
+                                  const uint64_t *sums, hone_format_view *out) {
   size_t at = first, block = 0;
   for (int i = 0; i < HONE_SECTION_COUNT; i++) {
     const hone_format_entry *entry = &entries[i];
@@ -162,6 +166,5 @@ hone_status *hone_format_read(hone_bytes file, hone_format_view *out) {
   if (XXH3_64bits_withSeed(entries, front - sizeof *header, file.size) != header->sum)
     return damaged("table of sections");
   out->file = file;
-  return read_sections(file, entries, front, (const uint64_t *)(entries + HONE_SECTION_COUNT),
-                       out);
+  return read_sections(file, entries, front, (const uint64_t *)(entries + HONE_SECTION_COUNT), out);
 }

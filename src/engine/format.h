@@ -1,17 +1,17 @@
 /* The engine file: docs/engine-format.md in C. Room: engine.
  *
  * Header, table of sections, block sums, then the sections, each at a multiple of 64 bytes. Every
- * section is cut into blocks of 1 MiB; each block has an XXH3 sum; the header's sum covers the table
- * and the block sums. Numbers are little-endian.
+ * section is cut into blocks of 1 MiB; each block has an XXH3 sum; the header's sum covers the
+ * table and the block sums. Numbers are little-endian.
  */
 #ifndef HONE_ENGINE_FORMAT_H
 #define HONE_ENGINE_FORMAT_H
 
 #include "base/file.h"
 
-#define HONE_FORMAT_MAGIC "HONEENG"
+#define HONE_FORMAT_MAGIC   "HONEENG"
 #define HONE_FORMAT_VERSION 1
-#define HONE_FORMAT_BLOCK ((size_t)1 << 20)
+#define HONE_FORMAT_BLOCK   ((size_t)1 << 20)
 
 typedef enum hone_section_id {
   HONE_SECTION_META,    /* JSON: who wrote it, for what target, with which options */

@@ -63,8 +63,7 @@ void hone_frame_free(hone_frame *frame) {
     for (size_t i = 0; i < frame->child_start[frame->program->unit_count]; i++)
       hone_frame_free(frame->children[i]);
   if (frame->outputs)
-    for (int i = 0; i < frame->program->graph->output_count; i++)
-      hone_free(frame->outputs[i].data);
+    for (int i = 0; i < frame->program->graph->output_count; i++) hone_free(frame->outputs[i].data);
   hone_plan_release(frame->plan);
   hone_plan_release(frame->first);
   hone_free(frame->arena.data);
@@ -128,8 +127,12 @@ static hone_status *enter_stage(hone_frame *frame, const hone_plan *plan) {
     const hone_planned *planned = &plan->values[id];
     hone_datum *datum = &frame->data[id];
     switch (planned->at.kind) {
-      case HONE_AT_FIXED: *datum = *planned->known; continue;
-      case HONE_AT_ARENA: datum->data = frame->arena.data + planned->at.offset; break;
+      case HONE_AT_FIXED:
+        *datum = *planned->known;
+        continue;
+      case HONE_AT_ARENA:
+        datum->data = frame->arena.data + planned->at.offset;
+        break;
       case HONE_AT_OUTPUT:
         if (plan->output_bytes[planned->at.index])
           HONE_TRY(output_memory(frame, planned->at.index, plan->output_bytes[planned->at.index],
@@ -143,7 +146,8 @@ static hone_status *enter_stage(hone_frame *frame, const hone_plan *plan) {
         datum->data = frame->data[planned->root].data;
         break;
       case HONE_AT_GROWN:
-      case HONE_AT_NOWHERE: continue;
+      case HONE_AT_NOWHERE:
+        continue;
     }
     datum->kind = HONE_KIND_TENSOR;
     datum->dtype = planned->type.dtype;
@@ -152,14 +156,15 @@ static hone_status *enter_stage(hone_frame *frame, const hone_plan *plan) {
   return NULL;
 }
 
-/* ---- Kernels ----------------------------------------------------------------------------------- */
+/* ---- Kernels -----------------------------------------------------------------------------------
+ */
 
 typedef struct segment {
   hone_frame *frame;
   const hone_plan_step *steps;
   size_t count;
-  void **pointers;      /* of the first step */
-  _Atomic size_t stop;  /* the step before which all leave, at a barrier; set by worker 0 */
+  void **pointers;     /* of the first step */
+  _Atomic size_t stop; /* the step before which all leave, at a barrier; set by worker 0 */
 } segment;
 
 #define POLL_NS 20000000u
@@ -249,7 +254,8 @@ static hone_status *run_segment(hone_frame *frame, size_t first, size_t count, v
   return s.stop != SIZE_MAX ? hone_error(HONE_CANCELLED, "the run was cancelled") : NULL;
 }
 
-/* ---- Plain units ------------------------------------------------------------------------------- */
+/* ---- Plain units -------------------------------------------------------------------------------
+ */
 
 static hone_status *run_plain(hone_frame *frame, const hone_plan_step *step) {
   const hone_unit *unit = step->unit;
@@ -260,16 +266,21 @@ static hone_status *run_plain(hone_frame *frame, const hone_plan_step *step) {
   if (!in || !out) return hone_error_memory();
   for (int i = 0; i < node->input_count; i++)
     if (node->inputs[i].value) in[i] = &frame->data[node->inputs[i].value->id];
-  if (unit->body) HONE_TRY(hone_interpret(unit->body, in, out, objects));
-  else HONE_TRY(hone_evaluate(node, in, out, objects));
+  if (unit->body)
+    HONE_TRY(hone_interpret(unit->body, in, out, objects));
+  else
+    HONE_TRY(hone_evaluate(node, in, out, objects));
   for (int i = 0; i < node->output_count; i++)
     if (node->outputs[i]) frame->data[node->outputs[i]->id] = out[i];
   return NULL;
 }
 
-/* ---- A run --------------------------------------------------------------------------------------- */
+/* ---- A run
+ * --------------------------------------------------------------------------------------- */
 
-static bool is_kernel(const hone_plan_step *step) { return step->kernel.phase_count > 0; }
+static bool is_kernel(const hone_plan_step *step) {
+  return step->kernel.phase_count > 0;
+}
 
 /* Views of what grew have their address only now. */
 static void refresh_views(hone_frame *frame, const hone_plan *plan) {

@@ -20,23 +20,23 @@ typedef struct hone_step_time {
 } hone_step_time;
 
 typedef struct hone_frame {
-  hone_run_state *run;       /* the context's: cancel, threads, limits */
+  hone_run_state *run; /* the context's: cancel, threads, limits */
   hone_program *program;
-  hone_plan *plan;           /* the stage that runs now; a reference is held */
-  hone_plan *first;          /* the first stage of the last run; a reference is held */
-  hone_datum *data;          /* by value id: what each value is now */
+  hone_plan *plan;  /* the stage that runs now; a reference is held */
+  hone_plan *first; /* the first stage of the last run; a reference is held */
+  hone_datum *data; /* by value id: what each value is now */
   hone_buffer arena;
-  hone_buffer *outputs;      /* the frame's own, by output */
-  hone_tensor *bound;        /* root: the caller's memory for outputs, data NULL where not; else NULL */
-  void **pointers;           /* the addresses of the steps of the plan that runs */
+  hone_buffer *outputs; /* the frame's own, by output */
+  hone_tensor *bound;   /* root: the caller's memory for outputs, data NULL where not; else NULL */
+  void **pointers;      /* the addresses of the steps of the plan that runs */
   size_t pointer_room;
-  hone_arena objects;        /* what grew in this run: outputs of plain units, strings, items */
+  hone_arena objects;           /* what grew in this run: outputs of plain units, strings, items */
   struct hone_frame **children; /* by unit, then region; NULL where none was made */
-  size_t *child_start;       /* by unit: index of its first child */
-  hone_arena loops[2];       /* carried values of a loop, one iteration each in turn */
-  hone_step_time *times;     /* by unit; NULL when not profiled */
+  size_t *child_start;          /* by unit: index of its first child */
+  hone_arena loops[2];          /* carried values of a loop, one iteration each in turn */
+  hone_step_time *times;        /* by unit; NULL when not profiled */
   int depth;
-  hone_arena memory;         /* of all the arrays above */
+  hone_arena memory; /* of all the arrays above */
 } hone_frame;
 
 HONE_MUST_USE hone_status *hone_frame_new(hone_run_state *run, hone_program *program, int depth,

@@ -60,7 +60,8 @@ static const char *unfit(const target *t, char *buffer, size_t room) {
   return NULL;
 }
 
-/* ---- Choices ------------------------------------------------------------------------------------- */
+/* ---- Choices
+ * ------------------------------------------------------------------------------------- */
 
 typedef struct choice_reader {
   hone_engine *engine;
@@ -140,14 +141,15 @@ static hone_status *read_choice(void *argument, hone_unit *unit) {
   return hone_unit_prepare(r->engine, unit, kept, (int)variant, saved, (int)packs);
 }
 
-/* ---- Opening --------------------------------------------------------------------------------------- */
+/* ---- Opening
+ * --------------------------------------------------------------------------------------- */
 
 /* The graph's constants hold the file from now on: it outlives every reference to it. */
 static hone_status *open_graph(const hone_format_view *view, hone_engine **out) {
   hone_bytes text = view->sections[HONE_SECTION_GRAPH];
   hone_graph *graph;
-  HONE_TRY(hone_graph_parse(text.data, text.size, hone_op_find, view->sections[HONE_SECTION_WEIGHTS],
-                            &graph));
+  HONE_TRY(hone_graph_parse(text.data, text.size, hone_op_find,
+                            view->sections[HONE_SECTION_WEIGHTS], &graph));
   hone_status *status = hone_graph_verify(graph);
   if (status) {
     hone_graph_free(graph);
@@ -194,8 +196,12 @@ static hone_status *open_engine(hone_file *file, const hone_options *options, ho
   const char *why = status ? NULL : unfit(&t, reason, sizeof reason);
   if (why) hone_log(HONE_LOG_WARNING, "the engine is packed again: %s", why);
   hone_bytes lines = view.sections[HONE_SECTION_CHOICES];
-  choice_reader reader = {engine, lines.data, (const char *)lines.data + lines.size,
-                          view.sections[HONE_SECTION_PACKS], why != NULL, 0};
+  choice_reader reader = {engine,
+                          lines.data,
+                          (const char *)lines.data + lines.size,
+                          view.sections[HONE_SECTION_PACKS],
+                          why != NULL,
+                          0};
   if (!status && lazy) status = verify_used(engine, &view, why != NULL);
   if (!status) status = hone_visit_units(engine->program, read_choice, &reader);
   if (!status && reader.at != reader.end) status = bad_line(&reader);
@@ -226,7 +232,8 @@ hone_status *hone_engine_verify_packs(hone_engine *engine) {
   return NULL;
 }
 
-/* ---- Checking -------------------------------------------------------------------------------------- */
+/* ---- Checking
+ * -------------------------------------------------------------------------------------- */
 
 static hone_status *check(hone_bytes bytes, json_t *report) {
   hone_format_view view;
@@ -237,10 +244,9 @@ static hone_status *check(hone_bytes bytes, json_t *report) {
   json_object_set_new(report, "sections", sections);
   for (int i = 0; i < HONE_SECTION_COUNT; i++) {
     hone_status *damage = hone_format_verify(&view, (hone_section_id)i);
-    json_array_append_new(sections,
-                          json_pack("{s:s, s:I, s:b}", "name", hone_section_name((hone_section_id)i),
-                                    "bytes", (json_int_t)view.sections[i].size, "whole",
-                                    damage == NULL));
+    json_array_append_new(
+        sections, json_pack("{s:s, s:I, s:b}", "name", hone_section_name((hone_section_id)i),
+                            "bytes", (json_int_t)view.sections[i].size, "whole", damage == NULL));
     HONE_TRY(damage);
   }
   HONE_TRY(read_meta(view.sections[HONE_SECTION_META], &t, NULL, NULL));

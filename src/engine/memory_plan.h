@@ -9,7 +9,7 @@
 /* One block of the arena. It is written by step `first` and last read by step `last`; blocks whose
  * [first, last] overlap get disjoint bytes. */
 typedef struct hone_block {
-  size_t size;   /* bytes; 0 takes no room */
+  size_t size; /* bytes; 0 takes no room */
   int first, last;
   size_t offset; /* the answer; for a fixed block the given place */
   int fixed;     /* placed already (a value that an earlier stage left behind) */

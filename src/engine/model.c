@@ -28,8 +28,16 @@ void hone_model_free(hone_model *model) {
   hone_free(model);
 }
 
-void hone_text_release(char *text) { hone_free(text); }
+void hone_text_release(char *text) {
+  hone_free(text);
+}
 
-const char *hone_version(void) { return HONE_VERSION; }
-const char *hone_dtype_text(hone_dtype dtype) { return hone_dtype_name(dtype); }
-hone_dtype hone_dtype_of(const char *name) { return hone_dtype_parse(name, strlen(name)); }
+const char *hone_version(void) {
+  return HONE_VERSION;
+}
+const char *hone_dtype_text(hone_dtype dtype) {
+  return hone_dtype_name(dtype);
+}
+hone_dtype hone_dtype_of(const char *name) {
+  return hone_dtype_parse(name, strlen(name));
+}

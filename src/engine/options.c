@@ -12,16 +12,16 @@ enum { INT, REAL, FLAG, CHOICE, TEXT };
 static const char *const kind_names[] = {"integer", "real", "flag", "choice", "text"};
 
 #define IMPORT "import"
-#define BUILD "build"
-#define LOAD "load"
-#define RUN "run"
+#define BUILD  "build"
+#define LOAD   "load"
+#define RUN    "run"
 
 static const struct option_row {
   const char *name;
   int kind;
   const char *fallback, *range, *phase, *help;
 } rows[] = {
-#define OPTION(id, name, kind, fallback, range, phase, help)                                       \
+#define OPTION(id, name, kind, fallback, range, phase, help) \
   {name, kind, fallback, range, phase, help},
 #include "engine/options.def"
 #undef OPTION
@@ -34,11 +34,12 @@ struct hone_options {
 };
 
 hone_status *hone_option_at(size_t index, hone_option_info *out) {
-  if (index >= HONE_OPTION_COUNT) return hone_error(HONE_NOT_FOUND, "there is no option %zu", index);
+  if (index >= HONE_OPTION_COUNT)
+    return hone_error(HONE_NOT_FOUND, "there is no option %zu", index);
   const struct option_row *row = &rows[index];
   size_t size = out->struct_size;
-  hone_option_info info = {size,       row->name,  kind_names[row->kind], row->fallback,
-                           row->range, row->phase, row->help};
+  hone_option_info info = {size,       row->name, kind_names[row->kind], row->fallback, row->range,
+                           row->phase, row->help};
   memcpy(out, &info, size < sizeof info ? size : sizeof info);
   return NULL;
 }
@@ -80,11 +81,20 @@ static hone_status *check_value(const struct option_row *row, const char *value)
   bool is_number = *value && !*end && !isnan(number);
   bool good = true;
   switch (row->kind) {
-    case CHOICE: good = in_choices(row->range, value); break;
-    case FLAG: good = in_choices("true|false", value); break;
-    case INT: good = is_number && number == floor(number) && in_range(row->range, number); break;
-    case REAL: good = is_number && in_range(row->range, number); break;
-    default: break;
+    case CHOICE:
+      good = in_choices(row->range, value);
+      break;
+    case FLAG:
+      good = in_choices("true|false", value);
+      break;
+    case INT:
+      good = is_number && number == floor(number) && in_range(row->range, number);
+      break;
+    case REAL:
+      good = is_number && in_range(row->range, number);
+      break;
+    default:
+      break;
   }
   if (good) return NULL;
   return hone_error(HONE_INVALID_ARGUMENT, "option %s cannot be '%.100s': it is %s %s", row->name,
@@ -140,8 +150,8 @@ bool hone_option_has_progress(const hone_options *options) {
   return options && options->progress;
 }
 
-bool hone_option_progress(const hone_options *options, const char *phase, size_t done,
-                          size_t total, double seconds_left) {
+bool hone_option_progress(const hone_options *options, const char *phase, size_t done, size_t total,
+                          double seconds_left) {
   if (!hone_option_has_progress(options)) return true;
   return options->progress(options->progress_argument, phase, done, total, seconds_left);
 }

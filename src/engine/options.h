@@ -21,8 +21,8 @@ int64_t hone_option_int(const hone_options *options, hone_option_id id);
 double hone_option_real(const hone_options *options, hone_option_id id);
 
 /* Calls the progress callback, if any; false when it asks to stop. */
-bool hone_option_progress(const hone_options *options, const char *phase, size_t done,
-                          size_t total, double seconds_left);
+bool hone_option_progress(const hone_options *options, const char *phase, size_t done, size_t total,
+                          double seconds_left);
 /* Whether there is one, and so whether a build can be cancelled. */
 bool hone_option_has_progress(const hone_options *options);
 

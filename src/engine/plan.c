@@ -7,7 +7,9 @@
 #include "engine/memory_plan.h"
 
 static _Atomic uint64_t plans_made;
-uint64_t hone_plan_count(void) { return atomic_load(&plans_made); }
+uint64_t hone_plan_count(void) {
+  return atomic_load(&plans_made);
+}
 
 /* A stage under construction. */
 typedef struct planner {
@@ -22,8 +24,7 @@ typedef struct planner {
 
 /* ---- Where a stage starts from ------------------------------------------------------------- */
 
-static hone_status *copy_datum(hone_arena *memory, const hone_datum *from,
-                               const hone_datum **out) {
+static hone_status *copy_datum(hone_arena *memory, const hone_datum *from, const hone_datum **out) {
   hone_datum *datum = HONE_NEW(memory, hone_datum);
   size_t bytes;
   HONE_TRY_MEMORY(datum);
@@ -146,8 +147,7 @@ static hone_status *infer_unit(planner *p, const hone_unit *unit, hone_type *out
     return NULL;
   }
   const hone_type **in = HONE_NEW_ARRAY(p->memory, node->input_count + 1, const hone_type *);
-  const hone_datum **known =
-      HONE_NEW_ARRAY(p->memory, node->input_count + 1, const hone_datum *);
+  const hone_datum **known = HONE_NEW_ARRAY(p->memory, node->input_count + 1, const hone_datum *);
   if (!in || !known) return hone_error_memory();
   for (int i = 0; i < node->input_count; i++) {
     const hone_value *input = node->inputs[i].value;
@@ -171,9 +171,12 @@ static hone_status *plan_kernel(planner *p, const hone_unit *unit, const hone_ty
 
 static hone_location location_of(const hone_unit *unit, const hone_planned *first_input) {
   switch (unit->kind) {
-    case HONE_UNIT_KERNEL: return (hone_location){.kind = HONE_AT_ARENA};
-    case HONE_UNIT_VIEW: return first_input->at;
-    default: return (hone_location){.kind = HONE_AT_GROWN};
+    case HONE_UNIT_KERNEL:
+      return (hone_location){.kind = HONE_AT_ARENA};
+    case HONE_UNIT_VIEW:
+      return first_input->at;
+    default:
+      return (hone_location){.kind = HONE_AT_GROWN};
   }
 }
 
@@ -198,8 +201,7 @@ static hone_status *add_step(planner *p, const hone_unit *unit, const hone_type 
 static hone_status *plan_unit(planner *p, const hone_unit *unit) {
   const hone_node *node = unit->node;
   hone_type *out = HONE_NEW_ARRAY(p->memory, node->output_count + 1, hone_type);
-  const hone_datum **known =
-      HONE_NEW_ARRAY(p->memory, node->output_count + 1, const hone_datum *);
+  const hone_datum **known = HONE_NEW_ARRAY(p->memory, node->output_count + 1, const hone_datum *);
   const hone_type *body_types = NULL;
   if (!out || !known) return hone_error_memory();
   HONE_TRY(infer_unit(p, unit, out, known, &body_types));
@@ -256,8 +258,8 @@ static hone_status *place_outputs(planner *p) {
 
 typedef struct lifetimes {
   hone_block *blocks;
-  uint32_t *ids;   /* of each block */
-  int32_t *block;  /* by value id: its block, or -1 */
+  uint32_t *ids;  /* of each block */
+  int32_t *block; /* by value id: its block, or -1 */
   size_t count;
 } lifetimes;
 
@@ -291,8 +293,7 @@ static hone_status *collect_lifetimes(planner *p, lifetimes *l) {
   if (p->before)
     for (uint32_t id = 0; id < p->program->value_count; id++) {
       const hone_planned *old = &p->before->values[id];
-      if (old->at.kind == HONE_AT_ARENA && old->root == id)
-        HONE_TRY(add_block(p, l, id, 0, 0, 1));
+      if (old->at.kind == HONE_AT_ARENA && old->root == id) HONE_TRY(add_block(p, l, id, 0, 0, 1));
     }
   for (int s = 0; s < steps; s++) {
     const hone_node *node = p->plan->steps[s].unit->node;
@@ -397,8 +398,8 @@ static void key_datum(key_writer *w, const hone_datum *datum, bool elements) {
     key_add(w, datum->data, bytes);
 }
 
-size_t hone_plan_key(const hone_program *program, const hone_plan *before,
-                     const hone_datum *data, void *out, size_t room) {
+size_t hone_plan_key(const hone_program *program, const hone_plan *before, const hone_datum *data,
+                     void *out, size_t room) {
   key_writer w = {out, room, 0};
   const hone_graph *graph = program->graph;
   if (!before) {

@@ -41,27 +41,27 @@ typedef struct hone_planned {
 
 typedef struct hone_plan_step {
   const hone_unit *unit;
-  hone_step kernel;        /* KERNEL */
+  hone_step kernel; /* KERNEL */
 } hone_plan_step;
 
 struct hone_plan {
   const hone_program *program;
-  const void *key;         /* what the stage was planned for */
+  const void *key; /* what the stage was planned for */
   size_t key_size;
   _Atomic int references;
-  hone_planned *values;    /* by value id, as they are after the stage */
+  hone_planned *values; /* by value id, as they are after the stage */
   hone_plan_step *steps;
   size_t step_count;
   size_t first_unit, next_unit;
-  uint64_t *needed;        /* elements of the next unit's inputs that its shape rule reads, by bit */
-  size_t pointer_count;    /* addresses that the steps' inputs and outputs take */
-  size_t arena_size;       /* bytes, scratch included */
+  uint64_t *needed;     /* elements of the next unit's inputs that its shape rule reads, by bit */
+  size_t pointer_count; /* addresses that the steps' inputs and outputs take */
+  size_t arena_size;    /* bytes, scratch included */
   size_t scratch_offset;
-  size_t *output_bytes;    /* of the outputs that this stage places AT_OUTPUT */
+  size_t *output_bytes; /* of the outputs that this stage places AT_OUTPUT */
   int threads;
-  hone_plan *stages;       /* what followed, newest first */
-  hone_plan *next;         /* in the list that this plan hangs in */
-  hone_arena memory;       /* everything above */
+  hone_plan *stages; /* what followed, newest first */
+  hone_plan *next;   /* in the list that this plan hangs in */
+  hone_arena memory; /* everything above */
 };
 
 /* The plan for `inputs` (their shapes; elements too where the program says so), after `before`
@@ -73,8 +73,8 @@ HONE_MUST_USE hone_status *hone_plan_get(hone_program *program, hone_plan *befor
 void hone_plan_release(hone_plan *plan);
 /* Writes the key that `hone_plan_get` looks for into `out` and says its size; with room too small
  * only the size. A context compares it with its last plan's before it asks. */
-size_t hone_plan_key(const hone_program *program, const hone_plan *before,
-                     const hone_datum *data, void *out, size_t room);
+size_t hone_plan_key(const hone_program *program, const hone_plan *before, const hone_datum *data,
+                     void *out, size_t room);
 void hone_plans_drop(hone_program *program);
 /* How many plans were made in this process, for tests. */
 uint64_t hone_plan_count(void);

@@ -63,8 +63,7 @@ hone_status *hone_infer_node(const hone_node *node, const hone_type *const *in,
   }
   hone_infer infer = {node, NULL, node->input_count, outputs, in, known, out};
   hone_status *status = node->op->infer(&infer);
-  if (status)
-    return hone_error_at(status, "node '%s' (%s)", hone_node_label(node), node->op->name);
+  if (status) return hone_error_at(status, "node '%s' (%s)", hone_node_label(node), node->op->name);
   if (node->op->facts & HONE_DATA_SHAPED) {
     /* The rule gave bounds; what it will be, only running tells. */
     for (int i = 0; i < outputs; i++)

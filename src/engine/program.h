@@ -16,11 +16,11 @@ typedef struct hone_plan hone_plan;
 
 /* How a node runs. */
 typedef enum hone_unit_kind {
-  HONE_UNIT_KERNEL,  /* a group on a backend's kernel */
-  HONE_UNIT_PLAIN,   /* by its reference, on the calling thread: groups without a kernel, host ops,
-                        ops on objects */
-  HONE_UNIT_VIEW,    /* nothing to do: the output is the input's bytes */
-  HONE_UNIT_CONTROL  /* if, loop, scan: the engine runs the regions' programs */
+  HONE_UNIT_KERNEL, /* a group on a backend's kernel */
+  HONE_UNIT_PLAIN,  /* by its reference, on the calling thread: groups without a kernel, host ops,
+                       ops on objects */
+  HONE_UNIT_VIEW,   /* nothing to do: the output is the input's bytes */
+  HONE_UNIT_CONTROL /* if, loop, scan: the engine runs the regions' programs */
 } hone_unit_kind;
 
 /* What build found out about a group, for the report. */
@@ -28,22 +28,22 @@ typedef struct hone_choice {
   const char *candidate; /* the chosen kernel's name, or "reference"; NULL for no group */
   int variant;
   int candidate_count;
-  bool measured;         /* by the clock or from the timing cache, not by the cost model */
+  bool measured; /* by the clock or from the timing cache, not by the cost model */
 } hone_choice;
 
 typedef struct hone_unit {
   const hone_node *node;
-  const hone_graph *body;    /* of a group, else NULL */
+  const hone_graph *body; /* of a group, else NULL */
   hone_unit_kind kind;
-  hone_prepared prepared;    /* KERNEL */
-  hone_program **regions;    /* CONTROL: one a region */
+  hone_prepared prepared; /* KERNEL */
+  hone_program **regions; /* CONTROL: one a region */
   hone_choice choice;
-  double nanoseconds;        /* as measured at build; 0 where it was not */
+  double nanoseconds; /* as measured at build; 0 where it was not */
 } hone_unit;
 
 struct hone_program {
   const hone_graph *graph;
-  hone_unit *units;          /* in the order of the nodes */
+  hone_unit *units; /* in the order of the nodes */
   size_t unit_count;
   const hone_value **values; /* by value id; NULL where the id is a node's or is gone */
   size_t value_count;        /* one more than the largest id */

@@ -40,14 +40,19 @@ static json_t *ops_of(const hone_unit *unit) {
 
 static const char *kernel_of(const hone_unit *unit) {
   switch (unit->kind) {
-    case HONE_UNIT_KERNEL: return unit->choice.candidate;
-    case HONE_UNIT_VIEW: return "view";
-    case HONE_UNIT_CONTROL: return "control";
-    default: return "reference";
+    case HONE_UNIT_KERNEL:
+      return unit->choice.candidate;
+    case HONE_UNIT_VIEW:
+      return "view";
+    case HONE_UNIT_CONTROL:
+      return "control";
+    default:
+      return "reference";
   }
 }
 
-/* ---- The engine's report ------------------------------------------------------------------------ */
+/* ---- The engine's report ------------------------------------------------------------------------
+ */
 
 typedef struct reporter {
   json_t *groups;
@@ -77,12 +82,11 @@ hone_status *hone_engine_report(const hone_engine *engine, char **out) {
   for (int i = 0; i < engine->log.count; i++)
     json_object_set_new(fused, engine->log.entries[i].name,
                         json_integer(engine->log.entries[i].count));
-  json_t *root = json_pack("{s:s, s:s, s:i, s:f, s:i, s:i, s:i, s:i, s:o, s:o}", "version",
-                           HONE_VERSION, "precision", engine->precision, "threads",
-                           engine->threads, "build_seconds", engine->build_seconds, "measured",
-                           (int)engine->measured, "from_cache", (int)engine->cached, "groups",
-                           r.groups_count, "references", r.references, "fired", fused, "units",
-                           r.groups);
+  json_t *root = json_pack(
+      "{s:s, s:s, s:i, s:f, s:i, s:i, s:i, s:i, s:o, s:o}", "version", HONE_VERSION, "precision",
+      engine->precision, "threads", engine->threads, "build_seconds", engine->build_seconds,
+      "measured", (int)engine->measured, "from_cache", (int)engine->cached, "groups",
+      r.groups_count, "references", r.references, "fired", fused, "units", r.groups);
   if (status) {
     json_decref(root);
     return status;
@@ -102,7 +106,8 @@ hone_status *hone_engine_text(const hone_engine *engine, char **out) {
   return NULL;
 }
 
-/* ---- Ports ------------------------------------------------------------------------------------------ */
+/* ---- Ports
+ * ------------------------------------------------------------------------------------------ */
 
 size_t hone_input_count(const hone_engine *engine) {
   return (size_t)engine->program->graph->input_count;
@@ -140,9 +145,12 @@ hone_status *hone_output_at(const hone_engine *engine, size_t index, hone_port *
   return NULL;
 }
 
-/* ---- Profiles --------------------------------------------------------------------------------------- */
+/* ---- Profiles
+ * --------------------------------------------------------------------------------------- */
 
-void hone_profile(hone_context *context, bool on) { context->run.profiled = on; }
+void hone_profile(hone_context *context, bool on) {
+  context->run.profiled = on;
+}
 
 static void profile_frame(const hone_frame *frame, json_t *list) {
   const hone_program *program = frame->program;
@@ -151,10 +159,10 @@ static void profile_frame(const hone_frame *frame, json_t *list) {
     const hone_unit *unit = &program->units[u];
     if (time->runs)
       json_array_append_new(
-          list, json_pack("{s:o, s:o, s:s, s:I, s:I, s:i}", "sources", sources_of(unit->node),
-                          "ops", ops_of(unit), "kernel", kernel_of(unit), "runs",
-                          (json_int_t)time->runs, "nanoseconds", (json_int_t)time->nanoseconds,
-                          "depth", frame->depth));
+          list,
+          json_pack("{s:o, s:o, s:s, s:I, s:I, s:i}", "sources", sources_of(unit->node), "ops",
+                    ops_of(unit), "kernel", kernel_of(unit), "runs", (json_int_t)time->runs,
+                    "nanoseconds", (json_int_t)time->nanoseconds, "depth", frame->depth));
     for (size_t c = frame->child_start[u]; c < frame->child_start[u + 1]; c++)
       if (frame->children[c]) profile_frame(frame->children[c], list);
   }

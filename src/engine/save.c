@@ -36,7 +36,8 @@ static size_t place_weight(void *argument, const hone_value *constant) {
   return offset;
 }
 
-/* ---- Choices and packs ---------------------------------------------------------------------------- */
+/* ---- Choices and packs
+ * ---------------------------------------------------------------------------- */
 
 typedef struct choice_writer {
   hone_text lines, packs;
@@ -59,7 +60,8 @@ static hone_status *write_choice(void *argument, hone_unit *unit) {
   return NULL;
 }
 
-/* ---- Meta --------------------------------------------------------------------------------------------- */
+/* ---- Meta
+ * --------------------------------------------------------------------------------------------- */
 
 static hone_status *write_meta(const hone_engine *engine, bool portable, hone_text *out) {
   char isa[64];
@@ -67,12 +69,12 @@ static hone_status *write_meta(const hone_engine *engine, bool portable, hone_te
   for (int i = 0; fused && i < engine->log.count; i++)
     json_object_set_new(fused, engine->log.entries[i].name,
                         json_integer(engine->log.entries[i].count));
-  json_t *meta = json_pack(
-      "{s:s, s:s, s:i, s:{s:s, s:s, s:i}, s:s, s:b, s:o}", "writer", "hone " HONE_VERSION,
-      "device", "cpu", "threads", engine->threads, "target", "isa",
-      hone_cpu_isa_text(hone_cpu_isa(), isa, sizeof isa), "processor", hone_cpu_name(), "packing",
-      (int)hone_backend_cpu.packing_version, "precision", engine->precision, "portable",
-      (int)portable, "fused", fused);
+  json_t *meta =
+      json_pack("{s:s, s:s, s:i, s:{s:s, s:s, s:i}, s:s, s:b, s:o}", "writer", "hone " HONE_VERSION,
+                "device", "cpu", "threads", engine->threads, "target", "isa",
+                hone_cpu_isa_text(hone_cpu_isa(), isa, sizeof isa), "processor", hone_cpu_name(),
+                "packing", (int)hone_backend_cpu.packing_version, "precision", engine->precision,
+                "portable", (int)portable, "fused", fused);
   char *text = meta ? json_dumps(meta, JSON_SORT_KEYS | JSON_INDENT(1)) : NULL;
   json_decref(meta);
   if (!text) return hone_error_memory();
@@ -89,8 +91,8 @@ hone_status *hone_engine_save(const hone_engine *engine, const char *path) {
       hone_graph_print(engine->graph, INLINE_LIMIT, place_weight, &weights, &graph);
   if (!status) status = hone_visit_units(engine->program, write_choice, &choices);
   if (!status) status = write_meta(engine, true, &meta);
-  const hone_text *const texts[HONE_SECTION_COUNT] = {&meta, &graph, &choices.lines,
-                                                      &weights.bytes, &choices.packs};
+  const hone_text *const texts[HONE_SECTION_COUNT] = {&meta, &graph, &choices.lines, &weights.bytes,
+                                                      &choices.packs};
   hone_bytes sections[HONE_SECTION_COUNT];
   for (int i = 0; i < HONE_SECTION_COUNT; i++) {
     if (!status) status = hone_text_status(texts[i]);

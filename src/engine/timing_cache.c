@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "base/text.h"
 
-#define HEADER "# hone timing cache 1: key, kernel, variant, nanoseconds\n"
+#define HEADER     "# hone timing cache 1: key, kernel, variant, nanoseconds\n"
 #define FILE_LIMIT ((size_t)64 << 20)
 
 static int compose(char *out, size_t room, const char *key, const char *kernel, int variant) {

@@ -1,9 +1,9 @@
 /* The timing cache: what was measured, in a text file that merges and diffs. Room: engine.
  *
- * A line is one measurement, tab-separated: key, kernel, variant, nanoseconds. The key names all that
- * a time depends on: body, types, threads, processor, packing version. Lines are sorted, so that the
- * file's bytes do not depend on the order of measuring; of two times for one thing the smaller
- * stands, so that merging gives the same file in any order.
+ * A line is one measurement, tab-separated: key, kernel, variant, nanoseconds. The key names all
+ * that a time depends on: body, types, threads, processor, packing version. Lines are sorted, so
+ * that the file's bytes do not depend on the order of measuring; of two times for one thing the
+ * smaller stands, so that merging gives the same file in any order.
  */
 #ifndef HONE_ENGINE_TIMING_CACHE_H
 #define HONE_ENGINE_TIMING_CACHE_H
@@ -11,7 +11,7 @@
 #include "base/map.h"
 
 typedef struct hone_timing_cache {
-  hone_map times;    /* "key\tkernel\tvariant" to a double in `memory` */
+  hone_map times; /* "key\tkernel\tvariant" to a double in `memory` */
   hone_arena memory;
 } hone_timing_cache;
 

@@ -12,7 +12,7 @@
 #include "engine/plan.h"
 #include "ir/text.h"
 
-#define ROUNDS 7
+#define ROUNDS   7
 #define ROUND_NS 200000.0 /* a round repeats a step until it takes about this long */
 
 hone_status *hone_timing_key(const hone_bench_group *group, char *key) {
@@ -29,7 +29,8 @@ hone_status *hone_timing_key(const hone_bench_group *group, char *key) {
       hone_text_printf(&text, " %lld", (long long)type->shape.dim[d]);
     size_t bytes;
     if (group->known[i] && hone_shape_bytes(&type->shape, type->dtype, &bytes))
-      hone_text_printf(&text, " =%llx", (unsigned long long)XXH3_64bits(group->known[i]->data, bytes));
+      hone_text_printf(&text, " =%llx",
+                       (unsigned long long)XXH3_64bits(group->known[i]->data, bytes));
     hone_text_puts(&text, "\n");
   }
   if (!status) status = hone_text_status(&text);
@@ -54,9 +55,9 @@ typedef struct contender {
 
 typedef struct bench {
   hone_arena memory;
-  hone_type *types;          /* of the body's values */
+  hone_type *types; /* of the body's values */
   const hone_datum **known;
-  void **pointers;           /* inputs, then outputs */
+  void **pointers; /* inputs, then outputs */
 } bench;
 
 /* Small floats that differ, so that no multiplication is by a denormal; integers are 0, which is a
@@ -81,8 +82,10 @@ static hone_status *buffer_for(bench *b, const hone_type *type, const hone_datum
     return hone_error(HONE_UNSUPPORTED, "a size is not known");
   *out = hone_arena_alloc(&b->memory, bytes + 64);
   HONE_TRY_MEMORY(*out);
-  if (known) memcpy(*out, known->data, bytes);
-  else fill(type, *out, bytes);
+  if (known)
+    memcpy(*out, known->data, bytes);
+  else
+    fill(type, *out, bytes);
   return NULL;
 }
 
@@ -131,9 +134,8 @@ static double time_once(const bench *b, const hone_bench_group *group, const con
   return (double)(hone_now() - start) / repeats;
 }
 
-static hone_status *make_ready(bench *b, const hone_bench_group *group,
-                               const hone_backend *backend, const hone_candidate *candidate,
-                               contender *c) {
+static hone_status *make_ready(bench *b, const hone_bench_group *group, const hone_backend *backend,
+                               const hone_candidate *candidate, contender *c) {
   hone_status *status = backend->prepare(group->body, candidate->name, candidate->variant, NULL, 0,
                                          &b->memory, &c->prepared);
   hone_group_view view = {group->body, b->types, group->known, group->threads};
@@ -167,8 +169,7 @@ static hone_status *time_all(bench *b, const hone_bench_group *group, const hone
   for (int round = 0; round < ROUNDS; round++)
     for (size_t i = 0; i < count; i++)
       if (contenders[i].runs)
-        contenders[i].times[round] =
-            time_once(b, group, &contenders[i], contenders[i].repeats);
+        contenders[i].times[round] = time_once(b, group, &contenders[i], contenders[i].repeats);
   return NULL;
 }
 
@@ -177,9 +178,8 @@ hone_status *hone_time_candidates(const hone_bench_group *group, const hone_back
                                   double *nanoseconds) {
   bench b = {0};
   contender *contenders = HONE_NEW_ARRAY(&b.memory, count + 1, contender);
-  hone_status *status =
-      contenders ? time_all(&b, group, backend, candidates, contenders, count)
-                 : hone_error_memory();
+  hone_status *status = contenders ? time_all(&b, group, backend, candidates, contenders, count)
+                                   : hone_error_memory();
   for (size_t i = 0; !status && i < count; i++) {
     qsort(contenders[i].times, ROUNDS, sizeof(double), by_value);
     nanoseconds[i] = contenders[i].runs ? contenders[i].times[ROUNDS / 2] : -1;

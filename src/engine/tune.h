@@ -6,13 +6,13 @@
 #include "engine/timing_cache.h"
 
 #define HONE_MAX_CANDIDATES 24
-#define HONE_TIMING_KEY 33 /* characters of a key, the zero included */
+#define HONE_TIMING_KEY     33 /* characters of a key, the zero included */
 
 /* A group at concrete types, ready to be timed. */
 typedef struct hone_bench_group {
   const hone_graph *body;
-  const hone_type *inputs;          /* by body input */
-  const hone_datum *const *known;   /* by body input; elements of host inputs */
+  const hone_type *inputs;        /* by body input */
+  const hone_datum *const *known; /* by body input; elements of host inputs */
   int threads;
 } hone_bench_group;
 

@@ -77,10 +77,9 @@ typedef struct picture {
 } picture;
 
 static inline picture picture_of(int n, int h, int w) {
-  picture p = {.tensor = {.struct_size = sizeof(hone_tensor),
-                          .dtype = HONE_F32,
-                          .rank = 4,
-                          .dims = {n, h, w, 3}}};
+  picture p = {
+      .tensor = {
+          .struct_size = sizeof(hone_tensor), .dtype = HONE_F32, .rank = 4, .dims = {n, h, w, 3}}};
   uint32_t state = (uint32_t)(n * 1000003 + h * 1009 + w);
   size_t count = (size_t)n * (size_t)h * (size_t)w * 3;
   p.data = malloc(count * sizeof(float) + 1);

@@ -122,8 +122,10 @@ TEST(gives_the_same_bits_on_any_threads) {
   for (int i = 0; i < 4; i++) {
     hone_context *context = context_on(engine, counts[i]);
     hone_tensor y = engine_run(context, &p);
-    if (i == 0) memcpy(want, y.data, sizeof want);
-    else CHECK(memcmp(want, y.data, sizeof want) == 0);
+    if (i == 0)
+      memcpy(want, y.data, sizeof want);
+    else
+      CHECK(memcmp(want, y.data, sizeof want) == 0);
     hone_context_free(context);
   }
   pthread_t threads[8];

@@ -1,0 +1,88 @@
+# Hone's front door. `make demo` and `make test` work on a bare Debian or Ubuntu machine: they
+# install what is missing (root or sudo), build, and run.
+
+BUILD   ?= build
+JOBS    ?= $(shell nproc)
+PYTHON  := .venv/bin/python
+CMAKE   := cmake -G Ninja
+
+.PHONY: all build setup test test-c test-python asan tsan clang fuzz demo bench bench-kernels \
+        python format check-format layers analyze coverage install clean
+
+all: build
+
+setup:
+	@sh tools/setup.sh
+
+build:
+	@$(CMAKE) -S . -B $(BUILD) -DCMAKE_BUILD_TYPE=Release > $(BUILD).log 2>&1 || (cat $(BUILD).log; false)
+	@rm -f $(BUILD).log
+	@ninja -C $(BUILD) -j$(JOBS)
+
+# The Python package, installed into .venv from this tree.
+python:
+	@$(PYTHON) -m pip install -q --no-build-isolation --no-deps .
+
+# Everything: what CI runs, with the counts of all runners in the last line.
+test: setup
+	@$(PYTHON) tools/test.py
+
+test-c: build
+	@cd $(BUILD) && ctest --output-on-failure -j$(JOBS)
+
+test-python: python
+	@$(PYTHON) -m pytest -q tests
+
+asan:
+	@$(CMAKE) -S . -B build-asan -DCMAKE_BUILD_TYPE=Debug -DHONE_SANITIZE=address,undefined > /dev/null
+	@ninja -C build-asan -j$(JOBS)
+	@cd build-asan && ctest --output-on-failure -j$(JOBS)
+
+tsan:
+	@$(CMAKE) -S . -B build-tsan -DCMAKE_BUILD_TYPE=Debug -DHONE_SANITIZE=thread > /dev/null
+	@ninja -C build-tsan -j$(JOBS) test_pool test_engine
+	@cd build-tsan && ctest --output-on-failure -R 'test_pool|test_engine$$'
+
+clang:
+	@CC=clang $(CMAKE) -S . -B build-clang -DCMAKE_BUILD_TYPE=Release > /dev/null
+	@ninja -C build-clang -j$(JOBS) hone
+
+# A longer run of the fuzz targets: make fuzz SECONDS_EACH=600
+SECONDS_EACH ?= 600
+fuzz:
+	@CC=clang $(CMAKE) -S . -B build-fuzz -DCMAKE_BUILD_TYPE=Release -DHONE_FUZZ=ON > /dev/null
+	@ninja -C build-fuzz -j$(JOBS) fuzzers
+	@sh tools/fuzz.sh build-fuzz $(SECONDS_EACH)
+
+demo: setup build python
+	@$(PYTHON) examples/demo.py
+
+bench: setup build python
+	@$(PYTHON) tools/models/make_models.py
+	@$(PYTHON) bench/models.py
+
+bench-kernels: build
+	@$(BUILD)/bench/cpu_kernels
+
+format:
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+check-format:
+	@python3 tools/check_format.py
+
+layers:
+	@python3 tools/check_layers.py
+
+analyze: build
+	@git ls-files 'src/*.c' | xargs -P$(JOBS) -n8 clang-tidy -p $(BUILD) --quiet
+
+coverage:
+	@$(CMAKE) -S . -B build-coverage -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS=--coverage > /dev/null
+	@ninja -C build-coverage -j$(JOBS)
+	@cd build-coverage && ctest -j$(JOBS)
+
+install: build
+	@cmake --install $(BUILD)
+
+clean:
+	@rm -rf build build-asan build-tsan build-clang build-fuzz build-coverage
