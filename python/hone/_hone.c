@@ -1,9 +1,9 @@
 /* The Python extension: engines and contexts over the public C interface. hone/__init__.py gives
  * them their friendly face; here values are plain:
  *
- *   tensor    any object with a C-contiguous buffer, or (dtype name, shape, buffer) where the buffer
- *             alone does not tell, or ("str", shape, [bytes, …])
- *   sequence  a list of tensors; optional: None, or what it holds in a list
+ *   tensor    any object with a C-contiguous buffer, or (dtype name, shape, buffer) where the
+ * buffer alone does not tell, or ("str", shape, [bytes, …]) sequence  a list of tensors; optional:
+ * None, or what it holds in a list
  *
  * Outputs come back as (dtype name, shape, bytearray or the buffer that was given).
  */
@@ -36,7 +36,8 @@ static PyObject *raise_status(hone_status *status) {
   return NULL;
 }
 
-/* ---- Options ----------------------------------------------------------------------------------------- */
+/* ---- Options
+ * ----------------------------------------------------------------------------------------- */
 
 /* A bag from a dict of names and texts; NULL with an exception. */
 static hone_options *options_from(PyObject *dict) {
@@ -95,11 +96,11 @@ static bool report_progress(void *argument, const char *phase, size_t done, size
   return go_on;
 }
 
-/* ---- Engines -------------------------------------------------------------------------------------------- */
+/* ---- Engines
+ * -------------------------------------------------------------------------------------------- */
 
 typedef struct engine_object {
-  PyObject_HEAD
-  hone_engine *engine;
+  PyObject_HEAD hone_engine *engine;
   PyObject *source; /* the bytes that a model parsed from memory lies in; or NULL */
 } engine_object;
 
@@ -133,15 +134,14 @@ static hone_model *open_model(PyObject *source, const char *folder, const hone_o
   if (PyUnicode_Check(source)) {
     const char *path = PyUnicode_AsUTF8AndSize(source, NULL);
     if (!path) return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    status = hone_model_open(path, options, &model);
+    Py_BEGIN_ALLOW_THREADS status = hone_model_open(path, options, &model);
     Py_END_ALLOW_THREADS
   } else {
     char *data;
     Py_ssize_t size;
     if (PyBytes_AsStringAndSize(source, &data, &size) != 0) return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    status = hone_model_parse((hone_bytes){data, (size_t)size}, folder, options, &model);
+    Py_BEGIN_ALLOW_THREADS status =
+        hone_model_parse((hone_bytes){data, (size_t)size}, folder, options, &model);
     Py_END_ALLOW_THREADS
   }
   if (status) raise_status(status);
@@ -163,14 +163,14 @@ static PyObject *build(PyObject *self, PyObject *arguments) {
     hone_engine *engine = NULL;
     hone_status *status;
     hone_options_set_progress(options, report_progress, progress);
-    Py_BEGIN_ALLOW_THREADS
-    status = hone_build(model, options, &engine);
-    Py_END_ALLOW_THREADS
-    if (status) {
+    Py_BEGIN_ALLOW_THREADS status = hone_build(model, options, &engine);
+    Py_END_ALLOW_THREADS if (status) {
       raise_status(status);
-    } else if (PyErr_Occurred()) {
+    }
+    else if (PyErr_Occurred()) {
       hone_engine_free(engine);
-    } else {
+    }
+    else {
       result = wrap_engine(engine, PyBytes_Check(source) ? source : NULL);
     }
     hone_model_free(model);
@@ -189,10 +189,8 @@ static PyObject *load(PyObject *self, PyObject *arguments) {
   if (!options) return NULL;
   hone_engine *engine = NULL;
   hone_status *status;
-  Py_BEGIN_ALLOW_THREADS
-  status = hone_engine_open(path, options, &engine);
-  Py_END_ALLOW_THREADS
-  hone_options_free(options);
+  Py_BEGIN_ALLOW_THREADS status = hone_engine_open(path, options, &engine);
+  Py_END_ALLOW_THREADS hone_options_free(options);
   return status ? raise_status(status) : wrap_engine(engine, NULL);
 }
 
@@ -215,10 +213,8 @@ static PyObject *engine_save(PyObject *object, PyObject *path) {
   if (!text) return NULL;
   hone_status *status;
   hone_engine *engine = ((engine_object *)object)->engine;
-  Py_BEGIN_ALLOW_THREADS
-  status = hone_engine_save(engine, text);
-  Py_END_ALLOW_THREADS
-  if (status) return raise_status(status);
+  Py_BEGIN_ALLOW_THREADS status = hone_engine_save(engine, text);
+  Py_END_ALLOW_THREADS if (status) return raise_status(status);
   Py_RETURN_NONE;
 }
 
@@ -246,13 +242,15 @@ static PyObject *engine_text(PyObject *object, PyObject *unused) {
 /* (name, kind, dtype name, [dim or name or None, …] or None) */
 static PyObject *describe_port(const hone_port *port) {
   PyObject *dims = Py_None;
-  if (port->type.rank < 0) Py_INCREF(dims);
-  else dims = PyList_New(port->type.rank);
+  if (port->type.rank < 0)
+    Py_INCREF(dims);
+  else
+    dims = PyList_New(port->type.rank);
   if (!dims) return NULL;
   for (int i = 0; i < port->type.rank; i++) {
-    PyObject *dim = port->type.dims[i] >= 0   ? PyLong_FromLongLong(port->type.dims[i])
-                    : port->dim_names[i] ? PyUnicode_FromString(port->dim_names[i])
-                                         : Py_NewRef(Py_None);
+    PyObject *dim = port->type.dims[i] >= 0 ? PyLong_FromLongLong(port->type.dims[i])
+                    : port->dim_names[i]    ? PyUnicode_FromString(port->dim_names[i])
+                                            : Py_NewRef(Py_None);
     if (!dim || PyList_SetItem(dims, i, dim) != 0) {
       Py_DECREF(dims);
       return NULL;
@@ -287,11 +285,11 @@ static PyObject *engine_outputs(PyObject *object, PyObject *unused) {
   return list_ports(engine, hone_output_count(engine), hone_output_at);
 }
 
-/* ---- Contexts -------------------------------------------------------------------------------------------- */
+/* ---- Contexts
+ * -------------------------------------------------------------------------------------------- */
 
 typedef struct context_object {
-  PyObject_HEAD
-  hone_context *context;
+  PyObject_HEAD hone_context *context;
   PyObject *engine;
 } context_object;
 
@@ -309,8 +307,7 @@ static PyObject *engine_context(PyObject *object, PyObject *arguments) {
   hone_options *options = options_from(dict);
   if (!options) return NULL;
   hone_context *context;
-  hone_status *status =
-      hone_context_new(((engine_object *)object)->engine, options, &context);
+  hone_status *status = hone_context_new(((engine_object *)object)->engine, options, &context);
   hone_options_free(options);
   if (status) return raise_status(status);
   context_object *self = PyObject_New(context_object, context_type);
@@ -380,22 +377,38 @@ static hone_dtype dtype_of_format(const Py_buffer *buffer) {
   const char *format = buffer->format ? buffer->format : "B";
   if (*format == '<' || *format == '=' || *format == '@') format++;
   switch (*format) {
-    case 'f': return HONE_F32;
-    case 'd': return HONE_F64;
-    case 'e': return HONE_F16;
-    case '?': return HONE_BOOL;
-    case 'Z': return format[1] == 'f' ? HONE_C64 : HONE_C128;
-    case 'b': return HONE_S8;
-    case 'B': return HONE_U8;
-    case 'h': return HONE_S16;
-    case 'H': return HONE_U16;
-    case 'i': return HONE_S32;
-    case 'I': return HONE_U32;
-    case 'l': return buffer->itemsize == 8 ? HONE_S64 : HONE_S32;
-    case 'L': return buffer->itemsize == 8 ? HONE_U64 : HONE_U32;
-    case 'q': return HONE_S64;
-    case 'Q': return HONE_U64;
-    default: return HONE_DTYPE_NONE;
+    case 'f':
+      return HONE_F32;
+    case 'd':
+      return HONE_F64;
+    case 'e':
+      return HONE_F16;
+    case '?':
+      return HONE_BOOL;
+    case 'Z':
+      return format[1] == 'f' ? HONE_C64 : HONE_C128;
+    case 'b':
+      return HONE_S8;
+    case 'B':
+      return HONE_U8;
+    case 'h':
+      return HONE_S16;
+    case 'H':
+      return HONE_U16;
+    case 'i':
+      return HONE_S32;
+    case 'I':
+      return HONE_U32;
+    case 'l':
+      return buffer->itemsize == 8 ? HONE_S64 : HONE_S32;
+    case 'L':
+      return buffer->itemsize == 8 ? HONE_U64 : HONE_U32;
+    case 'q':
+      return HONE_S64;
+    case 'Q':
+      return HONE_U64;
+    default:
+      return HONE_DTYPE_NONE;
   }
 }
 
@@ -550,9 +563,9 @@ static PyObject *give_value(const hone_tensor *tensor, PyObject *bound) {
     return list;
   }
   PyObject *data = tensor->dtype == HONE_STR ? give_strings(tensor)
-                   : bound != Py_None ? Py_NewRef(bound)
-                                      : PyByteArray_FromStringAndSize(tensor->data,
-                                                                      (Py_ssize_t)tensor->size);
+                   : bound != Py_None
+                       ? Py_NewRef(bound)
+                       : PyByteArray_FromStringAndSize(tensor->data, (Py_ssize_t)tensor->size);
   PyObject *shape = data ? give_shape(tensor) : NULL;
   if (!shape) {
     Py_XDECREF(data);
@@ -584,10 +597,8 @@ static PyObject *context_run(PyObject *object, PyObject *arguments) {
   loan l = {0};
   if (bind_inputs(self, &l, inputs) && bind_outputs(self, &l, outputs)) {
     hone_status *status;
-    Py_BEGIN_ALLOW_THREADS
-    status = hone_run(self->context);
-    Py_END_ALLOW_THREADS
-    result = status ? raise_status(status) : give_outputs(self, outputs);
+    Py_BEGIN_ALLOW_THREADS status = hone_run(self->context);
+    Py_END_ALLOW_THREADS result = status ? raise_status(status) : give_outputs(self, outputs);
   }
   give_back(&l);
   return result;
@@ -618,7 +629,8 @@ static PyObject *context_memory(PyObject *object, PyObject *unused) {
   return PyLong_FromSize_t(hone_context_memory(((context_object *)object)->context));
 }
 
-/* ---- The module ------------------------------------------------------------------------------------------ */
+/* ---- The module
+ * ------------------------------------------------------------------------------------------ */
 
 static PyMethodDef engine_methods[] = {{"save", engine_save, METH_O, NULL},
                                        {"report", engine_report, METH_NOARGS, NULL},
@@ -650,9 +662,8 @@ static PyMethodDef module_methods[] = {{"build", build, METH_VARARGS, NULL},
                                        {"set_error_type", set_error_type, METH_O, NULL},
                                        {NULL, NULL, 0, NULL}};
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_hone",        NULL, -1,
-                                    module_methods,        NULL,           NULL, NULL,
-                                    NULL};
+static struct PyModuleDef module = {
+    PyModuleDef_HEAD_INIT, "_hone", NULL, -1, module_methods, NULL, NULL, NULL, NULL};
 
 static PyType_Slot engine_slots[] = {
     {Py_tp_dealloc, (void *)engine_free}, {Py_tp_methods, engine_methods}, {0, NULL}};

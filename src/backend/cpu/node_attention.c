@@ -13,7 +13,8 @@ static const hone_tile_set *tiles_of(const hone_cpu_kernel *row) {
 }
 
 static bool accepts(const hone_cpu_kernel *row, const hone_node *node) {
-  if (!tiles_of(row) || hone_node_out(node, 1) || hone_node_int(node, "left") >= 0 || hone_node_int(node, "right") >= 0)
+  if (!tiles_of(row) || hone_node_out(node, 1) || hone_node_int(node, "left") >= 0 ||
+      hone_node_int(node, "right") >= 0)
     return false;
   for (int i = 0; i < node->input_count; i++) {
     const hone_value *in = node->inputs[i].value;
