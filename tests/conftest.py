@@ -1,11 +1,11 @@
-"""Model tests run on Hone; `--engine ort` runs the same tests on ONNX Runtime, to test the tests."""
+"""Model tests run on Hone; `--engine ort` runs them on ONNX Runtime, to test the tests."""
 import os
 import pathlib
 import sys
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "tests"), str(ROOT / "tools" / "models")]
 
 
