@@ -65,7 +65,7 @@ hone_status *hone_node_copy(const hone_node *node, hone_graph *to, hone_node *be
                             hone_map *values, hone_node **out) {
   hone_value *none = NULL;
   hone_node *copy;
-  HONE_TRY(hone_node_new(to, before, node->op, &none, 0, node->output_count, &copy));
+  HONE_TRY(hone_node_new(to, before, node->op, &none, 0, 0, &copy));
   for (int i = 0; i < node->input_count; i++) {
     hone_value *input;
     HONE_TRY(copied_value(to, values, node->inputs[i].value, &input));
@@ -73,15 +73,15 @@ hone_status *hone_node_copy(const hone_node *node, hone_graph *to, hone_node *be
   }
   for (int i = 0; i < node->output_count; i++) {
     const hone_value *output = node->outputs[i];
+    hone_type type = output ? output->type : (hone_type){0};
+    hone_value *made;
+    HONE_TRY(hone_type_copy(to, node->graph, &type));
+    HONE_TRY(hone_node_add_output(copy, output ? output->name : NULL, type, &made));
     if (!output) {
       hone_node_drop_output(copy, i);
       continue;
     }
-    hone_value *made = copy->outputs[i];
-    made->type = output->type;
     made->place = output->place;
-    HONE_TRY(hone_type_copy(to, node->graph, &made->type));
-    HONE_TRY(hone_value_rename(made, output->name));
     HONE_TRY(pointer_put(values, output, made));
   }
   for (int i = 0; i < HONE_MAX_ATTRS && node->op->attrs[i].name; i++) {

@@ -12,7 +12,8 @@
 #include "passes/passes.h"
 #include "passes/rewrite.h"
 
-enum { TRIED = 8, MOST_NODES = 64 };
+/* What a backend can be expected to hold in registers and pointers at once. */
+enum { TRIED = 8, MOST_NODES = 24, MOST_INPUTS = 20 };
 
 /* Members in no order; a node's mark says which cluster it is in. */
 typedef struct cluster {
@@ -43,12 +44,37 @@ static bool has_one_output(const hone_node *node) {
 
 static bool is_member(const cluster *c, const hone_node *node) { return node && node->mark == c; }
 
+/* Element types that a processor has, or that fit into one it has. */
+static bool is_plain(const hone_value *value) {
+  hone_dtype_class class = hone_dtype_class_of(value->type.dtype);
+  unsigned bits = hone_dtype_bits(value->type.dtype);
+  if (class == HONE_CLASS_FLOAT) return bits >= 16;
+  return class == HONE_CLASS_BOOLEAN ||
+         ((class == HONE_CLASS_SIGNED || class == HONE_CLASS_UNSIGNED) && bits >= 8);
+}
+
+/* The uses of values from outside that the cluster would have with `joiner`. */
+static int count_inputs(const cluster *c, const hone_node *joiner) {
+  int count = 0;
+  for (int i = 0; i <= c->count + c->tried; i++) {
+    const hone_node *node = i < c->count + c->tried ? c->nodes[i] : joiner;
+    for (int k = 0; k < node->input_count; k++) {
+      const hone_value *input = node->inputs[k].value;
+      count += input && !is_member(c, input->producer);
+    }
+  }
+  return count;
+}
+
 /* A pointwise node, free, over the elements that the cluster computes: it may join. */
 static bool may_join(const cluster *c, const hone_node *node) {
   if (!node || node->mark || !(node->op->facts & HONE_POINTWISE)) return false;
+  if (!is_groupable(node) || !has_one_output(node) || !is_plain(node->outputs[0])) return false;
+  for (int i = 0; i < node->input_count; i++)
+    if (node->inputs[i].value && !is_plain(node->inputs[i].value)) return false;
   const hone_shape *space = &c->nodes[0]->outputs[0]->type.shape;
-  return is_groupable(node) && has_one_output(node) &&
-         hone_shape_equal(space, &node->outputs[0]->type.shape);
+  return hone_shape_equal(space, &node->outputs[0]->type.shape) &&
+         count_inputs(c, node) <= MOST_INPUTS;
 }
 
 /* The members that something outside reads, counted up to two; `*live` is one of them. */
@@ -166,10 +192,7 @@ static hone_status *capture(making *m, hone_value *value) {
 /* The copies keep the names that the originals had, but for the results: the group has those. */
 static hone_status *move_names(making *m, hone_node *from, hone_node *to) {
   for (int i = 0; i < from->output_count && from != m->members->last; i++) {
-    if (!from->outputs[i]) continue;
-    const char *name = from->outputs[i]->name;
-    HONE_TRY(hone_value_rename(from->outputs[i], ""));
-    HONE_TRY(hone_value_rename(to->outputs[i], name));
+    if (from->outputs[i]) HONE_TRY(hone_take_name(to->outputs[i], from->outputs[i]));
   }
   return NULL;
 }
@@ -195,12 +218,10 @@ static hone_status *connect(making *m) {
     hone_value *outside = last->outputs[i], *made;
     if (!outside) continue;
     hone_value *inside = hone_map_get(&m->values, (const char *)&outside, sizeof outside);
-    const char *name = outside->name;
     HONE_TRY(hone_graph_output(m->body, inside));
     HONE_TRY(hone_node_add_output(m->group, NULL, outside->type, &made));
     hone_value_replace(outside, made);
-    HONE_TRY(hone_value_rename(outside, ""));
-    HONE_TRY(hone_value_rename(made, name));
+    HONE_TRY(hone_take_name(made, outside));
   }
   return NULL;
 }

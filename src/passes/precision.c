@@ -12,27 +12,25 @@ static hone_status *cast(hone_node *from, hone_value *value, hone_dtype to, hone
 }
 
 static bool takes_precision(const hone_node *node) {
-  return node->op == &hone_op_conv || node->op == &hone_op_matmul ||
-         node->op == &hone_op_attention;
+  return (node->op == &hone_op_conv || node->op == &hone_op_matmul) &&
+         node->outputs[0]->type.dtype == HONE_F32;
 }
 
+/* The product of lowered operands, as f32. A bias is added after it, unrounded. */
 static hone_status *lower_node(hone_node *node, hone_pass_context *context) {
-  hone_dtype dtype = context->compute;
-  hone_value *inputs[8], *wide, *result = hone_node_out(node, 0);
+  enum { OPERANDS = 2, BIAS = 2 };
+  hone_value *inputs[OPERANDS], *sum[2] = {NULL, hone_node_in(node, BIAS)};
   hone_node *low;
-  if (!takes_precision(node) || result->type.dtype != HONE_F32 || node->input_count > 8)
-    return NULL;
-  for (int i = 0; i < node->input_count; i++) {
-    inputs[i] = node->inputs[i].value;
-    if (inputs[i] && inputs[i]->type.dtype == HONE_F32)
-      HONE_TRY(cast(node, inputs[i], dtype, &inputs[i]));
-  }
-  HONE_TRY(hone_node_start(node, node->op, inputs, node->input_count, &low));
+  if (!takes_precision(node)) return NULL;
+  for (int i = 0; i < OPERANDS; i++)
+    HONE_TRY(cast(node, node->inputs[i].value, context->compute, &inputs[i]));
+  HONE_TRY(hone_node_start(node, node->op, inputs, OPERANDS, &low));
   for (int i = 0; i < HONE_MAX_ATTRS && node->op->attrs[i].name; i++) low->attrs[i] = node->attrs[i];
-  HONE_TRY(hone_node_finish(low, &wide));
-  HONE_TRY(cast(node, wide, HONE_F32, &wide));
+  HONE_TRY(hone_node_finish(low, &sum[0]));
+  HONE_TRY(cast(node, sum[0], HONE_F32, &sum[0]));
+  if (sum[1]) HONE_TRY(hone_make(node, &hone_op_add, sum, 2, &sum[0]));
   hone_pass_fired(context, "lower precision");
-  return hone_substitute(node, 0, wide);
+  return hone_substitute(node, 0, sum[0]);
 }
 
 static hone_status *run(hone_graph *graph, hone_pass_context *context) {

@@ -124,7 +124,7 @@ static hone_status *fix_reshape(hone_node *node, propagation *p) {
   hone_value *shape, *old = node->inputs[1].value;
   HONE_TRY(hone_graph_ints(node->graph, NULL, 1, wanted, (size_t)out->rank, &shape));
   hone_node_set_input(node, 1, shape);
-  HONE_TRY(hone_node_set_int(node, "allow_zero", 0));
+  if (hone_node_flag(node, "allow_zero")) HONE_TRY(hone_node_set_int(node, "allow_zero", 0));
   if (old->producer) hone_remove_unused(old->producer);
   hone_pass_fired(p->context, "reshape to a known shape");
   return NULL;

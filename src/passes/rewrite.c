@@ -91,9 +91,9 @@ static bool is_made_up(const char *name) {
   return name[0] == '_' && name[1] >= '0' && name[1] <= '9';
 }
 
-static hone_status *take_name(hone_value *to, hone_value *from) {
+hone_status *hone_take_name(hone_value *to, hone_value *from) {
   const char *name = from->name;
-  HONE_TRY(hone_value_rename(from, ""));
+  HONE_TRY(hone_value_rename(from, *name == '~' ? "" : "~")); /* any but the name itself */
   return hone_value_rename(to, name);
 }
 
@@ -106,9 +106,9 @@ hone_status *hone_substitute(hone_node *node, int index, hone_value *to) {
     hone_value *copy;
     HONE_TRY(hone_make(node, &hone_op_identity, &to, 1, &copy));
     move_outputs(from, copy);
-    HONE_TRY(take_name(copy, from));
+    HONE_TRY(hone_take_name(copy, from));
   } else if (output || (is_made_up(to->name) && !is_made_up(from->name))) {
-    HONE_TRY(take_name(to, from));
+    HONE_TRY(hone_take_name(to, from));
   }
   hone_value_replace(from, to);
   hone_remove_unused(node);

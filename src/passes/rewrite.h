@@ -36,6 +36,8 @@ HONE_MUST_USE hone_status *hone_make_transpose(hone_node *from, hone_value *x, c
  * none of its own; a graph output keeps its name in any case. A node without uses is then removed,
  * with those before it that it alone needed. */
 HONE_MUST_USE hone_status *hone_substitute(hone_node *node, int index, hone_value *to);
+/* `to` gets the name that `from` has, which gets another. */
+HONE_MUST_USE hone_status *hone_take_name(hone_value *to, hone_value *from);
 /* Whether hone_substitute would have to leave a copy behind: an output of the graph that becomes an
  * input, a constant, or another output. */
 bool hone_substitute_copies(const hone_value *from, const hone_value *to);
