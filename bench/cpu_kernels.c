@@ -1,9 +1,10 @@
 /* Share of the processor's peak that the CPU kernels reach, on the layers of real nets, one thread.
  *
- *   cpu_kernels [family [isa]]   gemm, conv, attention; avx512, avx2, plain; all when none is named
+ *   cpu_kernels [family [isa]]   gemm, conv, transposed, attention; avx512, avx2, plain; all when
+ * none is named
  *
  * The peak is measured by the program itself. Times are the least of many runs: other work on the
- * machine only adds. */
+ * machine only adds. The clock is the processor time of the one thread. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 
 #include "backend/cpu/attention.h"
 #include "backend/cpu/conv.h"
+#include "backend/cpu/conv_transposed.h"
 #include "backend/cpu/gemm.h"
 #include "backend/cpu/matmul.h"
 #include "backend/cpu/simd.h"
@@ -18,7 +20,7 @@
 
 static double now(void) {
   struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
@@ -168,9 +170,14 @@ static hone_conv conv_of(const layer *l, const float *bias, bool bf16) {
       .finish = {.bias = bias, .residual = -1, .activation = {HONE_ACTIVATION_CLAMP, 0, INFINITY}}};
 }
 
-static void bench_layer(const layer *l, const hone_conv_kernel *kernel, bool bf16) {
+static void bench_layer(const layer *l, const hone_conv_kernel *kernel, const hone_tile_set *tiles,
+                        bool transposed) {
   float *bias = numbers(l->columns);
-  hone_conv conv = conv_of(l, bias, bf16);
+  hone_conv conv = conv_of(l, bias, tiles->operand == 2);
+  if (transposed) {
+    conv.out[1] = conv.out[2] = 2 * l->size;
+    conv.pad[1] = conv.pad[2] = (ptrdiff_t)(l->kernel - 2) / 2;
+  }
   if (!kernel->accepts(&conv)) {
     hone_free(bias);
     return;
@@ -191,18 +198,35 @@ static void bench_layer(const layer *l, const hone_conv_kernel *kernel, bool bf1
     char name[96];
     snprintf(name, sizeof(name), "%s %zu^2 %zu>%zu %zux%zu/%zu g%zu %s", l->net, l->size,
              l->channels, l->columns, l->kernel, l->kernel, l->stride, l->groups, kernel->name);
-    run_plan(name, (double)hone_conv_pixels(&conv) * (double)(taps * in_group * l->columns), &plan,
-             in, out);
+    run_plan(name,
+             (double)(transposed ? l->size * l->size : hone_conv_pixels(&conv)) *
+                 (double)(taps * in_group * l->columns),
+             &plan, in, out);
   }
   hone_arena_free(&arena);
   hone_free(w), hone_free(x), hone_free(y), hone_free(packed), hone_free(bias);
+}
+
+/* Transposed convolutions double the picture. */
+static void bench_transposed(const hone_tile_set *tiles) {
+  static const layer doubling[] = {{"dbnet", 240, 24, 24, 2, 2, 1},
+                                   {"dbnet", 480, 24, 1, 2, 2, 1},
+                                   {"unet", 64, 256, 128, 2, 2, 1},
+                                   {"gan", 32, 128, 64, 4, 2, 1}};
+  puts("transposed convolution, bias and relu: size^2 channels>columns kernel/stride groups");
+  for (size_t i = 0; i < sizeof(doubling) / sizeof(*doubling); i++) {
+    for (const hone_conv_kernel *k = hone_conv_transposed_kernels; k->name; k++) {
+      if (k->isa == tiles->isa && tiles->operand == sizeof(float))
+        bench_layer(&doubling[i], k, tiles, true);
+    }
+  }
 }
 
 static void bench_conv(const hone_tile_set *tiles) {
   puts("convolution, bias and relu: size^2 channels>columns kernel/stride groups");
   for (size_t i = 0; i < sizeof(layers) / sizeof(*layers); i++) {
     for (const hone_conv_kernel *k = hone_conv_kernels; k->name; k++) {
-      if (k->isa == tiles->isa) bench_layer(&layers[i], k, tiles->operand == 2);
+      if (k->isa == tiles->isa) bench_layer(&layers[i], k, tiles, false);
     }
   }
 }
@@ -272,7 +296,10 @@ static void bench_attention(const hone_tile_set *tiles) {
 static const struct {
   const char *name;
   void (*run)(const hone_tile_set *);
-} families[] = {{"gemm", bench_gemm}, {"conv", bench_conv}, {"attention", bench_attention}};
+} families[] = {{"gemm", bench_gemm},
+                {"conv", bench_conv},
+                {"transposed", bench_transposed},
+                {"attention", bench_attention}};
 
 static void bench(const hone_tile_set *tiles, int count, char **names) {
   if (!hone_isa_runs(tiles->isa) || (count > 2 && !strstr(tiles->name, names[2]))) return;

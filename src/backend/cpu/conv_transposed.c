@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "backend/cpu/pixel_line.h"
 #include "backend/cpu/share.h"
 
 enum { D = HONE_CONV_DEPTH, H = HONE_CONV_HEIGHT, W = HONE_CONV_WIDTH };
@@ -96,30 +97,32 @@ static size_t weights_before(const transposed *a, const size_t *r) {
   return before * conv->in_channels * columns;
 }
 
-/* The input coordinate under tap t of output `at`; at least in[i] when outside. */
+/* The input coordinate under tap t of output `at`, which it serves; at least in[i], as an unsigned
+ * number, when outside. */
 static size_t coordinate(const hone_conv *conv, int i, size_t at, size_t t) {
   ptrdiff_t up = (ptrdiff_t)at + conv->pad[i] - (ptrdiff_t)(t * conv->dilation[i]);
-  return up < 0 ? SIZE_MAX : (size_t)up / conv->stride[i];
+  return (size_t)(up / (ptrdiff_t)conv->stride[i]);
 }
 
-/* table[tap][i] for outputs at[W] + i * stride, i < count. */
+/* table[tap][i] for outputs at[W] + (first + i) * stride, i < count: their inputs are neighbours.
+ */
 static void fill(const transposed *a, const float *x, const run_of_line *run, size_t first,
                  size_t count, const float *zeros, const void **table) {
   const hone_conv *conv = &a->conv;
+  size_t bytes = (size_t)conv->x_stride * sizeof(float);
+  hone_pixel_line line = {.width = conv->in[W], .pixel_bytes = bytes, .zeros = zeros};
   for (size_t kd = 0; kd < conv->kernel[D]; kd++) {
+    if (!serves(conv, D, kd, run->r[D])) continue;
     size_t d = coordinate(conv, D, run->at[D], kd);
-    for (size_t kh = 0; kh < conv->kernel[H] && serves(conv, D, kd, run->r[D]); kh++) {
-      size_t h = coordinate(conv, H, run->at[H], kh);
-      size_t line = ((run->image * conv->in[D] + d) * conv->in[H] + h) * conv->in[W];
-      bool inside = d < conv->in[D] && h < conv->in[H];
+    for (size_t kh = 0; kh < conv->kernel[H]; kh++) {
       if (!serves(conv, H, kh, run->r[H])) continue;
+      size_t h = coordinate(conv, H, run->at[H], kh);
+      size_t number = (run->image * conv->in[D] + d) * conv->in[H] + h;
+      bool inside = d < conv->in[D] && h < conv->in[H];
+      line.first = inside ? (const char *)x + number * conv->in[W] * bytes : NULL;
       for (size_t kw = 0; kw < conv->kernel[W]; kw++) {
         if (!serves(conv, W, kw, run->r[W])) continue;
-        for (size_t i = 0; i < count; i++) {
-          size_t w = coordinate(conv, W, run->at[W] + (first + i) * conv->stride[W], kw);
-          bool real = inside && w < conv->in[W];
-          table[i] = real ? x + (ptrdiff_t)(line + w) * conv->x_stride : zeros;
-        }
+        hone_point_at_pixels(&line, first + coordinate(conv, W, run->at[W], kw), 1, count, table);
         table += HONE_TILE_ROWS;
       }
     }
@@ -173,7 +176,8 @@ static void run_tiles(const worker *w, const run_of_line *run, size_t first, siz
         now.residual = (const float *)w->io->in[finish->residual] +
                        (ptrdiff_t)pixel * finish->residual_stride + column;
       a->tiles->run[wide][count](&now);
-      for (size_t i = 0; i < count; i++) /* pixels are not neighbours */
+      bool after = finish->program || finish->activation.kind > HONE_ACTIVATION_CLAMP;
+      for (size_t i = 0; after && i < count; i++) /* pixels are not neighbours */
         hone_finish_after(finish, a->tiles->isa, w->io, w->part,
                           now.out + (ptrdiff_t)i * now.out_stride, conv->y_stride, 1, width,
                           pixel + i * conv->stride[W], column);
