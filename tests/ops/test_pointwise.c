@@ -94,11 +94,11 @@ TEST(empty_tensors_and_scalars) {
   size_t count;
   const hone_op *const *ops = hone_op_list(&count);
   for (size_t i = 0; i < count; i++) {
-    hone_arena arena = {0};
-    hone_datum empty = make(&arena, HONE_F32, SHAPE(3, 0, 2), NULL), one = {.dtype = HONE_F32};
-    bench b;
     if (!is_row(ops[i])) continue;
-    one = make(&arena, HONE_F32, (hone_shape){0}, samples);
+    hone_arena arena = {0};
+    hone_datum empty = make(&arena, HONE_F32, SHAPE(3, 0, 2), NULL);
+    hone_datum one = make(&arena, HONE_F32, (hone_shape){0}, samples);
+    bench b;
     const hone_datum *in[] = {&empty, &one, &one};
     CHECK_OK(bench_start(&b, ops[i]->name, in, inputs_of(ops[i]), 1));
     hone_status *status = bench_run(&b);
