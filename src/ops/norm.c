@@ -50,23 +50,47 @@ static void statistics(const double *x, size_t size, bool centred, double epsilo
   *inverse = 1 / sqrt(squares / (double)size + epsilon);
 }
 
-/* Stores values[] * scale + bias, each where given. */
-static void affine(hone_reference *ref, const double *values) {
+/* A row of scale or bias; rows that start alike are loaded once. */
+typedef struct factor {
+  const hone_datum *in; /* NULL: absent */
+  double *row;
+  int64_t loaded; /* where the row in `row` starts; -1: nowhere */
+} factor;
+
+static void load_factor(factor *f, const hone_walk *walk, int index) {
+  if (f->loaded == walk->at[index]) return;
+  f->loaded = walk->at[index];
+  int64_t stride = walk->row_stride[index];
+  if (stride == 1)
+    hone_load_reals(f->in->dtype, f->in->data, (size_t)f->loaded, walk->row, f->row);
+  else
+    for (size_t i = 0; i < walk->row; i++)
+      f->row[i] = hone_load_real(f->in->dtype, f->in->data,
+                                 (size_t)(f->loaded + (int64_t)i * stride));
+}
+
+/* Stores values[] * scale + bias, each where given; `values` is used up. */
+static hone_status *affine(hone_reference *ref, double *values) {
   const hone_datum *y = ref->out[0];
-  const hone_datum *in[] = {ref->in[X], hone_ref_in(ref, SCALE), hone_ref_in(ref, BIAS)};
+  factor scale = {hone_ref_in(ref, SCALE), NULL, -1}, bias = {hone_ref_in(ref, BIAS), NULL, -1};
+  const hone_datum *in[] = {ref->in[X], scale.in, bias.in};
   hone_walk walk;
   hone_walk_start(&walk, &y->shape, in, 3);
-  for (size_t to = 0; hone_walk_next(&walk); to += walk.row)
-    for (size_t i = 0; i < walk.row; i++) {
-      double value = values[to + i];
-      for (int k = SCALE; k <= BIAS; k++) {
-        if (!in[k]) continue;
-        size_t at = (size_t)(walk.at[k] + (int64_t)i * walk.row_stride[k]);
-        double factor = hone_load_real(in[k]->dtype, in[k]->data, at);
-        value = k == SCALE ? value * factor : value + factor;
-      }
-      hone_store_real(y->dtype, y->data, to + i, value);
+  HONE_TRY(hone_scratch_reals(ref, walk.row, &scale.row));
+  HONE_TRY(hone_scratch_reals(ref, walk.row, &bias.row));
+  for (size_t to = 0; hone_walk_next(&walk); to += walk.row) {
+    double *row = values + to;
+    if (scale.in) {
+      load_factor(&scale, &walk, SCALE);
+      for (size_t i = 0; i < walk.row; i++) row[i] *= scale.row[i];
     }
+    if (bias.in) {
+      load_factor(&bias, &walk, BIAS);
+      for (size_t i = 0; i < walk.row; i++) row[i] += bias.row[i];
+    }
+    hone_store_reals(y->dtype, y->data, to, walk.row, row);
+  }
+  return NULL;
 }
 
 static hone_status *last_axes_reference(hone_reference *ref, bool centred) {
@@ -83,8 +107,7 @@ static hone_status *last_axes_reference(hone_reference *ref, bool centred) {
       if (ref->out[k])
         hone_store_real(ref->out[k]->dtype, ref->out[k]->data, r, k == 1 ? mean : inverse);
   }
-  affine(ref, x);
-  return NULL;
+  return affine(ref, x);
 }
 
 static hone_status *layer_norm_reference(hone_reference *ref) {
