@@ -38,7 +38,7 @@ static hone_status *check_inputs(const hone_infer *infer) {
   for (int i = 0; i < infer->input_count; i++) {
     if (!infer->in[i] && i < least) return hone_infer_fail(infer, "input %d is absent", i);
     if (infer->in[i] && infer->in[i]->kind != HONE_KIND_TENSOR &&
-        !(op->facts & (HONE_OBJECTS | HONE_HAS_REGIONS)))
+        !(op->facts & (HONE_OBJECTS | HONE_ANY_KIND | HONE_HAS_REGIONS)))
       return hone_infer_fail(infer, "input %d is not a tensor", i);
   }
   return NULL;

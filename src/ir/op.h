@@ -42,7 +42,8 @@ enum {
   HONE_VIEW = 1u << 7,         /* the output is the first input's bytes in another shape */
   HONE_REDUCES = 1u << 8,      /* sums, maxima … over axes */
   HONE_OBJECTS = 1u << 9,      /* works on sequences, optionals or strings: host only */
-  HONE_SHAPE_ONLY = 1u << 10   /* reads only the shape of its inputs (shape, size) */
+  HONE_SHAPE_ONLY = 1u << 10,  /* reads only the shape of its inputs (shape, size) */
+  HONE_ANY_KIND = 1u << 11     /* takes tensors as well as sequences and optionals */
 };
 
 /* The shape rule's view. It serves the passes (dims may be symbols) and the planner (all dims

@@ -157,18 +157,17 @@ static void block_load(block *out, size_t count, const hone_datum *in, hone_dtyp
 }
 
 /* One row of the walk, block by block. */
-static void run_row(hone_reference *ref, const meaning *row, const hone_walk *walk, size_t to,
-                    const double *attrs, block *in, block *out) {
-  const hone_datum *y = ref->out[0];
-  hone_dtype_class klass = hone_dtype_class_of(ref->in[0]->dtype);
+static void run_row(const hone_datum *y, const hone_datum *const *data, const meaning *row,
+                    const hone_walk *walk, size_t to, const double *attrs, block *in, block *out) {
+  hone_dtype_class klass = hone_dtype_class_of(data[0]->dtype);
   for (size_t begin = 0; begin < walk->row; begin += BLOCK) {
     size_t count = walk->row - begin < BLOCK ? walk->row - begin : BLOCK;
     for (int i = 0; i < walk->inputs; i++) {
       int64_t stride = walk->row_stride[i], at = walk->at[i] + (int64_t)begin * stride;
-      if (!ref->in[i] || stride == 0) {
-        if (begin == 0) block_fill(&in[i], count, ref->in[i], i, klass, at);
+      if (!data[i] || stride == 0) {
+        if (begin == 0) block_fill(&in[i], count, data[i], i, klass, at);
       } else {
-        block_load(&in[i], count, ref->in[i], klass, at, stride);
+        block_load(&in[i], count, data[i], klass, at, stride);
       }
     }
     if (klass == HONE_CLASS_FLOAT) {
@@ -201,14 +200,17 @@ static void compare_text(hone_reference *ref, hone_walk *walk) {
 }
 
 static hone_status *pointwise_run(hone_reference *ref, const meaning *row) {
-  double attrs[2];
-  hone_pointwise_attrs(ref->node, attrs);
+  /* An input that is not even in the list is absent like one that is NULL. */
+  const hone_datum *in[MAX_INPUTS] = {0};
+  double attrs[2] = {0, 0};
   hone_walk walk;
   block *blocks = HONE_NEW_ARRAY(ref->scratch, MAX_INPUTS + 1, block);
   HONE_TRY_MEMORY(blocks);
-  hone_walk_start(&walk, &ref->out[0]->shape, ref->in, ref->input_count);
-  if (compares_text(ref->node, ref->in[0]->dtype)) return compare_text(ref, &walk), NULL;
+  hone_pointwise_attrs(ref->node, attrs);
+  for (int i = 0; i < ref->input_count && i < MAX_INPUTS; i++) in[i] = ref->in[i];
+  hone_walk_start(&walk, &ref->out[0]->shape, in, MAX_INPUTS);
+  if (compares_text(ref->node, in[0]->dtype)) return compare_text(ref, &walk), NULL;
   for (size_t to = 0; hone_walk_next(&walk); to += walk.row)
-    run_row(ref, row, &walk, to, attrs, blocks, &blocks[MAX_INPUTS]);
+    run_row(ref->out[0], in, row, &walk, to, attrs, blocks, &blocks[MAX_INPUTS]);
   return NULL;
 }

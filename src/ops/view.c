@@ -9,12 +9,19 @@ static hone_status *view_reference(hone_reference *ref) {
   return NULL;
 }
 
+/* A sequence or an optional shares its items with the input. */
+static hone_status *identity_reference(hone_reference *ref) {
+  if (ref->in[0]->kind == HONE_KIND_TENSOR) return view_reference(ref);
+  *ref->out[0] = *ref->in[0];
+  return NULL;
+}
+
 const hone_op hone_op_identity = {.name = "identity",
                                   .inputs = "x",
                                   .outputs = "y",
-                                  .facts = HONE_VIEW | HONE_MOVES,
+                                  .facts = HONE_VIEW | HONE_MOVES | HONE_ANY_KIND,
                                   .infer = hone_infer_same,
-                                  .reference = view_reference};
+                                  .reference = identity_reference};
 
 /* Product of known dims and list of symbols of a shape, for dividing one shape by another. */
 typedef struct factors {

@@ -207,6 +207,10 @@ TEST(clip_with_absent_bounds) {
   CHECK_OK(bench_run(&b));
   CHECK(result(&b, 0) == -100 && result(&b, 1) == 0 && result(&b, 2) == 10);
   bench_end(&b);
+  CHECK_OK(bench_start(&b, "clip", (const hone_datum *[]){&x, &most}, 2, 1));
+  CHECK_OK(bench_run(&b));
+  CHECK(result(&b, 0) == 10 && result(&b, 1) == 10 && result(&b, 2) == 100);
+  bench_end(&b);
   hone_arena_free(&arena);
 }
 
