@@ -35,6 +35,10 @@ typedef struct hone_context hone_context;
 /* The library's version as "major.minor.patch". Static. */
 HONE_API const char *hone_version(void);
 
+/* What this machine has and what of it will be used, as JSON: processor, instruction sets, threads,
+ * caches, devices. Free with hone_text_release. */
+HONE_API hone_status *hone_machine(char **out);
+
 /* ---- Options: one bag for every phase, set by name as text -------------------------------- */
 
 typedef struct hone_option_info {

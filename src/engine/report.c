@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cpu.h"
+#include "base/pool.h"
 #include "engine/frame.h"
 #include "ir/text.h"
 
