@@ -11,23 +11,25 @@ enum { TEXT_FLAG, INPUT_FLAG, NUMBER_FLAG, TRUE_FLAG, MODEL_FLAG, OPTION_FLAG };
 static const struct flag {
   const char *name;
   int kind;
-  size_t offset;      /* into arguments */
+  size_t offset;      /* into command_line */
   const char *option; /* OPTION_FLAG: "name=value", or "name" with the flag's value */
   const char *help;
 } flags[] = {
-    {"-o", TEXT_FLAG, offsetof(arguments, output), NULL, "where the engine or the outputs go"},
-    {"--output", TEXT_FLAG, offsetof(arguments, output), NULL, NULL},
-    {"--saveEngine", TEXT_FLAG, offsetof(arguments, output), NULL, NULL},
+    {"-o", TEXT_FLAG, offsetof(command_line, output), NULL, "where the engine or the outputs go"},
+    {"--output", TEXT_FLAG, offsetof(command_line, output), NULL, NULL},
+    {"--saveEngine", TEXT_FLAG, offsetof(command_line, output), NULL, NULL},
     {"--input", INPUT_FLAG, 0, NULL, "NAME=FILE.npy: an input's elements; else seeded numbers"},
     {"--loadInputs", INPUT_FLAG, 0, NULL, NULL},
-    {"--iterations", NUMBER_FLAG, offsetof(arguments, iterations), NULL, "least runs of a bench"},
-    {"--warmUp", NUMBER_FLAG, offsetof(arguments, warm_up_ms), NULL, "milliseconds before it"},
-    {"--duration", NUMBER_FLAG, offsetof(arguments, duration_ms), NULL, "least seconds of a bench"},
-    {"--json", TRUE_FLAG, offsetof(arguments, json), NULL, "print JSON"},
-    {"--profile", TRUE_FLAG, offsetof(arguments, profile), NULL, "bench: a table by layer"},
-    {"--dumpProfile", TRUE_FLAG, offsetof(arguments, profile), NULL, NULL},
-    {"--quiet", TRUE_FLAG, offsetof(arguments, quiet), NULL, "no progress"},
-    {"--before", TRUE_FLAG, offsetof(arguments, before), NULL,
+    {"--iterations", NUMBER_FLAG, offsetof(command_line, iterations), NULL,
+     "least runs of a bench"},
+    {"--warmUp", NUMBER_FLAG, offsetof(command_line, warm_up_ms), NULL, "milliseconds before it"},
+    {"--duration", NUMBER_FLAG, offsetof(command_line, duration_ms), NULL,
+     "least seconds of a bench"},
+    {"--json", TRUE_FLAG, offsetof(command_line, json), NULL, "print JSON"},
+    {"--profile", TRUE_FLAG, offsetof(command_line, profile), NULL, "bench: a table by layer"},
+    {"--dumpProfile", TRUE_FLAG, offsetof(command_line, profile), NULL, NULL},
+    {"--quiet", TRUE_FLAG, offsetof(command_line, quiet), NULL, "no progress"},
+    {"--before", TRUE_FLAG, offsetof(command_line, before), NULL,
      "inspect: the graph as it was imported"},
     {"--onnx", MODEL_FLAG, 0, NULL, NULL},
     {"--loadEngine", MODEL_FLAG, 0, NULL, NULL},
@@ -55,14 +57,14 @@ void print_flags(void) {
   }
 }
 
-static bool set_option(arguments *out, const char *name, const char *value) {
+static bool set_option(command_line *out, const char *name, const char *value) {
   hone_status *status = hone_options_set(out->options, name, value);
   if (status) report_failure(status);
   return status == NULL;
 }
 
 /* "name=value" of an OPTION_FLAG's row, or its name with the flag's value. */
-static bool apply_option_row(arguments *out, const char *row, const char *value) {
+static bool apply_option_row(command_line *out, const char *row, const char *value) {
   const char *equal = strchr(row, '=');
   if (!equal) return set_option(out, row, value);
   char name[64];
@@ -84,7 +86,7 @@ static bool takes_value(const struct flag *flag) {
   return flag->kind != TRUE_FLAG && !(flag->kind == OPTION_FLAG && strchr(flag->option, '='));
 }
 
-static bool apply(const struct flag *flag, const char *value, arguments *out) {
+static bool apply(const struct flag *flag, const char *value, command_line *out) {
   char *at = (char *)out + flag->offset;
   switch (flag->kind) {
     case TEXT_FLAG:
@@ -116,7 +118,7 @@ static const struct flag *find_flag(const char *word, size_t size) {
 }
 
 /* One word that begins with a dash; *at moves on when the next word is its value. */
-static bool read_flag(int argc, char **argv, int *at, arguments *out) {
+static bool read_flag(int argc, char **argv, int *at, command_line *out) {
   const char *word = argv[*at], *equal = strchr(word, '=');
   size_t size = equal ? (size_t)(equal - word) : strlen(word);
   const struct flag *flag = find_flag(word, size);
@@ -135,8 +137,8 @@ static bool read_flag(int argc, char **argv, int *at, arguments *out) {
   return false;
 }
 
-bool read_arguments(int argc, char **argv, arguments *out) {
-  *out = (arguments){.iterations = 10, .warm_up_ms = 200, .duration_ms = 3000};
+bool read_arguments(int argc, char **argv, command_line *out) {
+  *out = (command_line){.iterations = 10, .warm_up_ms = 200, .duration_ms = 3000};
   hone_status *status = hone_options_new(&out->options);
   if (status) return report_failure(status), false;
   for (int i = 2; i < argc; i++) {
@@ -149,6 +151,6 @@ bool read_arguments(int argc, char **argv, arguments *out) {
   return true;
 }
 
-void free_arguments(arguments *arguments) {
-  hone_options_free(arguments->options);
+void free_arguments(command_line *line) {
+  hone_options_free(line->options);
 }

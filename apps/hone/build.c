@@ -41,34 +41,34 @@ static bool is_engine(const char *path) {
   return got == sizeof magic && memcmp(magic, "HONEENG", 8) == 0;
 }
 
-hone_status *open_or_build(const arguments *arguments, const char *path, hone_engine **out) {
-  if (is_engine(path)) return hone_engine_open(path, arguments->options, out);
+hone_status *open_or_build(const command_line *line, const char *path, hone_engine **out) {
+  if (is_engine(path)) return hone_engine_open(path, line->options, out);
   hone_model *model;
-  hone_status *status = hone_model_open(path, arguments->options, &model);
+  hone_status *status = hone_model_open(path, line->options, &model);
   if (status) return status;
   signal(SIGINT, on_interrupt);
-  hone_options_set_progress(arguments->options, show_progress, (void *)&arguments->quiet);
-  status = hone_build(model, arguments->options, out);
-  hone_options_set_progress(arguments->options, NULL, NULL);
+  hone_options_set_progress(line->options, show_progress, (void *)&line->quiet);
+  status = hone_build(model, line->options, out);
+  hone_options_set_progress(line->options, NULL, NULL);
   signal(SIGINT, SIG_DFL);
   hone_model_free(model);
   return status;
 }
 
-int command_build(const arguments *arguments) {
-  if (!arguments->output) {
+int command_build(const command_line *line) {
+  if (!line->output) {
     fprintf(stderr, "hone: build wants -o ENGINE\n");
     return EXIT_WRONG_USE;
   }
   hone_engine *engine;
-  TRY_COMMAND(open_or_build(arguments, arguments->files[0], &engine));
-  hone_status *status = hone_engine_save(engine, arguments->output);
+  TRY_COMMAND(open_or_build(line, line->files[0], &engine));
+  hone_status *status = hone_engine_save(engine, line->output);
   char *report = NULL;
-  if (!status && arguments->json) status = hone_engine_report(engine, &report);
+  if (!status && line->json) status = hone_engine_report(engine, &report);
   if (report) puts(report);
   hone_text_release(report);
   hone_engine_free(engine);
   if (status) return report_failure(status);
-  if (!arguments->quiet) fprintf(stderr, "wrote %s\n", arguments->output);
+  if (!line->quiet) fprintf(stderr, "wrote %s\n", line->output);
   return 0;
 }

@@ -13,7 +13,7 @@ enum {
 };
 
 /* What the command line said. Flags that are options of the library are in `options`. */
-typedef struct arguments {
+typedef struct command_line {
   const char *files[8]; /* what stands there without a flag */
   int file_count;
   hone_options *options;
@@ -22,11 +22,11 @@ typedef struct arguments {
   int input_count;
   int iterations, warm_up_ms, duration_ms;
   bool json, profile, quiet, before;
-} arguments;
+} command_line;
 
 /* Reads flags from `argv`, from the second word on. False after it said what is wrong. */
-bool read_arguments(int argc, char **argv, arguments *out);
-void free_arguments(arguments *arguments);
+bool read_arguments(int argc, char **argv, command_line *out);
+void free_arguments(command_line *line);
 /* The flags, with what they do, to stdout. */
 void print_flags(void);
 
@@ -39,7 +39,7 @@ int report_failure(hone_status *status);
   } while (0)
 
 /* An engine from an engine file, or built from a model with a progress line. */
-hone_status *open_or_build(const arguments *arguments, const char *path, hone_engine **out);
+hone_status *open_or_build(const command_line *line, const char *path, hone_engine **out);
 
 /* Memory for every input: read from --input files, else seeded numbers of the shapes given by
  * --shapes (open sizes: 1 first, then 224 for pictures, 128 for others). */
@@ -47,13 +47,13 @@ typedef struct tensor_list {
   hone_tensor *tensors;
   size_t count;
 } tensor_list;
-bool make_inputs(const arguments *arguments, const hone_engine *engine, tensor_list *out);
+bool make_inputs(const command_line *line, const hone_engine *engine, tensor_list *out);
 void free_tensors(tensor_list *list);
 /* NumPy's .npy format, version 1 to 3, C order, little-endian. False after it said why. */
 bool read_npy(const char *path, hone_tensor *out);
 bool write_npy(const char *path, const hone_tensor *tensor);
 
-typedef int subcommand(const arguments *arguments);
+typedef int subcommand(const command_line *line);
 subcommand command_build, command_run, command_bench, command_inspect, command_compare,
     command_check, command_doctor;
 

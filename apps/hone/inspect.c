@@ -5,18 +5,18 @@
 
 #include "command.h"
 
-int command_inspect(const arguments *arguments) {
+int command_inspect(const command_line *line) {
   char *text = NULL;
   hone_status *status;
-  if (arguments->before) {
+  if (line->before) {
     hone_model *model;
-    TRY_COMMAND(hone_model_open(arguments->files[0], arguments->options, &model));
+    TRY_COMMAND(hone_model_open(line->files[0], line->options, &model));
     status = hone_model_text(model, &text);
     hone_model_free(model);
   } else {
     hone_engine *engine;
-    TRY_COMMAND(open_or_build(arguments, arguments->files[0], &engine));
-    status = arguments->json ? hone_engine_report(engine, &text) : hone_engine_text(engine, &text);
+    TRY_COMMAND(open_or_build(line, line->files[0], &engine));
+    status = line->json ? hone_engine_report(engine, &text) : hone_engine_text(engine, &text);
     hone_engine_free(engine);
   }
   if (status) return report_failure(status);
@@ -25,18 +25,18 @@ int command_inspect(const arguments *arguments) {
   return 0;
 }
 
-int command_check(const arguments *arguments) {
+int command_check(const command_line *line) {
   char *report = NULL;
-  hone_status *status = hone_engine_check(arguments->files[0], &report);
-  if (report && arguments->json) puts(report);
+  hone_status *status = hone_engine_check(line->files[0], &report);
+  if (report && line->json) puts(report);
   hone_text_release(report);
   if (status) return report_failure(status);
-  if (!arguments->json) printf("%s: whole, and it fits this machine\n", arguments->files[0]);
+  if (!line->json) printf("%s: whole, and it fits this machine\n", line->files[0]);
   return 0;
 }
 
-int command_doctor(const arguments *arguments) {
-  (void)arguments;
+int command_doctor(const command_line *line) {
+  (void)line;
   char *machine = NULL;
   TRY_COMMAND(hone_machine(&machine));
   printf("hone %s\n%s\n", hone_version(), machine);

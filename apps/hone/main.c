@@ -59,15 +59,15 @@ int main(int argc, char **argv) {
   }
   for (size_t i = 0; i < COMMANDS; i++) {
     if (strcmp(argv[1], commands[i].name) != 0) continue;
-    arguments arguments = {0};
+    command_line line = {0};
     int code = EXIT_WRONG_USE;
-    if (read_arguments(argc, argv, &arguments)) {
-      if (arguments.file_count < commands[i].files)
+    if (read_arguments(argc, argv, &line)) {
+      if (line.file_count < commands[i].files)
         fprintf(stderr, "usage: hone %s %s\n", commands[i].name, commands[i].usage);
       else
-        code = commands[i].run(&arguments);
+        code = commands[i].run(&line);
     }
-    free_arguments(&arguments);
+    free_arguments(&line);
     return code;
   }
   fprintf(stderr, "hone: there is no command '%s'; hone --help lists them\n", argv[1]);

@@ -20,18 +20,18 @@ static void close_session(session *s) {
   free_tensors(&s->inputs);
 }
 
-static int bind(const arguments *arguments, session *s) {
-  TRY_COMMAND(hone_context_new(s->engine, arguments->options, &s->context));
-  if (!make_inputs(arguments, s->engine, &s->inputs)) return EXIT_WRONG_USE;
+static int bind(const command_line *line, session *s) {
+  TRY_COMMAND(hone_context_new(s->engine, line->options, &s->context));
+  if (!make_inputs(line, s->engine, &s->inputs)) return EXIT_WRONG_USE;
   for (size_t i = 0; i < s->inputs.count; i++)
     TRY_COMMAND(hone_set_input(s->context, i, &s->inputs.tensors[i]));
   return 0;
 }
 
-static int open_session(const arguments *arguments, const char *path, session *s) {
+static int open_session(const command_line *line, const char *path, session *s) {
   *s = (session){0};
-  TRY_COMMAND(open_or_build(arguments, path, &s->engine));
-  return bind(arguments, s);
+  TRY_COMMAND(open_or_build(line, path, &s->engine));
+  return bind(line, s);
 }
 
 /* ---- run ------------------------------------------------------------------------------------- */
@@ -48,27 +48,26 @@ static void print_tensor(const char *name, const hone_tensor *tensor) {
   printf("%s\n", tensor->dtype == HONE_F32 && count > 8 ? " …" : "");
 }
 
-static int give_output(const arguments *arguments, const session *s, size_t index) {
+static int give_output(const command_line *line, const session *s, size_t index) {
   hone_port port = {.struct_size = sizeof port};
   hone_tensor tensor = {.struct_size = sizeof tensor};
   TRY_COMMAND(hone_output_at(s->engine, index, &port));
   TRY_COMMAND(hone_get_output(s->context, index, &tensor));
   print_tensor(port.name, &tensor);
-  if (!arguments->output) return 0;
+  if (!line->output) return 0;
   char path[1024];
-  snprintf(path, sizeof path, "%s/%zu.npy", arguments->output, index);
+  snprintf(path, sizeof path, "%s/%zu.npy", line->output, index);
   return write_npy(path, &tensor) ? 0 : EXIT_WRONG_USE;
 }
 
-int command_run(const arguments *arguments) {
+int command_run(const command_line *line) {
   session s;
-  int code = open_session(arguments, arguments->files[0], &s);
+  int code = open_session(line, line->files[0], &s);
   if (!code) {
     hone_status *status = hone_run(s.context);
     if (status) code = report_failure(status);
   }
-  for (size_t i = 0; !code && i < hone_output_count(s.engine); i++)
-    code = give_output(arguments, &s, i);
+  for (size_t i = 0; !code && i < hone_output_count(s.engine); i++) code = give_output(line, &s, i);
   close_session(&s);
   return code;
 }
@@ -90,15 +89,14 @@ static int by_value(const void *a, const void *b) {
 #define MOST_RUNS 100000
 
 /* Runs for the time asked, at least so many times; the times in `times`. */
-static hone_status *time_runs(const arguments *arguments, hone_context *context, double *times,
+static hone_status *time_runs(const command_line *line, hone_context *context, double *times,
                               size_t *count) {
   hone_status *status = NULL;
-  for (double end = now_ms() + arguments->warm_up_ms; !status && now_ms() < end;)
+  for (double end = now_ms() + line->warm_up_ms; !status && now_ms() < end;)
     status = hone_run(context);
-  double end = now_ms() + arguments->duration_ms;
+  double end = now_ms() + line->duration_ms;
   *count = 0;
-  while (!status && *count < MOST_RUNS &&
-         (*count < (size_t)arguments->iterations || now_ms() < end)) {
+  while (!status && *count < MOST_RUNS && (*count < (size_t)line->iterations || now_ms() < end)) {
     double start = now_ms();
     status = hone_run(context);
     times[(*count)++] = now_ms() - start;
@@ -106,7 +104,7 @@ static hone_status *time_runs(const arguments *arguments, hone_context *context,
   return status;
 }
 
-static void print_times(const arguments *arguments, const hone_context *context, double *times,
+static void print_times(const command_line *line, const hone_context *context, double *times,
                         size_t count) {
   qsort(times, count, sizeof *times, by_value);
   double sum = 0;
@@ -114,7 +112,7 @@ static void print_times(const arguments *arguments, const hone_context *context,
   const double marks[] = {0.5, 0.9, 0.95, 0.99};
   double at[4];
   for (int i = 0; i < 4; i++) at[i] = times[(size_t)(marks[i] * (double)(count - 1))];
-  if (arguments->json) {
+  if (line->json) {
     printf(
         "{\"runs\": %zu, \"throughput_qps\": %.6g, \"latency_ms\": {\"min\": %.6g, \"max\": "
         "%.6g, \"mean\": %.6g, \"median\": %.6g, \"p90\": %.6g, \"p95\": %.6g, \"p99\": %.6g}, "
@@ -143,17 +141,17 @@ static int print_profile(hone_context *context) {
   return 0;
 }
 
-int command_bench(const arguments *arguments) {
+int command_bench(const command_line *line) {
   session s;
-  int code = open_session(arguments, arguments->files[0], &s);
+  int code = open_session(line, line->files[0], &s);
   double *times = calloc(MOST_RUNS, sizeof *times);
   size_t count = 0;
   if (!code && times) {
-    hone_status *status = time_runs(arguments, s.context, times, &count);
+    hone_status *status = time_runs(line, s.context, times, &count);
     if (status) code = report_failure(status);
   }
-  if (!code && count) print_times(arguments, s.context, times, count);
-  if (!code && arguments->profile) code = print_profile(s.context);
+  if (!code && count) print_times(line, s.context, times, count);
+  if (!code && line->profile) code = print_profile(s.context);
   free(times);
   close_session(&s);
   return code;
@@ -199,14 +197,13 @@ static int compare_output(const session *a, const session *b, size_t index, bool
 }
 
 /* The first file as it is built or was saved, the last one (a model) by its plain meaning. */
-int command_compare(const arguments *arguments) {
+int command_compare(const command_line *line) {
   session fast, plain = {0};
-  int code = open_session(arguments, arguments->files[0], &fast);
+  int code = open_session(line, line->files[0], &fast);
   if (!code) {
-    hone_status *status = hone_options_set(arguments->options, "passes", "none");
-    if (!status)
-      status = open_or_build(arguments, arguments->files[arguments->file_count - 1], &plain.engine);
-    code = status ? report_failure(status) : bind(arguments, &plain);
+    hone_status *status = hone_options_set(line->options, "passes", "none");
+    if (!status) status = open_or_build(line, line->files[line->file_count - 1], &plain.engine);
+    code = status ? report_failure(status) : bind(line, &plain);
   }
   hone_status *status = code ? NULL : hone_run(fast.context);
   if (!code && !status) status = hone_run(plain.context);

@@ -127,16 +127,16 @@ static void fill_seeded(hone_tensor *tensor) {
   }
 }
 
-static bool make_input(const arguments *arguments, const hone_port *port, hone_tensor *out) {
-  for (int i = 0; i < arguments->input_count; i++) {
-    const char *equal = strrchr(arguments->inputs[i], '=');
-    if (!equal) equal = strrchr(arguments->inputs[i], ':'); /* as trtexec spells it */
-    size_t size = equal ? (size_t)(equal - arguments->inputs[i]) : 0;
-    if (equal && strlen(port->name) == size && memcmp(port->name, arguments->inputs[i], size) == 0)
+static bool make_input(const command_line *line, const hone_port *port, hone_tensor *out) {
+  for (int i = 0; i < line->input_count; i++) {
+    const char *equal = strrchr(line->inputs[i], '=');
+    if (!equal) equal = strrchr(line->inputs[i], ':'); /* as trtexec spells it */
+    size_t size = equal ? (size_t)(equal - line->inputs[i]) : 0;
+    if (equal && strlen(port->name) == size && memcmp(port->name, line->inputs[i], size) == 0)
       return read_npy(equal + 1, out);
   }
   *out = port->type;
-  given_shape(hone_options_get(arguments->options, "shapes"), port->name, out);
+  given_shape(hone_options_get(line->options, "shapes"), port->name, out);
   for (int i = 0; i < out->rank; i++)
     if (out->dims[i] < 0) out->dims[i] = i == 0 ? 1 : out->rank == 4 ? 224 : 128;
   out->struct_size = sizeof *out;
@@ -147,14 +147,14 @@ static bool make_input(const arguments *arguments, const hone_port *port, hone_t
   return true;
 }
 
-bool make_inputs(const arguments *arguments, const hone_engine *engine, tensor_list *out) {
+bool make_inputs(const command_line *line, const hone_engine *engine, tensor_list *out) {
   out->count = hone_input_count(engine);
   out->tensors = calloc(out->count + 1, sizeof *out->tensors);
   for (size_t i = 0; out->tensors && i < out->count; i++) {
     hone_port port = {.struct_size = sizeof port};
     hone_status *status = hone_input_at(engine, i, &port);
     if (status) return report_failure(status), false;
-    if (!make_input(arguments, &port, &out->tensors[i])) return false;
+    if (!make_input(line, &port, &out->tensors[i])) return false;
   }
   return out->tensors != NULL;
 }

@@ -108,6 +108,18 @@ hone_status *hone_engine_text(const hone_engine *engine, char **out) {
   return NULL;
 }
 
+hone_status *hone_machine(char **out) {
+  char isa[64];
+  return give_json(
+      json_pack("{s:s, s:s, s:i, s:i, s:[I, I, I], s:{s:b, s:s}}", "processor", hone_cpu_name(),
+                "instruction_sets", hone_cpu_isa_text(hone_cpu_isa(), isa, sizeof isa),
+                "processors", hone_cpu_count(), "threads", hone_pool_default_threads(),
+                "cache_bytes", (json_int_t)hone_cpu_cache(1), (json_int_t)hone_cpu_cache(2),
+                (json_int_t)hone_cpu_cache(3), "cuda", "used", 0, "why",
+                "this version runs on the CPU only"),
+      out);
+}
+
 /* ---- Ports
  * ------------------------------------------------------------------------------------------ */
 
