@@ -1,12 +1,16 @@
 /* Asking the processor and the system. Room: base. */
 #include "base/cpu.h"
 
+#include <limits.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "base/log.h"
 
 static const struct isa_row {
   const char *name;
@@ -64,6 +68,7 @@ static uint32_t allowed_isa(void) {
     mask |= isa_rows[i].bit;
     if (strcmp(text, isa_rows[i].name) == 0) return mask;
   }
+  hone_log(HONE_LOG_WARNING, "HONE_CPU names no instruction set; it is ignored");
   return UINT32_MAX;
 }
 
@@ -91,22 +96,32 @@ const char *hone_cpu_isa_text(uint32_t isa, char *buffer, size_t room) {
   return buffer;
 }
 
-const char *hone_cpu_name(void) {
-  static char name[64] = "unknown processor";
+static char processor_name[64] = "unknown processor";
+
+/* The brand string, without the spaces that pad it. */
+static void read_name(void) {
 #if defined(__x86_64__)
   unsigned words[12];
   for (unsigned i = 0; i < 3; i++)
     if (!__get_cpuid(0x80000002u + i, &words[i * 4], &words[i * 4 + 1], &words[i * 4 + 2],
                      &words[i * 4 + 3]))
-      return name;
+      return;
   char text[sizeof words + 1];
   memcpy(text, words, sizeof words);
   text[sizeof words] = 0;
-  size_t end = strlen(text);
-  while (end && text[end - 1] == ' ') text[--end] = 0;
-  memcpy(name, text, end + 1);
+  const char *start = text + strspn(text, " ");
+  size_t size = strlen(start);
+  while (size && start[size - 1] == ' ') size--;
+  if (!size) return;
+  memcpy(processor_name, start, size);
+  processor_name[size] = 0;
 #endif
-  return name;
+}
+
+const char *hone_cpu_name(void) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, read_name);
+  return processor_name;
 }
 
 size_t hone_cpu_cache(int level) {
@@ -118,7 +133,7 @@ size_t hone_cpu_cache(int level) {
   return size > 0 ? (size_t)size : guesses[level - 1];
 }
 
-/* Two numbers of a control file; false when it is not there or says "max". */
+/* Two numbers of a control file; false when it is not there or says "max" or -1. */
 static bool read_pair(const char *path, double *a, double *b) {
   FILE *file = fopen(path, "re");
   if (!file) return false;
@@ -127,24 +142,75 @@ static bool read_pair(const char *path, double *a, double *b) {
   return got >= 1 && *a > 0;
 }
 
-/* The cgroup's quota in processors, rounded up; 0 for none. Version 2, then version 1. */
-static int cgroup_quota(void) {
-  double quota = 0, period = 0;
-  if (!read_pair("/sys/fs/cgroup/cpu.max", &quota, &period)) {
-    double unused;
-    if (!read_pair("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", &quota, &unused) ||
-        !read_pair("/sys/fs/cgroup/cpu/cpu.cfs_period_us", &period, &unused))
-      return 0;
+/* The quota of the one group whose control files lie in `folder`, in processors; 0 for none. */
+static double group_quota(const char *folder, bool second_version) {
+  char path[PATH_MAX + 32];
+  double quota = 0, period = 0, unused;
+  if (second_version) {
+    snprintf(path, sizeof path, "%s/cpu.max", folder);
+    if (!read_pair(path, &quota, &period)) return 0;
+  } else {
+    snprintf(path, sizeof path, "%s/cpu.cfs_quota_us", folder);
+    if (!read_pair(path, &quota, &unused)) return 0;
+    snprintf(path, sizeof path, "%s/cpu.cfs_period_us", folder);
+    if (!read_pair(path, &period, &unused)) return 0;
   }
-  if (quota <= 0 || period <= 0) return 0;
-  double count = quota / period;
-  return count > 1 << 20 ? 0 : (int)count + (count > (int)count);
+  return period > 0 ? quota / period : 0;
 }
 
+/* The least quota of `group` and all groups that it lies in. In a container the path may be one of
+ * the host's, which is not there: its own group is then the root of what it sees. */
+static double least_quota(const char *root, const char *group, bool second_version) {
+  char folder[PATH_MAX];
+  if (snprintf(folder, sizeof folder, "%s%s", root, group) >= PATH_MAX) return 0;
+  double least = 0;
+  for (;;) {
+    double quota = group_quota(folder, second_version);
+    if (quota > 0 && (least == 0 || quota < least)) least = quota;
+    char *slash = strrchr(folder, '/');
+    if (!slash || strlen(folder) <= strlen(root)) return least;
+    *slash = 0;
+  }
+}
+
+/* Whether a line "number:controllers:path" of /proc/self/cgroup names the group that limits
+ * processors. Cuts the line; `path` gets its last part. */
+static bool cpu_group(char *line, bool *second_version, char **path) {
+  char *controllers = strchr(line, ':'), *last = controllers ? strchr(controllers + 1, ':') : NULL;
+  if (!last) return false;
+  *last = 0;
+  *path = last + 1;
+  (*path)[strcspn(*path, "\n")] = 0;
+  *second_version = !controllers[1];
+  if (*second_version) return true;
+  for (char *next, *name = strtok_r(controllers + 1, ",", &next); name;
+       name = strtok_r(NULL, ",", &next))
+    if (strcmp(name, "cpu") == 0) return true;
+  return false;
+}
+
+/* The control groups' quota in processors, rounded up; 0 for none. */
+static int cgroup_quota(void) {
+  FILE *file = fopen("/proc/self/cgroup", "re");
+  if (!file) return 0;
+  char line[PATH_MAX], *path;
+  double least = 0;
+  while (fgets(line, sizeof line, file)) {
+    bool second_version;
+    if (!cpu_group(line, &second_version, &path)) continue;
+    const char *root = second_version ? "/sys/fs/cgroup" : "/sys/fs/cgroup/cpu";
+    double quota = least_quota(root, path, second_version);
+    if (quota > 0 && (least == 0 || quota < least)) least = quota;
+  }
+  fclose(file);
+  return least > 1 << 20 ? 0 : (int)least + (least > (int)least);
+}
+
+/* The affinity mask may be larger than a cpu_set_t: the system then refuses it, and all count. */
 int hone_cpu_count(void) {
   cpu_set_t set;
-  int count = 1;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) count = CPU_COUNT(&set);
+  long all = sysconf(_SC_NPROCESSORS_ONLN);
+  int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : (int)all;
   int quota = cgroup_quota();
   if (quota && quota < count) count = quota;
   return count < 1 ? 1 : count;

@@ -6,7 +6,6 @@
 #include <linux/openat2.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -29,6 +28,11 @@ static hone_status *refused(const char *doing, const char *path) {
                     hone_quoted(name, sizeof name, path, strlen(path)), strerror(errno));
 }
 
+static hone_status *not_ours(const char *path, const char *why) {
+  char name[200];
+  return hone_error(HONE_IO, "'%s' %s", hone_quoted(name, sizeof name, path, strlen(path)), why);
+}
+
 /* Maps an open descriptor and closes it. */
 static hone_status *map_file(int fd, const char *path, bool one_link, hone_file **out) {
   struct stat facts;
@@ -37,9 +41,9 @@ static hone_status *map_file(int fd, const char *path, bool one_link, hone_file 
   if (fstat(fd, &facts) != 0) {
     status = refused("read", path);
   } else if (!S_ISREG(facts.st_mode)) {
-    status = hone_error(HONE_IO, "'%.200s' is no regular file", path);
+    status = not_ours(path, "is no regular file");
   } else if (one_link && facts.st_nlink != 1) {
-    status = hone_error(HONE_IO, "'%.200s' has more than one link", path);
+    status = not_ours(path, "has more than one link");
   } else if (!(file = hone_alloc_zero(sizeof *file))) {
     status = hone_error_memory();
   } else {
@@ -176,20 +180,30 @@ static void sync_folder(const char *folder) {
   close(fd);
 }
 
+/* A new file beside `path` that nobody else writes, its name in `name`; the process's umask holds. */
+static int open_temporary(const char *path, char *name, size_t room) {
+  static _Atomic unsigned number;
+  for (int tries = 0; tries < 100; tries++) {
+    snprintf(name, room, "%s.%d.%u.tmp", path, (int)getpid(), atomic_fetch_add(&number, 1));
+    int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (fd >= 0 || errno != EEXIST) return fd;
+  }
+  return -1;
+}
+
 hone_status *hone_file_write(const char *path, const hone_bytes *parts, size_t count) {
-  size_t room = strlen(path) + 16;
+  size_t room = strlen(path) + 32; /* two numbers of at most 10 digits, ".", ".", ".tmp" */
   char *temporary = hone_alloc(room);
   char *folder = hone_path_folder(path);
   hone_status *status = NULL;
   if (!temporary || !folder) {
     status = hone_error_memory();
   } else {
-    snprintf(temporary, room, "%s.XXXXXX", path);
-    int fd = mkostemp(temporary, O_CLOEXEC);
+    int fd = open_temporary(path, temporary, room);
     if (fd < 0) {
       status = refused("create", path);
     } else {
-      bool good = fchmod(fd, 0644) == 0 && write_parts(fd, parts, count);
+      bool good = write_parts(fd, parts, count);
       if (close(fd) != 0) good = false;
       if (!good || rename(temporary, path) != 0) {
         status = refused("write", path);
@@ -208,8 +222,10 @@ hone_status *hone_file_read(const char *path, size_t limit, char **out, size_t *
   hone_file *file;
   HONE_TRY(hone_file_open(path, &file));
   hone_status *status = NULL;
+  char name[200];
   if (file->size > limit) {
-    status = hone_error(HONE_LIMIT, "'%.200s' holds more than %zu bytes", path, limit);
+    status = hone_error(HONE_LIMIT, "'%s' holds more than %zu bytes",
+                        hone_quoted(name, sizeof name, path, strlen(path)), limit);
   } else if (!(*out = hone_alloc(file->size + 1))) {
     status = hone_error_memory();
   } else {

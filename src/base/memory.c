@@ -16,15 +16,14 @@ void hone_alloc_fail_at(uint64_t number, bool from_then_on) {
 
 uint64_t hone_alloc_count(void) { return atomic_load_explicit(&allocations, memory_order_relaxed); }
 
+/* Whether this allocation is the one to fail. Each takes one step of the countdown, whatever other
+ * threads allocate meanwhile. */
 static bool refused(void) {
   uint64_t number = atomic_load_explicit(&fail_number, memory_order_relaxed);
-  if (number == 0) return false;
-  if (number == 1) {
-    if (!atomic_load(&fail_on)) atomic_store(&fail_number, 0);
-    return true;
-  }
-  atomic_store(&fail_number, number - 1);
-  return false;
+  while (number > 1)
+    if (atomic_compare_exchange_weak(&fail_number, &number, number - 1)) return false;
+  if (number == 0 || atomic_load(&fail_on)) return number == 1;
+  return atomic_compare_exchange_strong(&fail_number, &number, 0);
 }
 
 static void *counted(void *pointer) {

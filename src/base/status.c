@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 
 #define TEXT_MAX 1000
 
@@ -17,6 +18,13 @@ struct hone_status {
 
 static hone_status out_of_memory = {HONE_OUT_OF_MEMORY, "not enough memory", ""};
 
+/* Takes away a character that was cut in the middle, so that the text stays UTF-8. */
+static void drop_half_character(char *text) {
+  size_t size = strlen(text), back = 0;
+  while (back < 3 && back < size && ((unsigned char)text[size - back - 1] & 0xc0) == 0x80) back++;
+  if (back < size && !hone_utf8_next(text + size - back - 1, back + 1)) text[size - back - 1] = 0;
+}
+
 hone_status *hone_error_memory(void) { return &out_of_memory; }
 
 hone_status *hone_error(hone_code code, const char *format, ...) {
@@ -26,8 +34,9 @@ hone_status *hone_error(hone_code code, const char *format, ...) {
   status->place[0] = 0;
   va_list list;
   va_start(list, format);
-  vsnprintf(status->message, sizeof status->message, format, list);
+  int size = vsnprintf(status->message, sizeof status->message, format, list);
   va_end(list);
+  if (size >= TEXT_MAX) drop_half_character(status->message);
   return status;
 }
 
@@ -41,7 +50,8 @@ hone_status *hone_error_at(hone_status *status, const char *format, ...) {
   va_end(list);
   if (size < 0) size = 0;
   if (inner[0] && (size_t)size < sizeof status->place)
-    snprintf(status->place + size, sizeof status->place - (size_t)size, ", %s", inner);
+    size += snprintf(status->place + size, sizeof status->place - (size_t)size, ", %s", inner);
+  if (size >= TEXT_MAX) drop_half_character(status->place);
   return status;
 }
 

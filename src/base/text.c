@@ -82,12 +82,37 @@ void hone_text_free(hone_text *text) {
   *text = (hone_text){0};
 }
 
+size_t hone_utf8_next(const char *data, size_t size) {
+  const unsigned char *byte = (const unsigned char *)data;
+  if (!size) return 0;
+  if (byte[0] < 0x80) return 1;
+  size_t count = byte[0] < 0xc2 ? 0 : byte[0] < 0xe0 ? 2 : byte[0] < 0xf0 ? 3 : byte[0] < 0xf5 ? 4 : 0;
+  if (!count || count > size) return 0;
+  for (size_t i = 1; i < count; i++)
+    if ((byte[i] & 0xc0) != 0x80) return 0;
+  bool overlong = (byte[0] == 0xe0 && byte[1] < 0xa0) || (byte[0] == 0xf0 && byte[1] < 0x90);
+  bool surrogate = byte[0] == 0xed && byte[1] > 0x9f, beyond = byte[0] == 0xf4 && byte[1] > 0x8f;
+  return overlong || surrogate || beyond ? 0 : count;
+}
+
+/* The next character as it goes into a message: into `out` (at most 7 bytes with the zero); its
+ * length. `used` of `data` it took. */
+static size_t quote_next(const char *data, size_t size, char *out, size_t *used) {
+  size_t count = hone_utf8_next(data, size);
+  *used = count ? count : 1;
+  if (!count) return (size_t)snprintf(out, 7, "\\x%02x", (unsigned char)*data);
+  if (count == 1) return (size_t)escape((unsigned char)*data, out);
+  memcpy(out, data, count);
+  out[count] = 0;
+  return count;
+}
+
 const char *hone_quoted(char *buffer, size_t room, const char *data, size_t size) {
-  size_t at = 0;
+  size_t at = 0, used;
   buffer[0] = 0;
-  for (size_t i = 0; i < size; i++) {
+  for (size_t i = 0; i < size; i += used) {
     char bytes[8];
-    size_t count = (size_t)escape((unsigned char)data[i], bytes);
+    size_t count = quote_next(data + i, size - i, bytes, &used);
     if (at + count + 4 > room) {
       if (room >= 4 && at + 4 <= room) memcpy(buffer + at, "...", 4);
       break;

@@ -1,6 +1,8 @@
 /* Arenas and the allocator's faults. */
 #include "base/memory.h"
 
+#include <pthread.h>
+
 #include "check.h"
 
 TEST(arena_aligns_and_reuses) {
@@ -32,7 +34,44 @@ TEST(failures_come_when_asked) {
   hone_alloc_fail_at(0, false);
 }
 
+static void *allocate(void *failures) {
+  for (int i = 0; i < 10000; i++) {
+    void *pointer = hone_alloc(8);
+    if (!pointer) ++*(int *)failures;
+    hone_free(pointer);
+  }
+  return NULL;
+}
+
+/* Every allocation of every thread takes one step: exactly one of them fails. */
+TEST(one_allocation_fails_among_threads) {
+  pthread_t threads[4];
+  int failures[4] = {0};
+  uint64_t before = hone_alloc_count();
+  hone_alloc_fail_at(40000, false);
+  for (int i = 0; i < 4; i++) CHECK(pthread_create(&threads[i], NULL, allocate, &failures[i]) == 0);
+  for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
+  CHECK(failures[0] + failures[1] + failures[2] + failures[3] == 1);
+  CHECK(hone_alloc_count() - before == 39999);
+  void *pointer = hone_alloc(8);
+  CHECK(pointer != NULL);
+  hone_free(pointer);
+}
+
+TEST(aligned_and_empty) {
+  void *aligned = hone_alloc_aligned(4096, 100), *empty = hone_alloc(0), *other = hone_alloc(0);
+  CHECK(aligned && (uintptr_t)aligned % 4096 == 0);
+  CHECK(empty && other && empty != other);
+  CHECK(!hone_alloc_aligned(64, SIZE_MAX - 8));
+  hone_free(aligned);
+  hone_free(empty);
+  hone_free(other);
+  hone_free(NULL);
+}
+
 int main(void) {
+  RUN(one_allocation_fails_among_threads);
+  RUN(aligned_and_empty);
   RUN(arena_aligns_and_reuses);
   RUN(failures_come_when_asked);
   return check_report();
