@@ -13,6 +13,7 @@ extern const hone_pass hone_pass_dead_code;   /* what nothing uses */
 extern const hone_pass hone_pass_layout;      /* transposes sink, meet and vanish */
 extern const hone_pass hone_pass_fold_affine; /* scales and biases into weights */
 extern const hone_pass hone_pass_precision;   /* what a layer computes in */
+extern const hone_pass hone_pass_lower_quantize; /* quantisation as pointwise nodes */
 extern const hone_pass hone_pass_place;       /* host or device */
 extern const hone_pass hone_pass_fuse_groups; /* device nodes into groups */
 

@@ -5,8 +5,8 @@
 #include "passes/partial.h"
 #include "passes/passes.h"
 
-/* Memory that a constant may take beyond its inputs' before it is kept as an op: repeating a small
- * tensor costs more when read from memory than when done on the way. */
+/* A constant may be eight times its inputs, as 4-bit weights dequantised are, or this much larger in
+ * bytes: repeating a small tensor costs more when read from memory than when done on the way. */
 enum { GROWTH_ALLOWED = 1 << 16 };
 
 typedef struct propagation {
@@ -205,7 +205,7 @@ static bool may_fold(const hone_node *node, const hone_pass_context *context) {
     if (!hone_add(after, bytes, &after)) return false;
   }
   return after <= context->fold_limit && (after <= before || after - before <= GROWTH_ALLOWED ||
-                                          after / 4 <= before);
+                                          after / 8 <= before);
 }
 
 static hone_status *keep_results(hone_node *node, const hone_datum *out) {

@@ -97,6 +97,32 @@ TEST(places) {
   hone_graph_free(graph);
 }
 
+/* Bit for bit, ties and saturation included. */
+TEST(quantisation_becomes_pointwise) {
+  static const hone_pass *const lowering[] = {&hone_pass_lower_quantize, &hone_pass_place,
+                                              &hone_pass_fuse_groups, NULL};
+  static const struct { const char *body; int left; } cases[] = {
+      {"s = const f32[] 0.01 z = const u8[] 128 q = quantize(x, s, z) y = dequantize(q, s, z)", 0},
+      {"s = const f32[] 0.25 q = quantize(x, s) {dtype=s8} y = dequantize(q, s)", 0},
+      {"s = const f32[4] [0.1, 0.02, 0.3, 1] z = const s8[4] [0, 3, -5, 127] "
+       "q = quantize(x, s, z) {axis=1, dtype=s8} y = dequantize(q, s, z) {axis=1}", 0},
+      {"s = const f32[] 0.001 z = const u16[] 999 q = quantize(x, s, z) {dtype=u16} "
+       "y = dequantize(q, s, z)", 0},
+      {"s = const f32[2, 6] [1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6] r = const s64[2] [8, 6] "
+       "f = reshape(x, r) y = quantize(f, s) {axis=0, block=4, dtype=s8}", 1},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    char text[1024];
+    hone_pass_log log;
+    snprintf(text, sizeof text, "graph g(x: f32[2, 4, 6]) -> (y) { %s }", cases[i].body);
+    hone_graph *graph = rewrite_with(text, lowering, rewrite_defaults, &log, 0);
+    CHECK(graph && rewrite_count(graph, "quantize") + rewrite_count(graph, "dequantize") ==
+                       cases[i].left);
+    CHECK(graph && (cases[i].left || rewrite_count(graph, "group") == 1));
+    hone_graph_free(graph);
+  }
+}
+
 TEST(lower_precision_is_explicit) {
   static const hone_pass *const lowering[] = {&hone_pass_precision, &hone_pass_propagate,
                                               &hone_pass_simplify, &hone_pass_merge_equal,
@@ -160,6 +186,7 @@ int main(void) {
   RUN(groups);
   RUN(groups_keep_names_and_sources);
   RUN(places);
+  RUN(quantisation_becomes_pointwise);
   RUN(lower_precision_is_explicit);
   RUN(pipeline_on_a_transformer_layer);
   return check_report();

@@ -85,7 +85,8 @@ TEST(transposes_vanish) {
 /* conv, bias, batch norm: one conv. */
 TEST(norms_fold_into_weights) {
   static const struct { const char *body; int nodes; } cases[] = {
-      {"w = const f32[3, 3, 4, 5] @weights+0 c = conv(x, w) d = add(c, k) e = mul(d, k) y = add(e, k)", 1},
+      {"w = const f32[3, 3, 4, 5] @weights+0 c = conv(x, w) d = add(c, k) e = mul(d, k) "
+       "y = add(e, k)", 1},
       {"w = const f32[3, 3, 4, 5] @weights+0 c = conv(x, w, k) e = mul(c, k) y = sub(e, k)", 1},
       {"w = const f32[3, 3, 2, 4] @weights+0 j = const f32[4] [1, 2, 3, 4] c = conv(x, w, j) {groups=2} "
        "y = mul(j, c)", 1},

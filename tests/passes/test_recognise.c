@@ -81,7 +81,8 @@ static const spelling spellings[] = {
      "y = matmul(p, v)"},
     {NULL, "q: f32[5, 4], t: f32[4, 7], v: f32[7, 3]", "s = matmul(q, t) p = softmax(s) {axis=-1} "
      "y = matmul(p, v)"},
-    {NULL, QKV ", c: f32[7]", "s = matmul(q, t) u = mul(s, c) p = softmax(u) {axis=-1} y = matmul(p, v)"},
+    {NULL, QKV ", c: f32[7]", "s = matmul(q, t) u = mul(s, c) p = softmax(u) {axis=-1} "
+     "y = matmul(p, v)"},
 };
 
 static const hone_pass *const passes[] = {&hone_pass_propagate, &hone_pass_simplify,
