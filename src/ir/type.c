@@ -55,10 +55,10 @@ bool hone_axis(int64_t axis, int rank, int *out) {
 }
 
 void hone_shape_strides(const hone_shape *shape, int64_t *strides) {
-  int64_t stride = 1;
+  uint64_t stride = 1; /* wraps only where an empty axis keeps anybody from stepping */
   for (int i = shape->rank - 1; i >= 0; i--) {
-    strides[i] = stride;
-    stride *= shape->dim[i] > 0 ? shape->dim[i] : 1;
+    strides[i] = (int64_t)stride;
+    stride *= shape->dim[i] > 0 ? (uint64_t)shape->dim[i] : 1;
   }
 }
 
