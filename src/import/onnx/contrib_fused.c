@@ -1,0 +1,215 @@
+/* Fused operators of com.microsoft: norms with a skip, embeddings with a norm, convolutions and
+ * products with an activation, products with weights of few bits. Room: import. */
+#include <string.h>
+
+#include "import/onnx/heads.h"
+#include "import/onnx/windows.h"
+
+static hone_value *ints(hone_onnx_call *call, int64_t value) {
+  return hone_onnx_const_ints(call, &value, 1);
+}
+
+static hone_value *add(hone_onnx_call *call, hone_value *a, hone_value *b) {
+  return a && b ? HONE_ONNX(call, "add", a, b) : a ? a : b;
+}
+
+/* The norm over the last axis; without `beta` and with `simple` by the root of the mean square. */
+static hone_value *norm(hone_onnx_call *call, hone_value *x, hone_value *gamma, hone_value *beta,
+                        bool simple, double epsilon) {
+  hone_node *node = simple ? HONE_ONNX_BEGIN(call, "rms_norm", x, gamma)
+                           : HONE_ONNX_BEGIN(call, "layer_norm", x, gamma, beta);
+  hone_onnx_set_int(call, node, "axis", -1);
+  hone_onnx_set_real(call, node, "epsilon", hone_onnx_real(call, "epsilon", epsilon));
+  return hone_onnx_end(call, node);
+}
+
+static hone_status *import_skip(hone_onnx_call *call, bool simple) {
+  hone_value *sum = HONE_ONNX(call, "add", hone_onnx_need(call, 0), hone_onnx_need(call, 1));
+  hone_value *bias = hone_onnx_in(call, simple ? 3 : 4);
+  if (hone_onnx_wants(call, 1) || hone_onnx_wants(call, 2))
+    return hone_onnx_fail(call, HONE_UNSUPPORTED, "outputs that only training uses");
+  sum = add(call, sum, bias);
+  hone_onnx_return(call, 0,
+                   norm(call, sum, hone_onnx_need(call, 2), simple ? NULL : hone_onnx_in(call, 3),
+                        simple, simple ? 1e-5 : 1e-12));
+  if (hone_onnx_wants(call, 3)) hone_onnx_return(call, 3, sum);
+  return NULL;
+}
+
+static hone_status *import_skip_norm(hone_onnx_call *call) { return import_skip(call, false); }
+static hone_status *import_skip_simple(hone_onnx_call *call) { return import_skip(call, true); }
+
+static hone_status *import_simple_norm(hone_onnx_call *call) {
+  hone_node *node =
+      HONE_ONNX_BEGIN(call, "rms_norm", hone_onnx_need(call, 0), hone_onnx_need(call, 1));
+  hone_onnx_set_int(call, node, "axis", hone_onnx_int(call, "axis", -1));
+  hone_onnx_set_real(call, node, "epsilon", hone_onnx_real(call, "epsilon", 1e-5));
+  if (hone_onnx_wants(call, 1))
+    return hone_onnx_fail(call, HONE_UNSUPPORTED, "outputs that only training uses");
+  hone_onnx_return(call, 0, hone_onnx_end(call, node));
+  return NULL;
+}
+
+static hone_status *import_embed_norm(hone_onnx_call *call) {
+  hone_value *ids = hone_onnx_need(call, 0), *segments = hone_onnx_in(call, 1);
+  hone_value *mask = hone_onnx_in(call, 7), *positions = hone_onnx_in(call, 8);
+  hone_value *sum = HONE_ONNX(call, "gather", hone_onnx_need(call, 2), ids);
+  if (!positions) positions = hone_onnx_counting(call, ids, 1);
+  sum = add(call, sum, HONE_ONNX(call, "gather", hone_onnx_need(call, 3), positions));
+  if (segments)
+    sum = add(call, sum, HONE_ONNX(call, "gather", hone_onnx_need(call, 4), segments));
+  hone_onnx_return(call, 0, norm(call, sum, hone_onnx_need(call, 5), hone_onnx_need(call, 6), false,
+                                 1e-12));
+  if (hone_onnx_wants(call, 1)) {
+    /* How many tokens count; without a mask none do, as the original has it. */
+    hone_value *counted =
+        mask ? mask : HONE_ONNX(call, "mul", ids, hone_onnx_const_real(call, ids->type.dtype, 0));
+    hone_node *node = HONE_ONNX_BEGIN(call, "reduce", counted, ints(call, 1));
+    hone_onnx_set_text(call, node, "kind", "sum");
+    hone_onnx_set_int(call, node, "keep", false);
+    hone_onnx_return(call, 1, hone_onnx_cast(call, hone_onnx_end(call, node), HONE_S32));
+  }
+  if (hone_onnx_wants(call, 2)) hone_onnx_return(call, 2, sum);
+  return NULL;
+}
+
+/* ---- Fused convolutions and products ---- */
+
+/* The activation that a fused operator names; NULL or "" is none. Parameters in order. */
+static hone_value *activate(hone_onnx_call *call, hone_value *x, const char *name,
+                            const double *params, size_t count) {
+  static const struct {
+    const char *onnx, *hone, *attrs[2];
+  } rows[] = {{"Relu", "relu", {NULL}},
+              {"Tanh", "tanh", {NULL}},
+              {"Sigmoid", "sigmoid", {NULL}},
+              {"LeakyRelu", "leaky_relu", {"alpha", NULL}},
+              {"HardSigmoid", "hard_sigmoid", {"alpha", "beta"}}};
+  hone_dtype dtype = x->type.dtype;
+  if (!*name) return x;
+  if (strcmp(name, "Clip") == 0 && count == 2)
+    return HONE_ONNX(call, "clip", x, hone_onnx_const_real(call, dtype, params[0]),
+                     hone_onnx_const_real(call, dtype, params[1]));
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    if (strcmp(name, rows[i].onnx) != 0) continue;
+    hone_node *node = HONE_ONNX_BEGIN(call, rows[i].hone, x);
+    for (size_t k = 0; k < 2 && k < count && rows[i].attrs[k]; k++)
+      hone_onnx_set_real(call, node, rows[i].attrs[k], params[k]);
+    return hone_onnx_end(call, node);
+  }
+  hone_onnx_fail(call, HONE_UNSUPPORTED, "the activation '%.40s'", name);
+  return x;
+}
+
+static hone_status *import_fused_conv(hone_onnx_call *call) {
+  hone_value *w = hone_onnx_need(call, 1), *z = hone_onnx_in(call, 3);
+  int rank = hone_onnx_rank(call, w);
+  hone_value *y = hone_onnx_convolve(call, hone_onnx_need(call, 0), w, hone_onnx_in(call, 2));
+  if (z) y = HONE_ONNX(call, "add", y, hone_onnx_to_last(call, z, rank));
+  size_t count;
+  const double *params = hone_onnx_reals(call, "activation_params", &count);
+  y = activate(call, y, hone_onnx_text(call, "activation", ""), params, count);
+  hone_onnx_return(call, 0, hone_onnx_to_first(call, y, rank));
+  return NULL;
+}
+
+static hone_status *import_fused_gemm(hone_onnx_call *call) {
+  hone_value *c = hone_onnx_in(call, 2);
+  double beta = hone_onnx_real(call, "beta", 1);
+  if (c && beta != 1)
+    c = HONE_ONNX(call, "mul", c, hone_onnx_const_real(call, c->type.dtype, beta));
+  hone_node *node =
+      HONE_ONNX_BEGIN(call, "matmul", hone_onnx_need(call, 0), hone_onnx_need(call, 1), c);
+  hone_onnx_set_int(call, node, "transpose_a", hone_onnx_flag(call, "transA", false));
+  hone_onnx_set_int(call, node, "transpose_b", hone_onnx_flag(call, "transB", false));
+  hone_onnx_set_real(call, node, "alpha", hone_onnx_real(call, "alpha", 1));
+  double params[2] = {hone_onnx_real(call, "activation_alpha", 0),
+                      hone_onnx_real(call, "activation_beta", 0)};
+  size_t given = hone_onnx_has(call, "activation_beta")    ? 2
+                 : hone_onnx_has(call, "activation_alpha") ? 1
+                                                           : 0;
+  const char *name = hone_onnx_text(call, "activation", "");
+  hone_onnx_return(call, 0, activate(call, hone_onnx_end(call, node), name, params, given));
+  return NULL;
+}
+
+/* ---- Weights of few bits ---- */
+
+/* A constant of `bits` a number in u8 rows as a tensor [rows, columns] of that type; `row_bytes`
+ * is what a row takes, padding included. */
+static hone_value *repack(hone_onnx_call *call, const hone_value *packed, hone_dtype dtype,
+                          size_t rows, size_t columns, size_t row_bytes) {
+  size_t bytes, least, unit = hone_dtype_bits(dtype);
+  hone_shape shape = hone_shape_of(2, (hone_dim[]){(hone_dim)rows, (hone_dim)columns});
+  bool fits = hone_shape_bytes(&shape, dtype, &bytes) && hone_mul(rows, row_bytes, &least) &&
+              packed->constant && packed->constant_size >= least;
+  if (!fits) {
+    hone_onnx_fail(call, HONE_UNSUPPORTED, "weights that are no constant of the right size");
+    return NULL;
+  }
+  uint8_t *copy = hone_alloc_zero(bytes + 1);
+  if (!copy) {
+    hone_onnx_fail(call, HONE_OUT_OF_MEMORY, "no memory for weights");
+    return NULL;
+  }
+  for (size_t row = 0; row < rows; row++)
+    for (size_t i = 0; i < columns; i++) {
+      const uint8_t *from = (const uint8_t *)packed->constant + row * row_bytes;
+      hone_store_int(dtype, copy, row * columns + i, hone_load_int(dtype, from, i));
+    }
+  hone_value *value = unit ? hone_onnx_const(call, dtype, shape, copy, bytes) : NULL;
+  hone_free(copy);
+  return value;
+}
+
+/* A tensor [rows, columns] of the middle of the type's range: the zero point where none is given. */
+static hone_value *middle_of(hone_onnx_call *call, hone_dtype dtype, int64_t rows,
+                             int64_t columns) {
+  int64_t middle = (int64_t)1 << (hone_dtype_bits(dtype) - 1);
+  hone_value *one = hone_onnx_cast(call, hone_onnx_const_int(call, middle), dtype);
+  return HONE_ONNX(call, "expand", one,
+                   hone_onnx_const_ints(call, (int64_t[]){rows, columns}, 2));
+}
+
+static hone_status *import_matmul_bits(hone_onnx_call *call) {
+  int64_t n = hone_onnx_int_in(call, "N", 0, 1, INT32_MAX);
+  int64_t k = hone_onnx_int_in(call, "K", 0, 1, INT32_MAX);
+  int64_t block = hone_onnx_int_in(call, "block_size", 0, 16, 1 << 20);
+  int64_t bits = hone_onnx_int_in(call, "bits", 4, 2, 8);
+  hone_dtype dtype = bits == 8 ? HONE_U8 : bits == 4 ? HONE_U4 : HONE_U2;
+  hone_value *b = hone_onnx_need(call, 1), *scales = hone_onnx_need(call, 2);
+  hone_value *zeros = hone_onnx_in(call, 3);
+  if (hone_onnx_failed(call)) return NULL;
+  if (hone_onnx_in(call, 4) || hone_onnx_int(call, "weight_prepacked", 0) ||
+      (zeros && zeros->type.dtype != HONE_U8) || (bits != 2 && bits != 4 && bits != 8))
+    return hone_onnx_fail(call, HONE_UNSUPPORTED, "weights in this packing");
+  int64_t blocks = (k + block - 1) / block, columns = blocks * block;
+  b = repack(call, b, dtype, (size_t)n, (size_t)columns, (size_t)(columns * bits / 8));
+  zeros = zeros ? repack(call, zeros, dtype, (size_t)n, (size_t)blocks,
+                         (size_t)((blocks * bits + 7) / 8))
+                : middle_of(call, dtype, n, blocks);
+  if (!b || !zeros) return NULL;
+  scales = hone_onnx_reshape(call, scales, (const int64_t[]){n, blocks}, 2);
+  hone_node *node = HONE_ONNX_BEGIN(call, "dequantize", b, scales, zeros);
+  hone_onnx_set_int(call, node, "axis", 1);
+  hone_onnx_set_int(call, node, "block", block);
+  hone_onnx_set_int(call, node, "dtype", scales->type.dtype);
+  b = hone_onnx_end(call, node);
+  if (columns != k)
+    b = HONE_ONNX(call, "slice", b, ints(call, 0), ints(call, k), ints(call, 1));
+  node = HONE_ONNX_BEGIN(call, "matmul", hone_onnx_need(call, 0), b, hone_onnx_in(call, 5));
+  hone_onnx_set_int(call, node, "transpose_b", true);
+  hone_onnx_return(call, 0, hone_onnx_end(call, node));
+  return NULL;
+}
+
+const hone_onnx_row hone_onnx_contrib_fused[] = {
+    {"com.microsoft", "SkipLayerNormalization", 1, 0, .import = import_skip_norm},
+    {"com.microsoft", "SkipSimplifiedLayerNormalization", 1, 0, .import = import_skip_simple},
+    {"", "SimplifiedLayerNormalization", 1, 0, .import = import_simple_norm},
+    {"com.microsoft", "SimplifiedLayerNormalization", 1, 0, .import = import_simple_norm},
+    {"com.microsoft", "EmbedLayerNormalization", 1, 0, .import = import_embed_norm},
+    {"com.microsoft", "FusedConv", 1, 0, .import = import_fused_conv},
+    {"com.microsoft", "FusedGemm", 1, 0, .import = import_fused_gemm},
+    {"com.microsoft", "MatMulNBits", 1, 0, .import = import_matmul_bits},
+    {0}};

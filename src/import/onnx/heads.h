@@ -1,0 +1,15 @@
+/* Packing and unpacking the heads of attention. Room: import. */
+#ifndef HONE_IMPORT_ONNX_HEADS_H
+#define HONE_IMPORT_ONNX_HEADS_H
+
+#include "import/onnx/map.h"
+
+/* [b, s, heads * d] as [b, heads, s, d]; and back. */
+hone_value *hone_onnx_split_heads(hone_onnx_call *call, hone_value *x, int64_t heads);
+hone_value *hone_onnx_join_heads(hone_onnx_call *call, hone_value *x);
+/* The two after one another along `axis`; `b` alone where there is no `a`. */
+hone_value *hone_onnx_append(hone_onnx_call *call, hone_value *a, hone_value *b, int64_t axis);
+/* 0, 1, … along axis `axis` of x, as [1, size]. */
+hone_value *hone_onnx_counting(hone_onnx_call *call, hone_value *x, int axis);
+
+#endif

@@ -1,0 +1,63 @@
+/* Matrix products and sums of products. Room: import. */
+#include "import/onnx/map.h"
+
+static bool is_float(const hone_value *value) {
+  return hone_dtype_class_of(value->type.dtype) == HONE_CLASS_FLOAT;
+}
+
+/* value * factor in the value's type; the value where the factor is 1. */
+static hone_value *scale(hone_onnx_call *call, hone_value *value, double factor) {
+  if (factor == 1) return value;
+  return HONE_ONNX(call, "mul", value, hone_onnx_const_real(call, value->type.dtype, factor));
+}
+
+static hone_status *import_gemm(hone_onnx_call *call) {
+  hone_value *a = hone_onnx_need(call, 0), *b = hone_onnx_need(call, 1), *c = hone_onnx_in(call, 2);
+  double alpha = hone_onnx_real(call, "alpha", 1), beta = hone_onnx_real(call, "beta", 1);
+  if (beta == 0) c = NULL;
+  if (c) c = scale(call, c, beta);
+  bool whole = !is_float(a) && alpha != 1; /* integers are scaled after the product */
+  hone_node *node = HONE_ONNX_BEGIN(call, "matmul", a, b, whole ? NULL : c);
+  hone_onnx_set_int(call, node, "transpose_a", hone_onnx_flag(call, "transA", false));
+  hone_onnx_set_int(call, node, "transpose_b", hone_onnx_flag(call, "transB", false));
+  if (!whole) hone_onnx_set_real(call, node, "alpha", alpha);
+  hone_value *y = hone_onnx_end(call, node);
+  if (whole) {
+    y = scale(call, y, alpha);
+    if (c) y = HONE_ONNX(call, "add", y, c);
+  }
+  hone_onnx_return(call, 0, y);
+  return NULL;
+}
+
+static hone_status *import_einsum(hone_onnx_call *call) {
+  hone_value *inputs[16];
+  int count = hone_onnx_input_count(call);
+  if (count < 1 || count > 16)
+    return hone_onnx_fail(call, HONE_UNSUPPORTED, "%d operands are more than 16", count);
+  for (int i = 0; i < count; i++) inputs[i] = hone_onnx_need(call, i);
+  hone_node *node = hone_onnx_begin(call, "einsum", inputs, count, 1);
+  hone_onnx_set_text(call, node, "equation", hone_onnx_text(call, "equation", ""));
+  hone_onnx_return(call, 0, hone_onnx_end(call, node));
+  return NULL;
+}
+
+/* com.microsoft.FusedMatMul: the batch axes may have to change places with the rows too. */
+static hone_status *import_fused_matmul(hone_onnx_call *call) {
+  if (hone_onnx_flag(call, "transBatchA", false) || hone_onnx_flag(call, "transBatchB", false))
+    return hone_onnx_fail(call, HONE_UNSUPPORTED, "transposed batch axes");
+  hone_node *node =
+      HONE_ONNX_BEGIN(call, "matmul", hone_onnx_need(call, 0), hone_onnx_need(call, 1));
+  hone_onnx_set_int(call, node, "transpose_a", hone_onnx_flag(call, "transA", false));
+  hone_onnx_set_int(call, node, "transpose_b", hone_onnx_flag(call, "transB", false));
+  hone_onnx_set_real(call, node, "alpha", hone_onnx_real(call, "alpha", 1));
+  hone_onnx_return(call, 0, hone_onnx_end(call, node));
+  return NULL;
+}
+
+const hone_onnx_row hone_onnx_products[] = {
+    {"", "MatMul", 1, 0, .op = "matmul"},
+    {"", "Gemm", 7, 0, .import = import_gemm},
+    {"", "Einsum", 12, 0, .import = import_einsum},
+    {"com.microsoft", "FusedMatMul", 1, 0, .import = import_fused_matmul},
+    {0}};

@@ -1,0 +1,265 @@
+/* Resizing, sampling, regions, boxes. Room: import. */
+#include <string.h>
+
+#include "import/onnx/windows.h"
+
+/* Sets a CHOICE from ONNX's spelling by a table of pairs that ends with NULL. */
+static void set_choice(hone_onnx_call *call, hone_node *node, const char *attr, const char *given,
+                       const char *const *pairs) {
+  for (; *pairs; pairs += 2)
+    if (strcmp(pairs[0], given) == 0) {
+      hone_onnx_set_text(call, node, attr, pairs[1]);
+      return;
+    }
+  hone_onnx_fail(call, HONE_INVALID_MODEL, "'%.40s' is none of the standard's %ss", given, attr);
+}
+
+/* Whether the scales are known and shrink, growing no axis. */
+static bool shrinks(const hone_value *scales) {
+  double values[HONE_MAX_RANK];
+  size_t count;
+  bool smaller = false;
+  if (!hone_onnx_known_reals(scales, values, HONE_MAX_RANK, &count)) return false;
+  for (size_t i = 0; i < count; i++) {
+    if (values[i] > 1) return false;
+    smaller |= values[i] < 1;
+  }
+  return smaller;
+}
+
+/* Before opset 11 there is one way to place pixels; the nearest one is what ONNX Runtime took. */
+static hone_status *import_old_resize(hone_onnx_call *call) {
+  static const char *const modes[] = {"nearest", "nearest", "linear",  "linear",
+                                      "bilinear", "linear", NULL};
+  size_t count;
+  const double *values = hone_onnx_reals(call, "scales", &count);
+  hone_value *scales = NULL;
+  if (count && count <= HONE_MAX_RANK) {
+    float numbers[HONE_MAX_RANK];
+    for (size_t i = 0; i < count; i++) numbers[i] = (float)values[i];
+    hone_dim dim = (hone_dim)count;
+    scales = hone_onnx_const(call, HONE_F32, hone_shape_of(1, &dim), numbers,
+                             count * sizeof *numbers);
+  } else {
+    scales = hone_onnx_need(call, 1);
+  }
+  hone_node *node = HONE_ONNX_BEGIN(call, "resize", hone_onnx_need(call, 0), NULL, scales);
+  set_choice(call, node, "mode", hone_onnx_text(call, "mode", "nearest"), modes);
+  hone_onnx_set_text(call, node, "coordinates", "asymmetric");
+  hone_onnx_set_text(call, node, "nearest", shrinks(scales) ? "ceil" : "floor");
+  hone_onnx_return(call, 0, hone_onnx_end(call, node));
+  return NULL;
+}
+
+/* An input that is given with no elements counts as absent. */
+static hone_value *unless_empty(hone_value *value) {
+  bool empty = value && value->type.shape.rank == 1 && value->type.shape.dim[0] == 0;
+  return empty ? NULL : value;
+}
+
+static hone_status *import_resize(hone_onnx_call *call) {
+  static const char *const modes[] = {"nearest", "nearest", "linear", "linear",
+                                      "cubic",   "cubic",   NULL};
+  static const char *const policies[] = {"stretch",    "stretch",     "not_larger",
+                                         "not_larger", "not_smaller", "not_smaller", NULL};
+  const char *place = hone_onnx_text(call, "coordinate_transformation_mode", "half_pixel");
+  hone_value *roi = strcmp(place, "tf_crop_and_resize") == 0 ? hone_onnx_in(call, 1) : NULL;
+  size_t count;
+  hone_node *node = HONE_ONNX_BEGIN(call, "resize", hone_onnx_need(call, 0), unless_empty(roi),
+                                    unless_empty(hone_onnx_in(call, 2)),
+                                    unless_empty(hone_onnx_in(call, 3)));
+  set_choice(call, node, "mode", hone_onnx_text(call, "mode", "nearest"), modes);
+  set_choice(call, node, "policy", hone_onnx_text(call, "keep_aspect_ratio_policy", "stretch"),
+             policies);
+  hone_onnx_set_text(call, node, "coordinates", place);
+  hone_onnx_set_text(call, node, "nearest",
+                     hone_onnx_text(call, "nearest_mode", "round_prefer_floor"));
+  hone_onnx_set_real(call, node, "cubic_a", hone_onnx_real(call, "cubic_coeff_a", -0.75));
+  hone_onnx_set_real(call, node, "extrapolation", hone_onnx_real(call, "extrapolation_value", 0));
+  hone_onnx_set_int(call, node, "exclude_outside", hone_onnx_flag(call, "exclude_outside", false));
+  hone_onnx_set_int(call, node, "antialias", hone_onnx_flag(call, "antialias", false));
+  const int64_t *axes = hone_onnx_ints(call, "axes", &count);
+  if (count) hone_onnx_set_ints(call, node, "axes", axes, count);
+  hone_onnx_return(call, 0, hone_onnx_end(call, node));
+  return NULL;
+}
+
+static hone_status *import_grid_sample(hone_onnx_call *call) {
+  static const char *const modes[] = {"bilinear", "linear",  "linear",  "linear",  "bicubic", "cubic",
+                                      "cubic",    "cubic",   "nearest", "nearest", NULL};
+  int rank = hone_onnx_rank(call, hone_onnx_need(call, 0));
+  if (rank < 3) return hone_onnx_fail(call, HONE_INVALID_MODEL, "x has no spatial axis");
+  hone_node *node = HONE_ONNX_BEGIN(
+      call, "grid_sample", hone_onnx_to_last(call, hone_onnx_need(call, 0), rank),
+      hone_onnx_need(call, 1));
+  set_choice(call, node, "mode", hone_onnx_text(call, "mode", "linear"), modes);
+  hone_onnx_set_text(call, node, "padding", hone_onnx_text(call, "padding_mode", "zeros"));
+  hone_onnx_set_int(call, node, "align_corners", hone_onnx_flag(call, "align_corners", false));
+  hone_onnx_return(call, 0, hone_onnx_to_first(call, hone_onnx_end(call, node), rank));
+  return NULL;
+}
+
+static hone_status *import_roi_align(hone_onnx_call *call) {
+  const char *before = hone_onnx_opset(call) < 16 ? "output_half_pixel" : "half_pixel";
+  const char *place = hone_onnx_text(call, "coordinate_transformation_mode", before);
+  hone_node *node =
+      HONE_ONNX_BEGIN(call, "roi_align", hone_onnx_to_last(call, hone_onnx_need(call, 0), 4),
+                      hone_onnx_need(call, 1), hone_onnx_need(call, 2));
+  hone_onnx_set_text(call, node, "mode", hone_onnx_text(call, "mode", "avg"));
+  hone_onnx_set_int(call, node, "height", hone_onnx_int(call, "output_height", 1));
+  hone_onnx_set_int(call, node, "width", hone_onnx_int(call, "output_width", 1));
+  hone_onnx_set_int(call, node, "samples", hone_onnx_int(call, "sampling_ratio", 0));
+  hone_onnx_set_real(call, node, "scale", hone_onnx_real(call, "spatial_scale", 1));
+  hone_onnx_set_int(call, node, "half_pixel", strcmp(place, "half_pixel") == 0);
+  hone_onnx_return(call, 0, hone_onnx_to_first(call, hone_onnx_end(call, node), 4));
+  return NULL;
+}
+
+static hone_status *import_max_roi_pool(hone_onnx_call *call) {
+  size_t count;
+  hone_node *node =
+      HONE_ONNX_BEGIN(call, "max_roi_pool", hone_onnx_to_last(call, hone_onnx_need(call, 0), 4),
+                      hone_onnx_need(call, 1));
+  const int64_t *cells = hone_onnx_ints(call, "pooled_shape", &count);
+  if (count != 2) return hone_onnx_fail(call, HONE_INVALID_MODEL, "pooled_shape is not of two axes");
+  hone_onnx_set_int(call, node, "height", cells[0]);
+  hone_onnx_set_int(call, node, "width", cells[1]);
+  hone_onnx_set_real(call, node, "scale", hone_onnx_real(call, "spatial_scale", 1));
+  hone_onnx_return(call, 0, hone_onnx_to_first(call, hone_onnx_end(call, node), 4));
+  return NULL;
+}
+
+static hone_status *import_nms(hone_onnx_call *call) {
+  hone_value *inputs[5] = {hone_onnx_need(call, 0), hone_onnx_need(call, 1)};
+  for (int i = 2; i < 5; i++) inputs[i] = unless_empty(hone_onnx_in(call, i));
+  hone_node *node = hone_onnx_begin(call, "nms", inputs, 5, 1);
+  hone_onnx_set_int(call, node, "center", hone_onnx_int_in(call, "center_point_box", 0, 0, 1));
+  hone_onnx_return(call, 0, hone_onnx_end(call, node));
+  return NULL;
+}
+
+static hone_status *import_col2im(hone_onnx_call *call) {
+  static const char *const names[] = {"strides", "dilations", "pads"};
+  hone_node *node = HONE_ONNX_BEGIN(call, "col2im", hone_onnx_need(call, 0),
+                                    hone_onnx_need(call, 1), hone_onnx_need(call, 2));
+  for (int i = 0; i < 3; i++) {
+    size_t count;
+    const int64_t *values = hone_onnx_ints(call, names[i], &count);
+    if (count) hone_onnx_set_ints(call, node, names[i], values, count);
+  }
+  hone_onnx_return(call, 0, hone_onnx_end(call, node));
+  return NULL;
+}
+
+/* dim * factor, or dim / -factor, as an s64 vector of one. */
+static hone_value *scaled_dim(hone_onnx_call *call, hone_value *x, int axis, int64_t factor) {
+  hone_value *dim = hone_onnx_dims(call, x, axis, axis + 1);
+  if (factor == 1) return dim;
+  int64_t size = factor < 0 ? -factor : factor;
+  return HONE_ONNX(call, factor < 0 ? "div" : "mul", dim, hone_onnx_const_ints(call, &size, 1));
+}
+
+static hone_value *reshape_to(hone_onnx_call *call, hone_value *x, hone_value *const *dims,
+                              int count) {
+  hone_node *node = hone_onnx_begin(call, "concat", dims, count, 1);
+  hone_onnx_set_int(call, node, "axis", 0);
+  return HONE_ONNX(call, "reshape", x, hone_onnx_end(call, node));
+}
+
+/* Channels become blocks of pixels: with DCR the block's place is the channel's slow part. */
+static hone_status *import_depth_to_space(hone_onnx_call *call) {
+  static const int64_t slow[] = {0, 3, 4, 1, 5, 2}, fast[] = {0, 1, 4, 2, 5, 3};
+  hone_value *x = hone_onnx_need(call, 0);
+  int64_t side = hone_onnx_int_in(call, "blocksize", 0, 1, 1 << 15);
+  const char *mode = hone_onnx_text(call, "mode", "DCR");
+  bool is_slow = strcmp(mode, "DCR") == 0;
+  if (!is_slow && strcmp(mode, "CRD") != 0)
+    return hone_onnx_fail(call, HONE_INVALID_MODEL, "mode is neither DCR nor CRD");
+  hone_value *n = hone_onnx_dims(call, x, 0, 1), *c = scaled_dim(call, x, 1, -side * side);
+  hone_value *b = hone_onnx_const_ints(call, &side, 1);
+  hone_value *h = hone_onnx_dims(call, x, 2, 3), *w = hone_onnx_dims(call, x, 3, 4);
+  hone_value *apart[] = {n, is_slow ? b : c, b, is_slow ? c : b, h, w};
+  hone_value *y = reshape_to(call, x, apart, 6);
+  y = hone_onnx_transpose(call, y, 6, is_slow ? slow : fast);
+  hone_value *joined[] = {n, c, scaled_dim(call, x, 2, side), scaled_dim(call, x, 3, side)};
+  hone_onnx_return(call, 0, reshape_to(call, y, joined, 4));
+  return NULL;
+}
+
+/* Blocks of pixels become channels; with DCR the block's place is the channel's slow part. */
+static hone_status *import_space_to_depth(hone_onnx_call *call) {
+  static const int64_t slow[] = {0, 3, 5, 1, 2, 4}, fast[] = {0, 1, 3, 5, 2, 4};
+  hone_value *x = hone_onnx_need(call, 0);
+  int64_t side = hone_onnx_int_in(call, "blocksize", 0, 1, 1 << 15);
+  bool is_slow = strcmp(hone_onnx_text(call, "mode", "DCR"), "DCR") == 0;
+  hone_value *n = hone_onnx_dims(call, x, 0, 1), *c = hone_onnx_dims(call, x, 1, 2);
+  hone_value *b = hone_onnx_const_ints(call, &side, 1);
+  hone_value *h = scaled_dim(call, x, 2, -side), *w = scaled_dim(call, x, 3, -side);
+  hone_value *apart[] = {n, c, h, b, w, b};
+  hone_value *y = hone_onnx_transpose(call, reshape_to(call, x, apart, 6), 6,
+                                      is_slow ? slow : fast);
+  hone_value *joined[] = {n, scaled_dim(call, x, 1, side * side), h, w};
+  hone_onnx_return(call, 0, reshape_to(call, y, joined, 4));
+  return NULL;
+}
+
+/* max(0, (a - b) / 2), rounded down. */
+static hone_value *half_excess(hone_onnx_call *call, hone_value *a, hone_value *b) {
+  hone_value *none = hone_onnx_const_int(call, 0), *two = hone_onnx_const_int(call, 2);
+  hone_value *excess = HONE_ONNX(call, "max", HONE_ONNX(call, "sub", a, b), none);
+  return HONE_ONNX(call, "div", excess, two);
+}
+
+/* Cuts what is too long and fills up what is too short, evenly on both sides. */
+static hone_status *import_center_crop_pad(hone_onnx_call *call) {
+  hone_value *x = hone_onnx_need(call, 0), *target = hone_onnx_need(call, 1);
+  int rank = hone_onnx_rank(call, x);
+  int64_t all[HONE_MAX_RANK];
+  size_t count;
+  const int64_t *axes = hone_onnx_ints(call, "axes", &count);
+  for (int i = 0; i < rank; i++) all[i] = i;
+  if (!count) {
+    axes = all;
+    count = (size_t)rank;
+  }
+  if (count > HONE_MAX_RANK) return hone_onnx_fail(call, HONE_INVALID_MODEL, "too many axes");
+  for (size_t i = 0; i < count; i++) all[i] = hone_onnx_axis(call, axes[i], rank);
+  hone_value *which = hone_onnx_const_ints(call, all, count);
+  hone_value *size = HONE_ONNX(call, "gather", hone_onnx_dims(call, x, 0, rank), which);
+  target = hone_onnx_cast(call, target, HONE_S64);
+  hone_value *start = half_excess(call, size, target);
+  hone_value *kept = HONE_ONNX(call, "min", size, target);
+  hone_value *end = HONE_ONNX(call, "add", start, kept);
+  hone_value *y = HONE_ONNX(call, "slice", x, start, end, which);
+  hone_value *before = half_excess(call, target, size);
+  hone_value *after =
+      HONE_ONNX(call, "sub", HONE_ONNX(call, "sub", target, kept), before);
+  hone_node *pads = HONE_ONNX_BEGIN(call, "concat", before, after);
+  hone_onnx_set_int(call, pads, "axis", 0);
+  hone_onnx_return(call, 0, HONE_ONNX(call, "pad", y, hone_onnx_end(call, pads), NULL, which));
+  return NULL;
+}
+
+static hone_status *import_image_decoder(hone_onnx_call *call) {
+  static const char *const formats[] = {"RGB", "rgb", "BGR", "bgr", "Grayscale", "gray", NULL};
+  hone_node *node = HONE_ONNX_BEGIN(call, "image_decoder", hone_onnx_need(call, 0));
+  set_choice(call, node, "pixels", hone_onnx_text(call, "pixel_format", "RGB"), formats);
+  hone_onnx_return(call, 0, hone_onnx_end(call, node));
+  return NULL;
+}
+
+const hone_onnx_row hone_onnx_vision[] = {
+    {"", "Upsample", 7, 9, .import = import_old_resize},
+    {"", "Resize", 10, 10, .import = import_old_resize},
+    {"", "Resize", 11, 0, .import = import_resize},
+    {"", "GridSample", 16, 0, .import = import_grid_sample},
+    {"", "AffineGrid", 20, 0, .op = "affine_grid", .attrs = "align_corners"},
+    {"", "RoiAlign", 10, 0, .import = import_roi_align},
+    {"", "MaxRoiPool", 1, 0, .import = import_max_roi_pool},
+    {"", "NonMaxSuppression", 10, 0, .import = import_nms},
+    {"", "Col2Im", 18, 0, .import = import_col2im},
+    {"", "DepthToSpace", 1, 0, .import = import_depth_to_space},
+    {"", "SpaceToDepth", 1, 0, .import = import_space_to_depth},
+    {"", "ImageDecoder", 20, 0, .import = import_image_decoder},
+    {"", "CenterCropPad", 18, 0, .import = import_center_crop_pad},
+    {0}};
