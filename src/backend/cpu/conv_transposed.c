@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "backend/cpu/conv_transposed_blocks.h"
 #include "backend/cpu/pixel_line.h"
 #include "backend/cpu/share.h"
 
@@ -248,17 +249,21 @@ static hone_status *plan(const hone_conv_kernel *kernel, const hone_conv *conv, 
   return NULL;
 }
 
-#define ROW(suffix, ISA)       \
-  {"conv_transposed_" #suffix, \
-   HONE_ISA_##ISA,             \
-   &hone_tiles_f32_##suffix,   \
-   NULL,                       \
-   accepts,                    \
-   pack_size,                  \
-   pack,                       \
-   plan},
+#define ROWS(suffix, ISA)                                               \
+  {"conv_transposed_blocks_" #suffix, HONE_ISA_##ISA,                   \
+   &hone_tiles_f32_##suffix,          NULL,                             \
+   hone_transposed_blocks_accepts,    hone_transposed_blocks_pack_size, \
+   hone_transposed_blocks_pack,       hone_transposed_blocks_plan},     \
+      {"conv_transposed_" #suffix,                                      \
+       HONE_ISA_##ISA,                                                  \
+       &hone_tiles_f32_##suffix,                                        \
+       NULL,                                                            \
+       accepts,                                                         \
+       pack_size,                                                       \
+       pack,                                                            \
+       plan},
 const hone_conv_kernel hone_conv_transposed_kernels[] = {
 #if defined(__x86_64__)
-    ROW(avx512, AVX512) ROW(avx2, AVX2)
+    ROWS(avx512, AVX512) ROWS(avx2, AVX2)
 #endif
-        ROW(plain, PLAIN){.name = NULL}};
+        ROWS(plain, PLAIN){.name = NULL}};
