@@ -5,23 +5,31 @@ set -eu
 cd "$(dirname "$0")/.."
 
 packages="gcc g++ clang cmake ninja-build make pkg-config git ccache libjansson-dev libxxhash-dev
-  zlib1g-dev libjpeg-dev libpng-dev python3 python3-venv python3-dev clang-format clang-tidy
-  libclang-rt-14-dev ca-certificates"
+  zlib1g-dev libturbojpeg0-dev libpng-dev python3 python3-venv python3-dev clang-format clang-tidy
+  ca-certificates"
 
-missing=""
-for package in $packages; do
-  dpkg -s "$package" > /dev/null 2>&1 || missing="$missing $package"
-done
-if [ -n "$missing" ]; then
+# Installs those of the named packages that are not there.
+install_missing() {
+  missing=""
+  for package in "$@"; do
+    dpkg -s "$package" > /dev/null 2>&1 || missing="$missing $package"
+  done
+  [ -n "$missing" ] || return 0
   run=""
   [ "$(id -u)" = 0 ] || run="sudo"
   export DEBIAN_FRONTEND=noninteractive
+  echo "setup: installing$missing"
   $run apt-get update -qq
-  for package in $missing; do
-    # A package that this release names otherwise (such as libclang-rt) is left out, aloud.
-    $run apt-get install -y -qq --no-install-recommends "$package" > /dev/null ||
-      echo "setup: $package is not to be had here"
-  done
+  # shellcheck disable=SC2086 # a list of words
+  $run apt-get install -y -qq --no-install-recommends $missing > /dev/null
+}
+
+# shellcheck disable=SC2086
+install_missing $packages
+
+# The sanitizers' run time comes apart from clang and carries its version in its name.
+if ! ls "$(clang -print-resource-dir)"/lib/linux/libclang_rt.fuzzer-*.a > /dev/null 2>&1; then
+  install_missing "libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev"
 fi
 
 stamp=.venv/requirements.sha256

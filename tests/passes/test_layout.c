@@ -88,8 +88,8 @@ TEST(norms_fold_into_weights) {
       {"w = const f32[3, 3, 4, 5] @weights+0 c = conv(x, w) d = add(c, k) e = mul(d, k) "
        "y = add(e, k)", 1},
       {"w = const f32[3, 3, 4, 5] @weights+0 c = conv(x, w, k) e = mul(c, k) y = sub(e, k)", 1},
-      {"w = const f32[3, 3, 2, 4] @weights+0 j = const f32[4] [1, 2, 3, 4] c = conv(x, w, j) {groups=2} "
-       "y = mul(j, c)", 1},
+      {"w = const f32[3, 3, 2, 4] @weights+0 j = const f32[4] [1, 2, 3, 4] c = conv(x, w, j) "
+       "{groups=2} y = mul(j, c)", 1},
       {"w = const f32[2, 2, 5, 4] @weights+0 c = conv_transpose(x, w, k) {strides=[2, 2]} y = mul(c, k)",
        1},
       {"w = const f32[4, 5] @weights+0 c = matmul(x, w) d = mul(c, k) y = add(d, k)", 1},
