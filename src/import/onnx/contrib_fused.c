@@ -1,79 +1,12 @@
-/* Fused operators of com.microsoft: norms with a skip, embeddings with a norm, convolutions and
- * products with an activation, products with weights of few bits. Room: import. */
+/* Convolutions and products of com.microsoft: with an activation, with weights of few bits.
+ * Room: import. */
 #include <string.h>
 
-#include "import/onnx/heads.h"
 #include "import/onnx/windows.h"
 
 static hone_value *ints(hone_onnx_call *call, int64_t value) {
   return hone_onnx_const_ints(call, &value, 1);
 }
-
-static hone_value *add(hone_onnx_call *call, hone_value *a, hone_value *b) {
-  return a && b ? HONE_ONNX(call, "add", a, b) : a ? a : b;
-}
-
-/* The norm over the last axis; without `beta` and with `simple` by the root of the mean square. */
-static hone_value *norm(hone_onnx_call *call, hone_value *x, hone_value *gamma, hone_value *beta,
-                        bool simple, double epsilon) {
-  hone_node *node = simple ? HONE_ONNX_BEGIN(call, "rms_norm", x, gamma)
-                           : HONE_ONNX_BEGIN(call, "layer_norm", x, gamma, beta);
-  hone_onnx_set_int(call, node, "axis", -1);
-  hone_onnx_set_real(call, node, "epsilon", hone_onnx_real(call, "epsilon", epsilon));
-  return hone_onnx_end(call, node);
-}
-
-static hone_status *import_skip(hone_onnx_call *call, bool simple) {
-  hone_value *sum = HONE_ONNX(call, "add", hone_onnx_need(call, 0), hone_onnx_need(call, 1));
-  hone_value *bias = hone_onnx_in(call, simple ? 3 : 4);
-  if (hone_onnx_wants(call, 1) || hone_onnx_wants(call, 2))
-    return hone_onnx_fail(call, HONE_UNSUPPORTED, "outputs that only training uses");
-  sum = add(call, sum, bias);
-  hone_onnx_return(call, 0,
-                   norm(call, sum, hone_onnx_need(call, 2), simple ? NULL : hone_onnx_in(call, 3),
-                        simple, simple ? 1e-5 : 1e-12));
-  if (hone_onnx_wants(call, 3)) hone_onnx_return(call, 3, sum);
-  return NULL;
-}
-
-static hone_status *import_skip_norm(hone_onnx_call *call) { return import_skip(call, false); }
-static hone_status *import_skip_simple(hone_onnx_call *call) { return import_skip(call, true); }
-
-static hone_status *import_simple_norm(hone_onnx_call *call) {
-  hone_node *node =
-      HONE_ONNX_BEGIN(call, "rms_norm", hone_onnx_need(call, 0), hone_onnx_need(call, 1));
-  hone_onnx_set_int(call, node, "axis", hone_onnx_int(call, "axis", -1));
-  hone_onnx_set_real(call, node, "epsilon", hone_onnx_real(call, "epsilon", 1e-5));
-  if (hone_onnx_wants(call, 1))
-    return hone_onnx_fail(call, HONE_UNSUPPORTED, "outputs that only training uses");
-  hone_onnx_return(call, 0, hone_onnx_end(call, node));
-  return NULL;
-}
-
-static hone_status *import_embed_norm(hone_onnx_call *call) {
-  hone_value *ids = hone_onnx_need(call, 0), *segments = hone_onnx_in(call, 1);
-  hone_value *mask = hone_onnx_in(call, 7), *positions = hone_onnx_in(call, 8);
-  hone_value *sum = HONE_ONNX(call, "gather", hone_onnx_need(call, 2), ids);
-  if (!positions) positions = hone_onnx_counting(call, ids, 1);
-  sum = add(call, sum, HONE_ONNX(call, "gather", hone_onnx_need(call, 3), positions));
-  if (segments)
-    sum = add(call, sum, HONE_ONNX(call, "gather", hone_onnx_need(call, 4), segments));
-  hone_onnx_return(call, 0, norm(call, sum, hone_onnx_need(call, 5), hone_onnx_need(call, 6), false,
-                                 1e-12));
-  if (hone_onnx_wants(call, 1)) {
-    /* How many tokens count; without a mask none do, as the original has it. */
-    hone_value *counted =
-        mask ? mask : HONE_ONNX(call, "mul", ids, hone_onnx_const_real(call, ids->type.dtype, 0));
-    hone_node *node = HONE_ONNX_BEGIN(call, "reduce", counted, ints(call, 1));
-    hone_onnx_set_text(call, node, "kind", "sum");
-    hone_onnx_set_int(call, node, "keep", false);
-    hone_onnx_return(call, 1, hone_onnx_cast(call, hone_onnx_end(call, node), HONE_S32));
-  }
-  if (hone_onnx_wants(call, 2)) hone_onnx_return(call, 2, sum);
-  return NULL;
-}
-
-/* ---- Fused convolutions and products ---- */
 
 /* The activation that a fused operator names; NULL or "" is none. Parameters in order. */
 static hone_value *activate(hone_onnx_call *call, hone_value *x, const char *name,
@@ -132,8 +65,6 @@ static hone_status *import_fused_gemm(hone_onnx_call *call) {
   hone_onnx_return(call, 0, activate(call, hone_onnx_end(call, node), name, params, given));
   return NULL;
 }
-
-/* ---- Weights of few bits ---- */
 
 /* A constant of `bits` a number in u8 rows as a tensor [rows, columns] of that type; `row_bytes`
  * is what a row takes, padding included. */
@@ -204,11 +135,6 @@ static hone_status *import_matmul_bits(hone_onnx_call *call) {
 }
 
 const hone_onnx_row hone_onnx_contrib_fused[] = {
-    {"com.microsoft", "SkipLayerNormalization", 1, 0, .import = import_skip_norm},
-    {"com.microsoft", "SkipSimplifiedLayerNormalization", 1, 0, .import = import_skip_simple},
-    {"", "SimplifiedLayerNormalization", 1, 0, .import = import_simple_norm},
-    {"com.microsoft", "SimplifiedLayerNormalization", 1, 0, .import = import_simple_norm},
-    {"com.microsoft", "EmbedLayerNormalization", 1, 0, .import = import_embed_norm},
     {"com.microsoft", "FusedConv", 1, 0, .import = import_fused_conv},
     {"com.microsoft", "FusedGemm", 1, 0, .import = import_fused_gemm},
     {"com.microsoft", "MatMulNBits", 1, 0, .import = import_matmul_bits},

@@ -151,58 +151,6 @@ static hone_status *import_col2im(hone_onnx_call *call) {
   return NULL;
 }
 
-/* dim * factor, or dim / -factor, as an s64 vector of one. */
-static hone_value *scaled_dim(hone_onnx_call *call, hone_value *x, int axis, int64_t factor) {
-  hone_value *dim = hone_onnx_dims(call, x, axis, axis + 1);
-  if (factor == 1) return dim;
-  int64_t size = factor < 0 ? -factor : factor;
-  return HONE_ONNX(call, factor < 0 ? "div" : "mul", dim, hone_onnx_const_ints(call, &size, 1));
-}
-
-static hone_value *reshape_to(hone_onnx_call *call, hone_value *x, hone_value *const *dims,
-                              int count) {
-  hone_node *node = hone_onnx_begin(call, "concat", dims, count, 1);
-  hone_onnx_set_int(call, node, "axis", 0);
-  return HONE_ONNX(call, "reshape", x, hone_onnx_end(call, node));
-}
-
-/* Channels become blocks of pixels: with DCR the block's place is the channel's slow part. */
-static hone_status *import_depth_to_space(hone_onnx_call *call) {
-  static const int64_t slow[] = {0, 3, 4, 1, 5, 2}, fast[] = {0, 1, 4, 2, 5, 3};
-  hone_value *x = hone_onnx_need(call, 0);
-  int64_t side = hone_onnx_int_in(call, "blocksize", 0, 1, 1 << 15);
-  const char *mode = hone_onnx_text(call, "mode", "DCR");
-  bool is_slow = strcmp(mode, "DCR") == 0;
-  if (!is_slow && strcmp(mode, "CRD") != 0)
-    return hone_onnx_fail(call, HONE_INVALID_MODEL, "mode is neither DCR nor CRD");
-  hone_value *n = hone_onnx_dims(call, x, 0, 1), *c = scaled_dim(call, x, 1, -side * side);
-  hone_value *b = hone_onnx_const_ints(call, &side, 1);
-  hone_value *h = hone_onnx_dims(call, x, 2, 3), *w = hone_onnx_dims(call, x, 3, 4);
-  hone_value *apart[] = {n, is_slow ? b : c, b, is_slow ? c : b, h, w};
-  hone_value *y = reshape_to(call, x, apart, 6);
-  y = hone_onnx_transpose(call, y, 6, is_slow ? slow : fast);
-  hone_value *joined[] = {n, c, scaled_dim(call, x, 2, side), scaled_dim(call, x, 3, side)};
-  hone_onnx_return(call, 0, reshape_to(call, y, joined, 4));
-  return NULL;
-}
-
-/* Blocks of pixels become channels; with DCR the block's place is the channel's slow part. */
-static hone_status *import_space_to_depth(hone_onnx_call *call) {
-  static const int64_t slow[] = {0, 3, 5, 1, 2, 4}, fast[] = {0, 1, 3, 5, 2, 4};
-  hone_value *x = hone_onnx_need(call, 0);
-  int64_t side = hone_onnx_int_in(call, "blocksize", 0, 1, 1 << 15);
-  bool is_slow = strcmp(hone_onnx_text(call, "mode", "DCR"), "DCR") == 0;
-  hone_value *n = hone_onnx_dims(call, x, 0, 1), *c = hone_onnx_dims(call, x, 1, 2);
-  hone_value *b = hone_onnx_const_ints(call, &side, 1);
-  hone_value *h = scaled_dim(call, x, 2, -side), *w = scaled_dim(call, x, 3, -side);
-  hone_value *apart[] = {n, c, h, b, w, b};
-  hone_value *y = hone_onnx_transpose(call, reshape_to(call, x, apart, 6), 6,
-                                      is_slow ? slow : fast);
-  hone_value *joined[] = {n, scaled_dim(call, x, 1, side * side), h, w};
-  hone_onnx_return(call, 0, reshape_to(call, y, joined, 4));
-  return NULL;
-}
-
 /* max(0, (a - b) / 2), rounded down. */
 static hone_value *half_excess(hone_onnx_call *call, hone_value *a, hone_value *b) {
   hone_value *none = hone_onnx_const_int(call, 0), *two = hone_onnx_const_int(call, 2);
@@ -258,8 +206,6 @@ const hone_onnx_row hone_onnx_vision[] = {
     {"", "MaxRoiPool", 1, 0, .import = import_max_roi_pool},
     {"", "NonMaxSuppression", 10, 0, .import = import_nms},
     {"", "Col2Im", 18, 0, .import = import_col2im},
-    {"", "DepthToSpace", 1, 0, .import = import_depth_to_space},
-    {"", "SpaceToDepth", 1, 0, .import = import_space_to_depth},
     {"", "ImageDecoder", 20, 0, .import = import_image_decoder},
     {"", "CenterCropPad", 18, 0, .import = import_center_crop_pad},
     {0}};

@@ -217,18 +217,6 @@ static hone_status *import_max_unpool(hone_onnx_call *call) {
   return NULL;
 }
 
-static hone_status *import_lrn(hone_onnx_call *call) {
-  hone_value *x = hone_onnx_need(call, 0);
-  int rank = window_rank(call, x);
-  hone_node *node = HONE_ONNX_BEGIN(call, "lrn", hone_onnx_to_last(call, x, rank));
-  hone_onnx_set_int(call, node, "size", hone_onnx_int_in(call, "size", 0, 1, INT32_MAX));
-  hone_onnx_set_real(call, node, "alpha", hone_onnx_real(call, "alpha", 1e-4));
-  hone_onnx_set_real(call, node, "beta", hone_onnx_real(call, "beta", 0.75));
-  hone_onnx_set_real(call, node, "bias", hone_onnx_real(call, "bias", 1));
-  hone_onnx_return(call, 0, hone_onnx_to_first(call, hone_onnx_end(call, node), rank));
-  return NULL;
-}
-
 /* A depthwise convolution over one axis that sees only what came before, with the last k - 1
  * inputs handed from call to call. */
 static hone_status *import_causal_conv(hone_onnx_call *call) {
@@ -277,5 +265,4 @@ const hone_onnx_row hone_onnx_windows[] = {
     {"", "GlobalMaxPool", 1, 0, .import = import_global_max},
     {"", "GlobalLpPool", 2, 0, .import = import_global_lp},
     {"", "MaxUnpool", 9, 0, .import = import_max_unpool},
-    {"", "LRN", 1, 0, .import = import_lrn},
     {0}};
