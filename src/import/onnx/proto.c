@@ -55,6 +55,7 @@ static const hone_proto_rule attribute_rules[] = {
     MANY(attribute, 7, FIXED32, floats),
     MANY(attribute, 8, VARINT, ints),
     MANY(attribute, 9, BYTES, strings),
+    ONE(attribute, 14, BYTES, tp),
     ONE(attribute, 20, VARINT, type),
     ONE(attribute, 21, BYTES, reference),
     ONE(attribute, 22, BYTES, sparse),

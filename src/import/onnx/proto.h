@@ -44,7 +44,7 @@ typedef enum onnx_attribute_type {
 } onnx_attribute_type;
 
 typedef struct onnx_attribute {
-  hone_bytes name, reference, type, f, i, s, t, g, sparse;
+  hone_bytes name, reference, type, f, i, s, t, g, tp, sparse;
   hone_proto_list floats, ints, strings;
 } onnx_attribute;
 
