@@ -1,0 +1,133 @@
+/* The vector forms of rows for one instruction set: included by strips_*.c with STRIPS defined.
+ * Room: backend/cpu. */
+#include "backend/cpu/simd_more.h"
+#include "backend/cpu/strips.h"
+
+/* Lanes from `n` on become 0. */
+HONE_INLINE vf keep_first(vf x, int n) {
+  float lane[VF_LANES];
+  vf_store(lane, x);
+  for (int i = n; i < VF_LANES; i++) lane[i] = 0;
+  return vf_load(lane);
+}
+
+/* Two chains of additions, so that one does not wait for the other. */
+#define SUM(name, term)                                                                    \
+  HONE_INLINE vf term_##name(vf x, vf shift) {                                             \
+    (void)shift;                                                                           \
+    return term;                                                                           \
+  }                                                                                        \
+  static double strip_##name(const float *p, size_t count, float by) {                     \
+    const vf shift = vf_set(by);                                                           \
+    double total = 0;                                                                      \
+    for (size_t begin = 0; begin < count; begin += HONE_STRIP_BLOCK) {                     \
+      size_t end = count - begin < HONE_STRIP_BLOCK ? count : begin + HONE_STRIP_BLOCK;    \
+      size_t i = begin;                                                                    \
+      vf a = vf_set(0), b = vf_set(0);                                                     \
+      for (; i + 2 * VF_LANES <= end; i += 2 * VF_LANES) {                                 \
+        a = vf_add(a, term_##name(vf_load(p + i), shift));                                 \
+        b = vf_add(b, term_##name(vf_load(p + i + VF_LANES), shift));                      \
+      }                                                                                    \
+      for (int n; i < end; i += (size_t)n) {                                               \
+        n = end - i < VF_LANES ? (int)(end - i) : VF_LANES;                                \
+        a = vf_add(a, keep_first(term_##name(vf_load_n(p + i, n), shift), n));             \
+      }                                                                                    \
+      total += (double)vf_sum(vf_add(a, b));                                               \
+    }                                                                                      \
+    return total;                                                                          \
+  }
+HONE_STRIP_SUMS(SUM)
+#undef SUM
+
+#define EXTREME(name, start, choose, better)                                               \
+  static float strip_##name(const float *p, size_t count) {                                \
+    vf best = vf_set(start);                                                               \
+    size_t i = 0;                                                                          \
+    for (; i + VF_LANES <= count; i += VF_LANES) {                                         \
+      vf x = vf_load(p + i);                                                               \
+      best = vf_keep_nan(best, choose(best, x));                                           \
+    }                                                                                      \
+    float lane[VF_LANES], most = start;                                                    \
+    vf_store(lane, best);                                                                  \
+    for (int k = 0; k < VF_LANES; k++)                                                     \
+      if (lane[k] better most || lane[k] != lane[k]) most = lane[k];                       \
+    for (; i < count; i++)                                                                 \
+      if (p[i] better most || p[i] != p[i]) most = p[i];                                   \
+    return most;                                                                           \
+  }
+EXTREME(max, -INFINITY, vf_max, >)
+EXTREME(min, INFINITY, vf_min, <)
+#undef EXTREME
+
+static double strip_exponentials(const float *p, size_t count, float by, float *out) {
+  const vf shift = vf_set(by);
+  double total = 0;
+  for (size_t begin = 0; begin < count; begin += HONE_STRIP_BLOCK) {
+    size_t end = count - begin < HONE_STRIP_BLOCK ? count : begin + HONE_STRIP_BLOCK;
+    vf sum = vf_set(0);
+    size_t i = begin;
+    for (; i + VF_LANES <= end; i += VF_LANES) {
+      vf e = vf_exp(vf_sub(vf_load(p + i), shift));
+      vf_store(out + i, e);
+      sum = vf_add(sum, e);
+    }
+    int n = (int)(end - i);
+    if (n > 0) {
+      vf e = vf_exp(vf_sub(vf_load_n(p + i, n), shift));
+      vf_store_n(out + i, e, n);
+      sum = vf_add(sum, keep_first(e, n));
+    }
+    total += (double)vf_sum(sum);
+  }
+  return total;
+}
+
+HONE_INLINE vf normalised(vf x, vf shift, vf factor) {
+  return vf_mul(vf_sub(x, shift), factor);
+}
+
+static void strip_normalise(const float *p, size_t count, float by, float times,
+                            const float *scale, const float *bias, float *out) {
+  const vf shift = vf_set(by), factor = vf_set(times);
+  for (size_t i = 0; i < count; i += VF_LANES) {
+    int n = count - i < VF_LANES ? (int)(count - i) : VF_LANES;
+    bool whole = n == VF_LANES;
+    vf y = normalised(whole ? vf_load(p + i) : vf_load_n(p + i, n), shift, factor);
+    if (scale) y = vf_mul(y, whole ? vf_load(scale + i) : vf_load_n(scale + i, n));
+    if (bias) y = vf_add(y, whole ? vf_load(bias + i) : vf_load_n(bias + i, n));
+    if (whole) vf_store(out + i, y);
+    else vf_store_n(out + i, y, n);
+  }
+}
+
+#define OVER_ROWS(start, step, finish)                                                     \
+  for (size_t i = 0; i < count; i += VF_LANES) {                                           \
+    int n = count - i < VF_LANES ? (int)(count - i) : VF_LANES;                            \
+    vf y = start;                                                                          \
+    for (size_t k = 0; k < row_count; k++) {                                               \
+      vf x = n == VF_LANES ? vf_load(rows[k] + i) : vf_load_n(rows[k] + i, n);             \
+      y = step;                                                                            \
+    }                                                                                      \
+    if (n == VF_LANES) vf_store(out + i, finish);                                          \
+    else vf_store_n(out + i, finish, n);                                                   \
+  }
+
+static void strip_max_rows(const float *const *rows, size_t row_count, size_t count, float *out) {
+  OVER_ROWS(vf_set(-INFINITY), vf_keep_nan(y, vf_max(y, x)), y)
+}
+static void strip_sum_rows(const float *const *rows, size_t row_count, size_t count, float factor,
+                           float *out) {
+  OVER_ROWS(vf_set(0), vf_add(y, x), vf_mul(y, vf_set(factor)))
+}
+
+const hone_strips STRIPS = {
+#define MEMBER(name, term) .name = strip_##name,
+    HONE_STRIP_SUMS(MEMBER)
+#undef MEMBER
+    .max = strip_max,
+    .min = strip_min,
+    .exponentials = strip_exponentials,
+    .normalise = strip_normalise,
+    .max_rows = strip_max_rows,
+    .sum_rows = strip_sum_rows,
+};

@@ -1,0 +1,110 @@
+/* Reductions, softmax and normalisations on the CPU backend. */
+#include "cpu_bodies.h"
+
+static char text[4096];
+#define BODY(...) (snprintf(text, sizeof text, __VA_ARGS__), text)
+#define COUNT(rows) (sizeof(rows) / sizeof *(rows))
+
+static const char *const shapes[] = {"[3, 7, 5]", "[2, 70, 33]", "[1, 4, 300]", "[5, 3, 1]",
+                                     "[4, 300, 19]"};
+
+TEST(reductions) {
+  static const char *const kinds[] = {"sum", "mean", "max",     "min",         "prod",
+                                      "l1",  "l2",   "log_sum", "log_sum_exp", "sum_square"};
+  static const char *const axes[] = {"[1] [0]", "[1] [1]", "[1] [-1]",  "[2] [0, 2]",
+                                     "[2] [1, 2]", "[3] [0, 1, 2]", "[2] [0, 1]"};
+  for (size_t k = 0; k < COUNT(kinds); k++)
+    for (size_t a = 0; a < COUNT(axes); a++)
+      for (size_t s = 0; s < COUNT(shapes); s++) {
+        bool logs = strcmp(kinds[k], "log_sum") == 0;
+        /* Logarithms of positive sums only, products of few elements. */
+        if (strcmp(kinds[k], "prod") == 0 && s > 0) continue;
+        check_body(BODY("graph g(x: f32%s) -> (o) {\n y = %s(x)\n a = const s64%s\n"
+                        " o = reduce(y, a) {kind=%s, keep=%s}\n}",
+                        shapes[s], logs ? "abs" : "neg", axes[a], kinds[k],
+                        a % 2 ? "true" : "false"),
+                   2e-5);
+      }
+  check_body("graph g(x: f32[40, 9]) -> (o) { o = reduce(x) {kind=mean} }", 2e-6);
+  check_body("graph g(x: f32[0, 9]) -> (o) { a = const s64[1] [0]\n"
+             " o = reduce(x, a) {kind=sum} }", 0);
+  check_body("graph g(x: f32[0, 9]) -> (o) { o = reduce(x) {kind=max} }", 0);
+}
+
+TEST(softmaxes) {
+  for (size_t s = 0; s < COUNT(shapes); s++)
+    for (int axis = -1; axis < 2; axis++) {
+      check_body(BODY("graph g(x: f32%s) -> (o) { o = softmax(x) {axis=%d} }", shapes[s], axis),
+                 1e-6);
+      check_body(BODY("graph g(x: f32%s, b: f32[1]) -> (o) {\n y = add(x, b)\n"
+                      " z = log_softmax(y) {axis=%d}\n o = relu(z)\n}", shapes[s], axis), 4e-6);
+    }
+  check_body("graph g(x: f32[3, 5000]) -> (o) { o = softmax(x) }", 1e-6);
+}
+
+TEST(norms) {
+  check_body("graph g(x: f32[5, 70], s: f32[70], b: f32[70]) -> (o) { o = layer_norm(x, s, b) }",
+             1e-5);
+  check_body("graph g(x: f32[3, 4, 5]) -> (o, m, v) {\n"
+             " o, m, v = layer_norm(x) {axis=1, epsilon=0.01}\n}", 1e-5);
+  check_body("graph g(x: f32[7, 33], s: f32[33]) -> (o) { o = rms_norm(x, s) }", 1e-5);
+}
+
+TEST(pools) {
+  static const char *const rows[][2] = {
+      {"[2, 9, 11, 5]", "window=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]"},
+      {"[1, 8, 8, 64]", "window=[2, 2], strides=[2, 2]"},
+      {"[1, 13, 20]", "window=[4], strides=[3], ceil=true, pads=[2, 1]"},
+      {"[1, 5, 6, 7, 3]", "window=[2, 3, 2], dilations=[1, 2, 1], padding=same_upper"},
+      {"[1, 9, 9, 17]", "window=[3, 2], strides=[2, 1], pads=[1, 0, 1, 1], count_pads=true"},
+  };
+  for (size_t i = 0; i < COUNT(rows); i++)
+    for (int max = 0; max < 2; max++)
+      check_body(BODY("graph g(x: f32%s) -> (o) { o = pool(x) {kind=%s, %s} }", rows[i][0],
+                      max ? "max" : "avg", rows[i][1]),
+                 1e-6);
+}
+
+TEST(channel_norms) {
+  static const char *const channels[][3] = {
+      {"[2, 3, 4, 6]", "[6]", "-1"}, {"[2, 300, 8]", "[8]", "-1"}, {"[2, 6, 5, 7]", "[6]", "1"},
+      {"[1, 5, 600]", "[600]", "-1"}};
+  for (size_t i = 0; i < COUNT(channels); i++) {
+    const char *const *c = channels[i];
+    for (int groups = 1; groups < 3; groups++)
+      check_body(BODY("graph g(x: f32%s, s: f32%s, b: f32%s) -> (o) {\n"
+                      " o = group_norm(x, s, b) {groups=%d, axis=%s}\n}",
+                      c[0], c[1], c[1], groups, c[2]),
+                 1e-5);
+    check_body(BODY("graph g(x: f32%s, s: f32%s, b: f32%s) -> (o) {\n"
+                    " o = instance_norm(x, s, b) {axis=%s}\n}",
+                    c[0], c[1], c[1], c[2]),
+               1e-4);
+    check_body(BODY("graph g(x: f32%s, s: f32%s, b: f32%s, m: f32%s, w: f32%s) -> (o) {\n"
+                    " v = abs(w)\n o = batch_norm(x, s, b, m, v) {axis=%s}\n}",
+                    c[0], c[1], c[1], c[1], c[1], c[2]),
+               1e-4);
+  }
+}
+
+TEST(arg_reductions) {
+  static const char *const types[] = {"f32", "s32", "s64"};
+  for (int t = 0; t < 3; t++)
+    for (int axis = -1; axis < 2; axis++)
+      for (int last = 0; last < 2; last++)
+        check_body(BODY("graph g(x: %s[3, 70, 4]) -> (o) {\n"
+                        " o = arg_reduce(x) {kind=%s, axis=%d, last=%s}\n}",
+                        types[t], axis ? "max" : "min", axis, last ? "true" : "false"),
+                   0);
+}
+
+int main(void) {
+  RUN(pools);
+  RUN(channel_norms);
+  RUN(arg_reductions);
+  RUN(reductions);
+  RUN(softmaxes);
+  RUN(norms);
+  CHECK(bodies_on_kernels > 300);
+  return check_report();
+}
