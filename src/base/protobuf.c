@@ -109,6 +109,7 @@ static hone_status *store(hone_proto_reader *reader, const hone_proto_rule *rule
 
 hone_status *hone_proto_read(hone_proto_reader *reader, hone_bytes message,
                              const hone_proto_rule *rules, size_t rule_count, void *out) {
+  if (!message.size) return NULL; /* its data may be NULL */
   const unsigned char *at = message.data, *end = at + message.size;
   while (at < end) {
     size_t offset = (size_t)(at - (const unsigned char *)reader->file);
