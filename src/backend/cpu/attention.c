@@ -104,7 +104,8 @@ static void run_strip(const head *h, size_t first, size_t last, size_t key, size
                   a->out_strides.token, !start);
   }
   for (size_t i = first; end && i < last; i++, out += a->out_strides.token)
-    h->f->scale(out, a->value_depth, 1 / h->sum[i]);
+    /* A query that may look nowhere gives zeros. */
+    h->f->scale(out, a->value_depth, h->sum[i] != 0 ? 1 / h->sum[i] : 0);
 }
 
 static void run(const void *args, const hone_kernel_io *io, int part, int parts) {
