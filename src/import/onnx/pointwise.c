@@ -129,10 +129,11 @@ static hone_status *import_dropout(hone_onnx_call *call) {
   (void)hone_onnx_int(call, "seed", 0);
   hone_onnx_return(call, 0, x);
   if (!hone_onnx_wants(call, 1)) return NULL;
+  /* Before opset 12 the standard leaves the mask open; ONNX Runtime gives zeros. */
   hone_dtype dtype = hone_onnx_opset(call) < 10 ? x->type.dtype : HONE_BOOL;
-  hone_value *one = hone_onnx_const_real(call, dtype, 1);
+  hone_value *kept = hone_onnx_const_real(call, dtype, hone_onnx_opset(call) >= 12);
   hone_value *shape = HONE_ONNX(call, "shape", x);
-  hone_onnx_return(call, 1, HONE_ONNX(call, "expand", one, shape));
+  hone_onnx_return(call, 1, HONE_ONNX(call, "expand", kept, shape));
   return NULL;
 }
 
