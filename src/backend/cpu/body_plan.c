@@ -8,8 +8,8 @@ typedef enum place_kind { PLACE_NONE, PLACE_IN, PLACE_OUT, PLACE_SCRATCH, PLACE_
 
 typedef struct place {
   place_kind kind;
-  size_t at;          /* which input or output, or where in scratch */
-  const void *bytes;  /* PACK */
+  size_t at;         /* which input or output, or where in scratch */
+  const void *bytes; /* PACK */
 } place;
 
 typedef struct bound_stage {
@@ -57,15 +57,16 @@ static void run_phase(const void *args, const hone_kernel_io *io, int part, int 
   phase->run(phase->args, &own, part, parts);
 }
 
-#define PHASE(index)                                                                              \
-  static void run_##index(const void *args, const hone_kernel_io *io, int part, int parts) {      \
-    run_phase(args, io, part, parts, index);                                                      \
+#define PHASE(index)                                                                         \
+  static void run_##index(const void *args, const hone_kernel_io *io, int part, int parts) { \
+    run_phase(args, io, part, parts, index);                                                 \
   }
-PHASE(0) PHASE(1) PHASE(2) PHASE(3) PHASE(4) PHASE(5) PHASE(6) PHASE(7)
+PHASE(0)
+PHASE(1) PHASE(2) PHASE(3) PHASE(4) PHASE(5) PHASE(6) PHASE(7)
 #undef PHASE
 
-static hone_kernel_phase *const numbered[HONE_MAX_PHASES] = {run_0, run_1, run_2, run_3,
-                                                             run_4, run_5, run_6, run_7};
+    static hone_kernel_phase *const numbered[HONE_MAX_PHASES] = {run_0, run_1, run_2, run_3,
+                                                                 run_4, run_5, run_6, run_7};
 
 /* ---- At plan -------------------------------------------------------------------------------- */
 
@@ -74,8 +75,8 @@ typedef struct planner {
   const void *pack;
   const hone_group_view *view;
   hone_arena *arena;
-  place *places;        /* by value id of roots */
-  size_t scratch;       /* bytes given out so far */
+  place *places;  /* by value id of roots */
+  size_t scratch; /* bytes given out so far */
   bound_body *bound;
   double work;
 } planner;
@@ -241,6 +242,7 @@ static hone_status *plan_kernel(planner *p, const hone_body_stage *s) {
   fill_view(p, s, stage, &view);
   if (s->kernel->functions->finishes) {
     HONE_TRY(plan_finish(p, s, stage, &finish));
+    if (s->formula) finish.program = hone_formula_tile; /* blocking, and so scratch, depend on it */
     view.finish = &finish;
   }
   HONE_TRY(s->kernel->functions->plan(s->kernel, &view, p->arena, &plan));
@@ -274,8 +276,10 @@ hone_status *hone_body_plan(const hone_body *body, const void *pack, const hone_
   HONE_TRY(place_values(&p));
   for (int i = 0; i < body->stage_count; i++) {
     const hone_body_stage *s = &body->stages[i];
-    if (s->node) HONE_TRY(plan_kernel(&p, s));
-    else HONE_TRY(plan_formula(&p, s));
+    if (s->node)
+      HONE_TRY(plan_kernel(&p, s));
+    else
+      HONE_TRY(plan_formula(&p, s));
   }
   *out = (hone_step){.phase_count = p.bound->phase_count, .args = p.bound, .scratch = p.scratch};
   out->parts = worth_parts(p.work, view->threads);

@@ -8,7 +8,8 @@
 
 enum { D = HONE_CONV_DEPTH, H = HONE_CONV_HEIGHT, W = HONE_CONV_WIDTH };
 
-#define RUN_TILES 8
+#define RUN_TILES      8
+#define PROGRAM_FLOATS 2048 /* results that a program takes together: still in the cache */
 
 typedef struct depthwise {
   hone_conv conv;
@@ -118,15 +119,23 @@ static place tile_place(const depthwise *a, size_t number, size_t *pixels) {
 }
 
 static void run_tile(const depthwise *a, const hone_kernel_io *io, hone_depthwise_tile *tile,
-                     size_t channel, size_t pixel, size_t pixels, int part) {
+                     size_t channel, size_t pixel, size_t pixels) {
   const hone_finish *finish = &a->conv.finish;
   tile->out = (float *)io->out[a->conv.y] + (ptrdiff_t)pixel * a->conv.y_stride + channel;
   if (finish->residual >= 0)
     tile->residual = (const float *)io->in[finish->residual] +
                      (ptrdiff_t)pixel * finish->residual_stride + channel;
   a->set->run[a->kind][pixels](tile);
-  hone_finish_after(finish, a->isa, io, part, tile->out, tile->out_stride, pixels, tile->channels,
-                    pixel, channel);
+  hone_finish_activation(finish, a->isa, tile->out, tile->out_stride, pixels, tile->channels);
+}
+
+/* The program on neighbouring pixels that were just computed. */
+static void run_program(const depthwise *a, const hone_kernel_io *io, size_t channel,
+                        size_t channels, size_t pixel, size_t pixels, int part) {
+  const hone_finish *finish = &a->conv.finish;
+  float *out = (float *)io->out[a->conv.y] + (ptrdiff_t)pixel * a->conv.y_stride + channel;
+  finish->program(finish->program_state, io, part, out, a->conv.y_stride, pixels, channels, pixel,
+                  channel);
 }
 
 static void run(const void *args, const hone_kernel_io *io, int part, int parts) {
@@ -171,10 +180,15 @@ static void run(const void *args, const hone_kernel_io *io, int part, int parts)
     size_t all = last.w + pixels - first.w;
     fill_window(a, io->in[conv->x], first, all, zeros, window);
     tile.window_step = window_columns(a, all);
-    for (size_t t = 0; t < tiles; t++) {
+    for (size_t t = 0, fresh = 0; t < tiles; t++) {
       place p = tile_place(a, i + t, &pixels);
       tile.window = window + (p.w - first.w) * step;
-      run_tile(a, io, &tile, channel, p.pixel, pixels, part);
+      run_tile(a, io, &tile, channel, p.pixel, pixels);
+      fresh += pixels;
+      if (finish->program && (fresh * tile.channels >= PROGRAM_FLOATS || t == tiles - 1)) {
+        run_program(a, io, channel, tile.channels, p.pixel + pixels - fresh, fresh, part);
+        fresh = 0;
+      }
     }
   }
 }

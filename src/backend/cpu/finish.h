@@ -57,13 +57,18 @@ typedef struct hone_finish {
   const void *program_state;
 } hone_finish;
 
-/* What remains after the registers were stored: activations other than a clamp, and the program;
- * for the tile x of rows x columns at (row, column). */
+/* What remains of the activation after the registers were stored. */
+static inline void hone_finish_activation(const hone_finish *finish, uint32_t isa, float *x,
+                                          ptrdiff_t stride, size_t rows, size_t columns) {
+  if (finish->activation.kind > HONE_ACTIVATION_CLAMP)
+    hone_activate(isa, finish->activation, x, stride, rows, columns);
+}
+
+/* That and the program, for the tile x of rows x columns at (row, column). */
 static inline void hone_finish_after(const hone_finish *finish, uint32_t isa,
                                      const hone_kernel_io *io, int part, float *x, ptrdiff_t stride,
                                      size_t rows, size_t columns, size_t row, size_t column) {
-  if (finish->activation.kind > HONE_ACTIVATION_CLAMP)
-    hone_activate(isa, finish->activation, x, stride, rows, columns);
+  hone_finish_activation(finish, isa, x, stride, rows, columns);
   if (finish->program)
     finish->program(finish->program_state, io, part, x, stride, rows, columns, row, column);
 }

@@ -19,6 +19,7 @@ typedef struct bound {
   bool gather[HONE_FORMULA_STREAMS];
   size_t rows, row;
   int own, first_in;                      /* of tiles; own is -1 elsewhere */
+  bool placeless;                         /* of tiles: no operand depends on the place */
   size_t scratch_at, part_scratch;
 } bound;
 
@@ -245,6 +246,43 @@ hone_status *hone_formula_plan(const hone_formula *formula, const hone_type *typ
 
 /* ---- On tiles ------------------------------------------------------------------------------- */
 
+/* Whether each element has the same operands, whatever its place. */
+static bool is_placeless(const bound *b) {
+  bool placeless = true;
+  for (int s = 0; s < b->formula->stream_count; s++) {
+    if (s == b->own) continue;
+    placeless = placeless && !b->gather[s] && b->row_stride[s] == 0;
+    for (int axis = 0; axis < b->rank; axis++) placeless = placeless && b->stride[s][axis] == 0;
+  }
+  return placeless;
+}
+
+static void compute_own(state *st, float *at, size_t count) {
+  const hone_formula *f = st->b->formula;
+  st->registers[f->stream_register[st->b->own]] = at;
+  st->registers[f->result_register[0]] = at;
+  compute(st, count);
+}
+
+/* Rows of a tile whose place does not matter: a block of elements at a time, copied together where
+ * the rows are shorter than that and apart. */
+static void run_placeless(state *st, float *x, ptrdiff_t stride, size_t rows, size_t columns) {
+  float together[HONE_BLOCK];
+  load(st, 0, HONE_BLOCK);
+  if (rows == 1 || stride == (ptrdiff_t)columns) columns *= rows, rows = 1;
+  size_t most = columns && columns < HONE_BLOCK ? HONE_BLOCK / columns : 1;
+  for (size_t r = 0, now; r < rows; r += now, x += (ptrdiff_t)now * stride) {
+    now = rows - r < most ? rows - r : most;
+    for (size_t i = 0; now > 1 && i < now; i++)
+      memcpy(together + i * columns, x + (ptrdiff_t)i * stride, columns * sizeof(float));
+    if (now > 1) compute_own(st, together, now * columns);
+    for (size_t i = 0; now > 1 && i < now; i++)
+      memcpy(x + (ptrdiff_t)i * stride, together + i * columns, columns * sizeof(float));
+    for (size_t from = 0; now == 1 && from < columns; from += HONE_BLOCK)
+      compute_own(st, x + from, columns - from < HONE_BLOCK ? columns - from : HONE_BLOCK);
+  }
+}
+
 void hone_formula_tile(const void *program, const hone_kernel_io *io, int part, float *x,
                        ptrdiff_t stride, size_t rows, size_t columns, size_t row, size_t column) {
   const bound *b = program;
@@ -253,15 +291,17 @@ void hone_formula_tile(const void *program, const hone_kernel_io *io, int part, 
   start(&st, b, (char *)io->scratch + b->scratch_at + (size_t)part * b->part_scratch);
   for (int s = 0, next = b->first_in; s < f->stream_count; s++)
     st.stream[s] = s == b->own ? NULL : io->in[next++];
+  if (b->placeless) {
+    seek(&st, 0);
+    run_placeless(&st, x, stride, rows, columns);
+    return;
+  }
   for (size_t r = 0; r < rows; r++) {
     seek(&st, row + r);
     for (size_t from = 0; from < columns; from += HONE_BLOCK) {
       size_t left = columns - from, count = left < HONE_BLOCK ? left : HONE_BLOCK;
-      float *at = x + (ptrdiff_t)r * stride + from;
       load(&st, column + from, count);
-      st.registers[f->stream_register[b->own]] = at;
-      st.registers[f->result_register[0]] = at;
-      compute(&st, count);
+      compute_own(&st, x + (ptrdiff_t)r * stride + from, count);
     }
   }
 }
@@ -279,6 +319,7 @@ hone_status *hone_formula_tile_plan(const hone_formula *formula, const hone_type
     return hone_error(HONE_LIMIT, "the size of a result overflows");
   bind_axes(b, types, shape, true);
   bind_rows(b, total, true);
+  b->placeless = is_placeless(b);
   *state_out = b;
   return NULL;
 }

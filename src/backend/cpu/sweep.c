@@ -11,6 +11,8 @@
 #define WEIGHTS_BYTES ((size_t)512 << 10)
 #define BLOCK_BYTES   ((size_t)256 << 10)
 #define TABLE_BYTES   ((size_t)16 << 10)
+/* A program runs on tiles of about this many floats together: they are still in the cache. */
+#define PROGRAM_FLOATS ((size_t)4096)
 
 static size_t columns_padded(const hone_sweep *sweep) {
   return hone_align_up(sweep->columns, (size_t)sweep->tiles->lanes);
@@ -61,11 +63,12 @@ void hone_sweep_plan(hone_sweep *sweep) {
   size_t height = (size_t)sweep->tiles->height, taps = sweep->taps ? sweep->taps : 1;
   size_t depth = sweep->depth ? sweep->depth : 1;
   size_t weights = taps * depth * columns_padded(sweep) * sizeof(float);
-  size_t tiles = 1;
-  if (weights > WEIGHTS_BYTES) {
-    size_t by_rows = BLOCK_BYTES / (depth * height * sizeof(float));
-    size_t by_table = TABLE_BYTES / (taps * HONE_TILE_ROWS * sizeof(void *));
-    tiles = smaller(by_rows, by_table);
+  size_t by_rows = BLOCK_BYTES / (depth * height * sizeof(float));
+  size_t by_table = TABLE_BYTES / (taps * HONE_TILE_ROWS * sizeof(void *));
+  size_t tiles = smaller(by_rows, by_table);
+  if (weights <= WEIGHTS_BYTES) {
+    size_t together = PROGRAM_FLOATS / (height * (sweep->columns ? sweep->columns : 1));
+    tiles = sweep->finish.program ? smaller(tiles, together) : 1;
   }
   sweep->row_block = (tiles ? tiles : 1) * height;
 }
@@ -174,9 +177,27 @@ static void run_tile(pass *p, place at, const void *const *table, size_t row, si
     tile->residual = (const float *)p->residual + (ptrdiff_t)row * finish->residual_stride + column;
   }
   sweep->tiles->run[at.vectors][count](tile);
-  hone_finish_after(finish, sweep->tiles->isa, p->io, p->part, tile->out, tile->out_stride, count,
+  hone_finish_activation(finish, sweep->tiles->isa, tile->out, tile->out_stride, count, width);
+  if (!sweep->out_bf16) return;
+  if (finish->program)
+    finish->program(finish->program_state, p->io, p->part, tile->out, tile->out_stride, count,
                     width, row, column);
-  if (sweep->out_bf16) narrow_out(p, row, column, count, width);
+  narrow_out(p, row, column, count, width);
+}
+
+/* The program on a block of rows of one panel, `rows` from `row`. */
+static void run_program(const pass *p, place at, size_t row, size_t rows) {
+  const hone_sweep *sweep = p->sweep;
+  const hone_finish *finish = &sweep->finish;
+  size_t column = at.group * sweep->columns + at.column;
+  size_t width = (at.vectors - 1) * (size_t)sweep->tiles->lanes + (size_t)p->tile.tail;
+  size_t most = width ? PROGRAM_FLOATS / width + 1 : rows;
+  for (size_t done = 0, now; done < rows; done += now, row += now) {
+    now = smaller(most, rows - done);
+    float *out = (float *)p->out + (ptrdiff_t)row * sweep->out_stride + column;
+    finish->program(finish->program_state, p->io, p->part, out, sweep->out_stride, now, width, row,
+                    column);
+  }
 }
 
 /* All panels that begin in this part's vectors against the tiles of a block of rows. */
@@ -197,6 +218,7 @@ static void run_block(pass *p, const hone_share *mine, const void *const *table,
         size_t from = rows * t / tiles, to = rows * (t + 1) / tiles;
         run_tile(p, at, table + t * sweep->taps * HONE_TILE_ROWS, row + from, to - from);
       }
+      if (sweep->finish.program && !sweep->out_bf16) run_program(p, at, row, rows);
     }
   }
 }
