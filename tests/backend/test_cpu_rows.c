@@ -98,7 +98,27 @@ TEST(arg_reductions) {
                    0);
 }
 
+TEST(resizes) {
+  static const char *const modes[] = {
+      "mode=nearest", "mode=nearest, coordinates=asymmetric, nearest=floor", "mode=linear",
+      "mode=linear, coordinates=align_corners", "mode=linear, antialias=true",
+      "mode=cubic", "mode=cubic, coordinates=pytorch_half_pixel, exclude_outside=true"};
+  static const char *const rows[][2] = {{"[1, 5, 6, 3]", "[1.0, 2.0, 2.5, 1.0]"},
+                                        {"[2, 3, 5, 7]", "[1.0, 1.0, 2.0, 0.6]"},
+                                        {"[2, 9, 70]", "[1.0, 0.5, 1.0]"},
+                                        {"[3, 8]", "[1.0, 1.0]"}};
+  for (size_t m = 0; m < COUNT(modes); m++)
+    for (size_t i = 0; i < COUNT(rows); i++)
+      check_body(BODY("graph g(x: f32%s) -> (o) {\n s = const f32[%d] %s\n"
+                      " o = resize(x, _, s) {%s}\n}",
+                      rows[i][0], i < 2 ? 4 : 4 - (int)i + 1, rows[i][1], modes[m]),
+                 2e-6);
+  check_body("graph g(x: u8[1, 4, 4, 3]) -> (o) { s = const s64[2] [9, 3]\n"
+             " o = resize(x, _, _, s) {mode=nearest, axes=[1, 2]} }", 0);
+}
+
 int main(void) {
+  RUN(resizes);
   RUN(pools);
   RUN(channel_norms);
   RUN(arg_reductions);

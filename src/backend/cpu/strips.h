@@ -37,6 +37,9 @@ typedef struct hone_strips {
   void (*max_rows)(const float *const *rows, size_t row_count, size_t count, float *out);
   void (*sum_rows)(const float *const *rows, size_t row_count, size_t count, float factor,
                    float *out);
+  /* out[i] = the sum of weights[k] * rows[k][i]. */
+  void (*blend_rows)(const float *const *rows, const float *weights, size_t row_count,
+                     size_t count, float *out);
 } hone_strips;
 
 extern const hone_strips hone_strips_plain;

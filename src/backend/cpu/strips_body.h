@@ -119,6 +119,10 @@ static void strip_sum_rows(const float *const *rows, size_t row_count, size_t co
                            float *out) {
   OVER_ROWS(vf_set(0), vf_add(y, x), vf_mul(y, vf_set(factor)))
 }
+static void strip_blend_rows(const float *const *rows, const float *weights, size_t row_count,
+                             size_t count, float *out) {
+  OVER_ROWS(vf_set(0), vf_fma(x, vf_set(weights[k]), y), y)
+}
 
 const hone_strips STRIPS = {
 #define MEMBER(name, term) .name = strip_##name,
@@ -130,4 +134,5 @@ const hone_strips STRIPS = {
     .normalise = strip_normalise,
     .max_rows = strip_max_rows,
     .sum_rows = strip_sum_rows,
+    .blend_rows = strip_blend_rows,
 };
