@@ -56,7 +56,7 @@ static void choose_way(hone_box_copy *b, size_t element) {
     return;
   }
   for (int i = 0; i < last; i++) {
-    if (b->from_stride[i] != e || b->size[i] < 4 || b->size[last] < 4) continue;
+    if (b->from_stride[i] != e) continue;
     move_last(b, i, last - 1);
     b->way = HONE_COPY_TRANSPOSED;
     return;

@@ -16,7 +16,7 @@ static bool knows_dtype(hone_dtype dtype) {
 static bool knows_cast(const hone_node *node) {
   hone_dtype from = node->inputs[0].value->type.dtype, to = node->outputs[0]->type.dtype;
   bool narrow_float = hone_dtype_class_of(to) == HONE_CLASS_FLOAT && hone_dtype_bits(to) <= 8;
-  return !narrow_float && !(from == HONE_U64 && hone_width_of(to) != HONE_WIDTH_WHOLE);
+  return !narrow_float && !(from == HONE_U64 && !hone_is_integer(to));
 }
 
 bool hone_formula_accepts(const hone_node *node) {
@@ -78,8 +78,9 @@ static hone_status *limit_register(maker *m, hone_dtype dtype, bool highest, int
   int found = fresh_register(m);
   if (found < 0) return too_large();
   double value = highest ? INFINITY : -INFINITY;
-  if (klass == HONE_CLASS_SIGNED) value = highest ? 0x1p63 : -0x1p63;
-  if (klass == HONE_CLASS_UNSIGNED) value = highest ? -1 : 0; /* all bits set */
+  bool wide = hone_width_of(dtype) == HONE_WIDTH_WHOLE;
+  if (wide && klass == HONE_CLASS_SIGNED) value = highest ? 0x1p63 : -0x1p63;
+  if (wide && klass == HONE_CLASS_UNSIGNED) value = highest ? -1 : 0; /* all bits set */
   m->fills[found] = value;
   m->formula->filled |= UINT64_C(1) << found;
   *out = found;
@@ -98,6 +99,26 @@ static hone_lane lane_of_power(const hone_node *node) {
   return value == -1 ? HONE_LANE_reciprocal : HONE_LANES;
 }
 
+/* Whether the vector form computes integers held as floats exactly, without wrapping. */
+static bool suits_integers(hone_lane lane) {
+  switch (lane) {
+    case HONE_LANE_min:
+    case HONE_LANE_max:
+    case HONE_LANE_clip:
+    case HONE_LANE_select:
+    case HONE_LANE_relu:
+    case HONE_LANE_equal:
+    case HONE_LANE_not_equal:
+    case HONE_LANE_less:
+    case HONE_LANE_less_equal:
+    case HONE_LANE_greater:
+    case HONE_LANE_greater_equal:
+      return true;
+    default:
+      return false;
+  }
+}
+
 static void choose_kind(const hone_node *node, hone_formula_step *s) {
   const hone_op *op = node->op;
   if (op == &hone_op_cast) {
@@ -110,7 +131,8 @@ static void choose_kind(const hone_node *node, hone_formula_step *s) {
   }
   s->lane = hone_lane_of(op);
   if (op == &hone_op_pow) s->lane = lane_of_power(node);
-  if (s->lane != HONE_LANES && hone_width_of(s->from) == HONE_WIDTH_FLOAT) {
+  if (s->lane != HONE_LANES && hone_width_of(s->from) == HONE_WIDTH_FLOAT &&
+      (!hone_is_integer(s->from) || suits_integers(s->lane))) {
     s->kind = HONE_STEP_LANE;
     if (op == &hone_op_pow) s->in[1] = s->in[0]; /* x x, and unused by roots */
     return;

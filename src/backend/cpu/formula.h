@@ -4,8 +4,9 @@
  * A formula is compiled once from nodes of a body (hone_formula_make), bound to shapes at plan time
  * (hone_formula_plan, hone_formula_tile_plan), and run either over a whole output or on the tile
  * that a matrix kernel has just stored. Registers hold HONE_BLOCK elements: f32 and what fits into
- * it (f16, bf16, bool as 0 and 1) as floats, f64 as doubles, integers as 64 bits. Narrow floats are
- * rounded where they are stored or cast, not between; integers wrap to their type after each op.
+ * it (f16, bf16, integers up to 16 bits, bool as 0 and 1) as floats, f64 as doubles, other integers
+ * as 64 bits. Narrow floats are rounded where they are stored or cast, not between; integers wrap
+ * to their type after each op.
  */
 #ifndef HONE_BACKEND_CPU_FORMULA_H
 #define HONE_BACKEND_CPU_FORMULA_H

@@ -21,7 +21,10 @@ void hone_register_load(hone_dtype dtype, const void *data, size_t at, size_t co
       for (size_t i = 0; i < count; i++) ((int64_t *)to)[i] = ((const int32_t *)data)[at + i];
       return;
     case HONE_U8:
-      for (size_t i = 0; i < count; i++) ((int64_t *)to)[i] = ((const uint8_t *)data)[at + i];
+      for (size_t i = 0; i < count; i++) floats[i] = ((const uint8_t *)data)[at + i];
+      return;
+    case HONE_S8:
+      for (size_t i = 0; i < count; i++) floats[i] = ((const int8_t *)data)[at + i];
       return;
     case HONE_F16:
       for (size_t i = 0; i < count; i++)
@@ -60,7 +63,10 @@ void hone_register_store(hone_dtype dtype, const void *from, size_t count, void 
       for (size_t i = 0; i < count; i++) ((int32_t *)data)[at + i] = (int32_t)wholes[i];
       return;
     case HONE_U8:
-      for (size_t i = 0; i < count; i++) ((uint8_t *)data)[at + i] = (uint8_t)wholes[i];
+      for (size_t i = 0; i < count; i++) ((uint8_t *)data)[at + i] = (uint8_t)(int)floats[i];
+      return;
+    case HONE_S8:
+      for (size_t i = 0; i < count; i++) ((int8_t *)data)[at + i] = (int8_t)(int)floats[i];
       return;
     case HONE_F16:
       for (size_t i = 0; i < count; i++) ((uint16_t *)data)[at + i] = hone_f32_to_f16(floats[i]);
@@ -108,6 +114,8 @@ static const hone_block *widen(hone_dtype dtype, const void *from, size_t count,
   const float *floats = from;
   if (dtype == HONE_BOOL)
     for (size_t i = 0; i < count; i++) temporary->natural[i] = floats[i] != 0;
+  else if (hone_is_integer(dtype))
+    for (size_t i = 0; i < count; i++) temporary->integer[i] = (int64_t)floats[i];
   else
     for (size_t i = 0; i < count; i++) temporary->real[i] = (double)floats[i];
   return temporary;
@@ -132,44 +140,77 @@ static void run_loop(const hone_formula_step *s, void *const *registers, size_t 
   s->loop(count, in[0], in[1], in[2], s->attrs, result);
   void *out = registers[s->out];
   bool reals = hone_dtype_class_of(s->from) == HONE_CLASS_FLOAT;
+  if (!reals && hone_is_integer(s->to)) wrap(s->to, result->integer, count);
   if (hone_width_of(s->to) == HONE_WIDTH_FLOAT) {
     for (size_t i = 0; i < count; i++)
-      ((float *)out)[i] = reals ? (float)result->real[i] : (float)result->natural[i];
+      ((float *)out)[i] = reals ? (float)result->real[i] : (float)result->integer[i];
   } else {
     memcpy(out, result, count * sizeof(int64_t));
-    if (!reals) wrap(s->to, out, count);
   }
 }
 
-/* As cast.c states it, through memory of both types where no short way is known. */
+/* Toward zero; saturated, NaN as 0. */
+static int64_t whole_of(float x) {
+  if (!(x > -0x1p63f)) return x != x ? 0 : INT64_MIN;
+  return x >= 0x1p63f ? INT64_MAX : (int64_t)x;
+}
+
+/* The operand of a cast as 64-bit integers. */
+static const int64_t *as_wholes(hone_dtype from, const void *x, size_t count, int64_t *space) {
+  hone_width width = hone_width_of(from);
+  if (width == HONE_WIDTH_WHOLE) return x;
+  if (width == HONE_WIDTH_DOUBLE) hone_load_ints(HONE_F64, x, 0, count, space);
+  else
+    for (size_t i = 0; i < count; i++) space[i] = whole_of(((const float *)x)[i]);
+  return space;
+}
+
+static void cast_to_integer(const hone_formula_step *s, const void *from, void *out, size_t count,
+                            hone_block *temporary) {
+  int64_t *whole = temporary->integer;
+  const int64_t *x = as_wholes(s->from, from, count, whole);
+  if (x != whole) memcpy(whole, x, count * sizeof(int64_t));
+  wrap(s->to, whole, count);
+  if (hone_width_of(s->to) == HONE_WIDTH_WHOLE) {
+    memcpy(out, whole, count * sizeof(int64_t));
+  } else {
+    for (size_t i = 0; i < count; i++) ((float *)out)[i] = (float)whole[i];
+  }
+}
+
+/* To a float type or bool, rounding once. */
+static void cast_to_real(const hone_formula_step *s, const void *from, void *out, size_t count,
+                         hone_block *temporary) {
+  hone_width width = hone_width_of(s->from);
+  if (width == HONE_WIDTH_WHOLE) {
+    hone_store_ints(s->to, temporary, 0, count, from);
+  } else {
+    const double *reals = from;
+    if (width == HONE_WIDTH_FLOAT) {
+      for (size_t i = 0; i < count; i++) temporary[1].real[i] = (double)((const float *)from)[i];
+      reals = temporary[1].real;
+    }
+    hone_store_reals(s->to, temporary, 0, count, reals);
+  }
+  hone_register_load(s->to, temporary, 0, count, out);
+}
+
+/* As cast.c states it; the common ways first. */
 static void run_cast(const hone_formula_step *s, void *const *registers, size_t count,
                      hone_block *temporary) {
   const void *from = registers[s->in[0]];
   void *out = registers[s->out];
-  hone_width width = hone_width_of(s->from), to = hone_width_of(s->to);
-  const float *floats = from;
-  if (s->to == HONE_BOOL && width == HONE_WIDTH_FLOAT) {
-    for (size_t i = 0; i < count; i++) ((float *)out)[i] = floats[i] != 0;
-  } else if (width == HONE_WIDTH_FLOAT && s->to == HONE_F32) {
+  hone_width width = hone_width_of(s->from);
+  if (hone_is_integer(s->to)) {
+    cast_to_integer(s, from, out, count, temporary);
+  } else if (s->to == HONE_BOOL && width == HONE_WIDTH_FLOAT) {
+    for (size_t i = 0; i < count; i++) ((float *)out)[i] = ((const float *)from)[i] != 0;
+  } else if (s->to == HONE_F32 && width == HONE_WIDTH_FLOAT) {
     if (out != from) memcpy(out, from, count * sizeof(float));
-  } else if (width == HONE_WIDTH_WHOLE && s->to == HONE_F32 && s->from != HONE_U64) {
+  } else if (s->to == HONE_F32 && width == HONE_WIDTH_WHOLE) {
     for (size_t i = 0; i < count; i++) ((float *)out)[i] = (float)((const int64_t *)from)[i];
-  } else if (width == HONE_WIDTH_WHOLE && to == HONE_WIDTH_WHOLE) {
-    if (out != from) memcpy(out, from, count * sizeof(int64_t));
-    wrap(s->to, out, count);
-  } else if (width == HONE_WIDTH_FLOAT && to != HONE_WIDTH_WHOLE) {
-    for (size_t i = 0; i < count; i++) temporary->real[i] = (double)floats[i];
-    hone_store_reals(s->to, &temporary[1], 0, count, temporary->real);
-    hone_register_load(s->to, &temporary[1], 0, count, out);
-  } else if (width == HONE_WIDTH_DOUBLE && to != HONE_WIDTH_WHOLE) {
-    hone_store_reals(s->to, temporary, 0, count, from);
-    hone_register_load(s->to, temporary, 0, count, out);
   } else {
-    int64_t *whole = temporary->integer;
-    if (width == HONE_WIDTH_WHOLE) whole = registers[s->in[0]];
-    else hone_load_ints(width == HONE_WIDTH_DOUBLE ? HONE_F64 : HONE_F32, from, 0, count, whole);
-    hone_store_ints(s->to, &temporary[1], 0, count, whole);
-    hone_register_load(s->to, &temporary[1], 0, count, out);
+    cast_to_real(s, from, out, count, temporary);
   }
 }
 

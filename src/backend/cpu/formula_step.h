@@ -11,11 +11,15 @@
 /* What a register is made of. */
 typedef enum hone_width { HONE_WIDTH_FLOAT, HONE_WIDTH_DOUBLE, HONE_WIDTH_WHOLE } hone_width;
 
+static inline bool hone_is_integer(hone_dtype dtype) {
+  hone_dtype_class klass = hone_dtype_class_of(dtype);
+  return klass == HONE_CLASS_SIGNED || klass == HONE_CLASS_UNSIGNED;
+}
+
 static inline hone_width hone_width_of(hone_dtype dtype) {
   if (dtype == HONE_F64) return HONE_WIDTH_DOUBLE;
-  hone_dtype_class klass = hone_dtype_class_of(dtype);
-  return klass == HONE_CLASS_SIGNED || klass == HONE_CLASS_UNSIGNED ? HONE_WIDTH_WHOLE
-                                                                   : HONE_WIDTH_FLOAT;
+  return hone_is_integer(dtype) && hone_dtype_bits(dtype) > 16 ? HONE_WIDTH_WHOLE
+                                                              : HONE_WIDTH_FLOAT;
 }
 
 typedef enum hone_step_kind {
