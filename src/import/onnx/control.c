@@ -135,6 +135,7 @@ typedef struct looping {
   hone_type *types;       /* of it inside the body */
   hone_type *declared;    /* by the body; cleared where it does not say */
   unsigned char *open;    /* bit d: dim d differs from turn to turn */
+  bool *unwrap;           /* starts as an optional of what the body gives: wrapped again there */
   size_t carried;
   hone_value **passed;    /* captures that stand first, in the body too */
   size_t passed_count, scanned;
@@ -155,8 +156,10 @@ static hone_status *loop_memory(looping *loop) {
   loop->types = HONE_NEW_ARRAY(scratch, values, hone_type);
   loop->declared = HONE_NEW_ARRAY(scratch, values, hone_type);
   loop->open = HONE_NEW_ARRAY(scratch, values, unsigned char);
+  loop->unwrap = HONE_NEW_ARRAY(scratch, values, bool);
   loop->passed = HONE_NEW_ARRAY(scratch, loop->passed_count + 1, hone_value *);
-  if (!loop->initial || !loop->types || !loop->declared || !loop->open || !loop->passed)
+  if (!loop->initial || !loop->types || !loop->declared || !loop->open || !loop->unwrap ||
+      !loop->passed)
     return hone_error_memory();
   return NULL;
 }
@@ -233,6 +236,24 @@ static hone_status *make_region(looping *loop, hone_graph **out) {
   return NULL;
 }
 
+/* A carried optional whose body gives what it holds. */
+static void wrap_optionals(looping *loop, hone_value **carried) {
+  hone_onnx_call *call = loop->call;
+  for (size_t i = 0; i < loop->carried && !call->status; i++) {
+    const hone_type *type = &loop->types[i];
+    if (type->kind != HONE_KIND_OPTIONAL || carried[i]->type.kind != type->item) continue;
+    carried[i] = HONE_ONNX(call, "optional_make", carried[i]);
+    loop->unwrap[i] = true;
+  }
+}
+
+/* What the node gives for output `index`. */
+static hone_value *loop_output(looping *loop, int index) {
+  hone_value *value = hone_onnx_out(loop->call, loop->node, index);
+  bool unwrap = (size_t)index < loop->carried && loop->unwrap[index];
+  return unwrap ? HONE_ONNX(loop->call, "optional_get", value) : value;
+}
+
 /* Fills the region once; `changed` when the types were too narrow. */
 static hone_status *fill_loop(looping *loop, hone_graph *region, bool *changed) {
   hone_onnx_call *call = loop->call;
@@ -242,6 +263,7 @@ static hone_status *fill_loop(looping *loop, hone_graph *region, bool *changed) 
   onnx_scope *around = call->scope;
   onnx_scope scope = onnx_scope_region(call, loop->node, region, first_capture(loop), 0);
   hone_status *status = loop->fill(loop, &scope, out);
+  if (!status && !call->status) wrap_optionals(loop, out + 1);
   call->scope = around;
   if (!status && call->status) {
     status = call->status;
@@ -333,7 +355,7 @@ static hone_status *import_loop(hone_onnx_call *call) {
   }
   HONE_TRY(make_loop(&loop));
   for (int i = 0; i < call->output_count; i++)
-    hone_onnx_return(call, i, hone_onnx_out(call, loop.node, i));
+    hone_onnx_return(call, i, loop_output(&loop, i));
   return NULL;
 }
 
@@ -423,7 +445,7 @@ static hone_status *import_scan(hone_onnx_call *call) {
   const int64_t *axes = hone_onnx_ints_of(call, "scan_output_axes", loop->scanned, 0);
   const int64_t *backward = hone_onnx_ints_of(call, "scan_output_directions", loop->scanned, 0);
   for (int i = 0; i < call->output_count; i++) {
-    hone_value *value = hone_onnx_out(call, loop->node, i);
+    hone_value *value = loop_output(loop, i);
     int s = i - (int)loop->carried;
     hone_onnx_return(call, i, s < 0 ? value : scan_output(call, value, axes[s], backward[s] != 0));
   }
@@ -482,7 +504,7 @@ static hone_status *import_sequence_map(hone_onnx_call *call) {
   loop.trips = HONE_ONNX(call, "sequence_length", loop.passed[0]);
   HONE_TRY(make_loop(&loop));
   for (int i = 0; i < call->output_count; i++)
-    hone_onnx_return(call, i, hone_onnx_out(call, loop.node, i));
+    hone_onnx_return(call, i, loop_output(&loop, i));
   return NULL;
 }
 

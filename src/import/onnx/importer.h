@@ -52,7 +52,8 @@ typedef struct onnx_binding {
 typedef struct onnx_scope {
   onnx_importer *importer;
   struct onnx_scope *outer; /* of a region: where captured names are found; else NULL */
-  hone_node *owner;         /* of a region: the node it belongs to, in outer->graph */
+  hone_node *owner;         /* of a region: the node it belongs to, in outer->graph; NULL for a
+                               branch that is inlined: its graph is outer->graph */
   int first_capture;        /* of a region: the owner's input that is its first capture */
   int region_offset;        /* of a region: its input for the owner's input 0 */
   hone_graph *graph;

@@ -71,13 +71,15 @@ static hone_status *capture(onnx_scope *scope, hone_value *value, hone_value **o
   return NULL;
 }
 
-/* Constants are not captured: the region gets one of its own with the same bytes. */
+/* Constants are not captured: the region gets one of its own with the same bytes. A branch that is
+ * inlined shares its graph with the scope around it. */
 static hone_status *bring_in(onnx_scope *scope, hone_bytes name, hone_value *value) {
-  hone_value *inside = NULL;
-  if (value && hone_value_is_constant(value))
+  hone_value *inside = value;
+  if (!value || !scope->owner) return put(scope, name, (onnx_binding){.value = value});
+  if (hone_value_is_constant(value))
     HONE_TRY(hone_graph_constant(scope->graph, value->name, value->type.dtype, value->type.shape,
                                  value->constant, value->constant_size, &inside));
-  else if (value)
+  else
     HONE_TRY(capture(scope, value, &inside));
   return put(scope, name, (onnx_binding){.value = inside});
 }
