@@ -2,7 +2,7 @@
  * computes what is constant. Each node sees the best that is known of its inputs. Room: passes. */
 #include <string.h>
 
-#include "passes/partial.h"
+#include "passes/same_sizes.h"
 #include "passes/passes.h"
 
 /* A constant may be eight times its inputs, as 4-bit weights dequantised are, or this much larger in
@@ -12,6 +12,7 @@ enum { GROWTH_ALLOWED = 1 << 16 };
 typedef struct propagation {
   hone_pass_context *context;
   hone_partials partials;
+  hone_same_sizes same;
 } propagation;
 
 static hone_dim merge_dim(hone_dim before, hone_dim now, size_t symbols_before) {
@@ -240,6 +241,7 @@ static hone_status *propagate_node(hone_node *node, propagation *p) {
   bool folded = false;
   HONE_TRY(infer(node));
   HONE_TRY(refine(node, p));
+  HONE_TRY(hone_same_sizes_node(&p->same, &p->partials, node));
   HONE_TRY(hone_partial_node(&p->partials, node));
   HONE_TRY(fold_partial(node, p, &folded));
   if (folded || !may_fold(node, p->context)) return NULL;
@@ -251,13 +253,14 @@ static hone_status *propagate_node(hone_node *node, propagation *p) {
 }
 
 static hone_status *propagate_graph(hone_graph *graph, hone_pass_context *context) {
-  propagation p = {context, {.graph = graph}};
+  propagation p = {.context = context, .partials = {.graph = graph}};
   hone_status *status = NULL;
   for (hone_node *node = graph->first, *next; node && !status; node = next) {
     next = node->next;
     status = propagate_node(node, &p);
   }
   hone_arena_free(&p.partials.arena);
+  hone_same_sizes_free(&p.same);
   return status;
 }
 

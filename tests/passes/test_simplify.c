@@ -136,6 +136,32 @@ TEST(unknown_sizes_stay) {
   hone_graph_free(graph);
 }
 
+/* Sizes that nobody knows, but that come about alike, are one: the sum is of one shape. */
+TEST(same_unknown_sizes_meet) {
+  static const struct { const char *body; bool same; } cases[] = {
+      {"a = conv(x, w) {strides=[2, 2]} b = conv(z, w) {strides=[2, 2]} y = add(a, b)", true},
+      {"a = conv(x, w) {strides=[2, 2]} b = conv(z, w) {strides=[3, 3]} y = add(a, b)", false},
+      {"s = shape(x) {start=1, end=2} a = slice(k, o, s, o) b = slice(k, o, s, o) c = add(a, b) "
+       "d = add(c, a) y = add(b, d)", true},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    char text[512];
+    hone_pass_context context = rewrite_defaults;
+    snprintf(text, sizeof text, "graph g(x: f32[n, h, w, 2], z: f32[n, h, w, 2]) -> (y) { "
+             "w = const f32[3, 3, 2, 2] @weights+0 k = const f32[9] @weights+0 o = const s64[1] [0] %s }",
+             cases[i].body);
+    hone_graph *graph = rewrite_parse(text);
+    if (!graph) return;
+    CHECK_OK(hone_pass_propagate.run(graph, &context));
+    const hone_node *last = graph->last;
+    CHECK(hone_shape_equal(&last->inputs[0].value->type.shape, &last->inputs[1].value->type.shape) ==
+          cases[i].same);
+    CHECK(!cases[i].same || hone_shape_equal(&last->inputs[0].value->type.shape,
+                                             &last->outputs[0]->type.shape));
+    hone_graph_free(graph);
+  }
+}
+
 TEST(constants_fold_within_limits) {
   hone_pass_context context = rewrite_defaults;
   hone_pass_log log;
@@ -186,6 +212,7 @@ int main(void) {
   RUN(shape_arithmetic_with_symbols);
   RUN(expand_to_own_shape_vanishes);
   RUN(unknown_sizes_stay);
+  RUN(same_unknown_sizes_meet);
   RUN(constants_fold_within_limits);
   RUN(random_nodes_stay);
   RUN(outputs_keep_their_names);
