@@ -1,0 +1,13 @@
+/* Fuzz target: ONNX models. What imports must verify, print and be freed; nothing else may happen. */
+#include "base/memory.h"
+#include "import/import.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  hone_graph *graph = NULL;
+  hone_status *status = hone_import((hone_bytes){data, size}, NULL, "onnx", &graph);
+  if (!status) hone_graph_free(graph);
+  hone_status_free(status);
+  return 0;
+}
