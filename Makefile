@@ -21,7 +21,7 @@ build:
 
 # The Python package, installed into .venv from this tree.
 python:
-	@$(PYTHON) -m pip install -q --no-build-isolation --no-deps .
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PYTHON) -m pip install -q --no-build-isolation --no-deps .
 
 # Everything: what CI runs, with the counts of all runners in the last line.
 test: setup

@@ -130,6 +130,20 @@ static hone_status *infer_group(planner *p, const hone_unit *unit, hone_type **t
   return hone_infer_body(body, *types, *known, p->memory);
 }
 
+/* A kernel's output without a size: its body computes one from integers that are not known yet.
+ * Marks them as needed; false when there are none, and only running tells the size. */
+static bool wants_integers(planner *p, const hone_unit *unit) {
+  const hone_node *node = unit->node;
+  bool any = false;
+  for (int i = 0; i < node->input_count; i++) {
+    const hone_planned *planned = &p->values[node->inputs[i].value->id];
+    if (planned->known || hone_dtype_class_of(planned->type.dtype) != HONE_CLASS_SIGNED) continue;
+    p->plan->needed[i / 64] |= (uint64_t)1 << (i % 64);
+    any = true;
+  }
+  return any;
+}
+
 /* Types, and elements where they follow, of the unit's outputs. */
 static hone_status *infer_unit(planner *p, const hone_unit *unit, hone_type *out,
                                const hone_datum **known_out, const hone_type **body_types) {
@@ -198,7 +212,14 @@ static hone_status *add_step(planner *p, const hone_unit *unit, const hone_type 
   return NULL;
 }
 
-static hone_status *plan_unit(planner *p, const hone_unit *unit) {
+static bool all_typed(const hone_node *node, const hone_type *out) {
+  for (int i = 0; i < node->output_count; i++)
+    if (node->outputs[i] && !hone_type_known(&out[i])) return false;
+  return true;
+}
+
+/* Sets *wait, and does nothing else, when the unit belongs to the next stage. */
+static hone_status *plan_unit(planner *p, const hone_unit *unit, bool *wait) {
   const hone_node *node = unit->node;
   hone_type *out = HONE_NEW_ARRAY(p->memory, node->output_count + 1, hone_type);
   const hone_datum **known = HONE_NEW_ARRAY(p->memory, node->output_count + 1, const hone_datum *);
