@@ -191,7 +191,7 @@ class Context:
             if len(inputs) != len(ports):
                 self._refuse_unknown(inputs)
         outputs = self._handle.run(values, None)
-        arrays = [from_plain(value) for value in outputs]
+        arrays = [from_plain(value, port) for value, port in zip(outputs, self._engine.outputs)]
         if bare and len(arrays) == 1:
             return arrays[0]
         return {port.name: array for port, array in zip(self._engine.outputs, arrays)}

@@ -90,10 +90,12 @@ def to_plain(value: Any, port: Any) -> Any:
     return _array_to_plain(np.asarray(value))
 
 
-def from_plain(value: Any) -> Any:
-    """An array, a list for a sequence, None for an absent optional."""
+def from_plain(value: Any, port: Any = None) -> Any:
+    """An array, a list for a sequence, None for an absent optional, what a present one holds."""
     if value is None:
         return None
+    if port is not None and port.kind == "optional":
+        return from_plain(value[0])
     if isinstance(value, list):
         return [from_plain(item) for item in value]
     dtype, shape, data = value

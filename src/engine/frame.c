@@ -64,8 +64,8 @@ void hone_frame_free(hone_frame *frame) {
       hone_frame_free(frame->children[i]);
   if (frame->outputs)
     for (int i = 0; i < frame->program->graph->output_count; i++) hone_free(frame->outputs[i].data);
-  hone_plan_release(frame->plan);
-  hone_plan_release(frame->first);
+  while (frame->chain_count) hone_plan_release(frame->chain[--frame->chain_count]);
+  hone_free(frame->chain);
   hone_free(frame->arena.data);
   hone_free(frame->pointers);
   hone_arena_free(&frame->objects);
@@ -326,28 +326,39 @@ static hone_status *run_stage(hone_frame *frame) {
   return NULL;
 }
 
-/* Whether `plan` is the one for what the frame holds now, without asking the cache. */
-static bool still_fits(const hone_frame *frame, const hone_plan *plan) {
+/* Whether `plan` is the stage after `before` for what the frame holds now. */
+static bool still_fits(const hone_frame *frame, const hone_plan *before, const hone_plan *plan) {
   char key[1024];
-  size_t size = hone_plan_key(frame->program, NULL, frame->data, key, sizeof key);
+  size_t size = hone_plan_key(frame->program, before, frame->data, key, sizeof key);
   return plan->threads == frame->run->threads && size <= sizeof key && size == plan->key_size &&
          memcmp(key, plan->key, size) == 0;
 }
 
-static void take_plan(hone_plan **slot, hone_plan *plan) {
-  hone_plan_release(*slot);
-  *slot = plan;
+/* Lets go of the stages from `depth` on. */
+static void cut_chain(hone_frame *frame, size_t depth) {
+  while (frame->chain_count > depth) hone_plan_release(frame->chain[--frame->chain_count]);
 }
 
-static hone_status *first_plan(hone_frame *frame) {
-  if (!frame->first || !still_fits(frame, frame->first)) {
-    hone_plan *plan;
-    HONE_TRY(hone_plan_get(frame->program, NULL, frame->data, frame->run->threads,
-                           frame->run->memory_limit, &plan));
-    take_plan(&frame->first, plan);
+/* The stage at `depth`: the last run's where it still fits, else one from the cache or new. A stage
+ * that fits follows the one before it, since all of them were one chain. */
+static hone_status *next_stage(hone_frame *frame, size_t depth) {
+  hone_plan *before = depth ? frame->chain[depth - 1] : NULL;
+  if (depth < frame->chain_count && still_fits(frame, before, frame->chain[depth])) {
+    frame->plan = frame->chain[depth];
+    return NULL;
   }
-  atomic_fetch_add(&frame->first->references, 1);
-  take_plan(&frame->plan, frame->first);
+  cut_chain(frame, depth);
+  if (depth == frame->chain_room) {
+    size_t room = depth ? depth * 2 : 4;
+    hone_plan **chain = hone_realloc(frame->chain, room * sizeof *chain);
+    HONE_TRY_MEMORY(chain);
+    frame->chain = chain;
+    frame->chain_room = room;
+  }
+  HONE_TRY(hone_plan_get(frame->program, before, frame->data, frame->run->threads,
+                         frame->run->memory_limit, &frame->chain[depth]));
+  frame->chain_count = depth + 1;
+  frame->plan = frame->chain[depth];
   return NULL;
 }
 
@@ -373,14 +384,10 @@ hone_status *hone_frame_run(hone_frame *frame, const hone_datum *inputs) {
   const hone_graph *graph = frame->program->graph;
   hone_arena_reset(&frame->objects);
   for (int i = 0; i < graph->input_count; i++) frame->data[graph->inputs[i]->id] = inputs[i];
-  HONE_TRY(first_plan(frame));
-  for (;;) {
+  for (size_t depth = 0;; depth++) {
+    HONE_TRY(next_stage(frame, depth));
     HONE_TRY(run_stage(frame));
     if (frame->plan->next_unit == frame->program->unit_count) break;
-    hone_plan *next;
-    HONE_TRY(hone_plan_get(frame->program, frame->plan, frame->data, frame->run->threads,
-                           frame->run->memory_limit, &next));
-    take_plan(&frame->plan, next);
   }
   return deliver(frame);
 }

@@ -22,8 +22,9 @@ typedef struct hone_step_time {
 typedef struct hone_frame {
   hone_run_state *run; /* the context's: cancel, threads, limits */
   hone_program *program;
-  hone_plan *plan;  /* the stage that runs now; a reference is held */
-  hone_plan *first; /* the first stage of the last run; a reference is held */
+  const hone_plan *plan; /* the stage that runs now, one of the chain */
+  hone_plan **chain;     /* the stages of the last run, in order; references are held */
+  size_t chain_count, chain_room;
   hone_datum *data; /* by value id: what each value is now */
   hone_buffer arena;
   hone_buffer *outputs; /* the frame's own, by output */

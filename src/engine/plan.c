@@ -183,22 +183,20 @@ static hone_status *plan_kernel(planner *p, const hone_unit *unit, const hone_ty
   return unit->prepared.backend->plan(&unit->prepared, &view, p->memory, out);
 }
 
-static hone_location location_of(const hone_unit *unit, const hone_planned *first_input) {
-  switch (unit->kind) {
-    case HONE_UNIT_KERNEL:
-      return (hone_location){.kind = HONE_AT_ARENA};
-    case HONE_UNIT_VIEW:
-      return first_input->at;
-    default:
-      return (hone_location){.kind = HONE_AT_GROWN};
-  }
+/* Every value of the body has a size: what a kernel's planning asks for. */
+static bool body_typed(const hone_graph *body, const hone_type *types) {
+  for (const hone_node *n = body->first; n; n = n->next)
+    for (int i = 0; i < n->output_count; i++)
+      if (n->outputs[i] && !hone_type_known(&types[n->outputs[i]->id])) return false;
+  return true;
 }
 
-/* A kernel whose range does not hold these shapes leaves its group to the reference. */
+/* Adds a step. A kernel whose range does not hold these shapes, or whose sizes only running tells,
+ * leaves its group to the reference: then the step's kernel has no phases. */
 static hone_status *add_step(planner *p, const hone_unit *unit, const hone_type *body_types) {
   hone_plan_step *step = &p->plan->steps[p->plan->step_count];
   step->unit = unit;
-  if (unit->kind == HONE_UNIT_KERNEL) {
+  if (unit->kind == HONE_UNIT_KERNEL && body_typed(unit->body, body_types)) {
     hone_status *status = plan_kernel(p, unit, body_types, &step->kernel);
     if (hone_status_code(status) == HONE_UNSUPPORTED) {
       hone_status_free(status);
@@ -212,10 +210,30 @@ static hone_status *add_step(planner *p, const hone_unit *unit, const hone_type 
   return NULL;
 }
 
-static bool all_typed(const hone_node *node, const hone_type *out) {
-  for (int i = 0; i < node->output_count; i++)
-    if (node->outputs[i] && !hone_type_known(&out[i])) return false;
-  return true;
+/* Where the outputs of a unit that runs, or is a view, will be. */
+static hone_location location_of(const planner *p, const hone_unit *unit) {
+  if (unit->kind == HONE_UNIT_VIEW) return p->values[unit->node->inputs[0].value->id].at;
+  const hone_plan_step *step = &p->plan->steps[p->plan->step_count - 1];
+  bool kernel = step->kernel.phase_count > 0;
+  return (hone_location){.kind = kernel ? HONE_AT_ARENA : HONE_AT_GROWN};
+}
+
+static void set_outputs(planner *p, const hone_unit *unit, const hone_type *out,
+                        const hone_datum *const *known, bool computed) {
+  const hone_node *node = unit->node;
+  for (int i = 0; i < node->output_count; i++) {
+    const hone_value *output = node->outputs[i];
+    if (!output) continue;
+    hone_planned planned = {
+        .type = out[i], .typed = hone_type_known(&out[i]), .known = known[i], .root = output->id};
+    if (computed) {
+      planned.at = (hone_location){.kind = HONE_AT_FIXED, .bytes = known[i]->data};
+    } else {
+      planned.at = location_of(p, unit);
+      if (unit->kind == HONE_UNIT_VIEW) planned.root = p->values[node->inputs[0].value->id].root;
+    }
+    p->values[output->id] = planned;
+  }
 }
 
 /* Sets *wait, and does nothing else, when the unit belongs to the next stage. */
@@ -226,35 +244,18 @@ static hone_status *plan_unit(planner *p, const hone_unit *unit, bool *wait) {
   const hone_type *body_types = NULL;
   if (!out || !known) return hone_error_memory();
   HONE_TRY(infer_unit(p, unit, out, known, &body_types));
-  bool computed = true;
-  for (int i = 0; i < node->output_count; i++)
-    if (node->outputs[i] && !known[i]) computed = false;
-  const hone_planned *first_input =
-      node->input_count && node->inputs[0].value ? &p->values[node->inputs[0].value->id] : NULL;
-  size_t step_index = p->plan->step_count;
-  bool runs = !computed && unit->kind != HONE_UNIT_VIEW;
-  if (runs) HONE_TRY(add_step(p, unit, body_types));
-  bool planned_kernel = runs && p->plan->steps[step_index].kernel.phase_count > 0;
+  bool computed = true, typed = true;
   for (int i = 0; i < node->output_count; i++) {
-    const hone_value *output = node->outputs[i];
-    if (!output) continue;
-    hone_planned *planned = &p->values[output->id];
-    planned->type = out[i];
-    planned->typed = hone_type_known(&out[i]);
-    planned->known = known[i];
-    planned->root = output->id;
-    if (computed) {
-      planned->at = (hone_location){.kind = HONE_AT_FIXED, .bytes = known[i]->data};
-    } else {
-      planned->at = location_of(unit, first_input);
-      if (unit->kind == HONE_UNIT_VIEW) planned->root = p->values[node->inputs[0].value->id].root;
-      if (unit->kind == HONE_UNIT_KERNEL && !planned_kernel)
-        planned->at = (hone_location){.kind = HONE_AT_GROWN};
-    }
-    if (planned->at.kind == HONE_AT_ARENA && !planned->typed)
-      return hone_error(HONE_INTERNAL, "node '%s' has a kernel but no size of its output",
-                        hone_node_label(node));
+    if (!node->outputs[i]) continue;
+    computed = computed && known[i];
+    typed = typed && hone_type_known(&out[i]);
   }
+  if (unit->kind == HONE_UNIT_KERNEL && !typed && wants_integers(p, unit)) {
+    *wait = true;
+    return NULL;
+  }
+  if (!computed && unit->kind != HONE_UNIT_VIEW) HONE_TRY(add_step(p, unit, body_types));
+  set_outputs(p, unit, out, known, computed);
   return NULL;
 }
 
@@ -389,8 +390,9 @@ static hone_status *plan_stage(planner *p, size_t limit) {
   plan->first_unit = plan->next_unit = p->before ? p->before->next_unit : 0;
   for (; plan->next_unit < program->unit_count; plan->next_unit++) {
     const hone_unit *unit = &program->units[plan->next_unit];
-    if (has_to_wait(p, unit)) break;
-    HONE_TRY(plan_unit(p, unit));
+    bool wait = has_to_wait(p, unit);
+    if (!wait) HONE_TRY(plan_unit(p, unit, &wait));
+    if (wait) break;
   }
   HONE_TRY(place_outputs(p));
   HONE_TRY(lay_out(p));
