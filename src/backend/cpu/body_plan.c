@@ -50,7 +50,7 @@ static void *address(const place *p, const hone_kernel_io *io) {
 static void run_phase(const void *args, const hone_kernel_io *io, int part, int parts, int index) {
   const bound_phase *phase = &((const bound_body *)args)->phases[index];
   const bound_stage *stage = phase->stage;
-  void *in[HONE_NODE_INPUTS], *out[HONE_NODE_OUTPUTS];
+  void *in[HONE_NODE_INPUTS] = {NULL}, *out[HONE_NODE_OUTPUTS] = {NULL};
   for (int i = 0; i < stage->in_count; i++) in[i] = address(&stage->in[i], io);
   for (int i = 0; i < stage->out_count; i++) out[i] = address(&stage->out[i], io);
   hone_kernel_io own = {in, out, (char *)io->scratch + stage->scratch_at};
