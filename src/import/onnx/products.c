@@ -57,7 +57,7 @@ static hone_status *import_fused_matmul(hone_onnx_call *call) {
 
 const hone_onnx_row hone_onnx_products[] = {
     {"", "MatMul", 1, 0, .op = "matmul"},
-    {"", "Gemm", 7, 0, .import = import_gemm},
+    {"", "Gemm", 1, 0, .import = import_gemm},
     {"", "Einsum", 12, 0, .import = import_einsum},
     {"com.microsoft", "FusedMatMul", 1, 0, .import = import_fused_matmul},
     {0}};
