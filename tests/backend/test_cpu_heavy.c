@@ -93,7 +93,35 @@ TEST(attentions) {
              " m: f32[1, 1, 7, 9]) -> (o) {\n o = attention(q, k, v, m)\n}", 1e-5);
 }
 
+/* Layers of 12 inputs and 20 units. */
+static void check_layer(const char *op, int gates, const char *more, const char *attributes,
+                        int directions) {
+  char text[2048];
+  bool holes = strstr(more, "p") != NULL;
+  snprintf(text, sizeof text,
+           "graph g(x: f32[7, 11, 12], l: s32[11], h: f32[%d, 11, 20], c: f32[%d, 11, 20],"
+           " p: f32[%d, 60]) -> (y, hn%s) {\n"
+           " w = const f32[%d, %d, 12] @weights+0\n r = const f32[%d, %d, 20] @weights+32768\n"
+           " b = const f32[%d, %d] @weights+131072\n"
+           " y, hn%s = %s(x, w, r, %s) {%s}\n}",
+           directions, directions, directions, holes ? ", cn" : "", directions, gates * 20,
+           directions, gates * 20, directions, gates * 40, holes ? ", cn" : "", op, more,
+           attributes);
+  check_weighted(text, 2e-5);
+}
+
+TEST(layers) {
+  check_layer("lstm", 4, "b, _, h, c, p", "", 1);
+  check_layer("lstm", 4, "b, l", "direction=bidirectional", 2);
+  check_layer("lstm", 4, "_, l, h", "direction=reverse, input_forget=true, clip=1.5", 1);
+  check_layer("gru", 3, "b, _, h", "", 1);
+  check_layer("gru", 3, "b, l", "linear_before_reset=true, direction=bidirectional", 2);
+  check_layer("rnn", 1, "b", "direction=reverse", 1);
+  check_layer("rnn", 1, "b, l, h", "activations=[\"relu\"]", 1);
+}
+
 int main(void) {
+  RUN(layers);
   RUN(tails_of_conv);
   RUN(kinds_of_conv);
   RUN(matmuls);

@@ -275,7 +275,7 @@ static bool runs_on_tiles(const hone_body_stage *s, const hone_formula *f, int *
     /* All its uses are in the formula, or somebody else needs it in memory. */
     for (const hone_use *use = s->result->uses; use; use = use->next)
       if (!use->user || !is_pointwise(use->user)) return false;
-    return s->node->input_count + f->stream_count <= HONE_NODE_INPUTS - 2;
+    return s->node->input_count + f->stream_count < HONE_NODE_INPUTS - HONE_NODE_LEAST;
   }
   return false;
 }

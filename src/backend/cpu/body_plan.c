@@ -209,12 +209,14 @@ static hone_status *bind_tile(planner *p, const hone_body_stage *s, bound_stage 
                                 &finish->program_state);
 }
 
+static int at_least(int count) { return count < HONE_NODE_LEAST ? HONE_NODE_LEAST : count; }
+
 static void fill_view(planner *p, const hone_body_stage *s, bound_stage *stage,
                       hone_node_view *view) {
   const hone_node *node = s->node;
   *view = (hone_node_view){.node = node, .threads = p->view->threads};
-  stage->in_count = node->input_count;
-  stage->out_count = node->output_count;
+  stage->in_count = at_least(node->input_count);
+  stage->out_count = at_least(node->output_count);
   for (int i = 0; i < node->input_count; i++) {
     const hone_value *in = node->inputs[i].value;
     stage->in[i] = place_of(p, in);

@@ -2,7 +2,8 @@
  *
  * A row says which nodes it computes (accepts, at build), what it wants packed (pack_size, pack, at
  * build) and how it runs at known sizes (plan). Its phases see the node's own inputs and outputs in
- * io->in and io->out, constants included; absent ones are NULL.
+ * io->in and io->out, constants included; absent ones are NULL, also the first HONE_NODE_LEAST that
+ * the node does not have at all.
  */
 #ifndef HONE_BACKEND_CPU_NODE_KERNEL_H
 #define HONE_BACKEND_CPU_NODE_KERNEL_H
@@ -12,6 +13,7 @@
 
 #define HONE_NODE_INPUTS  64
 #define HONE_NODE_OUTPUTS 16
+#define HONE_NODE_LEAST   8
 
 typedef struct hone_node_view {
   const hone_node *node;
