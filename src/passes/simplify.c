@@ -8,7 +8,8 @@
 enum { MOST_ROUNDS = 8 };
 
 static const hone_simplify_rule *const tables[] = {hone_view_rules, hone_algebra_rules,
-                                                   hone_window_rules, hone_late_rules};
+                                                   hone_window_rules, hone_attention_rules,
+                                                   hone_late_rules};
 enum { ALL = sizeof tables / sizeof *tables, EARLY = ALL - 1 };
 
 static hone_status *apply(const hone_simplify_rule *rule, hone_node *node,

@@ -62,6 +62,16 @@ static const row rows[] = {
      "a = reshape(x, s) m = matmul(a, w) y = reshape(m, t)", 1, "matmul"},
     {X, "s = const s64[2] [-1, 24] w = const f32[24, 5] @weights+0 t = const s64[3] [-1, 1, 5] "
      "a = reshape(x, s) m = matmul(a, w) y = reshape(m, t)", 3, "matmul"},
+    {"x: f32[n, 4, 3, 5], k: f32[n, 2, 7, 5]", "i = const s64[5] [0, 2, 1, 7, 5] "
+     "w = const s64[5] [1, 2, 2, 7, 5] m = const s64[4] [0, 4, 7, 5] a = reshape(k, i) b = expand(a, w) "
+     "c = reshape(b, m) y = attention(x, c, c)", 1, "attention"},
+    {"x: f32[n, 4, 3, 5], k: f32[n, 7, 2, 5]", "i = const s64[5] [0, 7, 2, 1, 5] "
+     "w = const s64[5] [1, 7, 2, 2, 5] m = const s64[4] [0, 7, 4, 5] a = reshape(k, i) b = expand(a, w) "
+     "c = reshape(b, m) d = transpose(c) {perm=[0, 2, 1, 3]} y = attention(x, d, d)", 2, "attention"},
+    /* the heads repeated as a whole, 0 1 0 1, is another order */
+    {"x: f32[n, 4, 3, 5], k: f32[n, 2, 7, 5]", "i = const s64[5] [0, 1, 2, 7, 5] "
+     "w = const s64[5] [1, 2, 2, 7, 5] m = const s64[4] [0, 4, 7, 5] a = reshape(k, i) b = expand(a, w) "
+     "c = reshape(b, m) y = attention(x, c, c)", 4, "expand"},
     {"x: f32[n, 3, 4, 4]", "s = const f32[3] [1, 2, 3] b = const f32[3] [4, 5, 6] "
      "m = const f32[3] [7, 8, 9] v = const f32[3] [1, 1, 4] y = batch_norm(x, s, b, m, v) {axis=1}", 2,
      "add"},

@@ -1,0 +1,102 @@
+/* Keys and values that are repeated for groups of query heads: attention shares them by itself.
+ * Room: passes. */
+#include "passes/simplify.h"
+
+/* One operand as exporters repeat it: a view puts an axis of 1 behind the heads, expand makes it
+ * `times`, a view merges the two, and perhaps a transpose brings the heads to their place. */
+typedef struct repeated {
+  hone_value *base;      /* before all that */
+  const hone_node *turn; /* the transpose, or NULL */
+  int64_t times;
+} repeated;
+
+/* The axis where `wide` has `times` elements and `narrow` one, all others being the same; -1 if it
+ * is not so. */
+static int widened_axis(const hone_shape *narrow, const hone_shape *wide, int64_t *times) {
+  int found = -1;
+  if (narrow->rank < 0 || narrow->rank != wide->rank) return -1;
+  for (int i = 0; i < wide->rank; i++) {
+    if (narrow->dim[i] == wide->dim[i]) continue;
+    if (found >= 0 || narrow->dim[i] != 1 || !hone_dim_known(wide->dim[i])) return -1;
+    found = i;
+    *times = wide->dim[i];
+  }
+  return found;
+}
+
+/* Whether `shape` is `wide` with its axis `axis`, of `times` elements, merged into the one before. */
+static bool is_merged(const hone_shape *shape, const hone_shape *wide, int axis, int64_t times) {
+  if (shape->rank != wide->rank - 1) return false;
+  for (int i = 0; i < shape->rank; i++) {
+    hone_dim wanted = wide->dim[i < axis ? i : i + 1];
+    if (i == axis - 1) wanted *= times;
+    if (shape->dim[i] != wanted) return false;
+  }
+  return true;
+}
+
+static const hone_node *view_of(const hone_value *value) {
+  const hone_node *node = value->producer;
+  return node && (node->op->facts & HONE_VIEW) ? node : NULL;
+}
+
+/* Where axis `axis` before the transpose is after it. */
+static int place_after(const hone_node *turn, int axis) {
+  size_t count;
+  const int64_t *perm = turn ? hone_node_ints(turn, "perm", &count) : NULL;
+  for (int i = 0; perm && i < (int)count; i++)
+    if (perm[i] == axis) return i;
+  return turn ? -1 : axis;
+}
+
+static bool find_repeated(hone_value *value, repeated *out) {
+  const hone_node *maker = value->producer;
+  out->turn = maker && maker->op == &hone_op_transpose ? maker : NULL;
+  if (out->turn) value = out->turn->inputs[0].value;
+  const hone_node *merge = view_of(value);
+  const hone_node *widen = merge ? merge->inputs[0].value->producer : NULL;
+  if (!widen || widen->op != &hone_op_expand) return false;
+  const hone_value *narrow = widen->inputs[0].value;
+  const hone_node *insert = view_of(narrow);
+  const hone_shape *wide = &widen->outputs[0]->type.shape;
+  int axis = widened_axis(&narrow->type.shape, wide, &out->times);
+  if (!insert || axis < 1 || place_after(out->turn, axis - 1) != 1) return false;
+  out->base = insert->inputs[0].value;
+  return hone_dim_known(wide->dim[axis - 1]) && /* so that it can be multiplied */
+         is_merged(&value->type.shape, wide, axis, out->times) &&
+         is_merged(&out->base->type.shape, &narrow->type.shape, axis, 1);
+}
+
+/* The operand unrepeated, its heads on axis 1. */
+static hone_status *restore(hone_node *node, const repeated *operand, hone_value **out) {
+  size_t count;
+  int perm[HONE_MAX_RANK];
+  *out = operand->base;
+  if (!operand->turn) return NULL;
+  const int64_t *wide = hone_node_ints(operand->turn, "perm", &count);
+  for (size_t i = 0; i < count; i++) perm[i] = (int)wide[i];
+  return hone_make_transpose(node, operand->base, perm, out);
+}
+
+static hone_status *share_heads(hone_node *node, const hone_pass_context *context,
+                                hone_value **to) {
+  enum { K = 1, V = 2 };
+  (void)context;
+  repeated k, v;
+  hone_value *operands[2];
+  if (!find_repeated(node->inputs[K].value, &k) || !find_repeated(node->inputs[V].value, &v) ||
+      k.times != v.times)
+    return NULL;
+  HONE_TRY(restore(node, &k, &operands[0]));
+  HONE_TRY(restore(node, &v, &operands[1]));
+  for (int i = 0; i < 2; i++) {
+    hone_node *old = node->inputs[K + i].value->producer;
+    hone_node_set_input(node, K + i, operands[i]);
+    hone_remove_unused(old);
+  }
+  *to = node->outputs[0];
+  return hone_node_infer(node);
+}
+
+const hone_simplify_rule hone_attention_rules[] = {
+    {"share heads", &hone_op_attention, share_heads}, {0}};
