@@ -378,6 +378,16 @@ void hone_node_set_input(hone_node *node, int index, hone_value *value) {
   use_link(&node->inputs[index], value, node);
 }
 
+void hone_node_drop_input(hone_node *node, int index) {
+  use_unlink(&node->inputs[index]);
+  for (int i = index; i + 1 < node->input_count; i++) {
+    hone_value *value = node->inputs[i + 1].value;
+    use_unlink(&node->inputs[i + 1]);
+    use_link(&node->inputs[i], value, node);
+  }
+  node->input_count--;
+}
+
 void hone_node_remove(hone_node *node) {
   for (int i = 0; i < node->output_count; i++)
     if (node->outputs[i]) hone_node_drop_output(node, i);

@@ -152,6 +152,7 @@ HONE_MUST_USE hone_status *hone_node_add_output(hone_node *node, const char *nam
                                                 hone_type type, hone_value **out);
 HONE_MUST_USE hone_status *hone_node_add_input(hone_node *node, hone_value *value);
 void hone_node_set_input(hone_node *node, int index, hone_value *value);
+void hone_node_drop_input(hone_node *node, int index); /* those after it move up */
 /* Unlinks a node whose outputs have no use. */
 void hone_node_remove(hone_node *node);
 /* Moves a node to before `before` (NULL: to the end) of the same graph. */
