@@ -62,7 +62,8 @@ static hone_dim same_size(hone_spatial *out, int axis, bool upper) {
   return size;
 }
 
-static hone_status *window_size(hone_spatial *out, int axis, bool ceil) {
+/* `hangs`: a window may hang over the padded end, as those of pools do. */
+static hone_status *window_size(hone_spatial *out, int axis, bool ceil, bool hangs) {
   hone_dim in = out->in[axis], kernel = out->kernel[axis];
   out->out[axis] = HONE_DIM_FRESH;
   if (!hone_dim_known(kernel)) return NULL;
@@ -74,13 +75,13 @@ static hone_status *window_size(hone_spatial *out, int axis, bool ceil) {
   }
   int64_t room = in + padding - span;
   if (room < 0) {
-    /* With rounding up, a window that does not fit still has its one cut position. */
-    if (!ceil || in + padding <= 0 || -room >= stride)
-      return hone_error(HONE_INVALID_MODEL,
-                        "the window spans %lld, more than the padded input's %lld",
-                        (long long)span, (long long)(in + padding));
-    out->out[axis] = 1;
-    return NULL;
+    /* One position less than a stride short is cut; a stride short there is none. Both as ONNX
+     * Runtime has it, whose division cuts towards zero. */
+    out->out[axis] = room / stride + 1;
+    if (hangs && out->out[axis] >= 0 && in + padding > 0) return NULL;
+    return hone_error(HONE_INVALID_MODEL,
+                      "the window spans %lld, more than the padded input's %lld", (long long)span,
+                      (long long)(in + padding));
   }
   int64_t size = (room + (ceil ? stride - 1 : 0)) / stride + 1;
   if (ceil && (size - 1) * stride >= in + out->before[axis]) size--;
@@ -92,13 +93,14 @@ hone_status *hone_spatial_window(const hone_node *node, int rank, const hone_dim
                                  const hone_dim *kernel, bool ceil, hone_spatial *out) {
   HONE_TRY(read_common(node, rank, in, kernel, out));
   const char *padding = hone_node_text(node, "padding");
+  bool hangs = hone_op_attr_index(node->op, "ceil", 4) >= 0;
   for (int i = 0; i < rank; i++) {
     if (padding[0] == 's') {
       out->out[i] = same_size(out, i, strcmp(padding, "same_upper") == 0);
       continue;
     }
     if (padding[0] == 'v') out->before[i] = out->after[i] = 0;
-    HONE_TRY(window_size(out, i, ceil));
+    HONE_TRY(window_size(out, i, ceil, hangs));
   }
   return NULL;
 }

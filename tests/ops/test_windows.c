@@ -166,6 +166,20 @@ TEST(pool_rounds_up) {
   end_node(&one);
 }
 
+/* A window a little longer than the input has one position; a stride longer, none. */
+TEST(pool_windows_hang_over) {
+  one_node one;
+  hone_datum in = TENSOR(HONE_F32, x, 1, 1, 4, 1);
+  const hone_datum *lent[] = {&in};
+  CHECK_OK(run_node(&one, "pool", "kind=avg window=2,2 strides=2,2 count_pads=true", lent, 1, 1));
+  CHECK(one.out[0].shape.dim[1] == 1 && one.out[0].shape.dim[2] == 2);
+  CHECK(((const float *)one.out[0].data)[0] == (x[0] + x[1]) / 2);
+  end_node(&one);
+  CHECK_OK(run_node(&one, "pool", "kind=avg window=3,2 strides=2,2", lent, 1, 1));
+  CHECK(one.out[0].shape.dim[1] == 0);
+  end_node(&one);
+}
+
 static void refused(const char *op, const char *attrs, const char *text) {
   hone_datum in[] = {TENSOR(HONE_F32, x, 1, 5, 5, 4), TENSOR(HONE_F32, w, 3, 3, 4, 4)};
   const hone_datum *lent[] = {&in[0], &in[1]};
@@ -226,6 +240,7 @@ int main(void) {
   RUN(conv_transpose_is_the_adjoint);
   RUN(pool);
   RUN(pool_rounds_up);
+  RUN(pool_windows_hang_over);
   RUN(hostile_attributes_are_refused);
   RUN(symbols);
   return check_report();
