@@ -2,10 +2,11 @@
  * Room: passes. */
 #include "passes/simplify.h"
 
-/* One operand as exporters repeat it: a view puts an axis of 1 behind the heads, expand makes it
- * `times`, a view merges the two, and perhaps a transpose brings the heads to their place. */
+/* One operand as exporters repeat it: expand makes an axis of 1 behind the heads `times`, a view merges
+ * the two, and perhaps a transpose brings the heads to their place. */
 typedef struct repeated {
-  hone_value *base;      /* before all that */
+  hone_value *base;      /* before expand */
+  hone_shape shape;      /* as the view makes it, but with the heads unrepeated */
   const hone_node *turn; /* the transpose, or NULL */
   int64_t times;
 } repeated;
@@ -24,20 +25,24 @@ static int widened_axis(const hone_shape *narrow, const hone_shape *wide, int64_
   return found;
 }
 
-/* Whether `shape` is `wide` with its axis `axis`, of `times` elements, merged into the one before. */
-static bool is_merged(const hone_shape *shape, const hone_shape *wide, int axis, int64_t times) {
-  if (shape->rank != wide->rank - 1) return false;
-  for (int i = 0; i < shape->rank; i++) {
-    hone_dim wanted = wide->dim[i < axis ? i : i + 1];
-    if (i == axis - 1) wanted *= times;
-    if (shape->dim[i] != wanted) return false;
+/* Which axis of `shape` is axis `axis` of `wide` merged with the one before it, where the two shapes
+ * are the same otherwise but for axes of 1; -1 if they are not. */
+static int merged_axis(const hone_shape *shape, const hone_shape *wide, int axis) {
+  int found = -1, at = 0;
+  if (axis < 1 || !hone_dim_known(wide->dim[axis - 1])) return -1;
+  for (int i = 0; i < wide->rank; i++) {
+    hone_dim size = wide->dim[i];
+    if (i == axis) continue;
+    if (i == axis - 1) size *= wide->dim[axis];
+    if (size == 1) continue;
+    while (at < shape->rank && shape->dim[at] == 1) at++;
+    if (at == shape->rank || shape->dim[at] != size) return -1;
+    if (i == axis - 1) found = at;
+    at++;
   }
-  return true;
-}
-
-static const hone_node *view_of(const hone_value *value) {
-  const hone_node *node = value->producer;
-  return node && (node->op->facts & HONE_VIEW) ? node : NULL;
+  for (; at < shape->rank; at++)
+    if (shape->dim[at] != 1) return -1;
+  return found;
 }
 
 /* Where axis `axis` before the transpose is after it. */
@@ -53,29 +58,30 @@ static bool find_repeated(hone_value *value, repeated *out) {
   const hone_node *maker = value->producer;
   out->turn = maker && maker->op == &hone_op_transpose ? maker : NULL;
   if (out->turn) value = out->turn->inputs[0].value;
-  const hone_node *merge = view_of(value);
-  const hone_node *widen = merge ? merge->inputs[0].value->producer : NULL;
+  const hone_node *merge = value->producer;
+  if (!merge || !(merge->op->facts & HONE_VIEW)) return false;
+  const hone_node *widen = merge->inputs[0].value->producer;
   if (!widen || widen->op != &hone_op_expand) return false;
-  const hone_value *narrow = widen->inputs[0].value;
-  const hone_node *insert = view_of(narrow);
   const hone_shape *wide = &widen->outputs[0]->type.shape;
-  int axis = widened_axis(&narrow->type.shape, wide, &out->times);
-  if (!insert || axis < 1 || place_after(out->turn, axis - 1) != 1) return false;
-  out->base = insert->inputs[0].value;
-  return hone_dim_known(wide->dim[axis - 1]) && /* so that it can be multiplied */
-         is_merged(&value->type.shape, wide, axis, out->times) &&
-         is_merged(&out->base->type.shape, &narrow->type.shape, axis, 1);
+  out->base = widen->inputs[0].value;
+  out->shape = value->type.shape;
+  int heads = merged_axis(&out->shape, wide, widened_axis(&out->base->type.shape, wide, &out->times));
+  if (heads < 0 || place_after(out->turn, heads) != 1) return false;
+  out->shape.dim[heads] /= out->times;
+  int symbols = 0;
+  for (int i = 0; i < out->shape.rank; i++) symbols += !hone_dim_known(out->shape.dim[i]);
+  return symbols <= 1;
 }
 
 /* The operand unrepeated, its heads on axis 1. */
 static hone_status *restore(hone_node *node, const repeated *operand, hone_value **out) {
   size_t count;
   int perm[HONE_MAX_RANK];
-  *out = operand->base;
+  HONE_TRY(hone_make_reshape(node, operand->base, &operand->shape, out));
   if (!operand->turn) return NULL;
   const int64_t *wide = hone_node_ints(operand->turn, "perm", &count);
   for (size_t i = 0; i < count; i++) perm[i] = (int)wide[i];
-  return hone_make_transpose(node, operand->base, perm, out);
+  return hone_make_transpose(node, *out, perm, out);
 }
 
 static hone_status *share_heads(hone_node *node, const hone_pass_context *context,
