@@ -68,7 +68,9 @@ static hone_status *bmp_decode(picture *p, uint8_t *rgb) {
 
 /* ---- PNM ---- */
 
-static bool is_space(uint8_t c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+static bool is_space(uint8_t c) {
+  return c == ' ' || (c >= '\t' && c <= '\r');
+}
 
 /* The next number of the header; -1 where there is none. Comments run to the end of a line. */
 static int64_t pnm_number(const picture *p, size_t *at) {
@@ -148,7 +150,9 @@ static hone_status *png_read(picture *p, uint8_t *rgb) {
   return status;
 }
 
-static hone_status *png_size(picture *p) { return png_read(p, NULL); }
+static hone_status *png_size(picture *p) {
+  return png_read(p, NULL);
+}
 #endif
 
 /* ---- All ---- */
@@ -172,7 +176,8 @@ static const image_format formats[] = {
 #endif
 };
 
-static hone_status *open_picture(const void *bytes, size_t size, picture *p, const image_format **out) {
+static hone_status *open_picture(const void *bytes, size_t size, picture *p,
+                                 const image_format **out) {
   *p = (picture){.bytes = bytes, .size = size};
   for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
     if (size < formats[i].magic_size || memcmp(bytes, formats[i].magic, formats[i].magic_size) != 0)

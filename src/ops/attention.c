@@ -48,8 +48,7 @@ static hone_status *attention_infer(hone_infer *infer) {
   hone_dim batch = q->dim[0], heads = q->dim[1], shared, keys, width;
   if (!hone_dim_unify(batch, k->dim[0], &batch) || !hone_dim_unify(batch, v->dim[0], &batch) ||
       !hone_dim_unify(k->dim[1], v->dim[1], &shared) ||
-      !hone_dim_unify(k->dim[2], v->dim[2], &keys) ||
-      !hone_dim_unify(q->dim[3], k->dim[3], &width))
+      !hone_dim_unify(k->dim[2], v->dim[2], &keys) || !hone_dim_unify(q->dim[3], k->dim[3], &width))
     return hone_infer_fail(infer, "the sizes of q, k and v do not fit each other");
   if (hone_dim_known(heads) && hone_dim_known(shared) && (shared == 0 || heads % shared != 0))
     return hone_infer_fail(infer, "%lld heads of queries share %lld heads of keys",
@@ -75,8 +74,8 @@ typedef struct attend {
   size_t mask_stride[4], mask_keys; /* strides 0 where it broadcasts */
   int64_t *lengths, *offset;        /* NULL where absent */
   size_t length_stride, offset_stride;
-  double *scores;                   /* the scores asked for, where they are */
-  char stage;                       /* of the scores: r c m w */
+  double *scores; /* the scores asked for, where they are */
+  char stage;     /* of the scores: r c m w */
 } attend;
 
 static void read_mask(attend *a, const hone_datum *mask) {
@@ -206,12 +205,12 @@ const hone_op hone_op_attention = {
      * broadcast to [b, h, s, t]; lengths: how many keys count; offset: the position of query 0
      * among the keys, 0 if absent; both a scalar or [b]. */
     .inputs = "q k v mask? lengths? offset?",
-    .outputs = "y scores?", /* [b, h, s, e] of q's type; [b, h, s, t] */
-    .attrs = {{"scale", HONE_ATTR_REAL, "0", NULL},     /* 0: 1 / sqrt(d) */
+    .outputs = "y scores?",                         /* [b, h, s, e] of q's type; [b, h, s, t] */
+    .attrs = {{"scale", HONE_ATTR_REAL, "0", NULL}, /* 0: 1 / sqrt(d) */
               {"causal", HONE_ATTR_FLAG, "false", NULL}, /* no key after the query's position */
-              {"softcap", HONE_ATTR_REAL, "0", NULL},   /* c tanh(score / c) before the mask */
-              {"left", HONE_ATTR_INT, "-1", NULL},      /* how far back a query looks; -1: any */
-              {"right", HONE_ATTR_INT, "-1", NULL},     /* how far ahead */
+              {"softcap", HONE_ATTR_REAL, "0", NULL},    /* c tanh(score / c) before the mask */
+              {"left", HONE_ATTR_INT, "-1", NULL},       /* how far back a query looks; -1: any */
+              {"right", HONE_ATTR_INT, "-1", NULL},      /* how far ahead */
               /* What `scores` holds: scaled products, with the softcap, with the mask, softmax. */
               {"scores", HONE_ATTR_CHOICE, "raw", "raw|capped|masked|weights"}},
     .facts = HONE_HEAVY,

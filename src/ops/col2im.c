@@ -61,8 +61,10 @@ static void add_element(const hone_spatial *w, const int64_t *tap, const hone_nu
   size_t offset;
   do {
     if (hone_spatial_tap(w, at, tap, &offset)) {
-      if (y->whole) y->integer[to + offset] += x->integer[from];
-      else y->real[to + offset] += x->real[from];
+      if (y->whole)
+        y->integer[to + offset] += x->integer[from];
+      else
+        y->real[to + offset] += x->real[from];
     }
     from++;
   } while (hone_step(w->rank, w->out, at));

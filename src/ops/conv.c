@@ -86,8 +86,12 @@ static hone_status *conv_reference(hone_reference *ref) {
   HONE_TRY(hone_operand(ref, BIAS, &bias));
   HONE_TRY(hone_result(ref, 0, &y));
   if (y.count == 0) return NULL;
-  conv_pixel pixel = {&window, (size_t)xs->dim[rank + 1], (size_t)ws->dim[rank + 1],
-                      (size_t)hone_node_int(ref->node, "groups"), &x, &w};
+  conv_pixel pixel = {&window,
+                      (size_t)xs->dim[rank + 1],
+                      (size_t)ws->dim[rank + 1],
+                      (size_t)hone_node_int(ref->node, "groups"),
+                      &x,
+                      &w};
   size_t image = hone_spatial_count(rank, window.in) * pixel.channels, to = 0;
   for (int64_t n = 0; n < xs->dim[0]; n++) {
     int64_t at[HONE_MAX_SPATIAL] = {0};

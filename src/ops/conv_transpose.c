@@ -98,8 +98,7 @@ static hone_status *conv_transpose_reference(hone_reference *ref) {
   HONE_TRY(hone_operand(ref, BIAS, &bias));
   HONE_TRY(hone_result(ref, 0, &s.y));
   if (s.y.count == 0) return NULL;
-  for (size_t i = 0; bias.real && i < s.y.count; i++)
-    s.y.integer[i] = bias.integer[i % s.filters];
+  for (size_t i = 0; bias.real && i < s.y.count; i++) s.y.integer[i] = bias.integer[i % s.filters];
   size_t image = hone_spatial_count(rank, s.window.out) * s.filters, from = 0;
   for (size_t n = 0; s.x.count && n < (size_t)xs->dim[0]; n++) {
     int64_t at[HONE_MAX_SPATIAL] = {0};

@@ -14,9 +14,8 @@ static hone_status *check_channels(const hone_infer *infer, const hone_shape *x,
   int64_t sets = hone_node_int(infer->node, "offset_groups");
   hone_dim channels = x->dim[3], per_group = w->dim[2], filters = w->dim[3];
   if (groups < 1 || sets < 1) return hone_infer_fail(infer, "groups are below 1");
-  if (hone_dim_known(channels) &&
-      (channels % groups != 0 || channels % sets != 0 ||
-       (hone_dim_known(per_group) && channels / groups != per_group)))
+  if (hone_dim_known(channels) && (channels % groups != 0 || channels % sets != 0 ||
+                                   (hone_dim_known(per_group) && channels / groups != per_group)))
     return hone_infer_fail(infer, "%lld channels do not fit the groups", (long long)channels);
   if (hone_dim_known(filters) && filters % groups != 0)
     return hone_infer_fail(infer, "%lld filters do not fit the groups", (long long)filters);
@@ -32,9 +31,9 @@ static hone_status *check_field(const hone_infer *infer, int index, const hone_s
   if (!type || type->shape.rank < 0) return NULL;
   hone_dim both;
   bool known = hone_dim_known(kernel[0]) && hone_dim_known(kernel[1]);
-  bool fits = !known || (hone_mul_s64(size, kernel[0], &size) &&
-                         hone_mul_s64(size, kernel[1], &size) &&
-                         hone_dim_unify(type->shape.dim[3], size, &both));
+  bool fits =
+      !known || (hone_mul_s64(size, kernel[0], &size) && hone_mul_s64(size, kernel[1], &size) &&
+                 hone_dim_unify(type->shape.dim[3], size, &both));
   for (int i = 0; i < 3; i++) fits &= hone_dim_unify(type->shape.dim[i], out->dim[i], &both);
   return fits ? NULL : hone_infer_fail(infer, "input %d does not fit x and w", index);
 }
@@ -100,8 +99,8 @@ static void sum_pixel(const deformed *d, const double *image, const int64_t *at,
                              (int64_t)tap % w->kernel[1] * w->dilation[1]);
     for (size_t c = 0; c < d->channels; c++) {
       size_t set = c / (d->channels / d->sets), field = (pixel * d->sets + set) * d->taps + tap;
-      double value = sample(d, image, row + d->offset[2 * field], column + d->offset[2 * field + 1],
-                            c);
+      double value =
+          sample(d, image, row + d->offset[2 * field], column + d->offset[2 * field + 1], c);
       if (d->mask) value *= d->mask[field];
       size_t group = c / inner;
       const double *weights = d->w + (tap * inner + c % inner) * d->filters + group * outer;

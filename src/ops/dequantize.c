@@ -38,8 +38,8 @@ const hone_op hone_op_dequantize = {
     .name = "dequantize",
     .inputs = "x scale zero?",
     .outputs = "y",
-    .attrs = {{"axis", HONE_ATTR_INT, "1", NULL},   /* of a scale that is a vector or blocks */
-              {"block", HONE_ATTR_INT, "0", NULL},  /* positions a scale; 0: no blocks */
+    .attrs = {{"axis", HONE_ATTR_INT, "1", NULL},       /* of a scale that is a vector or blocks */
+              {"block", HONE_ATTR_INT, "0", NULL},      /* positions a scale; 0: no blocks */
               {"dtype", HONE_ATTR_DTYPE, "f32", NULL}}, /* of y */
     .infer = dequantize_infer,
     .reference = dequantize_reference,

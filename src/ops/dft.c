@@ -14,7 +14,9 @@ static bool scalar_of(const hone_infer *infer, int index, int64_t fallback, int6
   return hone_infer_ints(infer, index, out, 1, &count);
 }
 
-static int64_t default_length(int64_t size, bool folded) { return folded ? 2 * (size - 1) : size; }
+static int64_t default_length(int64_t size, bool folded) {
+  return folded ? 2 * (size - 1) : size;
+}
 
 static hone_status *dft_infer(hone_infer *infer) {
   bool inverse = hone_node_flag(infer->node, "inverse");

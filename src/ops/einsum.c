@@ -5,8 +5,8 @@
 #include "ops/ops.h"
 
 #define MOST_OPERANDS 16
-#define ELLIPSIS 52                            /* labels: A..Z, a..z, then the ellipsis's axes */
-#define LABELS (ELLIPSIS + HONE_MAX_RANK)
+#define ELLIPSIS      52 /* labels: A..Z, a..z, then the ellipsis's axes */
+#define LABELS        (ELLIPSIS + HONE_MAX_RANK)
 
 /* Which label each axis of an operand or of the result has. */
 typedef struct term {
@@ -22,7 +22,9 @@ typedef struct equation {
   int wide;              /* axes that the widest ellipsis stands for */
 } equation;
 
-static hone_status *bad(const char *what) { return hone_error(HONE_INVALID_MODEL, "%s", what); }
+static hone_status *bad(const char *what) {
+  return hone_error(HONE_INVALID_MODEL, "%s", what);
+}
 
 static int label_of(char c) {
   if (c >= 'A' && c <= 'Z') return c - 'A';
@@ -80,7 +82,8 @@ static hone_status *take_operand(equation *e, const term *t, const hone_shape *s
   for (int i = 0; i < t->rank; i++) {
     int label = t->label[i];
     hone_dim size = shape->dim[i];
-    if (e->uses[label]++ == 0 || e->size[label] == 1) e->size[label] = size;
+    if (e->uses[label]++ == 0 || e->size[label] == 1)
+      e->size[label] = size;
     else if (size != 1 && !hone_dim_unify(e->size[label], size, &e->size[label]))
       return bad("a label stands for axes of different sizes");
   }
@@ -172,11 +175,15 @@ static void add_product(const nest *n, int operands, const hone_numbers *x, cons
   for (int i = 0; i < operands; i++) {
     size_t offset = 0;
     for (int d = 0; d < n->depth; d++) offset += (size_t)at[d] * n->stride[i][d];
-    if (y->whole) integer *= x[i].integer[offset];
-    else real *= x[i].real[offset];
+    if (y->whole)
+      integer *= x[i].integer[offset];
+    else
+      real *= x[i].real[offset];
   }
-  if (y->whole) y->integer[to] += integer;
-  else y->real[to] += real;
+  if (y->whole)
+    y->integer[to] += integer;
+  else
+    y->real[to] += real;
 }
 
 static hone_status *einsum_reference(hone_reference *ref) {

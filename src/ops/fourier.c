@@ -54,8 +54,7 @@ static void transform(const hone_fourier *f, const double *in, size_t stride, do
     return;
   }
   size_t p = smallest_factor(n), m = n / p;
-  for (size_t r = 0; r < p; r++)
-    transform(f, in + 2 * r * stride, stride * p, out + 2 * r * m, m);
+  for (size_t r = 0; r < p; r++) transform(f, in + 2 * r * stride, stride * p, out + 2 * r * m, m);
   combine(f, out, n, p, f->length / n);
 }
 

@@ -28,10 +28,10 @@ static hone_status *grid_sample_infer(hone_infer *infer) {
 }
 
 typedef struct sampler {
-  int rank, taps;           /* taps an axis: 1, 2 or 4 */
-  char mode, padding;       /* n, l, c; z, b, r */
+  int rank, taps;     /* taps an axis: 1, 2 or 4 */
+  char mode, padding; /* n, l, c; z, b, r */
   bool align;
-  const int64_t *size;      /* of x's spatial axes */
+  const int64_t *size; /* of x's spatial axes */
 } sampler;
 
 /* `x` mirrored at the borders until it lies between them. */
@@ -51,7 +51,9 @@ static double pad_position(const sampler *s, double x, double size) {
 }
 
 /* A position that is no number, or too far to count in integers, lies outside. */
-static double tame(double x) { return fabs(x) < 1e15 ? x : -1e15; }
+static double tame(double x) {
+  return fabs(x) < 1e15 ? x : -1e15;
+}
 
 /* Keys' cubic kernel with a = -0.75 at distance `x`. */
 static double cubic(double x) {
@@ -79,8 +81,8 @@ static void axis_taps(const sampler *s, int axis, double g, int64_t *index, doub
 }
 
 /* All channels of one output pixel. */
-static void sample_pixel(const sampler *s, const double *image, const double *grid,
-                         size_t channels, double *out) {
+static void sample_pixel(const sampler *s, const double *image, const double *grid, size_t channels,
+                         double *out) {
   int64_t index[HONE_MAX_SPATIAL][MOST_TAPS], limit[HONE_MAX_SPATIAL], at[HONE_MAX_SPATIAL] = {0};
   double weight[HONE_MAX_SPATIAL][MOST_TAPS];
   for (int i = 0; i < s->rank; i++) {
@@ -103,7 +105,9 @@ static hone_status *grid_sample_reference(hone_reference *ref) {
   const hone_shape *x = &ref->in[X]->shape;
   char mode = hone_node_text(ref->node, "mode")[0];
   sampler s = {.rank = x->rank - 2,
-               .taps = mode == 'n' ? 1 : mode == 'l' ? 2 : MOST_TAPS,
+               .taps = mode == 'n'   ? 1
+                       : mode == 'l' ? 2
+                                     : MOST_TAPS,
                .mode = mode,
                .padding = hone_node_text(ref->node, "padding")[0],
                .align = hone_node_flag(ref->node, "align_corners"),

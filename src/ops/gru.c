@@ -10,10 +10,10 @@ static void open_gates(const hone_recurrent *net, size_t d, const double *x, con
                        double *work) {
   for (size_t gate = GATE_Z; gate <= GATE_R; gate++)
     for (size_t u = 0; u < net->hidden; u++)
-      work[gate * net->hidden + u] = hone_recurrent_activate(
-          net, d, ON_GATES,
-          hone_recurrent_from_input(net, d, gate, u, x) +
-              hone_recurrent_from_state(net, d, gate, u, h));
+      work[gate * net->hidden + u] =
+          hone_recurrent_activate(net, d, ON_GATES,
+                                  hone_recurrent_from_input(net, d, gate, u, x) +
+                                      hone_recurrent_from_state(net, d, gate, u, h));
 }
 
 /* Mixes the old state and the fresh one, whose sums are work[2 * hidden..3 * hidden). */
@@ -25,8 +25,8 @@ static void mix(const hone_recurrent *net, size_t d, double *h, const double *wo
   }
 }
 
-static void reset_before(const hone_recurrent *net, size_t d, const double *x, double *h,
-                         double *c, double *work) {
+static void reset_before(const hone_recurrent *net, size_t d, const double *x, double *h, double *c,
+                         double *work) {
   (void)c;
   size_t hidden = net->hidden;
   double *reset = work + hidden, *sums = work + 2 * hidden, *kept = work + 3 * hidden;

@@ -39,8 +39,7 @@ static hone_status *linear_attention_infer(hone_infer *infer) {
     }
   const hone_type *state = hone_infer_in(infer, STATE);
   hone_dtype dtype = infer->in[Q]->dtype;
-  infer->out[0] =
-      hone_tensor_type(dtype, hone_shape_of(4, (hone_dim[]){q[0], q[1], q[2], v[3]}));
+  infer->out[0] = hone_tensor_type(dtype, hone_shape_of(4, (hone_dim[]){q[0], q[1], q[2], v[3]}));
   if (infer->output_count > 1)
     infer->out[1] = hone_tensor_type(state ? state->dtype : dtype, hone_shape_of(4, wants[0]));
   return NULL;

@@ -22,10 +22,10 @@ static void lstm_step(const hone_recurrent *net, size_t d, const double *x, doub
     double old = c[u], *sum = work + u;
     double i = hone_recurrent_activate(net, d, ON_GATES,
                                        sum[GATE_I * hidden] + peephole(net, d, GATE_I, u, old));
-    double f = coupled ? 1 - i
-                       : hone_recurrent_activate(
-                             net, d, ON_GATES,
-                             sum[GATE_F * hidden] + peephole(net, d, GATE_F, u, old));
+    double f = coupled
+                   ? 1 - i
+                   : hone_recurrent_activate(
+                         net, d, ON_GATES, sum[GATE_F * hidden] + peephole(net, d, GATE_F, u, old));
     double fresh = hone_recurrent_activate(net, d, ON_CELL, sum[GATE_C * hidden]);
     c[u] = f * old + i * fresh;
     double o = hone_recurrent_activate(net, d, ON_GATES,
@@ -39,8 +39,8 @@ static void plain_cell(const hone_recurrent *net, size_t d, const double *x, dou
   lstm_step(net, d, x, h, c, work, false);
 }
 
-static void coupled_cell(const hone_recurrent *net, size_t d, const double *x, double *h,
-                         double *c, double *work) {
+static void coupled_cell(const hone_recurrent *net, size_t d, const double *x, double *h, double *c,
+                         double *work) {
   lstm_step(net, d, x, h, c, work, true);
 }
 

@@ -11,7 +11,7 @@ enum { A, B, BIAS };
 typedef struct matrix {
   hone_shape batch;
   hone_dim rows, columns;
-  bool vector;          /* rank 1: its missing dim is 1 here and absent from the result */
+  bool vector; /* rank 1: its missing dim is 1 here and absent from the result */
 } matrix;
 
 static matrix view(const hone_shape *shape, bool transposed, bool left) {
@@ -117,8 +117,10 @@ static hone_status *add_bias(hone_reference *ref, hone_numbers *y) {
   broadcast_strides(&in->shape, out, 1, strides);
   for (size_t i = 0; i < y->count; i++) {
     size_t from = offset_of(out->rank, at, strides);
-    if (y->whole) y->integer[i] += bias.integer[from];
-    else y->real[i] += bias.real[from];
+    if (y->whole)
+      y->integer[i] += bias.integer[from];
+    else
+      y->real[i] += bias.real[from];
     hone_step(out->rank, out->dim, at);
   }
   return NULL;
@@ -135,8 +137,8 @@ static hone_status *matmul_reference(hone_reference *ref) {
   hone_shape batch;
   if (!hone_shape_broadcast(NULL, &a.batch, &b.batch, &batch))
     return hone_error(HONE_INTERNAL, "matmul: shapes changed after inference");
-  product p = {(size_t)a.rows, (size_t)b.columns, (size_t)b.rows, ta && !a.vector,
-               tb && !b.vector, &x, &w};
+  product p = {
+      (size_t)a.rows, (size_t)b.columns, (size_t)b.rows, ta && !a.vector, tb && !b.vector, &x, &w};
   int64_t as[HONE_MAX_RANK], bs[HONE_MAX_RANK], at[HONE_MAX_RANK] = {0};
   broadcast_strides(&a.batch, &batch, a.rows * a.columns, as);
   broadcast_strides(&b.batch, &batch, b.rows * b.columns, bs);

@@ -14,7 +14,8 @@ static hone_status *max_roi_pool_infer(hone_infer *infer) {
   }
   HONE_TRY(hone_infer_rank(infer, X, 4));
   HONE_TRY(hone_infer_rank(infer, ROIS, 2));
-  int64_t height = hone_node_int(infer->node, "height"), width = hone_node_int(infer->node, "width");
+  int64_t height = hone_node_int(infer->node, "height"),
+          width = hone_node_int(infer->node, "width");
   hone_dim five;
   if (height < 1 || width < 1 || height > INT32_MAX || width > INT32_MAX ||
       !hone_dim_unify(hone_infer_dim(infer, ROIS, 1), 5, &five))

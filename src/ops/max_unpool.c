@@ -44,12 +44,14 @@ static hone_status *max_unpool_infer(hone_infer *infer) {
   if (known && count != (size_t)x->rank)
     return hone_infer_fail(infer, "an output shape of %zu axes", count);
   for (int i = 0; i < x->rank; i++) {
-    hone_dim inner = infer->in[INDICES]->shape.rank < 0 ? x->dim[i] : infer->in[INDICES]->shape.dim[i];
+    hone_dim inner =
+        infer->in[INDICES]->shape.rank < 0 ? x->dim[i] : infer->in[INDICES]->shape.dim[i];
     if (!hone_dim_unify(inner, x->dim[i], &inner))
       return hone_infer_fail(infer, "x and its indices differ in shape");
     if (known && (given[i] < 0 || (hone_dim_known(out->dim[i]) && given[i] < out->dim[i])))
       return hone_infer_fail(infer, "an output shape of %lld on axis %d", (long long)given[i], i);
-    if (known) out->dim[i] = given[i];
+    if (known)
+      out->dim[i] = given[i];
     else if (i >= 2 && (hone_infer_in(infer, SHAPE) || !hone_dim_known(x->dim[i])))
       out->dim[i] = hone_infer_fresh(infer);
   }

@@ -13,19 +13,26 @@ static hone_status *mel_infer(hone_infer *infer) {
     return hone_infer_fail(infer, "a matrix of type %s", hone_dtype_name(dtype));
   int64_t filters, length;
   size_t count;
-  if (!hone_infer_ints(infer, BINS, &filters, 1, &count)) filters = hone_infer_fresh(infer);
+  if (!hone_infer_ints(infer, BINS, &filters, 1, &count))
+    filters = hone_infer_fresh(infer);
   else if (count != 1 || filters < 0 || filters > INT32_MAX)
     return hone_infer_fail(infer, "%lld filters", (long long)filters);
-  if (!hone_infer_ints(infer, LENGTH, &length, 1, &count)) length = hone_infer_fresh(infer);
+  if (!hone_infer_ints(infer, LENGTH, &length, 1, &count))
+    length = hone_infer_fresh(infer);
   else if (count != 1 || length < 0)
     return hone_infer_fail(infer, "a transform of length %lld", (long long)length);
-  else length = length / 2 + 1;
+  else
+    length = length / 2 + 1;
   infer->out[0] = hone_tensor_type(dtype, hone_shape_of(2, (hone_dim[]){length, filters}));
   return NULL;
 }
 
-static double mel_of(double hertz) { return 2595 * log10(1 + hertz / 700); }
-static double hertz_of(double mel) { return 700 * (pow(10, mel / 2595) - 1); }
+static double mel_of(double hertz) {
+  return 2595 * log10(1 + hertz / 700);
+}
+static double hertz_of(double mel) {
+  return 700 * (pow(10, mel / 2595) - 1);
+}
 
 /* One filter: rises from bin `low` to `center` and falls to `high`. */
 static void fill_filter(double *y, int64_t bins, int64_t filters, int64_t column, int64_t low,
@@ -37,7 +44,9 @@ static void fill_filter(double *y, int64_t bins, int64_t filters, int64_t column
     y[i * filters + column] = (double)(high - i) / (double)(high - center);
 }
 
-static int64_t to_bin(double x) { return fabs(x) < 1e15 ? (int64_t)x : -1; }
+static int64_t to_bin(double x) {
+  return fabs(x) < 1e15 ? (int64_t)x : -1;
+}
 
 static hone_status *mel_reference(hone_reference *ref) {
   double *scalar[5], *y;

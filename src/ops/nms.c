@@ -14,8 +14,7 @@ static bool bound_of(const hone_infer *infer, hone_dim *out) {
   int64_t most = 0;
   size_t count;
   if (scores->shape.rank != 3 || !hone_shape_known(&scores->shape)) return false;
-  if (hone_infer_in(infer, MOST) &&
-      (!hone_infer_ints(infer, MOST, &most, 1, &count) || count != 1))
+  if (hone_infer_in(infer, MOST) && (!hone_infer_ints(infer, MOST, &most, 1, &count) || count != 1))
     return false;
   int64_t boxes = scores->shape.dim[2], lists;
   if (most < 0) most = 0;

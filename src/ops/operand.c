@@ -4,7 +4,9 @@
 
 #include "ops/operand.h"
 
-static bool is_real(hone_dtype dtype) { return hone_dtype_class_of(dtype) == HONE_CLASS_FLOAT; }
+static bool is_real(hone_dtype dtype) {
+  return hone_dtype_class_of(dtype) == HONE_CLASS_FLOAT;
+}
 
 hone_status *hone_scratch_reals(hone_reference *ref, size_t count, double **out) {
   *out = HONE_NEW_ARRAY(ref->scratch, count + 1, double);
@@ -49,16 +51,25 @@ hone_status *hone_operand(hone_reference *ref, int index, hone_numbers *out) {
 /* The largest finite value of a float type. */
 static double largest_of(hone_dtype dtype) {
   switch (dtype) {
-    case HONE_F16: return 65504;
-    case HONE_BF16: return ldexp(255, 120);
-    case HONE_F8E4M3: return 448;
-    case HONE_F8E4M3FNUZ: return 240;
+    case HONE_F16:
+      return 65504;
+    case HONE_BF16:
+      return ldexp(255, 120);
+    case HONE_F8E4M3:
+      return 448;
+    case HONE_F8E4M3FNUZ:
+      return 240;
     case HONE_F8E5M2:
-    case HONE_F8E5M2FNUZ: return 57344;
-    case HONE_F8E8M0: return ldexp(1, 127);
-    case HONE_F4E2M1: return 6;
-    case HONE_F32: return FLT_MAX;
-    default: return DBL_MAX;
+    case HONE_F8E5M2FNUZ:
+      return 57344;
+    case HONE_F8E8M0:
+      return ldexp(1, 127);
+    case HONE_F4E2M1:
+      return 6;
+    case HONE_F32:
+      return FLT_MAX;
+    default:
+      return DBL_MAX;
   }
 }
 
@@ -153,8 +164,7 @@ hone_dim hone_infer_dim(hone_infer *infer, int index, int axis) {
   return type->shape.dim[axis];
 }
 
-bool hone_infer_reals(const hone_infer *infer, int index, double *out, size_t room,
-                      size_t *count) {
+bool hone_infer_reals(const hone_infer *infer, int index, double *out, size_t room, size_t *count) {
   const hone_datum *value = index < infer->input_count ? infer->value[index] : NULL;
   *count = 0;
   if (!value || !value->data || value->kind != HONE_KIND_TENSOR) return false;

@@ -10,7 +10,7 @@
 #include "ir/op.h"
 
 typedef struct hone_numbers {
-  bool whole;         /* integers, else doubles */
+  bool whole; /* integers, else doubles */
   size_t count;
   union {
     double *real;
@@ -62,7 +62,7 @@ static inline const hone_type *hone_infer_in(const hone_infer *infer, int index)
 /* The dtype of input `index` where known is among the classes or'ed in `classes`
  * (1u << HONE_CLASS_FLOAT | …), and the input is a tensor. */
 HONE_MUST_USE hone_status *hone_infer_class(const hone_infer *infer, int index, unsigned classes);
-#define HONE_FLOATS (1u << HONE_CLASS_FLOAT)
+#define HONE_FLOATS   (1u << HONE_CLASS_FLOAT)
 #define HONE_INTEGERS (1u << HONE_CLASS_SIGNED | 1u << HONE_CLASS_UNSIGNED)
 /* Input `index` where given has the dtype of input 0 where both are known. */
 HONE_MUST_USE hone_status *hone_infer_same_dtype(const hone_infer *infer, int index);

@@ -47,12 +47,12 @@ static hone_status *pool_infer(hone_infer *infer) {
 /* Everything that pooling one pixel needs. */
 typedef struct pooling {
   hone_spatial window;
-  char kind;              /* m, a, l */
+  char kind; /* m, a, l */
   bool count_pads, column_major, is_signed;
   double p;
   size_t channels, image; /* elements of a pixel; pixels of an image */
   hone_numbers x, y;
-  int64_t *indices;       /* NULL: not wanted */
+  int64_t *indices; /* NULL: not wanted */
 } pooling;
 
 /* The place of spatial offset `pixel` in ONNX's order of the axes, first axis fastest when
@@ -89,13 +89,17 @@ static void pool_max(pooling *p, size_t n, size_t c, const int64_t *at, size_t t
     best = i;
     best_pixel = offset;
   } while (hone_step(p->window.rank, p->window.kernel, tap));
-  if (best != SIZE_MAX) p->y.integer[to] = p->x.integer[best];
-  else if (p->x.whole) p->y.integer[to] = lowest;
-  else p->y.real[to] = -INFINITY;
+  if (best != SIZE_MAX)
+    p->y.integer[to] = p->x.integer[best];
+  else if (p->x.whole)
+    p->y.integer[to] = lowest;
+  else
+    p->y.real[to] = -INFINITY;
   if (p->indices)
-    p->indices[to] = best == SIZE_MAX ? -1
-                                      : (int64_t)((n * p->channels + c) * p->image +
-                                                  spatial_order(p, best_pixel));
+    p->indices[to] =
+        best == SIZE_MAX
+            ? -1
+            : (int64_t)((n * p->channels + c) * p->image + spatial_order(p, best_pixel));
 }
 
 /* Whether a tap counts in the average: inside the input, or in the padding that counts. What a
@@ -134,8 +138,10 @@ static void pool_all(pooling *p, size_t images, uint64_t lowest) {
     int64_t at[HONE_MAX_SPATIAL] = {0};
     do {
       for (size_t c = 0; c < p->channels; c++, to++) {
-        if (p->kind == 'm') pool_max(p, n, c, at, to, lowest);
-        else pool_sum(p, n, c, at, to);
+        if (p->kind == 'm')
+          pool_max(p, n, c, at, to, lowest);
+        else
+          pool_sum(p, n, c, at, to);
       }
     } while (hone_step(p->window.rank, p->window.out, at));
   }
@@ -168,8 +174,8 @@ static hone_status *pool_reference(hone_reference *ref) {
 
 const hone_op hone_op_pool = {
     .name = "pool",
-    .inputs = "x",            /* [n, spatial…, c] */
-    .outputs = "y indices?",  /* places in x as if it were [n, c, spatial…] */
+    .inputs = "x",           /* [n, spatial…, c] */
+    .outputs = "y indices?", /* places in x as if it were [n, c, spatial…] */
     .attrs = {{"kind", HONE_ATTR_CHOICE, NULL, "max|avg|lp"},
               {"window", HONE_ATTR_INTS, NULL, NULL},
               {"strides", HONE_ATTR_INTS, "[]", NULL},

@@ -67,9 +67,12 @@ static hone_status *quantize_reference(hone_reference *ref) {
   for (size_t i = 0; i < count; i++) {
     size_t at = hone_scaling_index(&scaling, i);
     double quotient = round_to(precision, x[i] / scale[at]);
-    if (whole) store_whole(out, i, quotient, zero ? zero[at] : 0);
-    else if (saturate) hone_store_saturated(out->dtype, out->data, i, quotient);
-    else hone_store_real(out->dtype, out->data, i, quotient);
+    if (whole)
+      store_whole(out, i, quotient, zero ? zero[at] : 0);
+    else if (saturate)
+      hone_store_saturated(out->dtype, out->data, i, quotient);
+    else
+      hone_store_real(out->dtype, out->data, i, quotient);
   }
   return NULL;
 }
@@ -78,11 +81,11 @@ const hone_op hone_op_quantize = {
     .name = "quantize",
     .inputs = "x scale zero?",
     .outputs = "y",
-    .attrs = {{"axis", HONE_ATTR_INT, "1", NULL},        /* of a scale that is a vector or blocks */
-              {"block", HONE_ATTR_INT, "0", NULL},       /* positions a scale; 0: no blocks */
-              {"dtype", HONE_ATTR_DTYPE, "u8", NULL},    /* of y and zero */
+    .attrs = {{"axis", HONE_ATTR_INT, "1", NULL},     /* of a scale that is a vector or blocks */
+              {"block", HONE_ATTR_INT, "0", NULL},    /* positions a scale; 0: no blocks */
+              {"dtype", HONE_ATTR_DTYPE, "u8", NULL}, /* of y and zero */
               {"precision", HONE_ATTR_DTYPE, "none", NULL}, /* of x / scale; none: the wider one */
-              {"saturate", HONE_ATTR_FLAG, "true", NULL}}, /* of a float y; integers always do */
+              {"saturate", HONE_ATTR_FLAG, "true", NULL}},  /* of a float y; integers always do */
     .infer = quantize_infer,
     .reference = quantize_reference,
 };

@@ -12,11 +12,11 @@ typedef struct activation_row {
 } activation_row;
 
 static const activation_row activation_rows[] = {
-    {"sigmoid", false, false, 0, 0},       {"tanh", false, false, 0, 0},
-    {"relu", false, false, 0, 0},          {"affine", true, true, 1, 0},
-    {"leaky_relu", true, false, 0.01, 0},  {"thresholded_relu", true, false, 1, 0},
-    {"scaled_tanh", true, true, 1, 1},     {"hard_sigmoid", true, true, 0.2, 0.5},
-    {"elu", true, false, 1, 0},            {"softsign", false, false, 0, 0},
+    {"sigmoid", false, false, 0, 0},      {"tanh", false, false, 0, 0},
+    {"relu", false, false, 0, 0},         {"affine", true, true, 1, 0},
+    {"leaky_relu", true, false, 0.01, 0}, {"thresholded_relu", true, false, 1, 0},
+    {"scaled_tanh", true, true, 1, 1},    {"hard_sigmoid", true, true, 0.2, 0.5},
+    {"elu", true, false, 1, 0},           {"softsign", false, false, 0, 0},
     {"softplus", false, false, 0, 0},
 };
 
@@ -28,13 +28,20 @@ static const activation_row *find_activation(const char *name) {
 
 static double activate(const hone_activation *f, double x) {
   switch (f->name[0]) {
-    case 'a': return f->alpha * x + f->beta;
-    case 'l': return x >= 0 ? x : f->alpha * x;
-    case 'r': return x > 0 ? x : 0;
-    case 'h': return fmax(0, fmin(1, f->alpha * x + f->beta));
-    case 'e': return x >= 0 ? x : f->alpha * expm1(x);
-    case 't': return f->name[1] == 'a' ? tanh(x) : x > f->alpha ? x : 0;
-    default: break;
+    case 'a':
+      return f->alpha * x + f->beta;
+    case 'l':
+      return x >= 0 ? x : f->alpha * x;
+    case 'r':
+      return x > 0 ? x : 0;
+    case 'h':
+      return fmax(0, fmin(1, f->alpha * x + f->beta));
+    case 'e':
+      return x >= 0 ? x : f->alpha * expm1(x);
+    case 't':
+      return f->name[1] == 'a' ? tanh(x) : x > f->alpha ? x : 0;
+    default:
+      break;
   }
   if (strcmp(f->name, "scaled_tanh") == 0) return f->alpha * tanh(f->beta * x);
   if (strcmp(f->name, "softsign") == 0) return x / (1 + fabs(x));
@@ -109,12 +116,13 @@ hone_status *hone_recurrent_infer(hone_infer *infer, int gates, int functions) {
     HONE_TRY(hone_infer_rank(infer, i, ranks[i]));
   }
   HONE_TRY(check_activations(infer, functions));
-  hone_dim steps = hone_infer_dim(infer, HONE_RNN_X, 0), batch = hone_infer_dim(infer, HONE_RNN_X, 1);
+  hone_dim steps = hone_infer_dim(infer, HONE_RNN_X, 0),
+           batch = hone_infer_dim(infer, HONE_RNN_X, 1);
   hone_dim input = hone_infer_dim(infer, HONE_RNN_X, 2);
   hone_dim hidden = hone_infer_dim(infer, HONE_RNN_R, 2), rows = -1, biases = -1, holes = -1;
-  if (hone_dim_known(hidden) && (!hone_mul_s64(hidden, gates, &rows) ||
-                                 !hone_mul_s64(hidden, 2 * gates, &biases) ||
-                                 !hone_mul_s64(hidden, 3, &holes)))
+  if (hone_dim_known(hidden) &&
+      (!hone_mul_s64(hidden, gates, &rows) || !hone_mul_s64(hidden, 2 * gates, &biases) ||
+       !hone_mul_s64(hidden, 3, &holes)))
     return hone_infer_fail(infer, "the hidden size overflows");
   HONE_TRY(check_dims(infer, HONE_RNN_W, 3, (hone_dim[]){directions, rows, input}));
   HONE_TRY(check_dims(infer, HONE_RNN_R, 3, (hone_dim[]){directions, rows, hidden}));
@@ -124,10 +132,10 @@ hone_status *hone_recurrent_infer(hone_infer *infer, int gates, int functions) {
   HONE_TRY(check_dims(infer, HONE_RNN_C, 3, (hone_dim[]){directions, batch, hidden}));
   HONE_TRY(check_dims(infer, HONE_RNN_PEEPHOLE, 2, (hone_dim[]){directions, holes}));
   hone_dtype dtype = infer->in[HONE_RNN_X]->dtype;
-  hone_type state = hone_tensor_type(
-      dtype, hone_shape_of(3, (hone_dim[]){directions, batch, hidden}));
-  infer->out[0] = hone_tensor_type(
-      dtype, hone_shape_of(4, (hone_dim[]){steps, directions, batch, hidden}));
+  hone_type state =
+      hone_tensor_type(dtype, hone_shape_of(3, (hone_dim[]){directions, batch, hidden}));
+  infer->out[0] =
+      hone_tensor_type(dtype, hone_shape_of(4, (hone_dim[]){steps, directions, batch, hidden}));
   for (int i = 1; i < infer->output_count; i++) infer->out[i] = state;
   return NULL;
 }

@@ -24,11 +24,12 @@ enum {
 /* The attributes that all three have. Activations: `functions` of each direction in turn; empty
  * lists are the op's defaults. Alphas and betas are given, in order, to the functions that have
  * such a parameter. */
-#define HONE_RECURRENT_ATTRS                                                                       \
-  {"direction", HONE_ATTR_CHOICE, "forward", "forward|reverse|bidirectional"},                     \
-      {"activations", HONE_ATTR_TEXTS, "[]", NULL}, {"alphas", HONE_ATTR_REALS, "[]", NULL},       \
-      {"betas", HONE_ATTR_REALS, "[]", NULL},                                                      \
-      {"clip", HONE_ATTR_REAL, "0", NULL} /* bound of what goes into activations; 0: none */
+#define HONE_RECURRENT_ATTRS                                                                 \
+  {"direction", HONE_ATTR_CHOICE, "forward", "forward|reverse|bidirectional"},               \
+      {"activations", HONE_ATTR_TEXTS, "[]", NULL}, {"alphas", HONE_ATTR_REALS, "[]", NULL}, \
+      {"betas", HONE_ATTR_REALS, "[]", NULL}, {                                              \
+    "clip", HONE_ATTR_REAL, "0", NULL                                                        \
+  } /* bound of what goes into activations; 0: none */
 
 typedef struct hone_activation {
   const char *name; /* lower case: sigmoid tanh relu affine leaky_relu thresholded_relu scaled_tanh
@@ -47,7 +48,7 @@ struct hone_recurrent {
   size_t steps, batch, input, hidden, gates, directions;
   double *x, *w, *r, *b, *peephole; /* b, peephole: NULL where absent */
   hone_activation activations[6];
-  int functions;                    /* activations of one direction */
+  int functions; /* activations of one direction */
   double clip;
 };
 

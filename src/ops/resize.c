@@ -26,18 +26,23 @@ static hone_status *resize_infer(hone_infer *infer) {
   double ones[HONE_MAX_RANK] = {1, 1, 1, 1, 1, 1, 1, 1};
   size_t count;
   hone_node_ints(infer->node, "axes", &count);
-  if (!known) HONE_TRY(hone_resize_read(infer->node, &sample, NULL, 0, ones,
-                                        count ? count : (size_t)x->rank, NULL, 0, &resize));
-  else HONE_TRY(hone_resize_read(infer->node, &sample, NULL, 0, scales, scale_count, sizes,
-                                 size_count, &resize));
+  if (!known)
+    HONE_TRY(hone_resize_read(infer->node, &sample, NULL, 0, ones, count ? count : (size_t)x->rank,
+                              NULL, 0, &resize));
+  else
+    HONE_TRY(hone_resize_read(infer->node, &sample, NULL, 0, scales, scale_count, sizes, size_count,
+                              &resize));
   bool bound = hone_node_text(infer->node, "policy")[0] != 's' && size_count;
   bool whole = hone_shape_known(x);
   for (int i = 0; i < resize.count; i++) {
     const hone_resize_axis *a = &resize.axes[i];
     hone_dim *out = &infer->out[0].shape.dim[a->axis];
-    if (known && (whole || (size_count && !bound))) *out = a->out;
-    else if (known && !size_count && hone_dim_known(x->dim[a->axis])) *out = a->out;
-    else if (!known || size_count || a->scale != 1) *out = hone_infer_fresh(infer);
+    if (known && (whole || (size_count && !bound)))
+      *out = a->out;
+    else if (known && !size_count && hone_dim_known(x->dim[a->axis]))
+      *out = a->out;
+    else if (!known || size_count || a->scale != 1)
+      *out = hone_infer_fresh(infer);
   }
   return NULL;
 }
@@ -56,8 +61,10 @@ static void resize_axis(const hone_node *node, const hone_resize_axis *a, const 
       for (size_t t = 0; t < taps; t++) {
         size_t source = (o * (size_t)a->in + (size_t)index[t]) * inner;
         for (size_t i = 0; i < inner; i++) {
-          if (to->whole) to->integer[row + i] = from->integer[source + i];
-          else to->real[row + i] += weight[t] * from->real[source + i];
+          if (to->whole)
+            to->integer[row + i] = from->integer[source + i];
+          else
+            to->real[row + i] += weight[t] * from->real[source + i];
         }
       }
     }
@@ -75,8 +82,10 @@ static void extrapolate(const hone_node *node, const hone_resize_axis *a, const 
     for (size_t o = 0; o < outer; o++)
       for (size_t i = 0; i < inner; i++) {
         size_t to = (o * (size_t)a->out + (size_t)at) * inner + i;
-        if (y->whole) y->integer[to] = (uint64_t)(int64_t)value;
-        else y->real[to] = value;
+        if (y->whole)
+          y->integer[to] = (uint64_t)(int64_t)value;
+        else
+          y->real[to] = value;
       }
   }
 }

@@ -9,7 +9,7 @@
 typedef struct hone_resize_axis {
   int axis;
   int64_t in, out;
-  double scale;     /* out / in as the model gives it, before out was rounded */
+  double scale;      /* out / in as the model gives it, before out was rounded */
   double begin, end; /* the region of interest, 0..1 of the axis; for tf_crop_and_resize */
 } hone_resize_axis;
 

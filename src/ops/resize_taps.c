@@ -74,8 +74,10 @@ hone_status *hone_resize_read(const hone_node *node, const hone_shape *x, const 
   if (size_count ? size_count != count : scale_count != count)
     return hone_error(HONE_INVALID_MODEL, "resize: %zu sizes and %zu scales for %zu axes",
                       size_count, scale_count, count);
-  if (size_count) HONE_TRY(use_sizes(node, out, sizes));
-  else HONE_TRY(use_scales(out, scales));
+  if (size_count)
+    HONE_TRY(use_sizes(node, out, sizes));
+  else
+    HONE_TRY(use_scales(out, scales));
   if (roi_count && roi_count != 2 * count)
     return hone_error(HONE_INVALID_MODEL, "resize: a region of %zu numbers", roi_count);
   for (size_t i = 0; roi_count && i < count; i++) {

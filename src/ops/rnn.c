@@ -8,13 +8,15 @@ static void rnn_cell(const hone_recurrent *net, size_t d, const double *x, doubl
                      double *work) {
   (void)c;
   for (size_t u = 0; u < net->hidden; u++)
-    work[u] = hone_recurrent_activate(net, d, 0,
-                                      hone_recurrent_from_input(net, d, 0, u, x) +
-                                          hone_recurrent_from_state(net, d, 0, u, h));
+    work[u] = hone_recurrent_activate(
+        net, d, 0,
+        hone_recurrent_from_input(net, d, 0, u, x) + hone_recurrent_from_state(net, d, 0, u, h));
   memcpy(h, work, net->hidden * sizeof *h);
 }
 
-static hone_status *rnn_infer(hone_infer *infer) { return hone_recurrent_infer(infer, 1, 1); }
+static hone_status *rnn_infer(hone_infer *infer) {
+  return hone_recurrent_infer(infer, 1, 1);
+}
 
 static hone_status *rnn_reference(hone_reference *ref) {
   static const char *const defaults[] = {"tanh"};

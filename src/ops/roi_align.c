@@ -15,7 +15,8 @@ static hone_status *roi_align_infer(hone_infer *infer) {
   HONE_TRY(hone_infer_rank(infer, X, 4));
   HONE_TRY(hone_infer_rank(infer, ROIS, 2));
   HONE_TRY(hone_infer_rank(infer, BATCH, 1));
-  int64_t height = hone_node_int(infer->node, "height"), width = hone_node_int(infer->node, "width");
+  int64_t height = hone_node_int(infer->node, "height"),
+          width = hone_node_int(infer->node, "width");
   int64_t samples = hone_node_int(infer->node, "samples");
   if (height < 1 || width < 1 || height > INT32_MAX || width > INT32_MAX || samples < 0 ||
       samples > 4096)
@@ -32,11 +33,11 @@ static hone_status *roi_align_infer(hone_infer *infer) {
 }
 
 typedef struct roi {
-  const double *image;        /* [height, width, channels] */
+  const double *image; /* [height, width, channels] */
   int64_t height, width;
   size_t channels;
   float top, left, cell_height, cell_width; /* single precision, as everybody computes them */
-  int64_t rows, columns;      /* samples a cell */
+  int64_t rows, columns;                    /* samples a cell */
   bool maximum;
 } roi;
 
@@ -70,8 +71,10 @@ static void take_sample(const roi *r, float y, float x, bool first, double *out)
       sum += value;
       most = fmax(most, value);
     }
-    if (!r->maximum) out[c] += sum;
-    else if (first || most > out[c]) out[c] = most;
+    if (!r->maximum)
+      out[c] += sum;
+    else if (first || most > out[c])
+      out[c] = most;
   }
 }
 

@@ -6,11 +6,11 @@
 #include "ir/op.h"
 
 typedef struct hone_scaling {
-  size_t extent;  /* of the scaled axis of x; 1 with one scale for all */
-  size_t inner;   /* elements of x after the axis */
-  size_t block;   /* positions of the axis that share a scale */
-  size_t blocks;  /* scales along the axis */
-  bool blocked;   /* there are scales for each position of the other axes too */
+  size_t extent; /* of the scaled axis of x; 1 with one scale for all */
+  size_t inner;  /* elements of x after the axis */
+  size_t block;  /* positions of the axis that share a scale */
+  size_t blocks; /* scales along the axis */
+  bool blocked;  /* there are scales for each position of the other axes too */
 } hone_scaling;
 
 /* Checks `scale` (and `zero`, where not NULL) against x by the attributes axis and block; all ranks

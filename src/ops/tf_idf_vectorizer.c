@@ -100,8 +100,8 @@ static void count_row(const pool *p, const hone_datum *x, size_t begin, size_t e
     size_t to = size < p->starts->count ? (size_t)p->starts->integers[size] : p->tokens;
     size_t steps = size == 1 ? 1 : (size_t)p->skip + 1;
     if (steps > end - begin) steps = end - begin;
-    for (size_t step = 1;
-         (int64_t)size >= p->least && (int64_t)size <= p->most && step <= steps; step++)
+    for (size_t step = 1; (int64_t)size >= p->least && (int64_t)size <= p->most && step <= steps;
+         step++)
       for (size_t start = begin; start < end; start++)
         count_grams(p, size, first_gram, x, start, step, end, counts);
     first_gram += (to - from) / size;
@@ -117,8 +117,7 @@ static hone_status *tf_idf_reference(hone_reference *ref) {
   HONE_TRY(read_pool(ref->node, &p));
   HONE_TRY(hone_scratch_reals(ref, count, &counts));
   size_t rows = p.width ? count / p.width : 0, row = rows ? tokens / rows : 0;
-  for (size_t i = 0; i < rows; i++)
-    count_row(&p, x, i * row, (i + 1) * row, counts + i * p.width);
+  for (size_t i = 0; i < rows; i++) count_row(&p, x, i * row, (i + 1) * row, counts + i * p.width);
   const char *mode = hone_node_text(ref->node, "mode");
   for (size_t i = 0; i < count; i++) {
     double weight = p.weights->count ? p.weights->reals[i % p.width] : 1;
@@ -136,9 +135,9 @@ const hone_op hone_op_tf_idf_vectorizer = {
     .attrs = {{"mode", HONE_ATTR_CHOICE, NULL, "tf|idf|tf_idf"},
               {"least", HONE_ATTR_INT, "1", NULL}, /* sizes of n-grams that count */
               {"most", HONE_ATTR_INT, "1", NULL},
-              {"skip", HONE_ATTR_INT, "0", NULL},       /* tokens left out between two at most */
-              {"starts", HONE_ATTR_INTS, "[]", NULL},   /* in the pool, of each size from 1 on */
-              {"columns", HONE_ATTR_INTS, "[]", NULL},  /* of each n-gram of the pool */
+              {"skip", HONE_ATTR_INT, "0", NULL},      /* tokens left out between two at most */
+              {"starts", HONE_ATTR_INTS, "[]", NULL},  /* in the pool, of each size from 1 on */
+              {"columns", HONE_ATTR_INTS, "[]", NULL}, /* of each n-gram of the pool */
               {"pool_ints", HONE_ATTR_INTS, "[]", NULL},
               {"pool_texts", HONE_ATTR_TEXTS, "[]", NULL},
               {"weights", HONE_ATTR_REALS, "[]", NULL}}, /* of each column */

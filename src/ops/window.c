@@ -11,7 +11,8 @@ static hone_status *window_infer(hone_infer *infer) {
     return hone_infer_fail(infer, "a window of type %s", hone_dtype_name(dtype));
   int64_t size;
   size_t count;
-  if (!hone_infer_ints(infer, 0, &size, 1, &count)) size = hone_infer_fresh(infer);
+  if (!hone_infer_ints(infer, 0, &size, 1, &count))
+    size = hone_infer_fresh(infer);
   else if (count != 1 || size < 0)
     return hone_infer_fail(infer, "a window of %lld", (long long)size);
   infer->out[0] = hone_tensor_type(dtype, hone_shape_of(1, &size));

@@ -20,9 +20,12 @@ static inline hone_status *set_attr(hone_node *node, const char *name, const cha
   int index = hone_op_attr_index(node->op, name, strlen(name));
   if (index < 0) return hone_error(HONE_NOT_FOUND, "no attribute %s", name);
   switch (node->op->attrs[index].kind) {
-    case HONE_ATTR_REAL: return hone_node_set_real(node, name, strtod(value, NULL));
-    case HONE_ATTR_FLAG: return hone_node_set_int(node, name, strcmp(value, "true") == 0);
-    case HONE_ATTR_INT: return hone_node_set_int(node, name, strtoll(value, NULL, 10));
+    case HONE_ATTR_REAL:
+      return hone_node_set_real(node, name, strtod(value, NULL));
+    case HONE_ATTR_FLAG:
+      return hone_node_set_int(node, name, strcmp(value, "true") == 0);
+    case HONE_ATTR_INT:
+      return hone_node_set_int(node, name, strtoll(value, NULL, 10));
     case HONE_ATTR_DTYPE:
       return hone_node_set_int(node, name, hone_dtype_parse(value, strlen(value)));
     case HONE_ATTR_INTS: {
@@ -32,7 +35,8 @@ static inline hone_status *set_attr(hone_node *node, const char *name, const cha
         values[count++] = strtoll(value, &end, 10);
       return hone_node_set_ints(node, name, values, count);
     }
-    default: return hone_node_set_text(node, name, value);
+    default:
+      return hone_node_set_text(node, name, value);
   }
 }
 
@@ -78,8 +82,8 @@ static inline void end_node(one_node *one) {
 static inline hone_datum tensor(hone_dtype dtype, void *data, int rank, const int64_t *dims) {
   return (hone_datum){.dtype = dtype, .shape = hone_shape_of(rank, dims), .data = data};
 }
-#define TENSOR(dtype, data, ...)                                                                   \
-  tensor(dtype, data, (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)),                   \
+#define TENSOR(dtype, data, ...)                                                 \
+  tensor(dtype, data, (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), \
          (int64_t[]){__VA_ARGS__})
 
 /* Small whole numbers, so that float sums are exact in any order. */

@@ -6,8 +6,10 @@
 enum { MOST = 4096 };
 static float a[MOST], b[MOST], c[MOST];
 
-static float at3(const float *data, int batch, int i, int j, int rows, int columns, bool transposed) {
-  return transposed ? data[(batch * columns + j) * rows + i] : data[(batch * rows + i) * columns + j];
+static float at3(const float *data, int batch, int i, int j, int rows, int columns,
+                 bool transposed) {
+  return transposed ? data[(batch * columns + j) * rows + i]
+                    : data[(batch * rows + i) * columns + j];
 }
 
 /* a [3, 1, m, k] times b [2, k, n], every transposition, with a bias of one number a column. */
@@ -79,8 +81,9 @@ TEST(einsum) {
 }
 
 TEST(einsum_refuses) {
-  static const char *const equations[] = {"ij->", "ij,jk->iz", "ij,jk->ii", "i,jk->i", "ij,jk,kl",
-                                          "i.j,jk", "i1,jk", "ij,jk-", "ij,jk->ik,", "......,ij"};
+  static const char *const equations[] = {"ij->",       "ij,jk->iz", "ij,jk->ii", "i,jk->i",
+                                          "ij,jk,kl",   "i.j,jk",    "i1,jk",     "ij,jk-",
+                                          "ij,jk->ik,", "......,ij"};
   hone_datum in[] = {TENSOR(HONE_F32, a, 2, 2), TENSOR(HONE_F32, b, 2, 3)};
   const hone_datum *lent[] = {&in[0], &in[1]};
   for (size_t i = 0; i < sizeof equations / sizeof *equations; i++) {

@@ -5,14 +5,17 @@
 #include "one_node.h"
 
 typedef struct layer {
-  int n, h, w, c, m, groups;                  /* sizes; filters in all */
+  int n, h, w, c, m, groups; /* sizes; filters in all */
   int kh, kw, sh, sw, dh, dw, top, left, bottom, right;
 } layer;
 
 static const layer layers[] = {
-    {2, 5, 7, 3, 4, 1, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1}, {1, 9, 6, 4, 6, 2, 3, 2, 2, 3, 1, 1, 0, 2, 1, 0},
-    {1, 7, 7, 5, 5, 5, 2, 3, 1, 2, 2, 1, 1, 0, 2, 1}, {3, 1, 1, 7, 2, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0},
-    {1, 8, 5, 2, 6, 2, 3, 3, 2, 1, 2, 2, 3, 2, 2, 3}, {1, 6, 6, 3, 3, 3, 4, 4, 4, 4, 1, 1, 0, 0, 0, 0},
+    {2, 5, 7, 3, 4, 1, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1},
+    {1, 9, 6, 4, 6, 2, 3, 2, 2, 3, 1, 1, 0, 2, 1, 0},
+    {1, 7, 7, 5, 5, 5, 2, 3, 1, 2, 2, 1, 1, 0, 2, 1},
+    {3, 1, 1, 7, 2, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0},
+    {1, 8, 5, 2, 6, 2, 3, 3, 2, 1, 2, 2, 3, 2, 2, 3},
+    {1, 6, 6, 3, 3, 3, 4, 4, 4, 4, 1, 1, 0, 0, 0, 0},
 };
 enum { LAYERS = sizeof layers / sizeof *layers, MOST = 8192 };
 
@@ -129,7 +132,8 @@ static void check_pool(const layer *l, const char *kind, bool count_pads) {
     int c = i % l->c, ox = i / l->c % ow, oy = i / l->c / ow % oh, n = i / l->c / ow / oh;
     double sum = 0, most = -INFINITY, count = 0;
     for (int k = 0; k < l->kh * l->kw; k++) {
-      int y = oy * l->sh - l->top + k / l->kw * l->dh, column = ox * l->sw - l->left + k % l->kw * l->dw;
+      int y = oy * l->sh - l->top + k / l->kw * l->dh,
+          column = ox * l->sw - l->left + k % l->kw * l->dw;
       bool inside = y >= 0 && y < l->h && column >= 0 && column < l->w;
       sum += (double)x_at(l, n, y, column, c);
       if (inside) most = fmax(most, (double)x_at(l, n, y, column, c));
@@ -157,7 +161,8 @@ TEST(pool_rounds_up) {
   one_node one;
   hone_datum in = TENSOR(HONE_F32, x, 1, 2, 2, 1);
   const hone_datum *lent[] = {&in};
-  CHECK_OK(run_node(&one, "pool", "kind=max window=3,3 strides=3,3 pads=1,1,1,1 ceil=true", lent, 1, 1));
+  CHECK_OK(
+      run_node(&one, "pool", "kind=max window=3,3 strides=3,3 pads=1,1,1,1 ceil=true", lent, 1, 1));
   CHECK(one.out[0].shape.dim[1] == 1);
   end_node(&one);
   in = TENSOR(HONE_F32, x, 1, 6, 6, 1);
@@ -215,7 +220,8 @@ TEST(symbols) {
   CHECK_OK(hone_graph_new("g", &graph));
   CHECK_OK(hone_graph_symbol(graph, "size", &size));
   CHECK_OK(hone_graph_input(
-      graph, "x", hone_tensor_type(HONE_F32, hone_shape_of(4, (hone_dim[]){-1, size, 8, 4})), &in[0]));
+      graph, "x", hone_tensor_type(HONE_F32, hone_shape_of(4, (hone_dim[]){-1, size, 8, 4})),
+      &in[0]));
   CHECK_OK(hone_graph_input(
       graph, "w", hone_tensor_type(HONE_F32, hone_shape_of(4, (hone_dim[]){3, 3, 4, 6})), &in[1]));
   CHECK_OK(hone_node_new(graph, NULL, hone_op_find("conv", 4), in, 2, 1, &node));

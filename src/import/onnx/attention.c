@@ -61,8 +61,8 @@ static hone_status *import_attention(hone_onnx_call *call) {
     return hone_onnx_fail(call, HONE_INVALID_MODEL, "the past's inputs do not go together");
   k = hone_onnx_append(call, past_k, k, 2);
   v = hone_onnx_append(call, hone_onnx_in(call, PAST_V), v, 2);
-  hone_value *inputs[] = {q, k, v, hone_onnx_in(call, MASK), hone_onnx_in(call, LENGTHS),
-                          offset_of(call, q)};
+  hone_value *inputs[] = {
+      q, k, v, hone_onnx_in(call, MASK), hone_onnx_in(call, LENGTHS), offset_of(call, q)};
   hone_node *node = hone_onnx_begin(call, "attention", inputs, 6, wants_scores ? 2 : 1);
   set_attention(call, node);
   hone_value *y = hone_onnx_end(call, node);

@@ -27,7 +27,7 @@ typedef struct heads {
   hone_value *mask, *lengths, *offset;
   bool causal;
   double scale;
-  hone_value *scores;    /* out, where `wants_scores`: after the softmax */
+  hone_value *scores; /* out, where `wants_scores`: after the softmax */
   bool wants_scores;
 } heads;
 
@@ -58,13 +58,12 @@ static void use_key_mask(hone_onnx_call *call, hone_value *mask, heads *h) {
     return;
   }
   int64_t axes[] = {1, 2};
-  mask = HONE_ONNX(call, "unsqueeze", mask,
-                   hone_onnx_const_ints(call, axes, rank == 2 ? 2 : 1));
+  mask = HONE_ONNX(call, "unsqueeze", mask, hone_onnx_const_ints(call, axes, rank == 2 ? 2 : 1));
   hone_value *off = HONE_ONNX(call, "sub", hone_onnx_const_real(call, dtype, 1),
                               hone_onnx_cast(call, mask, dtype));
   double filter = hone_onnx_real(call, "mask_filter_value", -10000);
-  h->mask = add(call, h->mask,
-                HONE_ONNX(call, "mul", off, hone_onnx_const_real(call, dtype, filter)));
+  h->mask =
+      add(call, h->mask, HONE_ONNX(call, "mul", off, hone_onnx_const_real(call, dtype, filter)));
 }
 
 /* Columns [begin, end) of the last axis of x. */

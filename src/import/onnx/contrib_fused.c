@@ -93,13 +93,13 @@ static hone_value *repack(hone_onnx_call *call, const hone_value *packed, hone_d
   return value;
 }
 
-/* A tensor [rows, columns] of the middle of the type's range: the zero point where none is given. */
+/* A tensor [rows, columns] of the middle of the type's range: the zero point where none is given.
+ */
 static hone_value *middle_of(hone_onnx_call *call, hone_dtype dtype, int64_t rows,
                              int64_t columns) {
   int64_t middle = (int64_t)1 << (hone_dtype_bits(dtype) - 1);
   hone_value *one = hone_onnx_cast(call, hone_onnx_const_int(call, middle), dtype);
-  return HONE_ONNX(call, "expand", one,
-                   hone_onnx_const_ints(call, (int64_t[]){rows, columns}, 2));
+  return HONE_ONNX(call, "expand", one, hone_onnx_const_ints(call, (int64_t[]){rows, columns}, 2));
 }
 
 static hone_status *import_matmul_bits(hone_onnx_call *call) {
@@ -126,8 +126,7 @@ static hone_status *import_matmul_bits(hone_onnx_call *call) {
   hone_onnx_set_int(call, node, "block", block);
   hone_onnx_set_int(call, node, "dtype", scales->type.dtype);
   b = hone_onnx_end(call, node);
-  if (columns != k)
-    b = HONE_ONNX(call, "slice", b, ints(call, 0), ints(call, k), ints(call, 1));
+  if (columns != k) b = HONE_ONNX(call, "slice", b, ints(call, 0), ints(call, k), ints(call, 1));
   node = HONE_ONNX_BEGIN(call, "matmul", hone_onnx_need(call, 0), b, hone_onnx_in(call, 5));
   hone_onnx_set_int(call, node, "transpose_b", true);
   hone_onnx_return(call, 0, hone_onnx_end(call, node));

@@ -13,10 +13,10 @@ static hone_value *operand(hone_onnx_call *call, int index) {
 /* Returns y quantised by the scale and zero point at `index`, in the type of the input `like`
  * where there is no zero point. */
 static hone_status *finish(hone_onnx_call *call, hone_value *y, int index, int like) {
-  hone_onnx_return(call, 0,
-                   hone_onnx_quantize(call, y, hone_onnx_need(call, index),
-                                      hone_onnx_in(call, index + 1),
-                                      hone_onnx_need(call, like)->type.dtype, 1));
+  hone_onnx_return(
+      call, 0,
+      hone_onnx_quantize(call, y, hone_onnx_need(call, index), hone_onnx_in(call, index + 1),
+                         hone_onnx_need(call, like)->type.dtype, 1));
   return NULL;
 }
 
@@ -174,14 +174,13 @@ static hone_status *import_qgemm(hone_onnx_call *call) {
                                        hone_onnx_in(call, 5), transposed ? 0 : 1);
   double alpha = hone_onnx_real(call, "alpha", 1);
   if (c)
-    c = hone_onnx_dequantize(call, c, HONE_ONNX(call, "mul", hone_onnx_need(call, 1), b_scale), NULL,
-                             -1);
+    c = hone_onnx_dequantize(call, c, HONE_ONNX(call, "mul", hone_onnx_need(call, 1), b_scale),
+                             NULL, -1);
   hone_node *node = HONE_ONNX_BEGIN(call, "matmul", a, b, c);
   hone_onnx_set_int(call, node, "transpose_a", hone_onnx_flag(call, "transA", false));
   hone_onnx_set_int(call, node, "transpose_b", transposed);
   hone_value *y = hone_onnx_end(call, node);
-  if (alpha != 1)
-    y = HONE_ONNX(call, "mul", y, hone_onnx_const_real(call, y->type.dtype, alpha));
+  if (alpha != 1) y = HONE_ONNX(call, "mul", y, hone_onnx_const_real(call, y->type.dtype, alpha));
   if (hone_onnx_in(call, 7)) return finish(call, y, 7, 0);
   hone_onnx_return(call, 0, y);
   return NULL;

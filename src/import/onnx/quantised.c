@@ -116,13 +116,14 @@ hone_status *hone_onnx_import_qlinear_conv(hone_onnx_call *call) {
   hone_value *x_scale = hone_onnx_need(call, 1), *w_scale = hone_onnx_need(call, 4);
   hone_value *w = hone_onnx_need(call, 3), *b = hone_onnx_in(call, 8);
   int rank = hone_onnx_rank(call, w);
-  hone_value *x = hone_onnx_dequantize(call, hone_onnx_need(call, 0), x_scale, hone_onnx_need(call, 2), 1);
+  hone_value *x =
+      hone_onnx_dequantize(call, hone_onnx_need(call, 0), x_scale, hone_onnx_need(call, 2), 1);
   w = hone_onnx_dequantize(call, w, w_scale, hone_onnx_need(call, 5), 0);
   if (b) b = hone_onnx_dequantize(call, b, HONE_ONNX(call, "mul", x_scale, w_scale), NULL, 0);
   hone_value *y = hone_onnx_to_first(call, hone_onnx_convolve(call, x, w, b), rank);
-  hone_onnx_return(call, 0,
-                   hone_onnx_quantize(call, y, hone_onnx_need(call, 6), hone_onnx_need(call, 7),
-                                      HONE_U8, 1));
+  hone_onnx_return(
+      call, 0,
+      hone_onnx_quantize(call, y, hone_onnx_need(call, 6), hone_onnx_need(call, 7), HONE_U8, 1));
   return NULL;
 }
 
@@ -137,9 +138,9 @@ static hone_value *operand(hone_onnx_call *call, int index, int64_t axis) {
 
 static hone_status *import_qlinear_matmul(hone_onnx_call *call) {
   hone_value *y = HONE_ONNX(call, "matmul", operand(call, 0, -2), operand(call, 3, -1));
-  hone_onnx_return(call, 0,
-                   hone_onnx_quantize(call, y, hone_onnx_need(call, 6), hone_onnx_need(call, 7),
-                                      HONE_U8, -2));
+  hone_onnx_return(
+      call, 0,
+      hone_onnx_quantize(call, y, hone_onnx_need(call, 6), hone_onnx_need(call, 7), HONE_U8, -2));
   return NULL;
 }
 

@@ -114,8 +114,7 @@ static hone_value *dequantised(hone_onnx_call *call, hone_value *w, int at) {
   hone_value *scale = spread(call, hone_onnx_need(call, at));
   hone_value *zero = spread(call, hone_onnx_need(call, at + 1));
   w = HONE_ONNX(call, "sub", hone_onnx_cast(call, w, HONE_F32), zero);
-  return hone_onnx_transpose(call, HONE_ONNX(call, "mul", w, scale), 3,
-                             (const int64_t[]){0, 2, 1});
+  return hone_onnx_transpose(call, HONE_ONNX(call, "mul", w, scale), 3, (const int64_t[]){0, 2, 1});
 }
 
 /* The weights are quantised; x and h, which the original rounds on the fly, stay exact here. */

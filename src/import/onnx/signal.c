@@ -6,8 +6,7 @@
 /* The axis is an attribute up to opset 19, then an input. */
 static hone_status *import_dft(hone_onnx_call *call) {
   hone_value *axis = hone_onnx_in(call, 2);
-  if (hone_onnx_opset(call) < 20)
-    axis = hone_onnx_const_int(call, hone_onnx_int(call, "axis", 1));
+  if (hone_onnx_opset(call) < 20) axis = hone_onnx_const_int(call, hone_onnx_int(call, "axis", 1));
   hone_node *node =
       HONE_ONNX_BEGIN(call, "dft", hone_onnx_need(call, 0), hone_onnx_in(call, 1), axis);
   hone_onnx_set_int(call, node, "inverse", hone_onnx_flag(call, "inverse", false));
@@ -36,8 +35,12 @@ static hone_status *import_window(hone_onnx_call *call, const char *kind) {
   return NULL;
 }
 
-static hone_status *import_hann(hone_onnx_call *call) { return import_window(call, "hann"); }
-static hone_status *import_hamming(hone_onnx_call *call) { return import_window(call, "hamming"); }
+static hone_status *import_hann(hone_onnx_call *call) {
+  return import_window(call, "hann");
+}
+static hone_status *import_hamming(hone_onnx_call *call) {
+  return import_window(call, "hamming");
+}
 static hone_status *import_blackman(hone_onnx_call *call) {
   return import_window(call, "blackman");
 }
@@ -94,12 +97,11 @@ static hone_status *import_tf_idf(hone_onnx_call *call) {
   return NULL;
 }
 
-const hone_onnx_row hone_onnx_signal[] = {
-    {"", "DFT", 17, 0, .import = import_dft},
-    {"", "STFT", 17, 0, .import = import_stft},
-    {"", "HannWindow", 17, 0, .import = import_hann},
-    {"", "HammingWindow", 17, 0, .import = import_hamming},
-    {"", "BlackmanWindow", 17, 0, .import = import_blackman},
-    {"", "MelWeightMatrix", 17, 0, .import = import_mel},
-    {"", "TfIdfVectorizer", 9, 0, .import = import_tf_idf},
-    {0}};
+const hone_onnx_row hone_onnx_signal[] = {{"", "DFT", 17, 0, .import = import_dft},
+                                          {"", "STFT", 17, 0, .import = import_stft},
+                                          {"", "HannWindow", 17, 0, .import = import_hann},
+                                          {"", "HammingWindow", 17, 0, .import = import_hamming},
+                                          {"", "BlackmanWindow", 17, 0, .import = import_blackman},
+                                          {"", "MelWeightMatrix", 17, 0, .import = import_mel},
+                                          {"", "TfIdfVectorizer", 9, 0, .import = import_tf_idf},
+                                          {0}};

@@ -29,8 +29,8 @@ static bool shrinks(const hone_value *scales) {
 
 /* Before opset 11 there is one way to place pixels; the nearest one is what ONNX Runtime took. */
 static hone_status *import_old_resize(hone_onnx_call *call) {
-  static const char *const modes[] = {"nearest", "nearest", "linear",  "linear",
-                                      "bilinear", "linear", NULL};
+  static const char *const modes[] = {"nearest",  "nearest", "linear", "linear",
+                                      "bilinear", "linear",  NULL};
   size_t count;
   const double *values = hone_onnx_reals(call, "scales", &count);
   hone_value *scales = NULL;
@@ -38,8 +38,8 @@ static hone_status *import_old_resize(hone_onnx_call *call) {
     float numbers[HONE_MAX_RANK];
     for (size_t i = 0; i < count; i++) numbers[i] = (float)values[i];
     hone_dim dim = (hone_dim)count;
-    scales = hone_onnx_const(call, HONE_F32, hone_shape_of(1, &dim), numbers,
-                             count * sizeof *numbers);
+    scales =
+        hone_onnx_const(call, HONE_F32, hone_shape_of(1, &dim), numbers, count * sizeof *numbers);
   } else {
     scales = hone_onnx_need(call, 1);
   }
@@ -60,14 +60,14 @@ static hone_value *unless_empty(hone_value *value) {
 static hone_status *import_resize(hone_onnx_call *call) {
   static const char *const modes[] = {"nearest", "nearest", "linear", "linear",
                                       "cubic",   "cubic",   NULL};
-  static const char *const policies[] = {"stretch",    "stretch",     "not_larger",
-                                         "not_larger", "not_smaller", "not_smaller", NULL};
+  static const char *const policies[] = {"stretch",     "stretch",     "not_larger", "not_larger",
+                                         "not_smaller", "not_smaller", NULL};
   const char *place = hone_onnx_text(call, "coordinate_transformation_mode", "half_pixel");
   hone_value *roi = strcmp(place, "tf_crop_and_resize") == 0 ? hone_onnx_in(call, 1) : NULL;
   size_t count;
-  hone_node *node = HONE_ONNX_BEGIN(call, "resize", hone_onnx_need(call, 0), unless_empty(roi),
-                                    unless_empty(hone_onnx_in(call, 2)),
-                                    unless_empty(hone_onnx_in(call, 3)));
+  hone_node *node =
+      HONE_ONNX_BEGIN(call, "resize", hone_onnx_need(call, 0), unless_empty(roi),
+                      unless_empty(hone_onnx_in(call, 2)), unless_empty(hone_onnx_in(call, 3)));
   set_choice(call, node, "mode", hone_onnx_text(call, "mode", "nearest"), modes);
   set_choice(call, node, "policy", hone_onnx_text(call, "keep_aspect_ratio_policy", "stretch"),
              policies);
@@ -85,13 +85,14 @@ static hone_status *import_resize(hone_onnx_call *call) {
 }
 
 static hone_status *import_grid_sample(hone_onnx_call *call) {
-  static const char *const modes[] = {"bilinear", "linear",  "linear",  "linear",  "bicubic", "cubic",
-                                      "cubic",    "cubic",   "nearest", "nearest", NULL};
+  static const char *const modes[] = {"bilinear", "linear",  "linear", "linear",
+                                      "bicubic",  "cubic",   "cubic",  "cubic",
+                                      "nearest",  "nearest", NULL};
   int rank = hone_onnx_rank(call, hone_onnx_need(call, 0));
   if (rank < 3) return hone_onnx_fail(call, HONE_INVALID_MODEL, "x has no spatial axis");
-  hone_node *node = HONE_ONNX_BEGIN(
-      call, "grid_sample", hone_onnx_to_last(call, hone_onnx_need(call, 0), rank),
-      hone_onnx_need(call, 1));
+  hone_node *node =
+      HONE_ONNX_BEGIN(call, "grid_sample", hone_onnx_to_last(call, hone_onnx_need(call, 0), rank),
+                      hone_onnx_need(call, 1));
   set_choice(call, node, "mode", hone_onnx_text(call, "mode", "linear"), modes);
   hone_onnx_set_text(call, node, "padding", hone_onnx_text(call, "padding_mode", "zeros"));
   hone_onnx_set_int(call, node, "align_corners", hone_onnx_flag(call, "align_corners", false));
@@ -121,7 +122,8 @@ static hone_status *import_max_roi_pool(hone_onnx_call *call) {
       HONE_ONNX_BEGIN(call, "max_roi_pool", hone_onnx_to_last(call, hone_onnx_need(call, 0), 4),
                       hone_onnx_need(call, 1));
   const int64_t *cells = hone_onnx_ints(call, "pooled_shape", &count);
-  if (count != 2) return hone_onnx_fail(call, HONE_INVALID_MODEL, "pooled_shape is not of two axes");
+  if (count != 2)
+    return hone_onnx_fail(call, HONE_INVALID_MODEL, "pooled_shape is not of two axes");
   hone_onnx_set_int(call, node, "height", cells[0]);
   hone_onnx_set_int(call, node, "width", cells[1]);
   hone_onnx_set_real(call, node, "scale", hone_onnx_real(call, "spatial_scale", 1));
@@ -180,8 +182,7 @@ static hone_status *import_center_crop_pad(hone_onnx_call *call) {
   hone_value *end = HONE_ONNX(call, "add", start, kept);
   hone_value *y = HONE_ONNX(call, "slice", x, start, end, which);
   hone_value *before = half_excess(call, target, size);
-  hone_value *after =
-      HONE_ONNX(call, "sub", HONE_ONNX(call, "sub", target, kept), before);
+  hone_value *after = HONE_ONNX(call, "sub", HONE_ONNX(call, "sub", target, kept), before);
   hone_node *pads = HONE_ONNX_BEGIN(call, "concat", before, after);
   hone_onnx_set_int(call, pads, "axis", 0);
   hone_onnx_return(call, 0, HONE_ONNX(call, "pad", y, hone_onnx_end(call, pads), NULL, which));

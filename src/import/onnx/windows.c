@@ -92,9 +92,9 @@ static hone_status *import_conv_transpose(hone_onnx_call *call) {
   int rank = window_rank(call, w);
   check_kernel(call, w, rank);
   size_t axes = (size_t)rank - 2, count;
-  hone_node *node =
-      HONE_ONNX_BEGIN(call, "conv_transpose", hone_onnx_to_last(call, hone_onnx_need(call, 0), rank),
-                      hone_onnx_weights_last(call, w, rank), hone_onnx_in(call, 2));
+  hone_node *node = HONE_ONNX_BEGIN(call, "conv_transpose",
+                                    hone_onnx_to_last(call, hone_onnx_need(call, 0), rank),
+                                    hone_onnx_weights_last(call, w, rank), hone_onnx_in(call, 2));
   hone_onnx_set_window(call, node, rank - 2, true);
   hone_onnx_set_int(call, node, "groups", hone_onnx_int_in(call, "group", 1, 1, INT32_MAX));
   hone_onnx_set_ints(call, node, "output_padding",
@@ -187,7 +187,9 @@ static hone_status *import_global(hone_onnx_call *call, const char *kind) {
 static hone_status *import_global_average(hone_onnx_call *call) {
   return import_global(call, "mean");
 }
-static hone_status *import_global_max(hone_onnx_call *call) { return import_global(call, "max"); }
+static hone_status *import_global_max(hone_onnx_call *call) {
+  return import_global(call, "max");
+}
 
 static hone_status *import_global_lp(hone_onnx_call *call) {
   int64_t p = hone_onnx_int_in(call, "p", 2, 1, INT32_MAX);
@@ -195,8 +197,9 @@ static hone_status *import_global_lp(hone_onnx_call *call) {
   hone_value *x = hone_onnx_need(call, 0);
   int rank = window_rank(call, x);
   hone_dtype dtype = x->type.dtype;
-  hone_value *powers = HONE_ONNX(call, "pow", HONE_ONNX(call, "abs", hone_onnx_to_last(call, x, rank)),
-                                 hone_onnx_const_real(call, dtype, (double)p));
+  hone_value *powers =
+      HONE_ONNX(call, "pow", HONE_ONNX(call, "abs", hone_onnx_to_last(call, x, rank)),
+                hone_onnx_const_real(call, dtype, (double)p));
   hone_value *y = HONE_ONNX(call, "pow", reduce_spatial(call, powers, rank, "sum"),
                             hone_onnx_const_real(call, dtype, 1 / (double)p));
   hone_onnx_return(call, 0, hone_onnx_to_first(call, y, rank));
@@ -248,8 +251,8 @@ static hone_status *import_causal_conv(hone_onnx_call *call) {
   hone_onnx_return(call, 0, y);
   hone_value *end = hone_onnx_dims(call, all, 2, 3);
   if (hone_onnx_wants(call, 1))
-    hone_onnx_return(call, 1, HONE_ONNX(call, "slice", all, HONE_ONNX(call, "sub", end, kept), end,
-                                        axis));
+    hone_onnx_return(call, 1,
+                     HONE_ONNX(call, "slice", all, HONE_ONNX(call, "sub", end, kept), end, axis));
   return NULL;
 }
 
