@@ -2,8 +2,9 @@
  * computes what is constant. Each node sees the best that is known of its inputs. Room: passes. */
 #include <string.h>
 
-#include "passes/same_sizes.h"
+#include "passes/anchors.h"
 #include "passes/passes.h"
+#include "passes/same_sizes.h"
 
 /* A constant may be eight times its inputs, as 4-bit weights dequantised are, or this much larger in
  * bytes: repeating a small tensor costs more when read from memory than when done on the way. */
@@ -13,6 +14,7 @@ typedef struct propagation {
   hone_pass_context *context;
   hone_partials partials;
   hone_same_sizes same;
+  hone_anchors anchors;
 } propagation;
 
 static hone_dim merge_dim(hone_dim before, hone_dim now, size_t symbols_before) {
@@ -237,6 +239,16 @@ static hone_status *fold(hone_node *node, hone_arena *scratch) {
   return keep_results(node, out);
 }
 
+/* A size that an earlier tensor has is read from that. */
+static hone_status *read_anchor(hone_node *node, propagation *p, bool *replaced) {
+  hone_value *to;
+  HONE_TRY(hone_anchors_read(&p->anchors, &p->partials, node, &to));
+  if (!to) return NULL;
+  *replaced = true;
+  hone_pass_fired(p->context, "size read earlier");
+  return hone_substitute(node, 0, to);
+}
+
 static hone_status *propagate_node(hone_node *node, propagation *p) {
   bool folded = false;
   HONE_TRY(infer(node));
@@ -244,6 +256,9 @@ static hone_status *propagate_node(hone_node *node, propagation *p) {
   HONE_TRY(hone_same_sizes_node(&p->same, &p->partials, node));
   HONE_TRY(hone_partial_node(&p->partials, node));
   HONE_TRY(fold_partial(node, p, &folded));
+  if (!folded) HONE_TRY(read_anchor(node, p, &folded));
+  for (int i = 0; !folded && i < node->output_count; i++)
+    HONE_TRY(hone_anchors_note(&p->anchors, node->outputs[i]));
   if (folded || !may_fold(node, p->context)) return NULL;
   hone_arena scratch = {0};
   hone_status *status = fold(node, &scratch);
@@ -255,12 +270,15 @@ static hone_status *propagate_node(hone_node *node, propagation *p) {
 static hone_status *propagate_graph(hone_graph *graph, hone_pass_context *context) {
   propagation p = {.context = context, .partials = {.graph = graph}};
   hone_status *status = NULL;
+  for (int i = 0; i < graph->input_count && !status; i++)
+    status = hone_anchors_note(&p.anchors, graph->inputs[i]);
   for (hone_node *node = graph->first, *next; node && !status; node = next) {
     next = node->next;
     status = propagate_node(node, &p);
   }
   hone_arena_free(&p.partials.arena);
   hone_same_sizes_free(&p.same);
+  hone_arena_free(&p.anchors.arena);
   return status;
 }
 

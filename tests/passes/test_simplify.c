@@ -172,6 +172,18 @@ TEST(same_unknown_sizes_meet) {
   }
 }
 
+/* What only the size of a later tensor was needed for is not computed. */
+TEST(sizes_are_read_early) {
+  hone_pass_log log;
+  hone_graph *graph = rewrite_with(
+      "graph g(x: f32[n, m, 4], z: f32[1, 4]) -> (y) { i = const s64[] 1 two = const s64[1] [0]\n"
+      "  e = exp(x) t = transpose(e) {perm=[0, 1, 2]} s = shape(t) b = gather(s, i) {axis=0}\n"
+      "  c = unsqueeze(b, two) k = const s64[1] [4] w = concat(c, k) {axis=0} y = expand(z, w) }", passes,
+      rewrite_defaults, &log, 0);
+  CHECK(graph && rewrite_count(graph, "exp") == 0 && rewrite_count(graph, "shape") == 1);
+  hone_graph_free(graph);
+}
+
 TEST(constants_fold_within_limits) {
   hone_pass_context context = rewrite_defaults;
   hone_pass_log log;
@@ -223,6 +235,7 @@ int main(void) {
   RUN(expand_to_own_shape_vanishes);
   RUN(unknown_sizes_stay);
   RUN(same_unknown_sizes_meet);
+  RUN(sizes_are_read_early);
   RUN(constants_fold_within_limits);
   RUN(random_nodes_stay);
   RUN(outputs_keep_their_names);
