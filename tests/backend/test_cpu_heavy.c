@@ -10,7 +10,8 @@
 static float weights[1 << 16];
 
 static void check_weighted(const char *text, double tolerance) {
-  body_fill(HONE_F32, weights, sizeof weights / sizeof *weights, 5);
+  bool low = strstr(text, "const bf16") != NULL;
+  body_fill(low ? HONE_BF16 : HONE_F32, weights, sizeof weights / (low ? 2 : 4), 5);
   body_weights = (hone_bytes){weights, sizeof weights};
   check_body(text, tolerance);
 }
@@ -120,7 +121,32 @@ TEST(layers) {
   check_layer("rnn", 1, "b, l, h", "activations=[\"relu\"]", 1);
 }
 
+/* What the precision pass makes: casts around the product. Kernels may round less than the graph
+ * says: the bound is for sums of a hundred products of numbers up to 2. */
+TEST(lowered) {
+  check_weighted("graph g(x: f32[1, 7, 9, 12], r: f32[1, 7, 9, 16]) -> (o) {\n"
+                 " w = const bf16[3, 3, 12, 16] @weights+0\n b = const f32[16] @weights+16384\n"
+                 " l = cast(x) {to=bf16}\n c = conv(l, w) {pads=[1, 1, 1, 1]}\n"
+                 " h = cast(c) {to=f32}\n d = add(h, b)\n e = add(d, r)\n o = relu(e)\n}", 0.2);
+  check_weighted("graph g(x: f32[1, 7, 9, 12]) -> (o) {\n"
+                 " w = const bf16[1, 1, 12, 16] @weights+0\n"
+                 " l = cast(x) {to=bf16}\n c = conv(l, w)\n o = cast(c) {to=f32}\n}", 0.2);
+  check_weighted("graph g(a: f32[5, 33]) -> (o) {\n w = const bf16[33, 20] @weights+0\n"
+                 " l = cast(a) {to=bf16}\n c = matmul(l, w)\n h = cast(c) {to=f32}\n"
+                 " o = gelu(h)\n}", 0.2);
+  check_weighted("graph g(x: bf16[1, 7, 9, 12]) -> (o) {\n"
+                 " w = const bf16[3, 3, 12, 16] @weights+0\n b = const f32[16] @weights+16384\n"
+                 " c = conv(x, w) {pads=[1, 1, 1, 1]}\n h = cast(c) {to=f32}\n d = add(h, b)\n"
+                 " e = relu(d)\n o = cast(e) {to=bf16}\n}", 0.2);
+  check_weighted("graph g(a: bf16[5, 33]) -> (o) {\n w = const bf16[33, 20] @weights+0\n"
+                 " o = matmul(a, w)\n}", 0.2);
+  check_weighted("graph g(a: f32[2, 5, 33], b: f32[2, 33, 7]) -> (o) {\n"
+                 " l = cast(a) {to=bf16}\n m = cast(b) {to=bf16}\n c = matmul(l, m)\n"
+                 " o = cast(c) {to=f32}\n}", 0.2);
+}
+
 int main(void) {
+  RUN(lowered);
   RUN(layers);
   RUN(tails_of_conv);
   RUN(kinds_of_conv);

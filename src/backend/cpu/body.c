@@ -69,7 +69,7 @@ static hone_status *too_long(void) {
 static int ready_at(const maker *m, const hone_node *node, bool pointwise) {
   int ready = 0;
   for (int i = 0; i < node->input_count; i++) {
-    const hone_value *in = node->inputs[i].value;
+    const hone_value *in = hone_node_operand(node, i);
     if (!in) continue;
     const hone_value *root = hone_body_root(in);
     int stage = m->stage_of[root->id];
@@ -189,13 +189,22 @@ static const hone_node *only_user(const maker *m, const hone_value *value, int s
   return NULL;
 }
 
+/* A result that is widened is f32 at once; rows of bf16 store either type. */
+static bool absorbs_cast(const hone_body_stage *s, const hone_node *cast) {
+  hone_dtype from = s->result->type.dtype, to = cast->outputs[0]->type.dtype;
+  if (from == HONE_BF16 && to == HONE_F32) return true;
+  return from == HONE_F32 && to == HONE_BF16 && strstr(s->kernel->algorithm, "_bf16");
+}
+
 /* Takes one node of the tail into the registers of the kernel, if it can be. */
 static bool absorb(maker *m, hone_body_stage *s, const hone_node *node) {
   const hone_shape *shape = &s->result->type.shape;
+  if (node->op == &hone_op_cast) return absorbs_cast(s, node);
   if (node->outputs[0]->type.dtype != HONE_F32 ||
       !hone_shape_equal(shape, &node->outputs[0]->type.shape) ||
       s->activation.kind != HONE_ACTIVATION_NONE)
     return false;
+  if (s->result->type.dtype != HONE_F32) return false;
   if (node->op == &hone_op_add) {
     const hone_value *other = node->inputs[node->inputs[0].value == s->result].value;
     bool has_bias = s->bias || hone_node_in(s->node, 2);
@@ -266,7 +275,7 @@ static hone_status *make_formula(maker *m, int stage, hone_formula **out) {
 /* Whether the formula can run on the kernel's tiles; then `own` is the tile's stream. */
 static bool runs_on_tiles(const hone_body_stage *s, const hone_formula *f, int *own) {
   const hone_shape *shape = &s->result->type.shape;
-  if (f->result_count != 1 || f->results[0]->type.dtype != HONE_F32 || shape->rank < 1 ||
+  if (s->result->type.dtype != HONE_F32 || f->result_count != 1 || f->results[0]->type.dtype != HONE_F32 || shape->rank < 1 ||
       !hone_shape_equal(shape, &f->results[0]->type.shape))
     return false;
   for (int i = 0; i < f->stream_count; i++) {
@@ -342,7 +351,7 @@ static hone_status *lay_out_pack(maker *m) {
     for (int k = 0; s->node && k < s->node->input_count; k++) {
       uint32_t bit = k < 32 ? 1u << k : 0;
       if (s->kernel->functions->packed_inputs & bit) continue;
-      HONE_TRY(need_constant(m, s->node->inputs[k].value));
+      HONE_TRY(need_constant(m, hone_node_operand(s->node, k)));
     }
     HONE_TRY(need_constant(m, s->bias));
     for (int k = 0; s->formula && k < s->formula->stream_count; k++)
@@ -376,11 +385,21 @@ static void drop_empty(hone_body *body) {
   body->stage_count = to;
 }
 
+/* A cast that the only node that reads it does by itself. */
+static bool is_taken_in(const hone_node *node) {
+  const hone_value *out = node->outputs[0];
+  if (node->op != &hone_op_cast || !hone_value_has_one_use(out) || !out->uses->user) return false;
+  const hone_node *user = out->uses->user;
+  for (int i = 0; i < user->input_count; i++)
+    if (user->inputs[i].value == out) return hone_node_operand(user, i) != out;
+  return false;
+}
+
 static hone_status *make_stages(maker *m, const hone_cpu_kernel *kernel) {
   const hone_graph *graph = m->body->graph;
   const hone_node *core = hone_body_core(graph);
   for (const hone_node *n = graph->first; n; n = n->next) {
-    if (is_view(n)) continue;
+    if (is_view(n) || is_taken_in(n)) continue;
     if (is_pointwise(n)) HONE_TRY(add_pointwise(m, n));
     else HONE_TRY(add_kernel(m, n, n == core ? kernel : NULL));
   }

@@ -218,7 +218,7 @@ static void fill_view(planner *p, const hone_body_stage *s, bound_stage *stage,
   stage->in_count = at_least(node->input_count);
   stage->out_count = at_least(node->output_count);
   for (int i = 0; i < node->input_count; i++) {
-    const hone_value *in = node->inputs[i].value;
+    const hone_value *in = hone_node_operand(node, i);
     stage->in[i] = place_of(p, in);
     if (in) view->in[i] = &p->view->types[in->id];
     view->known[i] = known(p, in);
@@ -227,7 +227,7 @@ static void fill_view(planner *p, const hone_body_stage *s, bound_stage *stage,
   for (int i = 0; i < node->output_count; i++) {
     const hone_value *out = node->outputs[i];
     stage->out[i] = place_of(p, i == 0 ? s->result : out);
-    if (out) view->out[i] = &p->view->types[out->id];
+    if (out) view->out[i] = &p->view->types[i == 0 ? s->result->id : out->id];
   }
   if (s->kernel->functions->pack_size) view->packed = (const char *)p->pack + s->pack_at;
 }

@@ -3,6 +3,20 @@
 
 #include <string.h>
 
+/* hone_bf16_to_f32 and hone_f32_to_bf16, inline because whole layers go through them. */
+static inline float from_bf16(uint16_t half) {
+  uint32_t bits = (uint32_t)half << 16;
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+static inline uint16_t to_bf16(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  if (value != value) return (uint16_t)(bits >> 16 | 0x40);
+  return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
 /* ---- Between memory and registers ----------------------------------------------------------- */
 
 void hone_register_load(hone_dtype dtype, const void *data, size_t at, size_t count, void *to) {
@@ -32,7 +46,7 @@ void hone_register_load(hone_dtype dtype, const void *data, size_t at, size_t co
       return;
     case HONE_BF16:
       for (size_t i = 0; i < count; i++)
-        floats[i] = hone_bf16_to_f32(((const uint16_t *)data)[at + i]);
+        floats[i] = from_bf16(((const uint16_t *)data)[at + i]);
       return;
     default:
       break;
@@ -72,7 +86,7 @@ void hone_register_store(hone_dtype dtype, const void *from, size_t count, void 
       for (size_t i = 0; i < count; i++) ((uint16_t *)data)[at + i] = hone_f32_to_f16(floats[i]);
       return;
     case HONE_BF16:
-      for (size_t i = 0; i < count; i++) ((uint16_t *)data)[at + i] = hone_f32_to_bf16(floats[i]);
+      for (size_t i = 0; i < count; i++) ((uint16_t *)data)[at + i] = to_bf16(floats[i]);
       return;
     default:
       break;
@@ -207,6 +221,9 @@ static void run_cast(const hone_formula_step *s, void *const *registers, size_t 
     for (size_t i = 0; i < count; i++) ((float *)out)[i] = ((const float *)from)[i] != 0;
   } else if (s->to == HONE_F32 && width == HONE_WIDTH_FLOAT) {
     if (out != from) memcpy(out, from, count * sizeof(float));
+  } else if (s->to == HONE_BF16 && width == HONE_WIDTH_FLOAT) {
+    for (size_t i = 0; i < count; i++)
+      ((float *)out)[i] = from_bf16(to_bf16(((const float *)from)[i]));
   } else if (s->to == HONE_F32 && width == HONE_WIDTH_WHOLE) {
     for (size_t i = 0; i < count; i++) ((float *)out)[i] = (float)((const int64_t *)from)[i];
   } else {

@@ -38,14 +38,26 @@ static void set_window(const hone_spatial *window, hone_conv *out) {
   }
 }
 
+/* f32 throughout; or bf16, which rows of its own compute, and the others where nothing but casts
+ * shows it. What y becomes after the tail is known at plan. */
+static bool set_types(const hone_cpu_kernel *row, const hone_node *node, hone_conv *out) {
+  hone_dtype x = hone_node_operand(node, X)->type.dtype, w = node->inputs[W].value->type.dtype;
+  hone_dtype y = node->outputs[0]->type.dtype;
+  bool low = strstr(row->algorithm, "_bf16") != NULL;
+  if (x == HONE_F32 && w == HONE_F32) return !low && y == HONE_F32;
+  out->bf16 = low;
+  out->x_bf16 = x == HONE_BF16;
+  return w == HONE_BF16 && y == HONE_BF16 &&
+         (low ? x == HONE_F32 || x == HONE_BF16 : hone_node_is_lowered(node));
+}
+
 /* Fills in what the weights and attributes say; false when no kernel can have this node. */
-static bool build_conv(const hone_node *node, hone_conv *out) {
-  const hone_value *x = node->inputs[X].value, *w = node->inputs[W].value;
+static bool build_conv(const hone_cpu_kernel *row, const hone_node *node, hone_conv *out) {
+  const hone_value *x = hone_node_operand(node, X), *w = node->inputs[W].value;
   const hone_value *bias = hone_node_in(node, BIAS);
   int spatial = w->type.shape.rank - 2;
-  if (!w->constant || x->type.dtype != HONE_F32 || w->type.dtype != HONE_F32 ||
-      x->type.shape.rank != w->type.shape.rank || spatial < 1 || spatial > HONE_CONV_DIMENSIONS ||
-      (bias && !bias->constant))
+  if (!w->constant || x->type.shape.rank != w->type.shape.rank || spatial < 1 || spatial > HONE_CONV_DIMENSIONS ||
+      (bias && (!bias->constant || bias->type.dtype != HONE_F32)))
     return false;
   hone_dim in[HONE_MAX_SPATIAL];
   hone_spatial window;
@@ -54,6 +66,7 @@ static bool build_conv(const hone_node *node, hone_conv *out) {
   hone_status_free(status);
   if (status) return false;
   memset(out, 0, sizeof *out);
+  if (!set_types(row, node, out)) return false;
   set_window(&window, out);
   if (hone_node_text(node, "padding")[0] == 's')
     for (int i = 0; i < HONE_CONV_DIMENSIONS; i++) out->pad[i] = out->kernel[i] > 1;
@@ -69,9 +82,9 @@ static bool build_conv(const hone_node *node, hone_conv *out) {
 static bool accepts(const hone_cpu_kernel *row, const hone_node *node) {
   hone_conv conv;
   const hone_conv_kernel *kernel = conv_kernel(row);
-  if (!kernel || !build_conv(node, &conv) || !kernel->accepts(&conv)) return false;
+  if (!kernel || !build_conv(row, node, &conv) || !kernel->accepts(&conv)) return false;
   bool padded = conv.pad[0] || conv.pad[1] || conv.pad[2];
-  if (padded && strcmp(row->algorithm, "conv_gemm") == 0) return false;
+  if (padded && strncmp(row->algorithm, "conv_gemm", 9) == 0) return false;
   return kernel->pack_size(kernel, &conv) > 0;
 }
 
@@ -79,7 +92,7 @@ static size_t pack_size(const hone_cpu_kernel *row, const hone_node *node) {
   hone_conv conv;
   size_t bytes = 0;
   const hone_conv_kernel *kernel = conv_kernel(row);
-  if (!build_conv(node, &conv) ||
+  if (!build_conv(row, node, &conv) ||
       !hone_mul(kernel->pack_size(kernel, &conv), sizeof(float), &bytes))
     return 0;
   return bytes;
@@ -91,7 +104,7 @@ static hone_status *pack(const hone_cpu_kernel *row, const hone_node *node, void
   const hone_conv_kernel *kernel = conv_kernel(row);
   hone_arena copy = {0};
   const float *data;
-  if (!build_conv(node, &conv))
+  if (!build_conv(row, node, &conv))
     return hone_error(HONE_INTERNAL, "kernel %s was given a node it does not take", row->name);
   HONE_TRY(hone_constant_floats(node->inputs[W].value, &copy, &data));
   const hone_shape *w = &node->inputs[W].value->type.shape;
@@ -112,15 +125,16 @@ static double macs_of(const hone_conv *conv) {
 /* Nanoseconds an operation at 50 multiply-adds each nanosecond, by algorithm. */
 static double estimate(const hone_cpu_kernel *row, const hone_node *node) {
   hone_conv conv;
-  if (!build_conv(node, &conv)) return 0;
+  if (!build_conv(row, node, &conv)) return 0;
   conv.batch = conv.out[0] = conv.out[1] = conv.out[2] = 1;
   size_t depth = conv.in_channels / conv.groups;
   double time = macs_of(&conv) / 50;
   const char *name = row->algorithm;
   if (strcmp(name, "conv_winograd4") == 0) time /= depth >= 32 ? 2.5 : 1.5;
   if (strcmp(name, "conv_winograd2") == 0) time /= depth >= 16 ? 1.8 : 1.2;
-  if (strcmp(name, "conv_gemm") == 0) time *= 0.95;
-  if (strcmp(name, "conv_direct") == 0 && depth < 8) time *= 2;
+  if (strncmp(name, "conv_gemm", 9) == 0) time *= 0.95;
+  if (strncmp(name, "conv_direct", 11) == 0 && depth < 8) time *= 2;
+  if (conv.bf16) time *= 0.55;
   if (strcmp(name, "conv_rows") == 0 && depth >= 8) time *= 1.2;
   if (strcmp(name, "conv_depthwise") == 0) time /= 4;
   if (strcmp(name, "conv_transposed_blocks") == 0) time /= 3;
@@ -134,7 +148,7 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
   hone_spatial window;
   const hone_conv_kernel *kernel = conv_kernel(row);
   const hone_shape *x = &view->in[X]->shape;
-  if (!build_conv(view->node, &conv))
+  if (!build_conv(row, view->node, &conv))
     return hone_error(HONE_INTERNAL, "kernel %s was given a node it does not take", row->name);
   HONE_TRY(window_of(view->node, x->dim + 1, &window));
   for (int i = 0; i < HONE_CONV_DIMENSIONS; i++) {
@@ -143,6 +157,9 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
     conv.out[i] = axis < 0 ? 1 : (size_t)window.out[axis];
     conv.pad[i] = axis < 0 ? 0 : (ptrdiff_t)window.before[axis];
   }
+  conv.y_bf16 = view->out[0]->dtype == HONE_BF16;
+  if (conv.y_bf16 && !conv.bf16)
+    return hone_error(HONE_UNSUPPORTED, "a cast around kernel %s is not its own", row->name);
   conv.batch = (size_t)x->dim[0];
   conv.x_stride = (ptrdiff_t)conv.in_channels;
   conv.y_stride = (ptrdiff_t)conv.out_channels;

@@ -61,12 +61,18 @@ extern const size_t hone_cpu_kernel_count;
 /* The row of the table that follows `after` (NULL: the first) and computes `node` here. */
 const hone_cpu_kernel *hone_cpu_kernel_next(const hone_node *node, const hone_cpu_kernel *after);
 
+/* Lower precision shows in the graph as casts around a node: x32 -> cast -> node in bf16 -> cast ->
+ * f32. A kernel reads x32 and gives f32 itself. The input as it is read: */
+const hone_value *hone_node_operand(const hone_node *node, int index);
+/* Whether all that the node computes with comes from f32 or is constant, and goes to f32. */
+bool hone_node_is_lowered(const hone_node *node);
+
 /* One phase without scratch, the most common plan. */
 static inline hone_kernel_plan hone_one_phase(hone_kernel_phase *phase, const void *args) {
   return (hone_kernel_plan){.phases = {phase}, .phase_count = 1, .args = args};
 }
 
-/* The elements of an f32 constant, aligned; a copy in `arena` where the graph's bytes are not. */
+/* The elements of a constant as aligned floats; a copy in `arena` where the graph's bytes are not. */
 hone_status *hone_constant_floats(const hone_value *constant, hone_arena *arena,
                                   const float **out);
 /* Known at plan: all integers of input `index`, at most `room`; false when absent. */

@@ -1,5 +1,8 @@
 /* matmul nodes: rows gemm (a constant right side, packed) and matmul (any two operands).
  * Room: backend/cpu. */
+#include <string.h>
+
+#include "backend/cpu/conv.h"
 #include "backend/cpu/gemm.h"
 #include "backend/cpu/matmul.h"
 #include "backend/cpu/node_kernel.h"
@@ -30,14 +33,22 @@ static bool accepts_bias(const hone_node *node) {
   return shape->dim[shape->rank - 1] == y->dim[y->rank - 1];
 }
 
-static bool accepts_common(const hone_cpu_kernel *row, const hone_node *node) {
+/* f32, or bf16 that nothing but casts shows. */
+static bool accepts_common(const hone_node *node) {
+  bool lowered = hone_node_is_lowered(node);
   for (int i = A; i <= B; i++) {
-    const hone_type *type = &node->inputs[i].value->type;
-    if (type->dtype != HONE_F32 || type->shape.rank < 2 ||
-        type->shape.rank > HONE_MATMUL_BATCH + 2)
+    const hone_value *in = hone_node_operand(node, i);
+    bool rounded = lowered && i == B && in->constant && in->type.dtype == HONE_BF16;
+    int rank = in->type.shape.rank;
+    if ((in->type.dtype != HONE_F32 && !rounded) || rank < 2 || rank > HONE_MATMUL_BATCH + 2)
       return false;
   }
-  return tiles_of(row) && accepts_bias(node);
+  return (node->outputs[0]->type.dtype == HONE_F32 || lowered) && accepts_bias(node);
+}
+
+static hone_status *check_result(const hone_cpu_kernel *row, const hone_node_view *view) {
+  if (view->out[0]->dtype == HONE_F32) return NULL;
+  return hone_error(HONE_UNSUPPORTED, "a cast after kernel %s is not its own", row->name);
 }
 
 static hone_status *set_bias(const hone_node_view *view, hone_finish *finish) {
@@ -61,8 +72,8 @@ static hone_status *set_bias(const hone_node_view *view, hone_finish *finish) {
 
 static bool gemm_accepts(const hone_cpu_kernel *row, const hone_node *node) {
   const hone_value *b = node->inputs[B].value;
-  return accepts_common(row, node) && b->constant && b->type.shape.rank == 2 &&
-         !hone_node_flag(node, "transpose_a");
+  return accepts_common(node) && b->constant && b->type.shape.rank == 2 &&
+         !hone_node_flag(node, "transpose_a") && tiles_of(row);
 }
 
 static void weight_sizes(const hone_node *node, size_t *depth, size_t *columns) {
@@ -103,6 +114,7 @@ static hone_status *gemm_plan(const hone_cpu_kernel *row, const hone_node_view *
   hone_gemm *args = HONE_NEW(arena, hone_gemm);
   HONE_TRY_MEMORY(args);
   size_t depth, columns;
+  HONE_TRY(check_result(row, view));
   weight_sizes(view->node, &depth, &columns);
   *args = (hone_gemm){.sweep = {.tiles = tiles_of(row),
                                 .rows = hone_shape_span(a, 0, a->rank - 1),
@@ -131,12 +143,84 @@ const hone_node_functions hone_node_gemm = {
     .finishes = true,
 };
 
+/* ---- gemm in bf16: a convolution of one tap whose pixels are the rows ------------------------ */
+
+static const hone_conv_kernel *conv_kernel(const hone_cpu_kernel *row) {
+  const hone_conv_kernel *k = hone_conv_kernels;
+  while (k->name && (strncmp(k->name, "conv_gemm_bf16", 14) != 0 || k->isa != row->isa)) k++;
+  return k->name ? k : NULL;
+}
+
+static bool low_accepts(const hone_cpu_kernel *row, const hone_node *node) {
+  const hone_value *a = hone_node_operand(node, A), *b = node->inputs[B].value;
+  bool types = (a->type.dtype == HONE_F32 || a->type.dtype == HONE_BF16) &&
+               b->type.dtype == HONE_BF16 && node->outputs[0]->type.dtype == HONE_BF16;
+  return types && conv_kernel(row) && accepts_bias(node) && b->constant &&
+         a->type.shape.rank >= 2 && b->type.shape.rank == 2 &&
+         !hone_node_flag(node, "transpose_a") && hone_node_real(node, "alpha") == 1;
+}
+
+static hone_conv low_conv(const hone_node *node) {
+  hone_conv conv = {.kernel = {1, 1, 1},   .stride = {1, 1, 1}, .dilation = {1, 1, 1},
+                    .in = {1, 1, 1},       .out = {1, 1, 1},    .groups = 1,
+                    .bf16 = true};
+  weight_sizes(node, &conv.in_channels, &conv.out_channels);
+  return conv;
+}
+
+static size_t low_pack_size(const hone_cpu_kernel *row, const hone_node *node) {
+  hone_conv conv = low_conv(node);
+  size_t bytes = 0;
+  if (!hone_mul(conv_kernel(row)->pack_size(conv_kernel(row), &conv), sizeof(float), &bytes))
+    return 0;
+  return bytes;
+}
+
+static hone_status *low_pack(const hone_cpu_kernel *row, const hone_node *node, void *to) {
+  hone_conv conv = low_conv(node);
+  hone_arena copy = {0};
+  const float *data;
+  HONE_TRY(hone_constant_floats(node->inputs[B].value, &copy, &data));
+  hone_conv_weights weights = {data, 1, (ptrdiff_t)conv.out_channels, 0};
+  if (hone_node_flag(node, "transpose_b"))
+    weights = (hone_conv_weights){data, (ptrdiff_t)conv.in_channels, 1, 0};
+  conv_kernel(row)->pack(conv_kernel(row), &conv, weights, to);
+  hone_arena_free(&copy);
+  return NULL;
+}
+
+static hone_status *low_plan(const hone_cpu_kernel *row, const hone_node_view *view,
+                             hone_arena *arena, hone_node_plan *out) {
+  const hone_shape *a = &view->in[A]->shape;
+  hone_conv conv = low_conv(view->node);
+  conv.x_bf16 = view->in[A]->dtype == HONE_BF16;
+  conv.y_bf16 = view->out[0]->dtype == HONE_BF16;
+  conv.batch = hone_shape_span(a, 0, a->rank - 1);
+  conv.x = A;
+  conv.x_stride = (ptrdiff_t)conv.in_channels;
+  conv.y_stride = (ptrdiff_t)conv.out_channels;
+  conv.threads = view->threads;
+  HONE_TRY(set_bias(view, &conv.finish));
+  out->work = macs(a, &view->out[0]->shape, false) / 100;
+  return conv_kernel(row)->plan(conv_kernel(row), &conv, view->packed, arena, &out->kernel);
+}
+
+const hone_node_functions hone_node_gemm_bf16 = {
+    .accepts = low_accepts,
+    .plan = low_plan,
+    .pack_size = low_pack_size,
+    .pack = low_pack,
+    .packed_inputs = 1u << B,
+    .finishes = true,
+};
+
 /* ---- matmul --------------------------------------------------------------------------------- */
 
 /* Constant right sides of rank 2 are gemm's. */
 static bool matmul_accepts(const hone_cpu_kernel *row, const hone_node *node) {
-  return accepts_common(row, node) && hone_node_real(node, "alpha") == 1 &&
-         !gemm_accepts(row, node);
+  const hone_value *b = node->inputs[B].value;
+  return accepts_common(node) && hone_node_real(node, "alpha") == 1 &&
+         (!b->constant || b->type.dtype == HONE_F32) && !gemm_accepts(row, node) && tiles_of(row);
 }
 
 /* Strides of an operand's batch dims as broadcast to the result's. */
@@ -171,6 +255,7 @@ static hone_status *matmul_plan(const hone_cpu_kernel *row, const hone_node_view
   batch_strides(a, y, matmul.a_batch);
   batch_strides(b, y, matmul.b_batch);
   batch_strides(y, y, matmul.out_batch);
+  HONE_TRY(check_result(row, view));
   HONE_TRY(set_bias(view, &matmul.finish));
   out->work = macs(a, y, at) / 50;
   return hone_matmul_plan(&matmul, arena, &out->kernel);
