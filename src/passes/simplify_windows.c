@@ -48,8 +48,8 @@ static hone_status *absorb_pad(hone_node *node, const hone_pass_context *context
   int64_t pads[2 * HONE_MAX_RANK];
   size_t count;
   double value;
-  hone_node *pad = node->inputs[0].value->producer;
   if (node->op != &hone_op_conv && node->op != &hone_op_pool) return NULL;
+  hone_node *pad = node->inputs[0].value->producer;
   if (!pad || pad->op != &hone_op_pad || !spatial_pads(pad, pads, &value)) return NULL;
   const char *padding = hone_node_text(node, "padding");
   bool none = strcmp(padding, "valid") == 0;
