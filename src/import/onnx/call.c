@@ -99,14 +99,19 @@ double hone_onnx_real(hone_onnx_call *call, const char *name, double fallback) {
   return attr ? (double)hone_proto_float(attr->f) : fallback;
 }
 
+/* A span as a text without zero bytes; NULL after a failure. */
+static const char *as_text(hone_onnx_call *call, const char *name, hone_bytes span) {
+  const char *text = onnx_text(call->importer, span);
+  if (!text && !call->status) call->status = hone_error_memory();
+  if (!span.size || !memchr(span.data, 0, span.size)) return text;
+  hone_onnx_fail(call, HONE_INVALID_MODEL, "attribute %s holds a zero byte", name);
+  return NULL;
+}
+
 const char *hone_onnx_text(hone_onnx_call *call, const char *name, const char *fallback) {
   const onnx_attribute *attr = typed(call, name, ONNX_STRING);
-  if (!attr) return fallback;
-  const char *text = onnx_text(call->importer, attr->s);
-  if (text && strlen(text) == attr->s.size && !memchr(attr->s.data, 0, attr->s.size)) return text;
-  if (!text && !call->status) call->status = hone_error_memory();
-  hone_onnx_fail(call, HONE_INVALID_MODEL, "attribute %s holds a zero byte", name);
-  return fallback;
+  const char *text = attr ? as_text(call, name, attr->s) : NULL;
+  return text ? text : fallback;
 }
 
 hone_dtype hone_onnx_dtype(hone_onnx_call *call, const char *name, hone_dtype fallback) {
@@ -169,6 +174,17 @@ const hone_string *hone_onnx_strings(hone_onnx_call *call, const char *name, siz
     values[i] = (hone_string){span.data, span.size};
   }
   return values;
+}
+
+const char *const *hone_onnx_texts(hone_onnx_call *call, const char *name, size_t *count) {
+  const onnx_attribute *attr = typed(call, name, ONNX_STRINGS);
+  *count = attr ? attr->strings.count : 0;
+  const char **texts = list_memory(call, NULL, HONE_PROTO_BYTES, sizeof *texts, count);
+  for (size_t i = 0; i < *count; i++) {
+    texts[i] = as_text(call, name, attr->strings.items[i]);
+    if (!texts[i]) texts[i] = "";
+  }
+  return texts;
 }
 
 const int64_t *hone_onnx_ints_of(hone_onnx_call *call, const char *name, size_t count,

@@ -51,6 +51,10 @@ void hone_onnx_set_reals(hone_onnx_call *call, hone_node *node, const char *attr
                          const double *values, size_t count) {
   if (node) keep(call, hone_node_set_reals(node, attr, values, count));
 }
+void hone_onnx_set_texts(hone_onnx_call *call, hone_node *node, const char *attr,
+                         const char *const *values, size_t count) {
+  if (node) keep(call, hone_node_set_texts(node, attr, values, count));
+}
 
 /* Whether all that the node's result depends on is known and small. */
 static bool can_fold(const hone_node *node) {

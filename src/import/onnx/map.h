@@ -61,6 +61,8 @@ hone_dtype hone_onnx_dtype(hone_onnx_call *call, const char *attr, hone_dtype fa
 const int64_t *hone_onnx_ints(hone_onnx_call *call, const char *attr, size_t *count);
 const double *hone_onnx_reals(hone_onnx_call *call, const char *attr, size_t *count);
 const hone_string *hone_onnx_strings(hone_onnx_call *call, const char *attr, size_t *count);
+/* Strings as texts; one that holds a zero byte fails the call. */
+const char *const *hone_onnx_texts(hone_onnx_call *call, const char *attr, size_t *count);
 /* A list with one entry an axis: absent, `count` times `fallback`; of another length it fails.
  * count <= 2 * HONE_MAX_RANK. */
 const int64_t *hone_onnx_ints_of(hone_onnx_call *call, const char *attr, size_t count,
@@ -108,6 +110,8 @@ void hone_onnx_set_ints(hone_onnx_call *call, hone_node *node, const char *attr,
                         const int64_t *values, size_t count);
 void hone_onnx_set_reals(hone_onnx_call *call, hone_node *node, const char *attr,
                          const double *values, size_t count);
+void hone_onnx_set_texts(hone_onnx_call *call, hone_node *node, const char *attr,
+                         const char *const *values, size_t count);
 /* Infers the types; gives output 0. */
 hone_value *hone_onnx_end(hone_onnx_call *call, hone_node *node);
 /* Output `index` of a node that was ended. */
