@@ -42,8 +42,10 @@ typedef struct hone_activation {
 void hone_activate(uint32_t isa, hone_activation activation, float *x, ptrdiff_t stride,
                    size_t rows, size_t columns);
 
-/* A pointwise program on a tile: x[0][0] is element (row, column) of the whole output, rows being
- * pixels in order and columns channels. `part` as in hone_kernel_phase. */
+/* A pointwise program on what was just computed: x[0][0] is element (row, column) of the whole
+ * output, rows being pixels in order and columns channels; some thousand elements where the kernel
+ * can, and each element of the output exactly once. `part` as in hone_kernel_phase. Blocking and
+ * scratch of a kernel depend on whether there is a program, not on which. */
 typedef void hone_tile_program(const void *program, const hone_kernel_io *io, int part, float *x,
                                ptrdiff_t stride, size_t rows, size_t columns, size_t row,
                                size_t column);

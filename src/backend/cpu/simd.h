@@ -273,27 +273,31 @@ HONE_INLINE void vf_transpose(vf x[VF_LANES]) {
 
 /* Lanes combined in a fixed tree: halves, quarters, and so on. */
 #if defined(__AVX2__)
-HONE_INLINE __m256 vf_high_half(vf x) {
-#if defined(__AVX512F__)
-  return _mm512_extractf32x8_ps(x, 1);
-#else
-  return x;
-#endif
-}
-#define VF_ACROSS(name, wide, narrow)                                                       \
-  HONE_INLINE float name(vf x) {                                                            \
-    __m256 eight = VF_LANES == 16 ? wide(VF_LOW_HALF(x), vf_high_half(x)) : VF_LOW_HALF(x); \
-    __m128 four = narrow(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));   \
-    four = narrow(four, _mm_movehl_ps(four, four));                                         \
-    return _mm_cvtss_f32(narrow(four, _mm_movehdup_ps(four)));                              \
+#define VF_ACROSS_EIGHT(name, combine)                                                     \
+  HONE_INLINE float name(__m256 eight) {                                                   \
+    __m128 four = combine(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1)); \
+    four = combine(four, _mm_movehl_ps(four, four));                                       \
+    return _mm_cvtss_f32(combine(four, _mm_movehdup_ps(four)));                            \
   }
-#if defined(__AVX512F__)
-#define VF_LOW_HALF(x) _mm512_castps512_ps256(x)
-#else
-#define VF_LOW_HALF(x) (x)
+VF_ACROSS_EIGHT(vf_sum_eight, _mm_add_ps)
+VF_ACROSS_EIGHT(vf_largest_eight, _mm_max_ps)
+#undef VF_ACROSS_EIGHT
 #endif
-VF_ACROSS(vf_sum, _mm256_add_ps, _mm_add_ps)
-VF_ACROSS(vf_largest, _mm256_max_ps, _mm_max_ps) /* of numbers; NaN may get lost */
+/* vf_largest is of numbers: NaN may get lost. */
+#if defined(__AVX512F__)
+HONE_INLINE float vf_sum(vf x) {
+  return vf_sum_eight(_mm256_add_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1)));
+}
+HONE_INLINE float vf_largest(vf x) {
+  return vf_largest_eight(_mm256_max_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1)));
+}
+#elif defined(__AVX2__)
+HONE_INLINE float vf_sum(vf x) {
+  return vf_sum_eight(x);
+}
+HONE_INLINE float vf_largest(vf x) {
+  return vf_largest_eight(x);
+}
 #else
 HONE_INLINE float vf_sum(vf x) {
   return (x[0] + x[2]) + (x[1] + x[3]);
