@@ -190,6 +190,18 @@ STANDARD = {
                                                 ids(9, -70, 3, 0, 55)],
                              {"pads": [1, 1, 1, 1]}, [0], ONE_STEP),
 }
+for _equation, _left, _right in (("bhid,bhjd->bhij", (2, 3, 4, 5), (2, 3, 6, 5)),
+                                 ("bihd,bjhd->bhij", (2, 4, 3, 5), (2, 6, 3, 5)),
+                                 ("bhij,bjhd->bihd", (2, 3, 4, 6), (2, 6, 3, 5)),
+                                 ("abc,cde->abde", (2, 3, 4), (4, 5, 6)),
+                                 ("abcd,cdef->feba", (2, 3, 4, 5), (4, 5, 6, 7)),
+                                 ("ab,ab->", (3, 4), (3, 4)), ("ab,b->a", (3, 4), (4,)),
+                                 ("ba,cb->ca", (3, 4), (5, 3)), ("i,j->ij", (3,), (4,)),
+                                 ("ab,bc->a", (3, 4), (4, 5)), ("aab,bc->ac", (3, 3, 4), (4, 5)),
+                                 ("b...j,jk->b...k", (2, 3, 4), (4, 5)),
+                                 ("ab,cb->ac", (3, 4), (5, 1))):
+    STANDARD[f"einsum_{_equation}"] = ("Einsum-12", [f32(*_left), f32(*_right)],
+                                       {"equation": _equation}, [0], EXACT)
 for _mode in ("nearest", "linear", "cubic"):
     for _place in ("half_pixel", "pytorch_half_pixel", "asymmetric"):
         for _factors in ([1, 1, .6, 1.7], [1, 1, 2, 3], [1, 1, .5, .25]):

@@ -30,18 +30,6 @@ static hone_status *import_gemm(hone_onnx_call *call) {
   return NULL;
 }
 
-static hone_status *import_einsum(hone_onnx_call *call) {
-  hone_value *inputs[16];
-  int count = hone_onnx_input_count(call);
-  if (count < 1 || count > 16)
-    return hone_onnx_fail(call, HONE_UNSUPPORTED, "%d operands are more than 16", count);
-  for (int i = 0; i < count; i++) inputs[i] = hone_onnx_need(call, i);
-  hone_node *node = hone_onnx_begin(call, "einsum", inputs, count, 1);
-  hone_onnx_set_text(call, node, "equation", hone_onnx_text(call, "equation", ""));
-  hone_onnx_return(call, 0, hone_onnx_end(call, node));
-  return NULL;
-}
-
 /* com.microsoft.FusedMatMul: the batch axes may have to change places with the rows too. */
 static hone_status *import_fused_matmul(hone_onnx_call *call) {
   if (hone_onnx_flag(call, "transBatchA", false) || hone_onnx_flag(call, "transBatchB", false))
@@ -58,6 +46,5 @@ static hone_status *import_fused_matmul(hone_onnx_call *call) {
 const hone_onnx_row hone_onnx_products[] = {
     {"", "MatMul", 1, 0, .op = "matmul"},
     {"", "Gemm", 1, 0, .import = import_gemm},
-    {"", "Einsum", 12, 0, .import = import_einsum},
     {"com.microsoft", "FusedMatMul", 1, 0, .import = import_fused_matmul},
     {0}};
