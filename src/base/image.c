@@ -1,4 +1,4 @@
-/* Reading pictures: JPEG, PNG, BMP and PNM, from bytes that are not trusted. Room: base.
+/* Reading pictures: JPEG, PNG, TIFF, BMP and PNM, from bytes that are not trusted. Room: base.
  *
  * JPEG and PNG go through libjpeg-turbo and libpng where the build found them; BMP (24 and 32 bits
  * a pixel, uncompressed) and binary PNM (8 bits) are read here. */
@@ -12,6 +12,7 @@
 #endif
 
 #include "base/image.h"
+#include "base/image_tiff.h"
 #include "base/memory.h"
 
 #define MOST_PIXELS ((int64_t)1 << 28)
@@ -110,6 +111,17 @@ static hone_status *pnm_size(picture *p) {
   return pnm_header(p, &at);
 }
 
+/* ---- TIFF ---- */
+
+static hone_status *tiff_size(picture *p) {
+  HONE_TRY(hone_tiff_read(p->bytes, p->size, &p->height, &p->width, NULL));
+  return check_size(p);
+}
+
+static hone_status *tiff_decode(picture *p, uint8_t *rgb) {
+  return hone_tiff_read(p->bytes, p->size, &p->height, &p->width, rgb);
+}
+
 /* ---- JPEG ---- */
 
 #ifdef HONE_HAVE_TURBOJPEG
@@ -168,6 +180,8 @@ static const image_format formats[] = {
     {"BM", 2, bmp_size, bmp_decode},
     {"P5", 2, pnm_size, pnm_decode},
     {"P6", 2, pnm_size, pnm_decode},
+    {"II*\0", 4, tiff_size, tiff_decode},
+    {"MM\0*", 4, tiff_size, tiff_decode},
 #ifdef HONE_HAVE_TURBOJPEG
     {"\xff\xd8\xff", 3, jpeg_size, jpeg_decode},
 #endif

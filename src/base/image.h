@@ -1,4 +1,4 @@
-/* Reading pictures: JPEG, PNG, BMP and PNM, from bytes that are not trusted. Room: base. */
+/* Reading pictures: JPEG, PNG, TIFF, BMP and PNM, from bytes that are not trusted. Room: base. */
 #ifndef HONE_BASE_IMAGE_H
 #define HONE_BASE_IMAGE_H
 

@@ -33,7 +33,7 @@ static hone_status *image_decoder_reference(hone_reference *ref) {
 
 const hone_op hone_op_image_decoder = {
     .name = "image_decoder",
-    .inputs = "bytes", /* u8 [size]: a JPEG, PNG, BMP or PNM file */
+    .inputs = "bytes", /* u8 [size]: a JPEG, PNG, TIFF, BMP or PNM file */
     .outputs = "y",    /* u8 [height, width, 3 or 1] */
     .attrs = {{"pixels", HONE_ATTR_CHOICE, "rgb", "rgb|bgr|gray"}},
     .shape_inputs = 1u,

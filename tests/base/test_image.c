@@ -42,6 +42,31 @@ TEST(bmp) {
   CHECK_ERROR(hone_image_decode(bmp, sizeof bmp, HONE_PIXELS_RGB, out), HONE_LIMIT, "pixels");
 }
 
+/* Two rows of two pixels in two strips, big-endian. */
+TEST(tiff) {
+  enum { ENTRIES = 8, STRIPS = 10 + 12 * ENTRIES, PIXELS = STRIPS + 8 };
+  static const uint16_t tags[ENTRIES][2] = {{256, 2}, {257, 2}, {258, 8}, {259, 1},
+                                            {262, 2}, {273, 0}, {277, 3}, {278, 1}};
+  uint8_t file[PIXELS + 12] = {'M', 'M', 0, '*', 0, 0, 0, 8, 0, ENTRIES}, out[12];
+  for (int i = 0; i < ENTRIES; i++) {
+    uint8_t *entry = file + 10 + 12 * i;
+    entry[0] = (uint8_t)(tags[i][0] >> 8), entry[1] = (uint8_t)tags[i][0], entry[3] = 3;
+    entry[7] = 1, entry[9] = (uint8_t)tags[i][1];
+  }
+  uint8_t *strips = file + 10 + 12 * 5;
+  strips[3] = 4, strips[7] = 2, strips[9] = 0, strips[11] = STRIPS;
+  file[STRIPS + 3] = PIXELS + 6, file[STRIPS + 7] = PIXELS;
+  for (int i = 0; i < 12; i++) file[PIXELS + i] = (uint8_t)i;
+  CHECK_OK(hone_image_decode(file, sizeof file, HONE_PIXELS_RGB, out));
+  const uint8_t want[] = {6, 7, 8, 9, 10, 11, 0, 1, 2, 3, 4, 5};
+  CHECK(memcmp(out, want, sizeof want) == 0);
+  for (size_t size = 0; size < sizeof file; size++) {
+    hone_status *status = hone_image_decode(file, size, HONE_PIXELS_RGB, out);
+    CHECK(status != NULL);
+    hone_status_free(status);
+  }
+}
+
 TEST(unknown_bytes) {
   int64_t height, width;
   CHECK_ERROR(hone_image_size("GIF89a", 6, &height, &width), HONE_UNSUPPORTED, "no picture");
@@ -51,6 +76,7 @@ int main(void) {
   RUN(pnm_in_every_order);
   RUN(cut_files_are_refused);
   RUN(bmp);
+  RUN(tiff);
   RUN(unknown_bytes);
   return check_report();
 }
