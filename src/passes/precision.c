@@ -11,7 +11,9 @@ static hone_status *cast(hone_node *from, hone_value *value, hone_dtype to, hone
   return hone_node_finish(node, out);
 }
 
+/* Grouped convolutions stay: their products are too short for the wider multiplications to pay. */
 static bool takes_precision(const hone_node *node) {
+  if (node->op == &hone_op_conv && hone_node_int(node, "groups") > 1) return false;
   return (node->op == &hone_op_conv || node->op == &hone_op_matmul) &&
          node->outputs[0]->type.dtype == HONE_F32;
 }

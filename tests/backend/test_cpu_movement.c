@@ -76,7 +76,23 @@ TEST(gathers) {
              " o = gather(x, i) }", 0);
 }
 
+TEST(indices) {
+  for (size_t t = 0; t < 4; t++) {
+    check_body(BODY("graph g(x: %s[4, 4, 6], i: s64[3, 2]) -> (o) { o = gather_nd(x, i) }",
+                    types[t]), 0);
+    check_body(BODY("graph g(x: %s[4, 5, 6], i: s64[4, 3, 1]) -> (o) {\n"
+                    " o = gather_nd(x, i) {batch_dims=1}\n}", types[t]), 0);
+    check_body(BODY("graph g(x: %s[4, 5, 6], i: s32[4, 3, 6]) -> (o) {\n"
+                    " o = gather_elements(x, i) {axis=1}\n}", types[t]), 0);
+    check_body(BODY("graph g(x: %s[4, 5, 6], i: s64[3, 1], u: %s[3, 5, 6]) -> (o) {\n"
+                    " o = scatter_nd(x, i, u)\n}", types[t], types[t]), 0);
+    check_body(BODY("graph g(x: %s[4, 5], i: s64[4, 3], u: %s[4, 3]) -> (o) {\n"
+                    " o = scatter_elements(x, i, u) {axis=-1}\n}", types[t], types[t]), 0);
+  }
+}
+
 int main(void) {
+  RUN(indices);
   RUN(transposes);
   RUN(pieces);
   RUN(slices);

@@ -65,6 +65,12 @@ TEST(pools) {
                  1e-6);
 }
 
+TEST(pools_of_bytes) {
+  check_body("graph g(x: u8[1, 9, 11, 20]) -> (o) {\n"
+             " o = pool(x) {kind=max, window=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]}\n}", 0);
+  check_body("graph g(x: s8[1, 9, 3]) -> (o) { o = pool(x) {kind=max, window=[2]} }", 0);
+}
+
 TEST(channel_norms) {
   static const char *const channels[][3] = {
       {"[2, 3, 4, 6]", "[6]", "-1"}, {"[2, 300, 8]", "[8]", "-1"}, {"[2, 6, 5, 7]", "[6]", "1"},
@@ -120,6 +126,7 @@ TEST(resizes) {
 int main(void) {
   RUN(resizes);
   RUN(pools);
+  RUN(pools_of_bytes);
   RUN(channel_norms);
   RUN(arg_reductions);
   RUN(reductions);

@@ -1,4 +1,4 @@
-/* pool nodes, maximum and average, f32, channels last. Room: backend/cpu.
+/* pool nodes, channels last: maximum of f32, u8 and s8, average of f32. Room: backend/cpu.
  *
  * Each output pixel is made of the rows of channels under its window, all at once. */
 #include <string.h>
@@ -20,45 +20,70 @@ typedef struct span {
 
 typedef struct pooling {
   bool max;
+  hone_dtype dtype;
+  size_t element; /* bytes */
   size_t batch, channels;
   size_t in[AXES], out[AXES], dilation[AXES];
   const span *spans[AXES]; /* by output position */
   const hone_strips *strips;
 } pooling;
 
-static size_t find_rows(const pooling *p, const float *image, const span *d, const span *h,
-                        const span *w, const float **rows) {
+static size_t find_rows(const pooling *p, const char *image, const span *d, const span *h,
+                        const span *w, const void **rows) {
   size_t count = 0;
   for (size_t i = 0; i < d->taps; i++)
     for (size_t j = 0; j < h->taps; j++)
       for (size_t k = 0; k < w->taps; k++) {
         size_t z = d->first + i * p->dilation[D], y = h->first + j * p->dilation[H];
         size_t x = w->first + k * p->dilation[W];
-        rows[count++] = image + ((z * p->in[H] + y) * p->in[W] + x) * p->channels;
+        size_t pixel = (z * p->in[H] + y) * p->in[W] + x;
+        rows[count++] = image + pixel * p->channels * p->element;
       }
   return count;
 }
 
-static void run_line(const pooling *p, const float *image, size_t z, size_t y, float *out) {
-  const float *rows[MOST_TAPS];
+/* Of nothing: the lowest value. */
+#define MAX_ROWS(name, type, lowest)                                                          \
+  static void max_##name(const void *const *rows, size_t row_count, size_t count, type *out) { \
+    for (size_t i = 0; i < count; i++) out[i] = lowest;                                       \
+    for (size_t k = 0; k < row_count; k++) {                                                  \
+      const type *row = rows[k];                                                              \
+      for (size_t i = 0; i < count; i++) out[i] = row[i] > out[i] ? row[i] : out[i];          \
+    }                                                                                         \
+  }
+MAX_ROWS(u8, uint8_t, 0)
+MAX_ROWS(s8, int8_t, INT8_MIN)
+#undef MAX_ROWS
+
+static void run_pixel(const pooling *p, const void *const *rows, size_t count, double counted,
+                      void *out) {
+  const float *const *floats = (const float *const *)rows;
+  if (p->dtype == HONE_U8) max_u8(rows, count, p->channels, out);
+  else if (p->dtype == HONE_S8) max_s8(rows, count, p->channels, out);
+  else if (p->max) p->strips->max_rows(floats, count, p->channels, out);
+  else p->strips->sum_rows(floats, count, p->channels, (float)(1 / counted), out);
+}
+
+static void run_line(const pooling *p, const char *image, size_t z, size_t y, char *out) {
+  const void *rows[MOST_TAPS];
   const span *d = &p->spans[D][z], *h = &p->spans[H][y];
-  for (size_t x = 0; x < p->out[W]; x++, out += p->channels) {
+  for (size_t x = 0; x < p->out[W]; x++, out += p->channels * p->element) {
     const span *w = &p->spans[W][x];
     size_t count = find_rows(p, image, d, h, w, rows);
     double counted = (double)d->counted * (double)h->counted * (double)w->counted;
-    if (p->max) p->strips->max_rows(rows, count, p->channels, out);
-    else p->strips->sum_rows(rows, count, p->channels, (float)(1 / counted), out);
+    run_pixel(p, rows, count, counted, out);
   }
 }
 
 static void run(const void *args, const hone_kernel_io *io, int part, int parts) {
   const pooling *p = args;
-  size_t image = p->in[D] * p->in[H] * p->in[W] * p->channels, line = p->out[W] * p->channels;
+  size_t pixel = p->channels * p->element, line = p->out[W] * pixel;
+  size_t image = p->in[D] * p->in[H] * p->in[W] * pixel;
   size_t begin, end;
   hone_split(p->batch * p->out[D] * p->out[H], 1, part, parts, &begin, &end);
   for (size_t i = begin; i < end; i++) {
     size_t y = i % p->out[H], z = i / p->out[H] % p->out[D], n = i / p->out[H] / p->out[D];
-    run_line(p, (const float *)io->in[0] + n * image, z, y, (float *)io->out[0] + i * line);
+    run_line(p, (const char *)io->in[0] + n * image, z, y, (char *)io->out[0] + i * line);
   }
 }
 
@@ -69,7 +94,9 @@ static bool accepts(const hone_cpu_kernel *row, const hone_node *node) {
   const int64_t *window = hone_node_ints(node, "window", &count);
   for (size_t i = 0; i < count; i++)
     if (!hone_mul(taps, (size_t)window[i], &taps)) return false;
-  return x->dtype == HONE_F32 && !hone_node_out(node, 1) && count >= 1 && count <= AXES &&
+  bool bytes = x->dtype == HONE_U8 || x->dtype == HONE_S8;
+  if (bytes && hone_node_text(node, "kind")[0] != 'm') return false;
+  return (x->dtype == HONE_F32 || bytes) && !hone_node_out(node, 1) && count >= 1 && count <= AXES &&
          hone_node_text(node, "kind")[0] != 'l' && taps <= MOST_TAPS;
 }
 
@@ -104,6 +131,8 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
   HONE_TRY(hone_spatial_window(node, (int)count, x->dim + 1, kernel, hone_node_flag(node, "ceil"),
                                &window));
   p->max = hone_node_text(node, "kind")[0] == 'm';
+  p->dtype = view->in[0]->dtype;
+  p->element = hone_dtype_bits(p->dtype) / 8;
   p->batch = (size_t)x->dim[0];
   p->channels = (size_t)x->dim[x->rank - 1];
   p->strips = hone_strips_here();
