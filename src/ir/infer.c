@@ -35,6 +35,8 @@ static hone_status *check_inputs(const hone_infer *infer) {
   hone_op_arity(op->inputs, &least, &most);
   if (infer->input_count < least || infer->input_count > most)
     return hone_infer_fail(infer, "%d inputs where it takes %s", infer->input_count, op->inputs);
+  if (infer->output_count < 1 && !(op->facts & HONE_HAS_REGIONS))
+    return hone_infer_fail(infer, "no outputs");
   for (int i = 0; i < infer->input_count; i++) {
     if (!infer->in[i] && i < least) return hone_infer_fail(infer, "input %d is absent", i);
     if (infer->in[i] && infer->in[i]->kind != HONE_KIND_TENSOR &&

@@ -45,10 +45,11 @@ static hone_status *concat_add(hone_infer *infer, int index, int axis, hone_dim 
 
 static hone_status *concat_infer(hone_infer *infer) {
   if (infer->input_count < 1) return hone_infer_fail(infer, "nothing to join");
+  if (!infer->in[0]) return hone_infer_fail(infer, "input 0 is absent");
   infer->out[0] = *infer->in[0];
   hone_shape *y = &infer->out[0].shape;
-  bool known = true;
-  for (int i = 0; i < infer->input_count; i++) {
+  bool known = y->rank >= 0;
+  for (int i = 1; i < infer->input_count; i++) {
     if (!infer->in[i]) return hone_infer_fail(infer, "input %d is absent", i);
     if (infer->in[i]->dtype != infer->in[0]->dtype)
       return hone_infer_fail(infer, "inputs of types %s and %s",

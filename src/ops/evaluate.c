@@ -29,9 +29,14 @@ static hone_status *infer_now(const hone_node *node, const hone_datum *const *in
   return node->op->infer(&infer);
 }
 
-static hone_status *output_memory(const hone_type *type, hone_datum *out, hone_arena *memory) {
+static hone_status *output_memory(const hone_op *op, const hone_type *type, hone_datum *out,
+                                  hone_arena *memory) {
   *out = (hone_datum){.kind = type->kind, .dtype = type->dtype, .shape = type->shape};
-  if (type->kind != HONE_KIND_TENSOR || !hone_shape_known(&type->shape)) return NULL;
+  if (type->kind != HONE_KIND_TENSOR) return NULL;
+  if (!hone_shape_known(&type->shape)) {
+    if (op->facts & (HONE_OBJECTS | HONE_HAS_REGIONS)) return NULL;
+    return hone_error(HONE_INVALID_MODEL, "its inputs do not tell the shape of its output");
+  }
   size_t bytes;
   if (!hone_shape_bytes(&type->shape, type->dtype, &bytes))
     return hone_error(HONE_LIMIT, "a result is too large");
@@ -53,7 +58,7 @@ static hone_status *run(const hone_node *node, const hone_datum *const *in, hone
   for (int i = 0; i < outputs; i++) {
     out[i] = (hone_datum){.kind = types[i].kind, .dtype = types[i].dtype};
     if (!node->outputs[i]) continue;
-    HONE_TRY(output_memory(&types[i], &out[i], memory));
+    HONE_TRY(output_memory(node->op, &types[i], &out[i], memory));
     wanted[i] = &out[i];
   }
   hone_reference ref = {node, node->input_count, outputs, in, wanted, memory, scratch};

@@ -102,7 +102,8 @@ static hone_status *gather_nd_infer(hone_infer *infer) {
   hone_shape *y = &infer->out[0].shape;
   *y = hone_shape_unknown();
   HONE_TRY(whole_indices(infer));
-  if (x->rank < 0 || at->rank < 1 || !hone_dim_known(at->dim[at->rank - 1])) return NULL;
+  if (at->rank == 0) return hone_infer_fail(infer, "the indices are a scalar");
+  if (x->rank < 0 || at->rank < 0 || !hone_dim_known(at->dim[at->rank - 1])) return NULL;
   int64_t batch = hone_node_int(infer->node, "batch_dims"), depth = at->dim[at->rank - 1];
   if (batch < 0 || batch >= at->rank || batch > x->rank || depth > x->rank - batch)
     return hone_infer_fail(infer, "indices of depth %lld after %lld batch dimensions of %d",

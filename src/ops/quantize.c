@@ -17,6 +17,9 @@ static hone_status *quantize_infer(hone_infer *infer) {
   if (!((HONE_FLOATS | HONE_INTEGERS) >> to & 1) ||
       (to != HONE_CLASS_FLOAT && hone_dtype_bits(dtype) > 32))
     return hone_infer_fail(infer, "the result cannot be of type %s", hone_dtype_name(dtype));
+  hone_dtype precision = hone_node_dtype(infer->node, "precision");
+  if (precision && hone_dtype_class_of(precision) != HONE_CLASS_FLOAT)
+    return hone_infer_fail(infer, "the precision of %s", hone_dtype_name(precision));
   if (zero && zero->dtype && zero->dtype != dtype)
     return hone_infer_fail(infer, "a zero point of type %s for a result of %s",
                            hone_dtype_name(zero->dtype), hone_dtype_name(dtype));

@@ -19,6 +19,10 @@ static hone_status *resize_infer(hone_infer *infer) {
   bool known = hone_infer_reals(infer, SCALES, scales, HONE_MAX_RANK, &scale_count);
   known = hone_infer_reals(infer, SIZES, sizes, HONE_MAX_RANK, &size_count) || known;
   known = known && scale_count + size_count > 0;
+  /* Sizes that are to come count before scales that are here. */
+  const hone_type *sizes_type = hone_infer_in(infer, SIZES);
+  if (sizes_type && !size_count && !(sizes_type->shape.rank == 1 && sizes_type->shape.dim[0] == 0))
+    known = false;
   hone_resize resize = {0};
   hone_shape sample = *x; /* 1 stands for symbols */
   for (int i = 0; i < x->rank; i++)

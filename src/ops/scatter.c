@@ -97,7 +97,8 @@ static hone_status *scatter_nd_infer(hone_infer *infer) {
   const hone_shape *x = &infer->in[0]->shape, *at = &infer->in[1]->shape;
   const hone_shape *updates = &infer->in[2]->shape;
   HONE_TRY(same_dtype(infer, 2));
-  if (x->rank < 0 || at->rank < 1 || !hone_dim_known(at->dim[at->rank - 1])) return NULL;
+  if (at->rank == 0) return hone_infer_fail(infer, "the indices are a scalar");
+  if (x->rank < 0 || at->rank < 0 || !hone_dim_known(at->dim[at->rank - 1])) return NULL;
   int64_t depth = at->dim[at->rank - 1];
   if (depth > x->rank)
     return hone_infer_fail(infer, "indices of depth %lld into %d dimensions", (long long)depth,

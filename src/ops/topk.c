@@ -54,6 +54,7 @@ static hone_status *topk_reference(hone_reference *ref) {
   const hone_datum *x = ref->in[0], *values = ref->out[0];
   const hone_datum *positions = ref->output_count > 1 ? ref->out[1] : NULL;
   const hone_datum *y = values ? values : positions;
+  if (!y) return NULL;
   int axis = hone_ref_axis(ref, "axis", x->shape.rank);
   hone_line line = hone_line_of(&x->shape, axis);
   size_t k = (size_t)y->shape.dim[axis];

@@ -23,7 +23,7 @@ const hone_op hone_op_identity = {.name = "identity",
                                   .infer = hone_infer_same,
                                   .reference = identity_reference};
 
-/* Product of known dims and list of symbols of a shape, for dividing one shape by another. */
+/* A product of dimensions: the known ones multiplied, and the symbols. */
 typedef struct factors {
   int64_t number;
   int symbols;
@@ -39,15 +39,18 @@ static bool factor(const hone_dim *dims, int rank, factors *out) {
   return true;
 }
 
-/* Takes from `x` each symbol of `y`; false if one is not there. */
-static bool cancel(factors *x, const factors *y) {
-  for (int i = 0; i < y->symbols; i++) {
+/* Strikes out, pair by pair, what is in both: also sizes of 0, which could not be divided away. */
+static void cancel(hone_shape *x, hone_shape *y) {
+  for (int i = 0; i < y->rank;) {
     int at = 0;
-    while (at < x->symbols && x->symbol[at] != y->symbol[i]) at++;
-    if (at == x->symbols) return false;
-    x->symbol[at] = x->symbol[--x->symbols];
+    while (at < x->rank && x->dim[at] != y->dim[i]) at++;
+    if (at == x->rank) {
+      i++;
+    } else {
+      x->dim[at] = x->dim[--x->rank];
+      y->dim[i] = y->dim[--y->rank];
+    }
   }
-  return true;
 }
 
 /* The dimension that makes `rest` (the others) as large as `x`: exact where all is known, a symbol
@@ -55,8 +58,11 @@ static bool cancel(factors *x, const factors *y) {
 static hone_status *missing_dim(hone_infer *infer, const hone_shape *x, const hone_dim *rest,
                                 int count, hone_dim *out) {
   factors whole, part;
-  bool known = x->rank >= 0 && factor(x->dim, x->rank, &whole) && factor(rest, count, &part) &&
-               cancel(&whole, &part);
+  hone_shape left = *x, right = hone_shape_of(count, rest);
+  bool known = x->rank >= 0;
+  if (known) cancel(&left, &right);
+  known = known && factor(left.dim, left.rank, &whole) && factor(right.dim, right.rank, &part) &&
+          part.symbols == 0;
   if (known && whole.symbols == 0 && part.number > 0) {
     if (whole.number % part.number != 0)
       return hone_infer_fail(infer, "%lld elements do not divide by %lld", (long long)whole.number,
