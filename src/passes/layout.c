@@ -95,13 +95,19 @@ static bool find_turn(const hone_node *node, hone_sink *sink, hone_turn *turn) {
   return false;
 }
 
+/* A transpose that reads none. */
+static hone_status *lift(hone_node *node, bool *done) {
+  HONE_TRY(hone_lift_over_view(node, done));
+  return *done ? NULL : hone_lift_over_pad(node, done);
+}
+
 static hone_status *sink_node(hone_node *node, hone_pass_context *context) {
   hone_turn turn;
   bool done = false;
   hone_sink *sink = sink_for(node->op);
   if (!sink || !hone_node_out(node, 0)) return NULL;
   if (find_turn(node, sink, &turn)) HONE_TRY(sink(node, &turn, &done));
-  else if (node->op == &hone_op_transpose) HONE_TRY(hone_lift_over_view(node, &done));
+  else if (node->op == &hone_op_transpose) HONE_TRY(lift(node, &done));
   else HONE_TRY(hone_turn_weights(node, &done));
   if (done) hone_pass_fired(context, "sink transpose");
   return NULL;

@@ -32,6 +32,7 @@ hone_sink hone_sink_alike, hone_sink_axis, hone_sink_reduce, hone_sink_slice, ho
 /* The other way, where it brings two transposes together: `node` goes over the view it reads. */
 HONE_MUST_USE hone_status *hone_lift_over_view(hone_node *node, bool *done);
 
+HONE_MUST_USE hone_status *hone_lift_over_pad(hone_node *node, bool *done);
 /* A product with constant weights after a flattened transpose: the weights are turned instead. */
 HONE_MUST_USE hone_status *hone_turn_weights(hone_node *node, bool *done);
 

@@ -189,3 +189,29 @@ hone_status *hone_sink_resize(hone_node *node, const hone_turn *turn, bool *done
   *done = true;
   return hone_turn_outputs(node, above, turn);
 }
+
+/* transpose(pad(x)) = pad(transpose(x)): less to move, and the pad comes next to a window that may take
+ * it in. */
+hone_status *hone_lift_over_pad(hone_node *node, bool *done) {
+  enum { PADS = 1, AXES = 3 };
+  hone_turn turn;
+  hone_node *pad = node->inputs[0].value->producer, *below;
+  hone_value *inputs[4] = {NULL}, *to;
+  int64_t axes[HONE_MAX_RANK];
+  if (!pad || pad->op != &hone_op_pad || !hone_turn_of(node->outputs[0], &turn)) return NULL;
+  if (!hone_value_has_one_use(pad->outputs[0])) return NULL;
+  const hone_shape *pads = &pad->inputs[PADS].value->type.shape;
+  if (pads->rank != 1 || !hone_dim_known(pads->dim[0])) return NULL;
+  size_t count = (size_t)pads->dim[0] / 2;
+  hone_turn back = hone_turn_inverse(&turn);
+  if (!axes_above(pad, AXES, &back, count, axes)) return NULL;
+  for (int i = 0; i < pad->input_count && i < 4; i++) inputs[i] = pad->inputs[i].value;
+  HONE_TRY(hone_make_transpose(node, inputs[0], turn.perm, &inputs[0]));
+  HONE_TRY(hone_node_start(node, pad->op, inputs, 4, &below));
+  HONE_TRY(hone_node_add_sources(below, pad));
+  for (int i = 0; i < HONE_MAX_ATTRS && pad->op->attrs[i].name; i++) below->attrs[i] = pad->attrs[i];
+  HONE_TRY(set_axes(below, AXES, axes, count));
+  HONE_TRY(hone_node_finish(below, &to));
+  *done = true;
+  return hone_substitute(node, 0, to);
+}

@@ -40,6 +40,8 @@ static const row rows[] = {
     /* pads, slices and splits in channels-first order */
     {X, W "d = const s64[8] [0, 0, 1, 2, 0, 0, 0, 1] " CONV("a", "x", "w") "p = pad(a, d) "
      CONV("b", "p", "v") "y = relu(b)", 2},
+    {X, W "d = const s64[8] [0, 0, 1, 2, 0, 0, 0, 1] p = pad(x, d) " CONV("b", "p", "v")
+     "y = relu(b)", 2},
     {X, W "s = const s64[2] [1, 0] e = const s64[2] [7, 5] ax = const s64[2] [2, 3] "
      CONV("a", "x", "w") "p = slice(a, s, e, ax) " CONV("b", "p", "v") "y = relu(b)", 2},
     {X, W CONV("a", "x", "w") "p, q = split(a) {axis=1, parts=2} r = concat(q, p) {axis=1} "
@@ -80,6 +82,16 @@ static void check_row(const row *r) {
 
 TEST(transposes_vanish) {
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) check_row(&rows[i]);
+}
+
+/* A pad before the importer's transpose comes next to the conv, which takes it in. */
+TEST(pads_meet_windows) {
+  hone_pass_log log;
+  hone_graph *graph = rewrite_with(
+      "graph g(" X ") -> (y) { " W "d = const s64[8] [0, 0, 1, 2, 0, 0, 0, 1] p = pad(x, d) "
+      CONV("b", "p", "v") "y = relu(b) }", passes, rewrite_defaults, &log, 2e-5);
+  CHECK(graph && rewrite_count(graph, "pad") == 0);
+  hone_graph_free(graph);
 }
 
 /* conv, bias, batch norm: one conv. */
@@ -128,6 +140,7 @@ TEST(strict_keeps_weights) {
 
 int main(void) {
   RUN(transposes_vanish);
+  RUN(pads_meet_windows);
   RUN(norms_fold_into_weights);
   RUN(strict_keeps_weights);
   return check_report();

@@ -7,7 +7,8 @@ static const hone_pass *const passes[] = {&hone_pass_propagate, &hone_pass_regio
 TEST(constants_go_inside) {
   hone_pass_log log;
   hone_graph *graph = rewrite_with(
-      "graph g(c: bool[], x: f32[3]) -> (y) { two = const f32[3] [2, 2, 2] four = const f32[3] [4, 4, 4]\n"
+      "graph g(c: bool[], x: f32[3]) -> (y) {\n"
+      "  two = const f32[3] [2, 2, 2] four = const f32[3] [4, 4, 4]\n"
       "  y = if(c, x, two, four) region yes(a: f32[3], t: f32[3], f: f32[3]) -> (p) {\n"
       "    s = add(t, f) p = mul(a, s) }\n"
       "  region no(b: f32[3], u: f32[3], h: f32[3]) -> (q) { q = sub(b, u) } }",

@@ -158,7 +158,8 @@ TEST(same_unknown_sizes_meet) {
     char text[512];
     hone_pass_context context = rewrite_defaults;
     snprintf(text, sizeof text, "graph g(x: f32[n, h, w, 2], z: f32[n, h, w, 2]) -> (y) { "
-             "w = const f32[3, 3, 2, 2] @weights+0 k = const f32[9] @weights+0 o = const s64[1] [0] %s }",
+             "w = const f32[3, 3, 2, 2] @weights+0 k = const f32[9] @weights+0 "
+             "o = const s64[1] [0] %s }",
              cases[i].body);
     hone_graph *graph = rewrite_parse(text);
     if (!graph) return;
@@ -178,8 +179,8 @@ TEST(sizes_are_read_early) {
   hone_graph *graph = rewrite_with(
       "graph g(x: f32[n, m, 4], z: f32[1, 4]) -> (y) { i = const s64[] 1 two = const s64[1] [0]\n"
       "  e = exp(x) t = transpose(e) {perm=[0, 1, 2]} s = shape(t) b = gather(s, i) {axis=0}\n"
-      "  c = unsqueeze(b, two) k = const s64[1] [4] w = concat(c, k) {axis=0} y = expand(z, w) }", passes,
-      rewrite_defaults, &log, 0);
+      "  c = unsqueeze(b, two) k = const s64[1] [4] w = concat(c, k) {axis=0} y = expand(z, w) }",
+      passes, rewrite_defaults, &log, 0);
   CHECK(graph && rewrite_count(graph, "exp") == 0 && rewrite_count(graph, "shape") == 1);
   hone_graph_free(graph);
 }
