@@ -94,7 +94,20 @@ TEST(casts) {
                    0);
 }
 
+/* More operands than a formula has: two formulas, one after the other. */
+TEST(many_operands) {
+  int at = snprintf(text, sizeof text, "graph g(x0: f32[4]");
+  for (int i = 1; i < 60; i++)
+    at += snprintf(text + at, sizeof text - (size_t)at, ", x%d: f32[4]", i);
+  at += snprintf(text + at, sizeof text - (size_t)at, ") -> (y59) {\n y0 = neg(x0)\n");
+  for (int i = 1; i < 60; i++)
+    at += snprintf(text + at, sizeof text - (size_t)at, " y%d = add(y%d, x%d)\n", i, i - 1, i);
+  snprintf(text + at, sizeof text - (size_t)at, "}\n");
+  check_body(text, 1e-5);
+}
+
 int main(void) {
+  RUN(many_operands);
   RUN(every_op);
   RUN(attributes);
   RUN(broadcasting);

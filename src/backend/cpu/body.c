@@ -89,12 +89,18 @@ static hone_status *add_stage(maker *m, int *out) {
   return NULL;
 }
 
+static int count_nodes(const maker *m, int stage) {
+  int count = 0;
+  for (int i = 0; i < m->node_count; i++) count += m->node_stage[i] == stage;
+  return count;
+}
+
 static hone_status *add_pointwise(maker *m, const hone_node *node) {
   hone_body *body = m->body;
   int stage = ready_at(m, node, true);
   const hone_shape *shape = &node->outputs[0]->type.shape;
   while (stage < body->stage_count &&
-         (body->stages[stage].node ||
+         (body->stages[stage].node || count_nodes(m, stage) == HONE_FORMULA_NODES ||
           !hone_shape_equal(&body->stages[stage].result->type.shape, shape)))
     stage++;
   if (stage == body->stage_count) {

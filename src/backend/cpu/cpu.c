@@ -29,6 +29,17 @@ static void put_in_order(hone_candidate *candidates, size_t count, hone_candidat
   candidates[at] = one;
 }
 
+/* Whether the stages of the body, the core on `kernel`, stay within their limits. */
+static bool fits(const hone_graph *body, const hone_cpu_kernel *kernel) {
+  hone_arena trial = {0};
+  hone_body *made;
+  hone_status *status = hone_body_make(body, kernel, &trial, &made);
+  bool good = status == NULL;
+  hone_status_free(status);
+  hone_arena_free(&trial);
+  return good;
+}
+
 #define MOST_ROWS 16
 
 /* Rows come with the widest instruction set first, so the first of an algorithm is its best. */
@@ -36,6 +47,7 @@ static size_t candidates(const hone_graph *body, hone_candidate *out, size_t roo
   if (!hone_body_accepts(body)) return 0;
   const hone_node *core = hone_body_core(body);
   if (!core) {
+    if (!fits(body, NULL)) return 0;
     if (room) out[0] = (hone_candidate){FORMULA_NAME, 0, 0};
     return 1;
   }
@@ -43,7 +55,7 @@ static size_t candidates(const hone_graph *body, hone_candidate *out, size_t roo
   hone_candidate all[MOST_ROWS];
   size_t count = 0;
   while (count < MOST_ROWS && (k = hone_cpu_kernel_next(core, k))) {
-    if (has_algorithm(rows, count, k->algorithm)) continue;
+    if (has_algorithm(rows, count, k->algorithm) || !fits(body, k)) continue;
     double estimate = k->functions->estimate ? k->functions->estimate(k, core) : (double)count;
     rows[count] = k;
     put_in_order(all, count++, (hone_candidate){k->name, 0, estimate});

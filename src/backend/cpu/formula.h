@@ -14,7 +14,9 @@
 #include "backend/backend.h"
 #include "backend/cpu/finish.h"
 
-#define HONE_FORMULA_STREAMS 24
+/* A formula of so many nodes stays within the other limits: each brings at most two streams. */
+#define HONE_FORMULA_NODES   20
+#define HONE_FORMULA_STREAMS 44
 #define HONE_FORMULA_RESULTS 8
 
 typedef struct hone_formula_step hone_formula_step;

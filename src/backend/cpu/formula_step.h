@@ -6,7 +6,7 @@
 #include "backend/cpu/lanes.h"
 #include "ops/pointwise.h"
 
-#define HONE_FORMULA_REGISTERS 48
+#define HONE_FORMULA_REGISTERS 64 /* as many as a mask has bits */
 
 /* What a register is made of. */
 typedef enum hone_width { HONE_WIDTH_FLOAT, HONE_WIDTH_DOUBLE, HONE_WIDTH_WHOLE } hone_width;
