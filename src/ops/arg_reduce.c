@@ -50,8 +50,9 @@ static hone_status *arg_reduce_reference(hone_reference *ref) {
       size_t first = o * line.size * line.inner + n, best = 0;
       for (size_t i = 1; i < line.size; i++) {
         size_t at = first + i * line.inner, held = first + best * line.inner;
-        if (real ? better_real(real, at, held, most, last) : better_int(whole, at, held, most, last))
-          best = i;
+        bool better = real ? better_real(real, at, held, most, last)
+                           : better_int(whole, at, held, most, last);
+        if (better) best = i;
       }
       hone_store_int(HONE_S64, y->data, o * line.inner + n, (int64_t)best);
     }

@@ -36,7 +36,8 @@ void hone_copy_run(hone_dtype dtype, void *to, size_t to_at, const void *from, s
 static void copy_strided(size_t size, char *to, const char *from, int64_t count, int64_t to_step,
                          int64_t from_step) {
   typedef struct { char bytes[16]; } sixteen;
-  if (to_step == (int64_t)size && from_step == (int64_t)size) memcpy(to, from, size * (size_t)count);
+  bool dense = to_step == (int64_t)size && from_step == (int64_t)size;
+  if (dense) memcpy(to, from, size * (size_t)count);
   else if (size == 1) COPY_STRIDED(uint8_t)
   else if (size == 2) COPY_STRIDED(uint16_t)
   else if (size == 4) COPY_STRIDED(uint32_t)

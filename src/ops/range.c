@@ -10,11 +10,13 @@
 static int64_t range_count(const hone_datum *const *in) {
   hone_dtype dtype = in[0]->dtype;
   if (hone_dtype_class_of(dtype) == HONE_CLASS_FLOAT) {
-    double start = hone_load_real(dtype, in[0]->data, 0), limit = hone_load_real(dtype, in[1]->data, 0);
+    double start = hone_load_real(dtype, in[0]->data, 0);
+    double limit = hone_load_real(dtype, in[1]->data, 0);
     double count = ceil((limit - start) / hone_load_real(dtype, in[2]->data, 0));
     return count != count || count > 0x1p62 ? -1 : count > 0 ? (int64_t)count : 0;
   }
-  int64_t start = hone_load_int(dtype, in[0]->data, 0), limit = hone_load_int(dtype, in[1]->data, 0);
+  int64_t start = hone_load_int(dtype, in[0]->data, 0);
+  int64_t limit = hone_load_int(dtype, in[1]->data, 0);
   int64_t delta = hone_load_int(dtype, in[2]->data, 0), way;
   if (delta == 0 || __builtin_sub_overflow(limit, start, &way)) return -1;
   if (delta == -1 && way == INT64_MIN) return -1;

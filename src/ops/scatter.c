@@ -1,5 +1,5 @@
-/* scatter_elements, scatter_nd, tensor_scatter: a copy with some elements replaced, or combined with
- * what is there. Updates are taken in order, so that the last of equal indices wins. Room: ops. */
+/* scatter_elements, scatter_nd, tensor_scatter: a copy with some elements replaced, or combined
+ * with what is there. Updates are taken in order, so that the last of equal indices wins. Room: ops. */
 #include <string.h>
 
 #include "ops/axes.h"

@@ -51,7 +51,9 @@ static void random_attr(hone_node *node, const hone_attr_def *def) {
     case HONE_ATTR_INT: CHECK_OK(hone_node_set_int(node, def->name, (int64_t)below(8) - 3)); break;
     case HONE_ATTR_FLAG: CHECK_OK(hone_node_set_int(node, def->name, below(2))); break;
     case HONE_ATTR_REAL: CHECK_OK(hone_node_set_real(node, def->name, below(5) / 2.0)); break;
-    case HONE_ATTR_DTYPE: CHECK_OK(hone_node_set_int(node, def->name, below(HONE_DTYPE_COUNT))); break;
+    case HONE_ATTR_DTYPE:
+      CHECK_OK(hone_node_set_int(node, def->name, below(HONE_DTYPE_COUNT)));
+      break;
     case HONE_ATTR_INTS: CHECK_OK(hone_node_set_ints(node, def->name, integers, count)); break;
     case HONE_ATTR_REALS: CHECK_OK(hone_node_set_reals(node, def->name, reals, count)); break;
     case HONE_ATTR_CHOICE: {
@@ -103,7 +105,8 @@ static bool try_node(const hone_op *op) {
   CHECK_OK(hone_graph_new("random", &graph));
   for (int i = 0; i < inputs; i++) {
     bool whole = op->shape_inputs >> i & 1 || (i && below(3) == 0);
-    data[i] = whole ? random_integers(&arena) : random_tensor(&arena, below(9) ? common : HONE_BOOL);
+    hone_dtype dtype = below(9) ? common : HONE_BOOL;
+    data[i] = whole ? random_integers(&arena) : random_tensor(&arena, dtype);
     size_t bytes = 0;
     (void)hone_shape_bytes(&data[i].shape, data[i].dtype, &bytes);
     if (i >= least && below(4) == 0) continue;
