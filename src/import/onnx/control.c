@@ -76,15 +76,33 @@ static void add_outputs(hone_onnx_call *call, hone_node *node, size_t count) {
 
 /* ---- If ---- */
 
-/* A condition that is known leaves one branch, which needs no region. */
-static hone_status *inline_branch(hone_onnx_call *call, const onnx_graph *branch) {
+/* Converts a body into the graph around it: a branch that is known, a formula given as a graph. */
+static hone_status *inline_body(hone_onnx_call *call, const onnx_graph *body,
+                                hone_value *const *inputs, size_t input_count, hone_value **out) {
   onnx_scope scope = onnx_scope_region(call, NULL, call->scope->graph, 0, 0);
-  hone_value **out = HONE_NEW_ARRAY(&call->scope->memory, branch->outputs.count + 1, hone_value *);
-  hone_status *status = out ? convert_body(&scope, branch, out) : hone_error_memory();
-  for (size_t i = 0; !status && i < branch->outputs.count; i++)
-    hone_onnx_return(call, (int)i, out[i]);
+  hone_status *status = bind_inputs(&scope, body, inputs, input_count);
+  if (!status) status = convert_body(&scope, body, out);
   onnx_scope_free(&scope);
   return status;
+}
+
+static hone_status *inline_branch(hone_onnx_call *call, const onnx_graph *branch) {
+  hone_value **out = HONE_NEW_ARRAY(&call->scope->memory, branch->outputs.count + 1, hone_value *);
+  HONE_TRY_MEMORY(out);
+  HONE_TRY(inline_body(call, branch, NULL, 0, out));
+  for (size_t i = 0; i < branch->outputs.count; i++) hone_onnx_return(call, (int)i, out[i]);
+  return NULL;
+}
+
+hone_value *hone_onnx_inline(hone_onnx_call *call, const char *attr, hone_value *x) {
+  onnx_graph body;
+  hone_value *out = &call->importer->placeholder;
+  if (call->status) return out;
+  call->status = read_body(call, attr, &body);
+  if (!call->status && body.outputs.count != 1)
+    hone_onnx_fail(call, HONE_INVALID_MODEL, "%s gives %zu values", attr, body.outputs.count);
+  if (!call->status) call->status = inline_body(call, &body, &x, 1, &out);
+  return call->status ? &call->importer->placeholder : out;
 }
 
 static hone_status *fill_branch(hone_onnx_call *call, hone_node *node, hone_graph *region,

@@ -141,6 +141,9 @@ hone_value *hone_onnx_reshape(hone_onnx_call *call, hone_value *x, const int64_t
 /* Dims [begin, end) of x as an s64 vector: a constant where all are known. */
 hone_value *hone_onnx_dims(hone_onnx_call *call, hone_value *x, int begin, int end);
 
+/* What the graph in attribute `attr`, of one input and one output, makes of x. */
+hone_value *hone_onnx_inline(hone_onnx_call *call, const char *attr, hone_value *x);
+
 /* The element type of a TensorProto.DataType; HONE_DTYPE_NONE for what is not one. */
 hone_dtype hone_onnx_dtype_of(int64_t code);
 
