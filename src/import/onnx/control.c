@@ -45,6 +45,19 @@ static hone_status *read_body(hone_onnx_call *call, const char *name, onnx_graph
   return onnx_read_graph(&call->importer->reader, attr->g, out);
 }
 
+hone_status *onnx_inline_body(hone_onnx_call *call, const char *attr, hone_value *x,
+                              hone_value **out) {
+  onnx_graph body;
+  HONE_TRY(read_body(call, attr, &body));
+  if (body.outputs.count != 1)
+    return hone_error(HONE_INVALID_MODEL, "%s gives %zu outputs", attr, body.outputs.count);
+  onnx_scope scope = onnx_scope_region(call, NULL, call->scope->graph, 0, 0);
+  hone_status *status = bind_inputs(&scope, &body, &x, 1);
+  if (!status) status = convert_body(&scope, &body, out);
+  onnx_scope_free(&scope);
+  return hone_error_at(status, "%s", attr);
+}
+
 /* Forgets a region that turned out wrong: its names become free. */
 static void forget_names(hone_graph *region) {
   hone_map *names = &region->root->names;
