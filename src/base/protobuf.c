@@ -4,7 +4,7 @@
 #include <string.h>
 
 #define GROUP_START 3
-#define GROUP_END 4
+#define GROUP_END   4
 #define GROUP_DEPTH 100
 
 /* One field: its key and the span of its payload. */
@@ -38,14 +38,20 @@ static bool next_field(const unsigned char **at, const unsigned char *end, field
       if (!read_varint(at, end, &key)) return false;
       out->span = (hone_bytes){start, (size_t)(*at - start)};
       return true;
-    case HONE_PROTO_FIXED64: size = 8; break;
-    case HONE_PROTO_FIXED32: size = 4; break;
+    case HONE_PROTO_FIXED64:
+      size = 8;
+      break;
+    case HONE_PROTO_FIXED32:
+      size = 4;
+      break;
     case HONE_PROTO_BYTES:
       if (!read_varint(at, end, &size)) return false;
       break;
     case GROUP_START:
-    case GROUP_END: break;
-    default: return false;
+    case GROUP_END:
+      break;
+    default:
+      return false;
   }
   if (size > (uint64_t)(end - *at)) return false;
   out->span = (hone_bytes){*at, (size_t)size};
@@ -116,8 +122,7 @@ hone_status *hone_proto_read(hone_proto_reader *reader, hone_bytes message,
     field f;
     bool good = next_field(&at, end, &f) && f.wire != GROUP_END;
     if (good && f.wire == GROUP_START) good = skip_group(&at, end, f.number);
-    if (!good)
-      return hone_error(HONE_INVALID_MODEL, "byte %zu: a broken or cut-off field", offset);
+    if (!good) return hone_error(HONE_INVALID_MODEL, "byte %zu: a broken or cut-off field", offset);
     const hone_proto_rule *rule = find_rule(rules, rule_count, f.number);
     if (rule) HONE_TRY(store(reader, rule, &f, offset, out));
   }

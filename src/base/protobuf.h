@@ -37,13 +37,13 @@ typedef struct hone_proto_list {
 typedef struct hone_proto_rule {
   uint32_t number;
   hone_proto_kind kind;
-  bool repeated;  /* a hone_proto_list, else a hone_bytes whose data is NULL where absent */
-  size_t offset;  /* into the struct */
+  bool repeated; /* a hone_proto_list, else a hone_bytes whose data is NULL where absent */
+  size_t offset; /* into the struct */
 } hone_proto_rule;
 
-#define HONE_PROTO_ONE(number, kind, type, member)                                                 \
+#define HONE_PROTO_ONE(number, kind, type, member) \
   { number, HONE_PROTO_##kind, false, offsetof(type, member) }
-#define HONE_PROTO_MANY(number, kind, type, member)                                                \
+#define HONE_PROTO_MANY(number, kind, type, member) \
   { number, HONE_PROTO_##kind, true, offsetof(type, member) }
 
 /* Reads one message into `out`, which the caller cleared. */

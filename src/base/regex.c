@@ -1,18 +1,19 @@
-/* Regular expressions: a pattern becomes a program, which runs in all its states at once. Room: base. */
+/* Regular expressions: a pattern becomes a program, which runs in all its states at once. Room:
+ * base. */
 #include "base/regex.h"
 
 #include <string.h>
 
-#define MAX_CODE 20000
+#define MAX_CODE   20000
 #define MAX_RANGES 4000
-#define MAX_DEPTH 100
+#define MAX_DEPTH  100
 #define MAX_REPEAT 1000
 
 typedef enum code_kind {
-  SET,        /* one character of a class */
-  SPLIT,      /* both ways */
+  SET,   /* one character of a class */
+  SPLIT, /* both ways */
   JUMP,
-  OPEN_JUMP,  /* to the end of the alternation that is being read */
+  OPEN_JUMP, /* to the end of the alternation that is being read */
   BEGINNING,
   ENDING,
   BOUNDARY,
@@ -23,7 +24,7 @@ typedef enum code_kind {
 /* Targets are relative, so that a run of code can be moved and copied. */
 typedef struct code {
   code_kind kind;
-  int a, b;        /* SPLIT, JUMP: targets; SET: ranges [a, a + b) */
+  int a, b; /* SPLIT, JUMP: targets; SET: ranges [a, a + b) */
   bool negated;
 } code;
 
@@ -36,7 +37,7 @@ struct hone_regex {
   int count;
   range *ranges;
   int range_count;
-  bool fold;       /* (?i): ASCII letters of either case */
+  bool fold;               /* (?i): ASCII letters of either case */
   int *now, *next, *stack; /* sets of states, as lists */
   unsigned *seen, stamp;
 };
@@ -95,18 +96,22 @@ static hone_status *add_range(hone_regex *regex, uint32_t low, uint32_t high) {
 /* The classes that a letter or a name stands for, as pairs of characters. */
 static const char *class_pairs(char letter) {
   switch (letter | 0x20) {
-    case 'd': return "09";
-    case 'w': return "09AZ__az";
-    case 's': return "\t\n\f\r  ";
-    default: return NULL;
+    case 'd':
+      return "09";
+    case 'w':
+      return "09AZ__az";
+    case 's':
+      return "\t\n\f\r  ";
+    default:
+      return NULL;
   }
 }
 
 static const struct {
   const char *name, *pairs;
 } named_classes[] = {
-    {"[:alpha:]", "AZaz"}, {"[:digit:]", "09"},      {"[:alnum:]", "09AZaz"},
-    {"[:upper:]", "AZ"},   {"[:lower:]", "az"},      {"[:space:]", "\t\r  "},
+    {"[:alpha:]", "AZaz"},     {"[:digit:]", "09"},      {"[:alnum:]", "09AZaz"},
+    {"[:upper:]", "AZ"},       {"[:lower:]", "az"},      {"[:space:]", "\t\r  "},
     {"[:punct:]", "!/:@[`{~"}, {"[:word:]", "09AZ__az"}, {"[:xdigit:]", "09AFaf"},
 };
 
@@ -115,8 +120,10 @@ static hone_status *add_pairs(hone_regex *regex, const char *pairs, bool others)
   uint32_t from = 0;
   for (; *pairs; pairs += 2) {
     uint32_t low = (unsigned char)pairs[0], high = (unsigned char)pairs[1];
-    if (!others) HONE_TRY(add_range(regex, low, high));
-    else if (low > from) HONE_TRY(add_range(regex, from, low - 1));
+    if (!others)
+      HONE_TRY(add_range(regex, low, high));
+    else if (low > from)
+      HONE_TRY(add_range(regex, from, low - 1));
     from = high + 1;
   }
   return others ? add_range(regex, from, 0x10ffff) : NULL;
@@ -174,7 +181,8 @@ static hone_status *read_escape(parser *p, uint32_t *out, bool *is_class) {
 static hone_status *read_named(parser *p, bool *found) {
   for (size_t i = 0; i < sizeof named_classes / sizeof *named_classes; i++) {
     size_t size = strlen(named_classes[i].name);
-    if ((size_t)(p->end - p->at) < size || memcmp(p->at, named_classes[i].name, size) != 0) continue;
+    if ((size_t)(p->end - p->at) < size || memcmp(p->at, named_classes[i].name, size) != 0)
+      continue;
     p->at += size;
     *found = true;
     return add_pairs(p->regex, named_classes[i].pairs, false);
@@ -268,20 +276,27 @@ static hone_status *read_backslash(parser *p) {
 static hone_status *read_atom(parser *p) {
   uint32_t character = decode(&p->at, p->end);
   switch (character) {
-    case '(': return read_group(p);
-    case '[': return read_set(p);
-    case '\\': return read_backslash(p);
-    case '^': return emit(p->regex, (code){.kind = BEGINNING});
-    case '$': return emit(p->regex, (code){.kind = ENDING});
+    case '(':
+      return read_group(p);
+    case '[':
+      return read_set(p);
+    case '\\':
+      return read_backslash(p);
+    case '^':
+      return emit(p->regex, (code){.kind = BEGINNING});
+    case '$':
+      return emit(p->regex, (code){.kind = ENDING});
     case '*':
     case '+':
-    case '?': return hone_error(HONE_INVALID_MODEL, "a pattern that repeats nothing");
+    case '?':
+      return hone_error(HONE_INVALID_MODEL, "a pattern that repeats nothing");
     case '.': {
       code c = {.kind = SET, .a = p->regex->range_count, .b = 1, .negated = true};
       HONE_TRY(add_range(p->regex, '\n', '\n'));
       return emit(p->regex, c);
     }
-    default: return emit_one(p, character);
+    default:
+      return emit_one(p, character);
   }
 }
 
@@ -432,13 +447,17 @@ static void add_state(hone_regex *regex, int *list, int *count, int state, const
     const code *c = &regex->code[s];
     switch (c->kind) {
       case SET:
-      case MATCH: list[(*count)++] = s; break;
+      case MATCH:
+        list[(*count)++] = s;
+        break;
       case SPLIT:
         regex->stack[depth++] = s + c->b;
         regex->stack[depth++] = s + c->a;
         break;
       case JUMP:
-      case OPEN_JUMP: regex->stack[depth++] = s + c->a; break;
+      case OPEN_JUMP:
+        regex->stack[depth++] = s + c->a;
+        break;
       default:
         if (holds(c->kind, at, begin, end)) regex->stack[depth++] = s + 1;
         break;

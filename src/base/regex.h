@@ -1,5 +1,5 @@
-/* Regular expressions in time linear in the text: no backtracking, so that no pattern of a model can
- * make a text take for ever. Room: base.
+/* Regular expressions in time linear in the text: no backtracking, so that no pattern of a model
+ * can make a text take for ever. Room: base.
  *
  * The syntax is RE2's without captures (groups only group): . [] [^] | () (?:) (?i) * + ? {m,n} and
  * their lazy forms, ^ $ \b \B, \d \w \s and capitals, \x41, \x{20ac}, \t \n \r \f \v, [[:alpha:]].

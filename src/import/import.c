@@ -28,7 +28,9 @@ hone_status *hone_import(hone_bytes bytes, const char *folder, const char *forma
   hone_graph *graph;
   HONE_TRY(row->import(&(hone_model_source){bytes, folder}, &graph));
   hone_status *status = hone_graph_verify(graph);
-  if (status) hone_graph_free(graph);
-  else *out = graph;
+  if (status)
+    hone_graph_free(graph);
+  else
+    *out = graph;
   return status;
 }

@@ -1,5 +1,5 @@
-/* label_lookup: what a table says for each element: values[i] where keys[i] equals it, else the fallback.
- * The first of equal keys holds; NaN is found by NaN. Room: ops. */
+/* label_lookup: what a table says for each element: values[i] where keys[i] equals it, else the
+ * fallback. The first of equal keys holds; NaN is found by NaN. Room: ops. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -27,8 +27,8 @@ static hone_status *scanned_type(hone_infer *infer, const hone_type *row, hone_t
   out->shape.rank = row->shape.rank + 1;
   out->shape.dim[0] = hone_infer_fresh(infer);
   for (int i = 0; i < row->shape.rank; i++)
-    out->shape.dim[i + 1] = known_outside(infer, row->shape.dim[i]) ? row->shape.dim[i]
-                                                                    : hone_infer_fresh(infer);
+    out->shape.dim[i + 1] =
+        known_outside(infer, row->shape.dim[i]) ? row->shape.dim[i] : hone_infer_fresh(infer);
   return NULL;
 }
 
@@ -65,7 +65,7 @@ typedef struct turning {
   const hone_datum **in;
   hone_datum *now, *out; /* now: iteration, condition, carried */
   hone_datum *scans;
-  size_t *room, rows;    /* of the stacks, in rows */
+  size_t *room, rows; /* of the stacks, in rows */
 } turning;
 
 static hone_status *stack(turning *t, int s) {

@@ -35,13 +35,16 @@ static hone_status *make_infer(hone_infer *infer) {
   out->dtype = hone_node_dtype(infer->node, "dtype");
   for (int i = 0; i < infer->input_count; i++) {
     const hone_type *in = infer->in[i];
-    if (!in || in->kind != HONE_KIND_TENSOR) return hone_infer_fail(infer, "item %d is no tensor", i);
+    if (!in || in->kind != HONE_KIND_TENSOR)
+      return hone_infer_fail(infer, "item %d is no tensor", i);
     if (out->dtype && in->dtype && in->dtype != out->dtype)
       return hone_infer_fail(infer, "items of types %s and %s", hone_dtype_name(out->dtype),
                              hone_dtype_name(in->dtype));
     if (in->dtype) out->dtype = in->dtype;
-    if (i == 0) out->shape = in->shape;
-    else HONE_TRY(join_shapes(infer, &in->shape, &out->shape));
+    if (i == 0)
+      out->shape = in->shape;
+    else
+      HONE_TRY(join_shapes(infer, &in->shape, &out->shape));
   }
   return NULL;
 }
@@ -144,15 +147,14 @@ static hone_status *length_reference(hone_reference *ref) {
   return NULL;
 }
 
-#define SEQUENCE_OP(verb, takes, gives, ...)                                                       \
-  const hone_op hone_op_sequence_##verb = {                                                        \
-      .name = "sequence_" #verb,                                                                   \
-      .inputs = takes,                                                                             \
-      .outputs = gives,                                                                            \
-      .facts = HONE_OBJECTS,                                                                       \
-      .infer = verb##_infer,                                                                       \
-      .reference = verb##_reference,                                                               \
-      __VA_ARGS__}
+#define SEQUENCE_OP(verb, takes, gives, ...)                              \
+  const hone_op hone_op_sequence_##verb = {.name = "sequence_" #verb,     \
+                                           .inputs = takes,               \
+                                           .outputs = gives,              \
+                                           .facts = HONE_OBJECTS,         \
+                                           .infer = verb##_infer,         \
+                                           .reference = verb##_reference, \
+                                           __VA_ARGS__}
 
 SEQUENCE_OP(make, "x*", "s", .attrs = {{"dtype", HONE_ATTR_DTYPE, "none"}});
 SEQUENCE_OP(at, "s position", "x", .shape_inputs = 0);

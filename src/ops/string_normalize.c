@@ -1,7 +1,7 @@
 /* string_normalize: leaves out words and changes their case. Room: ops.
  *
- * x is [n] or [1, n]. Where all words are left out, one empty string remains. Case is that of ASCII,
- * Latin-1, Greek and Cyrillic letters, whatever the process's locale. */
+ * x is [n] or [1, n]. Where all words are left out, one empty string remains. Case is that of
+ * ASCII, Latin-1, Greek and Cyrillic letters, whatever the process's locale. */
 #include <string.h>
 
 #include "ops/ops.h"
@@ -10,8 +10,8 @@
 static const struct {
   uint32_t low, high, step;
 } capitals[] = {
-    {0xc0, 0xd6, 32}, {0xd8, 0xde, 32}, {0x391, 0x3a1, 32}, {0x3a3, 0x3a9, 32},
-    {0x400, 0x40f, 80}, {0x410, 0x42f, 32},
+    {0xc0, 0xd6, 32},   {0xd8, 0xde, 32},   {0x391, 0x3a1, 32},
+    {0x3a3, 0x3a9, 32}, {0x400, 0x40f, 80}, {0x410, 0x42f, 32},
 };
 
 static uint32_t change(uint32_t c, bool upper) {
@@ -58,8 +58,10 @@ static hone_status *normalize_infer(hone_infer *infer) {
   if (x->shape.rank < 0) return NULL;
   if (x->shape.rank == 0 || x->shape.rank > 2)
     return hone_infer_fail(infer, "an input of %d dimensions", x->shape.rank);
-  if (infer->graph) infer->out[0].shape.dim[x->shape.rank - 1] = hone_infer_fresh(infer);
-  else infer->out[0].shape = hone_shape_unknown(); /* the reference finds out */
+  if (infer->graph)
+    infer->out[0].shape.dim[x->shape.rank - 1] = hone_infer_fresh(infer);
+  else
+    infer->out[0].shape = hone_shape_unknown(); /* the reference finds out */
   return NULL;
 }
 
@@ -78,8 +80,8 @@ static hone_status *read_stops(hone_reference *ref, bool exact, hone_string **ou
   *out = HONE_NEW_ARRAY(ref->scratch, *count + 1, hone_string);
   HONE_TRY_MEMORY(*out);
   for (size_t i = 0; i < *count; i++)
-    HONE_TRY(copy_word(ref->scratch, (hone_string){attr->texts[i], strlen(attr->texts[i])},
-                       !exact, false, &(*out)[i]));
+    HONE_TRY(copy_word(ref->scratch, (hone_string){attr->texts[i], strlen(attr->texts[i])}, !exact,
+                       false, &(*out)[i]));
   return NULL;
 }
 

@@ -1,13 +1,15 @@
 /* string_split: each string into its parts, and how many it has. Room: ops.
  *
- * With an empty delimiter parts are what stands between runs of white space, else what stands between
- * delimiters. `most` is how many times a string is split at most (-1: any). The parts lie along a
- * new last axis as long as the longest list, empty strings behind the shorter ones. */
+ * With an empty delimiter parts are what stands between runs of white space, else what stands
+ * between delimiters. `most` is how many times a string is split at most (-1: any). The parts lie
+ * along a new last axis as long as the longest list, empty strings behind the shorter ones. */
 #include <string.h>
 
 #include "ops/ops.h"
 
-static bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+static bool is_space(char c) {
+  return c == ' ' || (c >= '\t' && c <= '\r');
+}
 
 /* What is left of a string under division. */
 typedef struct cutter {

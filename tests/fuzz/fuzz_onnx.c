@@ -1,4 +1,5 @@
-/* Fuzz target: ONNX models. What imports must verify, print and be freed; nothing else may happen. */
+/* Fuzz target: ONNX models. What imports must verify, print and be freed; nothing else may happen.
+ */
 #include "base/memory.h"
 #include "import/import.h"
 

@@ -2,8 +2,8 @@
  *
  *   onnx_node [-v] case-folder…      (or - to read folders from standard input)
  *
- * A case folder holds model.onnx and test_data_set_*. Each case runs in a child, so that a crash costs
- * one case. One line a case that is not right (with -v: every case), then the counts. */
+ * A case folder holds model.onnx and test_data_set_*. Each case runs in a child, so that a crash
+ * costs one case. One line a case that is not right (with -v: every case), then the counts. */
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,8 +23,7 @@ static hone_status *open_bytes(const char *path, hone_file **file, hone_bytes *o
 
 /* A value of a data set, of the kind that the port has. */
 static hone_status *load_port(onnx_importer *importer, hone_graph *holder, const char *folder,
-                              const char *stem, int index, const hone_type *type,
-                              hone_datum *out) {
+                              const char *stem, int index, const hone_type *type, hone_datum *out) {
   char path[1200];
   hone_file *file;
   hone_bytes bytes;
@@ -41,8 +40,8 @@ static hone_status *run_set(const hone_graph *graph, const char *folder) {
   hone_arena memory = {0};
   HONE_TRY(hone_graph_new("data", &importer.root));
   for (int i = 0; i < graph->input_count && i < MAX_PORTS; i++) {
-    HONE_TRY(load_port(&importer, importer.root, folder, "input", i, &graph->inputs[i]->type,
-                       &in[i]));
+    HONE_TRY(
+        load_port(&importer, importer.root, folder, "input", i, &graph->inputs[i]->type, &in[i]));
     lent[i] = &in[i];
   }
   HONE_TRY(hone_interpret(graph, lent, out, &memory));

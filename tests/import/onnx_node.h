@@ -20,7 +20,8 @@ static hone_status *load_tensor(onnx_importer *importer, hone_graph *holder, hon
   return NULL;
 }
 
-/* SequenceProto holds its tensors in field 3, OptionalProto its tensor in 3 or its sequence in 5. */
+/* SequenceProto holds its tensors in field 3, OptionalProto its tensor in 3 or its sequence in 5.
+ */
 typedef struct container {
   hone_bytes sequence;
   hone_proto_list tensors;
@@ -56,12 +57,17 @@ static bool same_element(const hone_datum *got, const hone_datum *want, size_t i
   hone_dtype_class class = hone_dtype_class_of(want->dtype);
   bool coarse = hone_dtype_bits(want->dtype) < 32;
   if (class == HONE_CLASS_STRING) {
-    const hone_string *a = (const hone_string *)got->data + i, *b = (const hone_string *)want->data + i;
+    const hone_string *a = (const hone_string *)got->data + i,
+                      *b = (const hone_string *)want->data + i;
     return a->size == b->size && (a->size == 0 || memcmp(a->data, b->data, a->size) == 0);
   }
   if (class == HONE_CLASS_FLOAT)
-    return near(hone_load_real(got->dtype, got->data, i), hone_load_real(want->dtype, want->data, i),
-                want->dtype == HONE_BF16 ? 1.0 / 64 : coarse ? 2e-3 : 1e-3, coarse ? 1e-3 : 1e-7);
+    return near(hone_load_real(got->dtype, got->data, i),
+                hone_load_real(want->dtype, want->data, i),
+                want->dtype == HONE_BF16 ? 1.0 / 64
+                : coarse                 ? 2e-3
+                                         : 1e-3,
+                coarse ? 1e-3 : 1e-7);
   return hone_load_int(got->dtype, got->data, i) == hone_load_int(want->dtype, want->data, i);
 }
 
@@ -93,8 +99,7 @@ static hone_status *compare_datum(const hone_datum *got, const hone_datum *want)
   if (want->kind == HONE_KIND_TENSOR) return compare_tensor(got, want);
   if (got->count != want->count)
     return hone_error(HONE_INTERNAL, "%zu items instead of %zu", got->count, want->count);
-  for (size_t i = 0; i < want->count; i++)
-    HONE_TRY(compare_datum(&got->items[i], &want->items[i]));
+  for (size_t i = 0; i < want->count; i++) HONE_TRY(compare_datum(&got->items[i], &want->items[i]));
   return NULL;
 }
 

@@ -1,5 +1,5 @@
-/* Writes protobuf from its end to its beginning, so that a message's length is known when its header
- * is written and nesting costs nothing. */
+/* Writes protobuf from its end to its beginning, so that a message's length is known when its
+ * header is written and nesting costs nothing. */
 #ifndef HONE_TESTS_PROTO_WRITER_H
 #define HONE_TESTS_PROTO_WRITER_H
 
@@ -58,7 +58,9 @@ static inline void put_text(writer *w, unsigned field, const char *text) {
 }
 
 /* A message: mark its end, write its fields last to first, then its header. */
-static inline size_t end_mark(const writer *w) { return w->at; }
+static inline size_t end_mark(const writer *w) {
+  return w->at;
+}
 static inline void put_header(writer *w, unsigned field, size_t end) {
   put_varint(w, end - w->at);
   put_varint(w, field << 3 | 2);

@@ -1,5 +1,5 @@
-/* ONNX files that are broken, cut off, cyclic, deep, huge or malicious: each is refused with a status,
- * in bounded memory, and leaks nothing. */
+/* ONNX files that are broken, cut off, cyclic, deep, huge or malicious: each is refused with a
+ * status, in bounded memory, and leaks nothing. */
 #include <stdio.h>
 #include <unistd.h>
 
@@ -121,8 +121,9 @@ static void fill_rich(writer *w, void *argument) {
   put_node(w, GRAPH_NODE, "", "Add", "x", "c", "h");
 }
 
-
-TEST(whole_model_imports) { CHECK_OK(import_model(model_of(fill_rich, NULL, 4096), NULL)); }
+TEST(whole_model_imports) {
+  CHECK_OK(import_model(model_of(fill_rich, NULL, 4096), NULL));
+}
 
 TEST(every_cut_is_refused_or_whole) {
   writer w = model_of(fill_rich, NULL, 4096);
@@ -377,8 +378,8 @@ TEST(companion_files) {
   CHECK_ERROR(import_external(folder, "w.bin", "9", "8"), HONE_INVALID_MODEL, "passes the end");
   CHECK_ERROR(import_external(folder, "w.bin", "18446744073709551615", "8"), HONE_INVALID_MODEL,
               "passes the end");
-  CHECK_ERROR(import_external(folder, "w.bin", "99999999999999999999999", "8"),
-              HONE_INVALID_MODEL, "no number");
+  CHECK_ERROR(import_external(folder, "w.bin", "99999999999999999999999", "8"), HONE_INVALID_MODEL,
+              "no number");
   CHECK_ERROR(import_external(folder, "w.bin", "-1", "8"), HONE_INVALID_MODEL, "no number");
   CHECK_ERROR(import_external(folder, "w.bin", "0", "4"), HONE_INVALID_MODEL, "holds 4 bytes");
   CHECK_ERROR(import_external(folder, "../w.bin", NULL, NULL), HONE_INVALID_MODEL, "beneath");

@@ -5,9 +5,15 @@
 
 #include "import/onnx/importer.h"
 
-int hone_onnx_opset(const hone_onnx_call *call) { return call->opset; }
-int hone_onnx_input_count(const hone_onnx_call *call) { return call->input_count; }
-int hone_onnx_output_count(const hone_onnx_call *call) { return call->output_count; }
+int hone_onnx_opset(const hone_onnx_call *call) {
+  return call->opset;
+}
+int hone_onnx_input_count(const hone_onnx_call *call) {
+  return call->input_count;
+}
+int hone_onnx_output_count(const hone_onnx_call *call) {
+  return call->output_count;
+}
 
 hone_value *hone_onnx_in(hone_onnx_call *call, int index) {
   return index < call->input_count ? call->in[index] : NULL;
@@ -24,7 +30,9 @@ bool hone_onnx_wants(const hone_onnx_call *call, int index) {
   return index < call->output_count && call->node->outputs.items[index].size > 0;
 }
 
-bool hone_onnx_failed(const hone_onnx_call *call) { return call->status != NULL; }
+bool hone_onnx_failed(const hone_onnx_call *call) {
+  return call->status != NULL;
+}
 
 hone_status *hone_onnx_fail(hone_onnx_call *call, hone_code code, const char *format, ...) {
   char text[600];
@@ -136,16 +144,18 @@ static void *list_memory(hone_onnx_call *call, const hone_proto_list *list, hone
   }
   if (memory) return memory;
   *count = 0;
-  if (status && !call->status) call->status = status;
-  else hone_status_free(status);
+  if (status && !call->status)
+    call->status = status;
+  else
+    hone_status_free(status);
   return (void *)(uintptr_t)nothing;
 }
 
 const int64_t *hone_onnx_ints(hone_onnx_call *call, const char *name, size_t *count) {
   const onnx_attribute *attr = typed(call, name, ONNX_INTS);
   *count = 0;
-  int64_t *values = list_memory(call, attr ? &attr->ints : NULL, HONE_PROTO_VARINT, sizeof *values,
-                                count);
+  int64_t *values =
+      list_memory(call, attr ? &attr->ints : NULL, HONE_PROTO_VARINT, sizeof *values, count);
   hone_proto_cursor cursor = {0};
   for (size_t i = 0; i < *count; i++) values[i] = (int64_t)hone_proto_step(&attr->ints, &cursor);
   return values;
@@ -154,8 +164,8 @@ const int64_t *hone_onnx_ints(hone_onnx_call *call, const char *name, size_t *co
 const double *hone_onnx_reals(hone_onnx_call *call, const char *name, size_t *count) {
   const onnx_attribute *attr = typed(call, name, ONNX_FLOATS);
   *count = 0;
-  double *values = list_memory(call, attr ? &attr->floats : NULL, HONE_PROTO_FIXED32,
-                               sizeof *values, count);
+  double *values =
+      list_memory(call, attr ? &attr->floats : NULL, HONE_PROTO_FIXED32, sizeof *values, count);
   size_t at = 0;
   for (size_t i = 0; *count && i < attr->floats.count; i++) {
     hone_bytes span = attr->floats.items[i];
@@ -215,8 +225,8 @@ hone_value *hone_onnx_tensor(hone_onnx_call *call, const char *name) {
     hone_onnx_fail(call, HONE_INVALID_MODEL, "attribute %s is no tensor", name);
     return NULL;
   }
-  call->status = (sparse ? onnx_sparse_constant : onnx_constant)(
-      call->importer, call->scope->graph, (hone_bytes){0}, bytes, &value);
+  call->status = (sparse ? onnx_sparse_constant : onnx_constant)(call->importer, call->scope->graph,
+                                                                 (hone_bytes){0}, bytes, &value);
   return call->status ? NULL : value;
 }
 
@@ -244,8 +254,7 @@ static bool known(const hone_value *value, size_t room, size_t *count) {
 
 bool hone_onnx_known_ints(const hone_value *value, int64_t *out, size_t room, size_t *count) {
   if (!known(value, room, count)) return false;
-  for (size_t i = 0; i < *count; i++)
-    out[i] = hone_load_int(value->type.dtype, value->constant, i);
+  for (size_t i = 0; i < *count; i++) out[i] = hone_load_int(value->type.dtype, value->constant, i);
   return true;
 }
 

@@ -27,8 +27,10 @@ static hone_value *reals_constant(hone_onnx_call *call) {
 static hone_status *import_constant(hone_onnx_call *call) {
   hone_value *value = NULL;
   size_t count;
-  if (hone_onnx_has(call, "value")) value = hone_onnx_tensor(call, "value");
-  else if (hone_onnx_has(call, "sparse_value")) value = hone_onnx_tensor(call, "sparse_value");
+  if (hone_onnx_has(call, "value"))
+    value = hone_onnx_tensor(call, "value");
+  else if (hone_onnx_has(call, "sparse_value"))
+    value = hone_onnx_tensor(call, "sparse_value");
   else if (hone_onnx_has(call, "value_int"))
     value = hone_onnx_const_int(call, hone_onnx_int(call, "value_int", 0));
   else if (hone_onnx_has(call, "value_float"))

@@ -162,13 +162,13 @@ typedef struct looping {
   hone_onnx_call *call;
   onnx_graph body;
   hone_value *trips, *condition;
-  hone_value **initial;   /* of what is carried */
-  hone_type *types;       /* of it inside the body */
-  hone_type *declared;    /* by the body; cleared where it does not say */
-  unsigned char *open;    /* bit d: dim d differs from turn to turn */
-  bool *unwrap;           /* starts as an optional of what the body gives: wrapped again there */
+  hone_value **initial; /* of what is carried */
+  hone_type *types;     /* of it inside the body */
+  hone_type *declared;  /* by the body; cleared where it does not say */
+  unsigned char *open;  /* bit d: dim d differs from turn to turn */
+  bool *unwrap;         /* starts as an optional of what the body gives: wrapped again there */
   size_t carried;
-  hone_value **passed;    /* captures that stand first, in the body too */
+  hone_value **passed; /* captures that stand first, in the body too */
   size_t passed_count, scanned;
   /* Binds the body's inputs to what the region's inputs give, converts, and puts the results in
    * order: condition, carried, scanned. */
@@ -385,8 +385,7 @@ static hone_status *import_loop(hone_onnx_call *call) {
     HONE_TRY(declared_type(&loop, 2 + i, &loop.declared[i]));
   }
   HONE_TRY(make_loop(&loop));
-  for (int i = 0; i < call->output_count; i++)
-    hone_onnx_return(call, i, loop_output(&loop, i));
+  for (int i = 0; i < call->output_count; i++) hone_onnx_return(call, i, loop_output(&loop, i));
   return NULL;
 }
 
@@ -406,10 +405,9 @@ static hone_value *slice_of(scanning *scan, hone_value *x, hone_value *iteration
   hone_onnx_call *call = scan->loop.call;
   int axis = hone_onnx_axis(call, scan->input_axes[index], hone_onnx_rank(call, x));
   if (scan->input_backward[index])
-    iteration = HONE_ONNX(call, "sub",
-                          HONE_ONNX(call, "sub", scalar_dim(call, x, axis),
-                                    hone_onnx_const_int(call, 1)),
-                          iteration);
+    iteration = HONE_ONNX(
+        call, "sub",
+        HONE_ONNX(call, "sub", scalar_dim(call, x, axis), hone_onnx_const_int(call, 1)), iteration);
   hone_node *node = HONE_ONNX_BEGIN(call, "gather", x, iteration);
   hone_onnx_set_int(call, node, "axis", axis);
   return hone_onnx_end(call, node);
@@ -534,8 +532,7 @@ static hone_status *import_sequence_map(hone_onnx_call *call) {
   }
   loop.trips = HONE_ONNX(call, "sequence_length", loop.passed[0]);
   HONE_TRY(make_loop(&loop));
-  for (int i = 0; i < call->output_count; i++)
-    hone_onnx_return(call, i, loop_output(&loop, i));
+  for (int i = 0; i < call->output_count; i++) hone_onnx_return(call, i, loop_output(&loop, i));
   return NULL;
 }
 

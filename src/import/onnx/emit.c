@@ -7,11 +7,15 @@
 #define FOLD_MOST 64
 
 static void keep(hone_onnx_call *call, hone_status *status) {
-  if (!call->status) call->status = status;
-  else hone_status_free(status);
+  if (!call->status)
+    call->status = status;
+  else
+    hone_status_free(status);
 }
 
-static hone_value *placeholder(hone_onnx_call *call) { return &call->importer->placeholder; }
+static hone_value *placeholder(hone_onnx_call *call) {
+  return &call->importer->placeholder;
+}
 
 /* ---- Nodes ---- */
 
@@ -27,8 +31,8 @@ hone_node *hone_onnx_begin(hone_onnx_call *call, const char *name, hone_value *c
   while (input_count > 0 && !inputs[input_count - 1]) input_count--;
   keep(call, onnx_check_limits(call->importer));
   if (!call->status)
-    keep(call, hone_node_new(call->scope->graph, NULL, op, inputs, input_count, output_count,
-                             &node));
+    keep(call,
+         hone_node_new(call->scope->graph, NULL, op, inputs, input_count, output_count, &node));
   if (!call->status) keep(call, hone_node_add_source(node, call->label));
   return call->status ? NULL : node;
 }
@@ -143,8 +147,10 @@ void hone_onnx_end_return(hone_onnx_call *call, hone_node *node) {
     return;
   }
   for (int i = 0; i < node->output_count; i++) {
-    if (hone_onnx_wants(call, i)) hone_onnx_return(call, i, node->outputs[i]);
-    else if (node->outputs[i]) hone_node_drop_output(node, i);
+    if (hone_onnx_wants(call, i))
+      hone_onnx_return(call, i, node->outputs[i]);
+    else if (node->outputs[i])
+      hone_node_drop_output(node, i);
   }
 }
 
@@ -154,8 +160,8 @@ hone_value *hone_onnx_const(hone_onnx_call *call, hone_dtype dtype, hone_shape s
                             const void *bytes, size_t size) {
   hone_value *value = NULL;
   if (!call->status)
-    keep(call, hone_graph_constant_copy(call->scope->graph, NULL, dtype, shape, bytes, size,
-                                        &value));
+    keep(call,
+         hone_graph_constant_copy(call->scope->graph, NULL, dtype, shape, bytes, size, &value));
   return call->status ? placeholder(call) : value;
 }
 

@@ -5,8 +5,8 @@
 #include "base/text.h"
 #include "import/onnx/importer.h"
 
-/* "domain:name:overload"; the parts cannot be told apart by an attacker's colons alone, but the worst
- * that a clash does is to name another function of the same model. */
+/* "domain:name:overload"; the parts cannot be told apart by an attacker's colons alone, but the
+ * worst that a clash does is to name another function of the same model. */
 static const char *function_key(onnx_importer *importer, hone_bytes domain, hone_bytes name,
                                 hone_bytes overload, size_t *size) {
   if (onnx_span_is(domain, "ai.onnx")) domain.size = 0;
@@ -77,9 +77,11 @@ hone_status *onnx_enter_function(hone_onnx_call *call, onnx_local *local, onnx_s
   scope->graph = call->scope->graph;
   if ((size_t)call->input_count > function->inputs.count ||
       (size_t)call->output_count > function->outputs.count)
-    return hone_error(HONE_INVALID_MODEL, "a call with %d inputs and %d outputs, where the function "
-                      "has %zu and %zu", call->input_count, call->output_count,
-                      function->inputs.count, function->outputs.count);
+    return hone_error(HONE_INVALID_MODEL,
+                      "a call with %d inputs and %d outputs, where the function "
+                      "has %zu and %zu",
+                      call->input_count, call->output_count, function->inputs.count,
+                      function->outputs.count);
   if (!local->nodes) {
     HONE_TRY(onnx_read_nodes(importer, &function->nodes, &local->nodes));
     HONE_TRY(onnx_order(importer, local->nodes, function->nodes.count, &local->order));
@@ -99,8 +101,8 @@ hone_status *onnx_enter_function(hone_onnx_call *call, onnx_local *local, onnx_s
   return NULL;
 }
 
-hone_status *onnx_leave_function(onnx_scope *caller, const onnx_node *node,
-                                 const onnx_local *local, onnx_scope *scope) {
+hone_status *onnx_leave_function(onnx_scope *caller, const onnx_node *node, const onnx_local *local,
+                                 onnx_scope *scope) {
   for (size_t i = 0; i < node->outputs.count; i++) {
     hone_bytes name = node->outputs.items[i];
     hone_value *value;

@@ -89,8 +89,7 @@ static hone_status *read_graph(onnx_scope *scope, const onnx_model *model) {
   onnx_graph graph;
   HONE_TRY(onnx_read_graph(&scope->importer->reader, model->graph, &graph));
   HONE_TRY(onnx_declare(scope, &graph));
-  for (size_t i = 0; i < graph.inputs.count; i++)
-    HONE_TRY(add_input(scope, graph.inputs.items[i]));
+  for (size_t i = 0; i < graph.inputs.count; i++) HONE_TRY(add_input(scope, graph.inputs.items[i]));
   HONE_TRY(onnx_convert(scope, &graph.nodes));
   return add_outputs(scope, &graph.outputs);
 }
@@ -134,8 +133,10 @@ hone_status *hone_import_onnx(const hone_model_source *source, hone_graph **out)
   importer.placeholder.type.shape = hone_shape_unknown();
   hone_status *status = new_graph(&importer, source->bytes);
   if (!status) status = read_model(&importer, source->bytes);
-  if (status) hone_graph_free(importer.root);
-  else *out = importer.root;
+  if (status)
+    hone_graph_free(importer.root);
+  else
+    *out = importer.root;
   hone_map_free(&importer.rows);
   hone_map_free(&importer.functions);
   hone_map_free(&importer.files);

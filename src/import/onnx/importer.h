@@ -1,7 +1,8 @@
 /* What the parts of the ONNX importer share. Room: import.
  *
- * import.c reads the model, scope.c knows which name is which value, nodes.c turns nodes into calls,
- * call.c and emit.c are what import functions use, tensor.c makes constants, type.c reads types.
+ * import.c reads the model, scope.c knows which name is which value, nodes.c turns nodes into
+ * calls, call.c and emit.c are what import functions use, tensor.c makes constants, type.c reads
+ * types.
  */
 #ifndef HONE_IMPORT_ONNX_IMPORTER_H
 #define HONE_IMPORT_ONNX_IMPORTER_H
@@ -32,12 +33,12 @@ typedef struct onnx_importer {
   hone_arena scratch;
   const char *folder;
   hone_graph *root;
-  hone_map rows;      /* "domain:name" to onnx_mapped */
-  hone_map functions; /* "domain:name:overload" to onnx_local */
-  hone_map files;     /* companion files by location: hone_file, kept by the graph */
+  hone_map rows;              /* "domain:name" to onnx_mapped */
+  hone_map functions;         /* "domain:name:overload" to onnx_local */
+  hone_map files;             /* companion files by location: hone_file, kept by the graph */
   size_t visits, visit_limit; /* nodes converted, calls of functions counted again */
-  int regions;        /* how deep inside regions the current node is */
-  hone_value placeholder; /* of unknown type: what a failed call hands out */
+  int regions;                /* how deep inside regions the current node is */
+  hone_value placeholder;     /* of unknown type: what a failed call hands out */
 } onnx_importer;
 
 /* What a name stands for: a value, an initialiser that nobody used yet, or nothing (an input that
@@ -57,14 +58,14 @@ typedef struct onnx_scope {
   int first_capture;        /* of a region: the owner's input that is its first capture */
   int region_offset;        /* of a region: its input for the owner's input 0 */
   hone_graph *graph;
-  hone_map names;           /* to onnx_binding */
-  hone_map hints;           /* to hone_bytes in scratch: TypeProto of value_info */
+  hone_map names; /* to onnx_binding */
+  hone_map hints; /* to hone_bytes in scratch: TypeProto of value_info */
   const onnx_opset *opsets;
   size_t opset_count;
   const onnx_attribute *arguments; /* of the function whose body this is in */
   size_t argument_count;
-  const char *prefix;       /* "call/" in front of node names, or "" */
-  hone_arena memory;        /* of the scope and of its calls in progress */
+  const char *prefix; /* "call/" in front of node names, or "" */
+  hone_arena memory;  /* of the scope and of its calls in progress */
 } onnx_scope;
 
 struct hone_onnx_call {
@@ -76,10 +77,10 @@ struct hone_onnx_call {
   onnx_attribute *attrs;
   int attr_count, input_count, output_count, opset;
   hone_value **in, **out;
-  uint32_t first_id;        /* values from here on were made by this call */
-  hone_node *folded;        /* the last node that was folded, and into what */
+  uint32_t first_id; /* values from here on were made by this call */
+  hone_node *folded; /* the last node that was folded, and into what */
   hone_value *folded_into;
-  hone_status *status;      /* the first failure; owned */
+  hone_status *status; /* the first failure; owned */
 };
 
 /* scope.c */

@@ -19,8 +19,7 @@ static hone_status *import_binarizer(hone_onnx_call *call) {
   hone_value *x = hone_onnx_need(call, 0);
   hone_dtype dtype = x->type.dtype;
   double threshold = hone_onnx_real(call, "threshold", 0);
-  hone_value *above =
-      HONE_ONNX(call, "greater", x, hone_onnx_const_real(call, dtype, threshold));
+  hone_value *above = HONE_ONNX(call, "greater", x, hone_onnx_const_real(call, dtype, threshold));
   hone_onnx_return(call, 0, hone_onnx_cast(call, above, dtype));
   return NULL;
 }
@@ -42,8 +41,8 @@ static hone_value *label_list(hone_onnx_call *call, const char *tensor, const ch
   }
   const double *reals = hone_onnx_reals(call, floats, &count);
   shape.dim[0] = (hone_dim)count;
-  return hone_onnx_cast(
-      call, hone_onnx_const(call, HONE_F64, shape, reals, count * sizeof *reals), HONE_F32);
+  return hone_onnx_cast(call, hone_onnx_const(call, HONE_F64, shape, reals, count * sizeof *reals),
+                        HONE_F32);
 }
 
 /* What an unknown label becomes, of the type of the values. */
@@ -61,14 +60,13 @@ static hone_value *label_fallback(hone_onnx_call *call, hone_dtype dtype) {
 }
 
 static hone_status *import_label_encoder(hone_onnx_call *call) {
-  hone_value *keys =
-      label_list(call, "keys_tensor", "keys_strings", "keys_int64s", "keys_floats");
+  hone_value *keys = label_list(call, "keys_tensor", "keys_strings", "keys_int64s", "keys_floats");
   hone_value *values =
       label_list(call, "values_tensor", "values_strings", "values_int64s", "values_floats");
   if (hone_onnx_failed(call)) return NULL;
   hone_value *fallback = label_fallback(call, values->type.dtype);
-  hone_onnx_return(call, 0,
-                   HONE_ONNX(call, "label_lookup", hone_onnx_need(call, 0), keys, values, fallback));
+  hone_onnx_return(
+      call, 0, HONE_ONNX(call, "label_lookup", hone_onnx_need(call, 0), keys, values, fallback));
   return NULL;
 }
 

@@ -9,19 +9,19 @@
 /* A run of nodes under conversion. Functions calling functions make a chain of frames on the heap,
  * not on the stack. */
 typedef struct frame {
-  onnx_scope own;        /* of a function's body */
+  onnx_scope own; /* of a function's body */
   onnx_scope *scope;
   const onnx_node *nodes;
-  const size_t *order;   /* NULL: as they stand */
+  const size_t *order; /* NULL: as they stand */
   size_t count, at;
-  onnx_local *local;     /* the function, called by `caller` in the frame below */
+  onnx_local *local; /* the function, called by `caller` in the frame below */
   const onnx_node *caller;
   struct frame *below;
 } frame;
 
 hone_status *onnx_check_limits(onnx_importer *importer) {
-  size_t used = importer->scratch.total + importer->root->storage.total +
-                importer->root->names.keys.total;
+  size_t used =
+      importer->scratch.total + importer->root->storage.total + importer->root->names.keys.total;
   if (used > importer->reader.limit)
     return hone_error(HONE_LIMIT, "importing it takes more than %zu bytes of memory",
                       importer->reader.limit);
@@ -140,9 +140,9 @@ static hone_status *call_row(hone_onnx_call *call) {
     return hone_error(HONE_UNSUPPORTED, "operator '%s'%s%s is not supported at opset %d",
                       hone_quoted(op, sizeof op, node->op.data ? node->op.data : "", node->op.size),
                       node->domain.size ? " of domain " : "",
-                      node->domain.size ? hone_quoted(domain, sizeof domain, node->domain.data,
-                                                      node->domain.size)
-                                        : "",
+                      node->domain.size
+                          ? hone_quoted(domain, sizeof domain, node->domain.data, node->domain.size)
+                          : "",
                       call->opset);
   hone_status *status = onnx_run_row(call);
   if (!status) {

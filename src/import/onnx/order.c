@@ -36,8 +36,7 @@ static hone_status *needs_of_graph(ordering *o, size_t node, hone_bytes bytes, i
 
 /* What a node needs: its inputs, and what the graphs inside it may capture. */
 static hone_status *needs_of_node(ordering *o, size_t node, const onnx_node *n, int depth) {
-  for (size_t i = 0; i < n->inputs.count; i++)
-    HONE_TRY(add_need(o, node, n->inputs.items[i]));
+  for (size_t i = 0; i < n->inputs.count; i++) HONE_TRY(add_need(o, node, n->inputs.items[i]));
   for (size_t i = 0; i < n->attributes.count; i++) {
     static const hone_proto_rule graph_rule[] = {{6, HONE_PROTO_BYTES, false, 0}};
     hone_bytes graph = {0};

@@ -83,11 +83,12 @@ typedef struct onnx_entry { /* of external_data */
 } onnx_entry;
 
 /* Each clears `out` and reads one message into it. */
-#define ONNX_MESSAGES(X)                                                                           \
-  X(opset) X(model) X(graph) X(function) X(node) X(attribute) X(tensor) X(sparse_tensor)           \
-  X(value_info) X(type) X(tensor_type) X(shape) X(dim) X(entry)
-#define ONNX_READ(message)                                                                         \
-  HONE_MUST_USE hone_status *onnx_read_##message(hone_proto_reader *reader, hone_bytes bytes,      \
+#define ONNX_MESSAGES(X)                                                                      \
+  X(opset)                                                                                    \
+  X(model) X(graph) X(function) X(node) X(attribute) X(tensor) X(sparse_tensor) X(value_info) \
+      X(type) X(tensor_type) X(shape) X(dim) X(entry)
+#define ONNX_READ(message)                                                                    \
+  HONE_MUST_USE hone_status *onnx_read_##message(hone_proto_reader *reader, hone_bytes bytes, \
                                                  onnx_##message *out);
 ONNX_MESSAGES(ONNX_READ)
 #undef ONNX_READ

@@ -39,8 +39,7 @@ static hone_status *map_row(onnx_importer *importer, const hone_onnx_row *row) {
 
 hone_status *onnx_map_rows(onnx_importer *importer) {
   for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
-    for (const hone_onnx_row *row = tables[i]; row->name; row++)
-      HONE_TRY(map_row(importer, row));
+    for (const hone_onnx_row *row = tables[i]; row->name; row++) HONE_TRY(map_row(importer, row));
   return NULL;
 }
 
@@ -97,7 +96,9 @@ static void set_given(hone_onnx_call *call, hone_node *node, const setting *s,
   size_t count;
   if (!hone_onnx_has(call, s->from)) return;
   switch (kind) {
-    case HONE_ATTR_INT: hone_onnx_set_int(call, node, s->to, hone_onnx_int(call, s->from, 0)); break;
+    case HONE_ATTR_INT:
+      hone_onnx_set_int(call, node, s->to, hone_onnx_int(call, s->from, 0));
+      break;
     case HONE_ATTR_FLAG:
       hone_onnx_set_int(call, node, s->to, hone_onnx_flag(call, s->from, false));
       break;
@@ -146,8 +147,7 @@ static void refuse_others(hone_onnx_call *call) {
 static void run_straight(hone_onnx_call *call) {
   const hone_onnx_row *row = call->row;
   refuse_others(call);
-  hone_node *node =
-      hone_onnx_begin(call, row->op, call->in, call->input_count, call->output_count);
+  hone_node *node = hone_onnx_begin(call, row->op, call->in, call->input_count, call->output_count);
   if (!node) return;
   setting s;
   const char *at = row->attrs ? row->attrs : "";

@@ -32,7 +32,9 @@ static bool parse_size(hone_bytes text, size_t *out) {
   return text.size > 0;
 }
 
-static void release_file(void *file) { hone_file_release(file); }
+static void release_file(void *file) {
+  hone_file_release(file);
+}
 
 /* The graph keeps each companion file once. */
 static hone_status *companion(onnx_importer *importer, hone_bytes location, hone_bytes *out) {
@@ -131,19 +133,25 @@ static hone_status *typed_bytes(onnx_importer *importer, const onnx_tensor *tens
   size_t bits = hone_dtype_bits(dtype), unit = bits < 8 ? 1 : bits / 8;
   switch (dtype) {
     case HONE_F32:
-    case HONE_C64: return join(importer, &tensor->floats, out);
+    case HONE_C64:
+      return join(importer, &tensor->floats, out);
     case HONE_F64:
-    case HONE_C128: return join(importer, &tensor->doubles, out);
-    case HONE_STR: return read_strings(importer, &tensor->strings, out);
-    case HONE_S64: return unpack(importer, &tensor->int64s, unit, wanted, out);
+    case HONE_C128:
+      return join(importer, &tensor->doubles, out);
+    case HONE_STR:
+      return read_strings(importer, &tensor->strings, out);
+    case HONE_S64:
+      return unpack(importer, &tensor->int64s, unit, wanted, out);
     case HONE_U32:
-    case HONE_U64: return unpack(importer, &tensor->uint64s, unit, wanted, out);
-    default: return unpack(importer, &tensor->int32s, unit, wanted, out);
+    case HONE_U64:
+      return unpack(importer, &tensor->uint64s, unit, wanted, out);
+    default:
+      return unpack(importer, &tensor->int32s, unit, wanted, out);
   }
 }
 
-static hone_status *find_bytes(onnx_importer *importer, const onnx_tensor *tensor,
-                               hone_dtype dtype, size_t wanted, hone_bytes *out) {
+static hone_status *find_bytes(onnx_importer *importer, const onnx_tensor *tensor, hone_dtype dtype,
+                               size_t wanted, hone_bytes *out) {
   *out = (hone_bytes){"", 0};
   if (hone_proto_varint(tensor->location) == 1)
     return external_bytes(importer, &tensor->external, wanted, out);

@@ -3,11 +3,11 @@
 
 /* By TensorProto.DataType. */
 static const unsigned char dtypes[] = {
-    HONE_DTYPE_NONE, HONE_F32,        HONE_U8,     HONE_S8,         HONE_U16,    HONE_S16, HONE_S32,
-    HONE_S64,        HONE_STR,        HONE_BOOL,   HONE_F16,        HONE_F64,    HONE_U32, HONE_U64,
-    HONE_C64,        HONE_C128,       HONE_BF16,   HONE_F8E4M3,     HONE_F8E4M3FNUZ,
-    HONE_F8E5M2,     HONE_F8E5M2FNUZ, HONE_U4,     HONE_S4,         HONE_F4E2M1, HONE_F8E8M0,
-    HONE_U2,         HONE_S2,
+    HONE_DTYPE_NONE, HONE_F32,    HONE_U8,         HONE_S8,   HONE_U16,  HONE_S16,
+    HONE_S32,        HONE_S64,    HONE_STR,        HONE_BOOL, HONE_F16,  HONE_F64,
+    HONE_U32,        HONE_U64,    HONE_C64,        HONE_C128, HONE_BF16, HONE_F8E4M3,
+    HONE_F8E4M3FNUZ, HONE_F8E5M2, HONE_F8E5M2FNUZ, HONE_U4,   HONE_S4,   HONE_F4E2M1,
+    HONE_F8E8M0,     HONE_U2,     HONE_S2,
 };
 
 hone_dtype hone_onnx_dtype_of(int64_t code) {
@@ -73,8 +73,10 @@ hone_status *onnx_value_type(onnx_importer *importer, hone_bytes type_proto, hon
   }
   if (type.sequence.data) {
     HONE_TRY(unwrap(importer, type.sequence, &type));
-    if (out->kind == HONE_KIND_OPTIONAL) out->item = HONE_KIND_SEQUENCE;
-    else out->kind = HONE_KIND_SEQUENCE;
+    if (out->kind == HONE_KIND_OPTIONAL)
+      out->item = HONE_KIND_SEQUENCE;
+    else
+      out->kind = HONE_KIND_SEQUENCE;
   }
   if (!type.tensor.data)
     return hone_error(HONE_UNSUPPORTED,

@@ -21,7 +21,8 @@ static hone_status *import_normalizer(hone_onnx_call *call) {
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
     if (strcmp(action, cases[i][0]) == 0) wanted = cases[i][1];
   if (!wanted)
-    return hone_onnx_fail(call, HONE_INVALID_MODEL, "case_change_action is none of NONE, LOWER, UPPER");
+    return hone_onnx_fail(call, HONE_INVALID_MODEL,
+                          "case_change_action is none of NONE, LOWER, UPPER");
   hone_node *node = HONE_ONNX_BEGIN(call, "string_normalize", hone_onnx_need(call, 0));
   hone_onnx_set_text(call, node, "case", wanted);
   hone_onnx_set_int(call, node, "case_sensitive", hone_onnx_flag(call, "is_case_sensitive", false));
