@@ -36,7 +36,8 @@ static void release_file(void *file) {
   hone_file_release(file);
 }
 
-/* The graph keeps each companion file once. */
+/* The graph keeps each companion file once. It belongs to the model, so the limit on memory grows
+ * with it. */
 static hone_status *companion(onnx_importer *importer, hone_bytes location, hone_bytes *out) {
   hone_file *file = hone_map_get(&importer->files, location.data, location.size);
   if (!file) {
@@ -49,6 +50,9 @@ static hone_status *companion(onnx_importer *importer, hone_bytes location, hone
       return status;
     }
     HONE_TRY(hone_map_put(&importer->files, location.data, location.size, file));
+    size_t *limit = &importer->reader.limit, more;
+    if (!hone_mul(hone_file_bytes(file).size, 4, &more) || !hone_add(*limit, more, limit))
+      *limit = SIZE_MAX;
   }
   *out = hone_file_bytes(file);
   return NULL;
@@ -226,7 +230,8 @@ hone_status *onnx_sparse_constant(onnx_importer *importer, hone_graph *graph, ho
   if (!hone_shape_count(&shape, &count) || !hone_shape_bytes(&shape, dtype, &bytes) ||
       !hone_shape_count(&values_shape, &entries))
     return hone_error(HONE_INVALID_MODEL, "its size overflows");
-  if (bytes > importer->reader.limit)
+  if (bytes > importer->reader.limit ||
+      importer->root->storage.total > importer->reader.limit - bytes)
     return hone_error(HONE_LIMIT, "a sparse tensor of %zu bytes when dense", bytes);
   bool linear = indices_shape.rank == 1;
   hone_dim wide = linear ? 1 : shape.rank;
