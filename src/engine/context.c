@@ -144,10 +144,12 @@ hone_status *hone_set_output(hone_context *context, size_t index, const hone_ten
 static hone_status *check_symbols(const hone_context *context) {
   const hone_graph *graph = context->engine->program->graph;
   for (int i = 0; i < graph->input_count; i++) {
+    if (context->inputs[i].kind != HONE_KIND_TENSOR) continue;
     const hone_shape *a = &graph->inputs[i]->type.shape;
     for (int d = 0; d < a->rank; d++) {
       if (hone_dim_known(a->dim[d])) continue;
       for (int j = 0; j < i; j++) {
+        if (context->inputs[j].kind != HONE_KIND_TENSOR) continue;
         const hone_shape *b = &graph->inputs[j]->type.shape;
         for (int e = 0; e < b->rank; e++)
           if (a->dim[d] == b->dim[e] &&
