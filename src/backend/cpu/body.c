@@ -281,7 +281,8 @@ static hone_status *make_formula(maker *m, int stage, hone_formula **out) {
 /* Whether the formula can run on the kernel's tiles; then `own` is the tile's stream. */
 static bool runs_on_tiles(const hone_body_stage *s, const hone_formula *f, int *own) {
   const hone_shape *shape = &s->result->type.shape;
-  if (s->result->type.dtype != HONE_F32 || f->result_count != 1 || f->results[0]->type.dtype != HONE_F32 || shape->rank < 1 ||
+  if (s->result->type.dtype != HONE_F32 || f->result_count != 1 ||
+      f->results[0]->type.dtype != HONE_F32 || shape->rank < 1 ||
       !hone_shape_equal(shape, &f->results[0]->type.shape))
     return false;
   for (int i = 0; i < f->stream_count; i++) {

@@ -56,8 +56,8 @@ static bool build_conv(const hone_cpu_kernel *row, const hone_node *node, hone_c
   const hone_value *x = hone_node_operand(node, X), *w = node->inputs[W].value;
   const hone_value *bias = hone_node_in(node, BIAS);
   int spatial = w->type.shape.rank - 2;
-  if (!w->constant || x->type.shape.rank != w->type.shape.rank || spatial < 1 || spatial > HONE_CONV_DIMENSIONS ||
-      (bias && (!bias->constant || bias->type.dtype != HONE_F32)))
+  if (!w->constant || x->type.shape.rank != w->type.shape.rank || spatial < 1 ||
+      spatial > HONE_CONV_DIMENSIONS || (bias && (!bias->constant || bias->type.dtype != HONE_F32)))
     return false;
   hone_dim in[HONE_MAX_SPATIAL];
   hone_spatial window;
