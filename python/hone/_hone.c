@@ -84,7 +84,8 @@ static PyObject *list_options(PyObject *self, PyObject *unused) {
 static bool report_progress(void *argument, const char *phase, size_t done, size_t total,
                             double seconds_left) {
   PyGILState_STATE state = PyGILState_Ensure();
-  bool go_on = PyErr_CheckSignals() == 0;
+  /* After an exception, the callback's own or Ctrl-C, the build only ends. */
+  bool go_on = !PyErr_Occurred() && PyErr_CheckSignals() == 0;
   PyObject *callback = argument;
   if (go_on && callback != Py_None) {
     PyObject *answer = PyObject_CallFunction(callback, "snnd", phase, (Py_ssize_t)done,

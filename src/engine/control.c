@@ -8,15 +8,11 @@
 #include <string.h>
 
 #include "engine/frame.h"
+#include "ops/objects.h"
 
 static const hone_datum *input_of(const hone_frame *frame, const hone_node *node, int index) {
   const hone_value *value = hone_node_in(node, index);
   return value ? &frame->data[value->id] : NULL;
-}
-
-static void set_output(hone_frame *frame, const hone_node *node, int index,
-                       const hone_datum *datum) {
-  if (node->outputs[index]) frame->data[node->outputs[index]->id] = *datum;
 }
 
 static bool truth(const hone_datum *datum) {
@@ -27,30 +23,6 @@ static hone_status *check_scalar(const hone_node *node, const hone_datum *datum,
   if (datum->kind == HONE_KIND_TENSOR && hone_datum_count(datum) == 1) return NULL;
   return hone_error(HONE_INVALID_ARGUMENT, "node '%s': its %s is not one element",
                     hone_node_label(node), what);
-}
-
-/* A copy in `memory` of a value and of all below it. */
-static hone_status *deep_copy(hone_arena *memory, const hone_datum *from, hone_datum *out) {
-  *out = *from;
-  if (from->kind != HONE_KIND_TENSOR) {
-    out->items = HONE_NEW_ARRAY(memory, from->count + 1, hone_datum);
-    HONE_TRY_MEMORY(out->items);
-    for (size_t i = 0; i < from->count; i++)
-      HONE_TRY(deep_copy(memory, &from->items[i], &out->items[i]));
-    return NULL;
-  }
-  size_t bytes;
-  if (!hone_shape_bytes(&from->shape, from->dtype, &bytes))
-    return hone_error(HONE_LIMIT, "the size of a carried value overflows");
-  out->data = hone_arena_copy(memory, from->data, bytes);
-  HONE_TRY_MEMORY(out->data);
-  if (from->dtype != HONE_STR) return NULL;
-  hone_string *strings = out->data;
-  for (size_t i = 0; i < hone_datum_count(from); i++) {
-    strings[i].data = hone_arena_text(memory, strings[i].data, strings[i].size);
-    HONE_TRY_MEMORY(strings[i].data);
-  }
-  return NULL;
 }
 
 static hone_status *run_if(hone_frame *frame, size_t index) {
@@ -64,7 +36,7 @@ static hone_status *run_if(hone_frame *frame, size_t index) {
   for (int i = 1; i < node->input_count; i++) inputs[i - 1] = *input_of(frame, node, i);
   HONE_TRY(hone_frame_run(child, inputs));
   for (int i = 0; i < node->output_count; i++)
-    set_output(frame, node, i, hone_frame_output(child, i));
+    HONE_TRY(hone_frame_give(frame, node, i, hone_frame_output(child, i)));
   return NULL;
 }
 
@@ -125,7 +97,7 @@ static hone_status *turn(turning *t, int64_t iteration, bool *go_on) {
   *go_on = truth(hone_frame_output(t->child, 0));
   hone_arena_reset(kept);
   for (int i = 0; i < t->carried; i++)
-    HONE_TRY(deep_copy(kept, hone_frame_output(t->child, 1 + i), &t->inputs[2 + i]));
+    HONE_TRY(hone_datum_copy(kept, hone_frame_output(t->child, 1 + i), &t->inputs[2 + i]));
   for (int s = 0; s < t->scanned; s++) HONE_TRY(gather(t, s));
   t->rows++;
   return NULL;
@@ -135,8 +107,8 @@ static hone_status *finish_loop(turning *t) {
   for (int i = 0; i < t->carried; i++) {
     /* The copy outlives the loop's arenas, which the same loop reuses when it runs again. */
     hone_datum kept;
-    HONE_TRY(deep_copy(&t->frame->objects, &t->inputs[2 + i], &kept));
-    set_output(t->frame, t->node, i, &kept);
+    HONE_TRY(hone_datum_copy(&t->frame->objects, &t->inputs[2 + i], &kept));
+    HONE_TRY(hone_frame_give(t->frame, t->node, i, &kept));
   }
   for (int s = 0; s < t->scanned; s++) {
     hone_datum *scan = &t->scans[s];
@@ -150,7 +122,7 @@ static hone_status *finish_loop(turning *t) {
         scan->shape.dim[d + 1] = type->shape.dim[d] > 0 ? type->shape.dim[d] : 0;
     }
     scan->shape.dim[0] = (hone_dim)t->rows;
-    set_output(t->frame, t->node, t->carried + s, scan);
+    HONE_TRY(hone_frame_give(t->frame, t->node, t->carried + s, scan));
   }
   return NULL;
 }

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/pool.h"
+#include "ops/objects.h"
 
 #define MAX_DEPTH 64
 
@@ -254,6 +255,34 @@ static hone_status *run_segment(hone_frame *frame, size_t first, size_t count, v
   return s.stop != SIZE_MAX ? hone_error(HONE_CANCELLED, "the run was cancelled") : NULL;
 }
 
+/* ---- Values that the run puts somewhere -------------------------------------------------- */
+
+/* Whether the bytes lie in one of the node's inputs. */
+static bool lies_in_input(const hone_frame *frame, const hone_node *node, const void *data) {
+  for (int i = 0; i < node->input_count; i++) {
+    const hone_value *input = node->inputs[i].value;
+    const hone_datum *datum = input ? &frame->data[input->id] : NULL;
+    size_t bytes;
+    if (!datum || datum->kind != HONE_KIND_TENSOR ||
+        !hone_shape_bytes(&datum->shape, datum->dtype, &bytes))
+      continue;
+    const char *begin = datum->data, *at = data;
+    if (at >= begin && at < begin + (bytes ? bytes : 1)) return true;
+  }
+  return false;
+}
+
+hone_status *hone_frame_give(hone_frame *frame, const hone_node *node, int index,
+                             const hone_datum *datum) {
+  if (!node->outputs[index]) return NULL;
+  hone_datum *out = &frame->data[node->outputs[index]->id];
+  /* What sequences and optionals hold may come from anywhere: they are always copied. */
+  if (datum->kind != HONE_KIND_TENSOR || lies_in_input(frame, node, datum->data))
+    return hone_datum_copy(&frame->objects, datum, out);
+  *out = *datum;
+  return NULL;
+}
+
 /* ---- Plain units -------------------------------------------------------------------------------
  */
 
@@ -270,8 +299,7 @@ static hone_status *run_plain(hone_frame *frame, const hone_plan_step *step) {
     HONE_TRY(hone_interpret(unit->body, in, out, objects));
   else
     HONE_TRY(hone_evaluate(node, in, out, objects));
-  for (int i = 0; i < node->output_count; i++)
-    if (node->outputs[i]) frame->data[node->outputs[i]->id] = out[i];
+  for (int i = 0; i < node->output_count; i++) HONE_TRY(hone_frame_give(frame, node, i, &out[i]));
   return NULL;
 }
 

@@ -56,6 +56,10 @@ HONE_MUST_USE hone_status *hone_frame_control(hone_frame *frame, size_t index);
 /* The frame of region `region` of unit `index`, made when first asked for. */
 HONE_MUST_USE hone_status *hone_frame_child(hone_frame *frame, size_t index, int region,
                                             hone_frame **out);
+/* Makes `datum`, which unit `node` gave, output `index` of it. What lies in the memory of one of
+ * the node's inputs is copied: that memory may be another value's as soon as the node is done. */
+HONE_MUST_USE hone_status *hone_frame_give(hone_frame *frame, const hone_node *node, int index,
+                                           const hone_datum *datum);
 bool hone_buffer_grow(hone_buffer *buffer, size_t size);
 
 #endif

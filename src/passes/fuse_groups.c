@@ -24,6 +24,18 @@ typedef struct cluster {
   struct cluster *next;
 } cluster;
 
+/* Whether all that it reads is computed on the host: then planning computes it too. */
+static bool reads_host_only(const hone_node *node) {
+  bool any = false;
+  for (int i = 0; i < node->input_count; i++) {
+    const hone_value *input = node->inputs[i].value;
+    if (!input || input->constant) continue;
+    if (input->place != HONE_PLACE_HOST) return false;
+    any = true;
+  }
+  return any;
+}
+
 static bool is_groupable(const hone_node *node) {
   const uint32_t outside = HONE_HAS_REGIONS | HONE_OBJECTS | HONE_DATA_SHAPED | HONE_VIEW |
                            HONE_SHAPE_ONLY;
@@ -33,7 +45,7 @@ static bool is_groupable(const hone_node *node) {
     if (output && (output->place == HONE_PLACE_HOST || output->type.kind != HONE_KIND_TENSOR))
       return false;
   }
-  return true;
+  return !reads_host_only(node);
 }
 
 static bool has_one_output(const hone_node *node) {
