@@ -44,7 +44,7 @@ static hone_status *run_if(hone_frame *frame, size_t index) {
 typedef struct turning {
   hone_frame *frame, *child;
   const hone_node *node;
-  int carried, captures, scanned;
+  int carried, scanned;
   hone_datum *inputs; /* of the body */
   hone_datum *scans;  /* by scanned output: `rows` stacked so far, room for `room` */
   size_t *room;
@@ -132,7 +132,6 @@ static hone_status *run_loop(hone_frame *frame, size_t index) {
   const hone_graph *body = node->regions[0];
   turning t = {.frame = frame, .node = node};
   t.carried = (int)hone_node_int(node, "carried");
-  t.captures = body->input_count - 2 - t.carried;
   t.scanned = body->output_count - 1 - t.carried;
   HONE_TRY(hone_frame_child(frame, index, 0, &t.child));
   t.inputs = HONE_NEW_ARRAY(&frame->objects, body->input_count + 1, hone_datum);

@@ -160,24 +160,8 @@ static hone_status *open_graph(const hone_format_view *view, hone_engine **out) 
 
 static hone_status *verify(const hone_format_view *view, bool lazy) {
   for (int i = 0; i < HONE_SECTION_COUNT; i++) {
-    bool large = i == HONE_SECTION_WEIGHTS || i == HONE_SECTION_PACKS;
-    if (!(large && lazy)) HONE_TRY(hone_format_verify(view, (hone_section_id)i));
+    if (!(lazy && i == HONE_SECTION_PACKS)) HONE_TRY(hone_format_verify(view, (hone_section_id)i));
   }
-  return NULL;
-}
-
-static hone_status *uses_weights(void *argument, hone_unit *unit) {
-  bool *uses = argument;
-  if (unit->body && unit->kind == HONE_UNIT_PLAIN) *uses = true;
-  return NULL;
-}
-
-/* With verify=lazy the raw weights are checked only where something is going to read them. */
-static hone_status *verify_used(hone_engine *engine, const hone_format_view *view, bool repacked) {
-  bool uses = repacked || engine->graph->constant_count > 0;
-  HONE_TRY(hone_visit_units(engine->program, uses_weights, &uses));
-  if (uses) HONE_TRY(hone_format_verify(view, HONE_SECTION_WEIGHTS));
-  engine->unverified = !repacked;
   return NULL;
 }
 
@@ -202,7 +186,8 @@ static hone_status *open_engine(hone_file *file, const hone_options *options, ho
                           view.sections[HONE_SECTION_PACKS],
                           why != NULL,
                           0};
-  if (!status && lazy) status = verify_used(engine, &view, why != NULL);
+  /* Packs that are made again are not read. */
+  engine->unverified = lazy && !why;
   if (!status) status = hone_visit_units(engine->program, read_choice, &reader);
   if (!status && reader.at != reader.end) status = bad_line(&reader);
   if (status) {

@@ -118,6 +118,26 @@ TEST(refuses_every_damage) {
   unlink(path);
 }
 
+/* With verify=lazy damaged packs are refused before the first context reads them. */
+TEST(refuses_damaged_packs_lazily) {
+  hone_engine_free(saved_engine());
+  size_t size;
+  char *bytes = read_all(&size);
+  bytes[size - 256] ^= 1; /* within the packs, the last section */
+  write_all(bytes, size);
+  hone_options *options = NULL;
+  hone_engine *engine = NULL;
+  hone_context *context = NULL;
+  CHECK_OK(hone_options_new(&options));
+  CHECK_OK(hone_options_set(options, "verify", "lazy"));
+  CHECK_OK(hone_engine_open(path, options, &engine));
+  CHECK_ERROR(hone_context_new(engine, NULL, &context), HONE_CORRUPT, "section packs");
+  hone_options_free(options);
+  hone_engine_free(engine);
+  hone_free(bytes);
+  unlink(path);
+}
+
 /* Another processor: packed again from the raw weights, with the same answers. */
 TEST(packs_again_for_another_processor) {
   hone_engine_free(saved_engine());
@@ -150,6 +170,7 @@ int main(void) {
   RUN(loads_to_the_same_bits);
   RUN(writes_the_same_bytes);
   RUN(refuses_every_damage);
+  RUN(refuses_damaged_packs_lazily);
   RUN(packs_again_for_another_processor);
   return check_report();
 }
