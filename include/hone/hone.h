@@ -182,6 +182,25 @@ HONE_API void hone_profile(hone_context *context, bool on);
 /* The profile as JSON: for each step the source nodes, kernel, runs, nanoseconds. Free with
  * hone_text_release. */
 HONE_API hone_status *hone_profile_report(const hone_context *context, char **out);
+/* One value of a watched run, as its step made it. Everything in it is lent for the call. */
+typedef struct hone_watched {
+  size_t struct_size;
+  const char *const *sources; /* the user's nodes that the step computes */
+  size_t source_count;
+  const char *ops;              /* "conv+relu" */
+  const char *kernel;           /* its name, or "reference", "view", "control" */
+  const char *name;             /* of the value, unique in the engine */
+  int32_t depth;                /* 0: of the graph itself; n: in n bodies of ifs and loops */
+  hone_tensor value;            /* what the step gave */
+  const hone_tensor *reference; /* what its ops plainly mean for the same inputs; NULL where it was
+                                   not asked for, or the step runs by its plain meaning anyway */
+} hone_watched;
+/* Called on the running thread; false stops the run, which returns CANCELLED. */
+typedef bool hone_watcher(void *argument, const hone_watched *step);
+/* Has every value of the runs from now on shown to `watcher` (slow), with `reference` beside what
+ * each kernel's ops mean, which takes the time of the plain loops. NULL undoes it. */
+HONE_API void hone_watch_runs(hone_context *context, hone_watcher *watcher, void *argument,
+                              bool reference);
 /* Bytes the context holds: arena, outputs, and what grew at run time. */
 HONE_API size_t hone_context_memory(const hone_context *context);
 

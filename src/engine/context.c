@@ -42,6 +42,7 @@ void hone_context_free(hone_context *context) {
   hone_frame_free(context->frame);
   hone_arena_free(&context->memory);
   hone_arena_free(&context->items);
+  hone_arena_free(&context->run.watch.memory);
   hone_engine_free(context->engine);
   hone_free(context);
 }
@@ -197,7 +198,7 @@ size_t hone_context_memory(const hone_context *context) {
   return hone_frame_memory(context->frame) + context->memory.total + context->items.total;
 }
 
-static hone_status *tensor_of(hone_arena *memory, const hone_datum *datum, hone_tensor *out) {
+hone_status *hone_tensor_of(hone_arena *memory, const hone_datum *datum, hone_tensor *out) {
   *out = (hone_tensor){
       .struct_size = sizeof *out, .kind = datum->kind, .dtype = datum->dtype, .data = datum->data};
   if (datum->kind == HONE_KIND_TENSOR) {
@@ -210,7 +211,7 @@ static hone_status *tensor_of(hone_arena *memory, const hone_datum *datum, hone_
   HONE_TRY_MEMORY(out->items);
   out->count = datum->count;
   for (size_t i = 0; i < datum->count; i++)
-    HONE_TRY(tensor_of(memory, &datum->items[i], &out->items[i]));
+    HONE_TRY(hone_tensor_of(memory, &datum->items[i], &out->items[i]));
   return NULL;
 }
 
@@ -223,7 +224,7 @@ hone_status *hone_get_output(const hone_context *context, size_t index, hone_ten
   hone_tensor tensor;
   /* Items of sequences live in the context: that much of it changes behind the const. */
   hone_arena *items = &((hone_context *)(uintptr_t)context)->items;
-  HONE_TRY(tensor_of(items, hone_frame_output(context->frame, (int)index), &tensor));
+  HONE_TRY(hone_tensor_of(items, hone_frame_output(context->frame, (int)index), &tensor));
   tensor.struct_size = size;
   memcpy(out, &tensor, size < sizeof tensor ? size : sizeof tensor);
   return NULL;

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "engine/options.h"
 #include "engine/program.h"
+#include "engine/watch.h"
 #include "passes/pass.h"
 
 struct hone_model {
@@ -40,6 +41,7 @@ typedef struct hone_run_state {
   hone_poll *poll; /* asked by the calling thread; NULL: never */
   void *poll_argument;
   uint64_t next_poll;
+  hone_watch watch;
 } hone_run_state;
 
 struct hone_context {
@@ -54,6 +56,12 @@ struct hone_context {
   hone_arena items;  /* what the last hone_get_output lent of sequences */
   bool ran;
 };
+
+/* A value of the run as callers see it; `memory` takes the items of sequences. */
+HONE_MUST_USE hone_status *hone_tensor_of(hone_arena *memory, const hone_datum *datum,
+                                          hone_tensor *out);
+/* What runs the unit: its kernel's name, or "reference", "view", "control". */
+const char *hone_unit_kernel(const hone_unit *unit);
 
 hone_model *hone_model_retain(const hone_model *model);
 

@@ -324,32 +324,69 @@ static void refresh_views(hone_frame *frame, const hone_plan *plan) {
   }
 }
 
+/* Runs a unit that is no kernel. */
+static hone_status *run_other(hone_frame *frame, const hone_plan_step *step) {
+  uint64_t start = frame->run->profiled ? hone_now() : 0;
+  if (step->unit->kind == HONE_UNIT_CONTROL)
+    HONE_TRY(hone_frame_control(frame, (size_t)(step->unit - frame->program->units)));
+  else
+    HONE_TRY(run_plain(frame, step));
+  if (frame->run->profiled) record(frame, step, start);
+  refresh_views(frame, frame->plan);
+  return NULL;
+}
+
+/* Step `index`, its values shown, with those of the units up to the next step, which only stand
+ * for what is already there. */
+static hone_status *run_watched(hone_frame *frame, size_t index, void **pointers) {
+  const hone_plan *plan = frame->plan;
+  const hone_plan_step *step = &plan->steps[index];
+  const hone_unit *units = frame->program->units;
+  hone_datum *reference;
+  HONE_TRY(hone_watch_before(frame, step->unit, &reference));
+  if (is_kernel(step))
+    HONE_TRY(run_segment(frame, index, 1, pointers));
+  else
+    HONE_TRY(run_other(frame, step));
+  HONE_TRY(hone_watch_after(frame, step->unit, reference));
+  size_t next = index + 1 < plan->step_count ? (size_t)(plan->steps[index + 1].unit - units)
+                                             : plan->next_unit;
+  return hone_watch_passive(frame, (size_t)(step->unit - units) + 1, next);
+}
+
+static hone_status *run_watched_stage(hone_frame *frame) {
+  const hone_plan *plan = frame->plan;
+  void **pointers = frame->pointers;
+  size_t first =
+      plan->step_count ? (size_t)(plan->steps[0].unit - frame->program->units) : plan->next_unit;
+  HONE_TRY(hone_watch_passive(frame, plan->first_unit, first));
+  for (size_t i = 0; i < plan->step_count; i++) {
+    if (should_stop(frame->run)) return hone_error(HONE_CANCELLED, "the run was cancelled");
+    HONE_TRY(run_watched(frame, i, pointers));
+    pointers += pointers_of(&plan->steps[i]);
+  }
+  return NULL;
+}
+
 static hone_status *run_stage(hone_frame *frame) {
   const hone_plan *plan = frame->plan;
   HONE_TRY(enter_stage(frame, plan));
   refresh_views(frame, plan);
+  if (frame->run->watch.call) return run_watched_stage(frame);
   void **pointers = frame->pointers;
   for (size_t i = 0; i < plan->step_count;) {
     const hone_plan_step *step = &plan->steps[i];
     if (should_stop(frame->run)) return hone_error(HONE_CANCELLED, "the run was cancelled");
+    size_t count = 1, taken = pointers_of(step);
     if (is_kernel(step)) {
-      size_t count = 1, taken = pointers_of(step);
       while (!frame->run->profiled && i + count < plan->step_count && is_kernel(step + count))
         taken += pointers_of(step + count++);
       HONE_TRY(run_segment(frame, i, count, pointers));
-      pointers += taken;
-      i += count;
-      continue;
+    } else {
+      HONE_TRY(run_other(frame, step));
     }
-    uint64_t start = frame->run->profiled ? hone_now() : 0;
-    if (step->unit->kind == HONE_UNIT_CONTROL)
-      HONE_TRY(hone_frame_control(frame, (size_t)(step->unit - frame->program->units)));
-    else
-      HONE_TRY(run_plain(frame, step));
-    if (frame->run->profiled) record(frame, step, start);
-    refresh_views(frame, plan);
-    pointers += pointers_of(step);
-    i++;
+    pointers += taken;
+    i += count;
   }
   return NULL;
 }

@@ -40,7 +40,7 @@ static json_t *ops_of(const hone_unit *unit) {
   return list;
 }
 
-static const char *kernel_of(const hone_unit *unit) {
+const char *hone_unit_kernel(const hone_unit *unit) {
   switch (unit->kind) {
     case HONE_UNIT_KERNEL:
       return unit->choice.candidate;
@@ -65,7 +65,7 @@ static hone_status *report_unit(void *argument, hone_unit *unit) {
   reporter *r = argument;
   size_t packed = 0;
   for (int i = 0; i < unit->prepared.pack_count; i++) packed += unit->prepared.packs[i].size;
-  const char *kernel = kernel_of(unit);
+  const char *kernel = hone_unit_kernel(unit);
   if (unit->body) r->groups_count++;
   if (unit->body && strcmp(kernel, "reference") == 0) r->references++;
   json_t *entry =
@@ -175,7 +175,7 @@ static void profile_frame(const hone_frame *frame, json_t *list) {
       json_array_append_new(
           list,
           json_pack("{s:o, s:o, s:s, s:I, s:I, s:i}", "sources", sources_of(unit->node), "ops",
-                    ops_of(unit), "kernel", kernel_of(unit), "runs", (json_int_t)time->runs,
+                    ops_of(unit), "kernel", hone_unit_kernel(unit), "runs", (json_int_t)time->runs,
                     "nanoseconds", (json_int_t)time->nanoseconds, "depth", frame->depth));
     for (size_t c = frame->child_start[u]; c < frame->child_start[u + 1]; c++)
       if (frame->children[c]) profile_frame(frame->children[c], list);
