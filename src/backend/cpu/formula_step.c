@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "backend/cpu/strips.h"
+
 /* hone_bf16_to_f32 and hone_f32_to_bf16, inline because whole layers go through them. */
 static inline float from_bf16(uint16_t half) {
   uint32_t bits = (uint32_t)half << 16;
@@ -41,8 +43,7 @@ void hone_register_load(hone_dtype dtype, const void *data, size_t at, size_t co
       for (size_t i = 0; i < count; i++) floats[i] = ((const int8_t *)data)[at + i];
       return;
     case HONE_F16:
-      for (size_t i = 0; i < count; i++)
-        floats[i] = hone_f16_to_f32(((const uint16_t *)data)[at + i]);
+      hone_strips_here()->from_f16((const uint16_t *)data + at, count, floats);
       return;
     case HONE_BF16:
       for (size_t i = 0; i < count; i++)
@@ -83,7 +84,7 @@ void hone_register_store(hone_dtype dtype, const void *from, size_t count, void 
       for (size_t i = 0; i < count; i++) ((int8_t *)data)[at + i] = (int8_t)(int)floats[i];
       return;
     case HONE_F16:
-      for (size_t i = 0; i < count; i++) ((uint16_t *)data)[at + i] = hone_f32_to_f16(floats[i]);
+      hone_strips_here()->to_f16(floats, count, (uint16_t *)data + at);
       return;
     case HONE_BF16:
       for (size_t i = 0; i < count; i++) ((uint16_t *)data)[at + i] = to_bf16(floats[i]);
@@ -224,6 +225,10 @@ static void run_cast(const hone_formula_step *s, void *const *registers, size_t 
   } else if (s->to == HONE_BF16 && width == HONE_WIDTH_FLOAT) {
     for (size_t i = 0; i < count; i++)
       ((float *)out)[i] = from_bf16(to_bf16(((const float *)from)[i]));
+  } else if (s->to == HONE_F16 && width == HONE_WIDTH_FLOAT) {
+    uint16_t *halves = (uint16_t *)temporary;
+    hone_strips_here()->to_f16(from, count, halves);
+    hone_strips_here()->from_f16(halves, count, out);
   } else if (s->to == HONE_F32 && width == HONE_WIDTH_WHOLE) {
     for (size_t i = 0; i < count; i++) ((float *)out)[i] = (float)((const int64_t *)from)[i];
   } else {

@@ -40,7 +40,14 @@ static bool is_cast(const hone_node *node, hone_dtype from, hone_dtype to) {
 const hone_value *hone_node_operand(const hone_node *node, int index) {
   const hone_value *in = hone_node_in(node, index);
   bool takes = node->op == &hone_op_conv || node->op == &hone_op_matmul;
-  if (!takes || !in || !is_cast(in->producer, HONE_F32, HONE_BF16)) return in;
+  if (!takes || !in) return in;
+  bool widens = is_cast(in->producer, HONE_F16, HONE_F32) ||
+                is_cast(in->producer, HONE_BF16, HONE_F32);
+  if (widens && node->op == &hone_op_matmul && index == 1) {
+    const hone_value *weights = in->producer->inputs[0].value;
+    return weights->constant ? weights : in;
+  }
+  if (!is_cast(in->producer, HONE_F32, HONE_BF16)) return in;
   return hone_value_has_one_use(in) ? in->producer->inputs[0].value : in;
 }
 

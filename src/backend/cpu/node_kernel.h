@@ -62,7 +62,8 @@ extern const size_t hone_cpu_kernel_count;
 const hone_cpu_kernel *hone_cpu_kernel_next(const hone_node *node, const hone_cpu_kernel *after);
 
 /* Lower precision shows in the graph as casts around a node: x32 -> cast -> node in bf16 -> cast ->
- * f32. A kernel reads x32 and gives f32 itself. The input as it is read: */
+ * f32. A kernel reads x32 and gives f32 itself; and packs weights that are cast from half floats
+ * because they are too large to fold. The input as it is read: */
 const hone_value *hone_node_operand(const hone_node *node, int index);
 /* Whether all that the node computes with comes from f32 or is constant, and goes to f32. */
 bool hone_node_is_lowered(const hone_node *node);

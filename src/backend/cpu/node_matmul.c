@@ -38,7 +38,9 @@ static bool accepts_common(const hone_node *node) {
   bool lowered = hone_node_is_lowered(node);
   for (int i = A; i <= B; i++) {
     const hone_value *in = hone_node_operand(node, i);
-    bool rounded = lowered && i == B && in->constant && in->type.dtype == HONE_BF16;
+    bool is_own = in == node->inputs[i].value;
+    bool rounded = i == B && in->constant &&
+                   (is_own ? lowered && in->type.dtype == HONE_BF16 : in->type.dtype != HONE_F32);
     int rank = in->type.shape.rank;
     if ((in->type.dtype != HONE_F32 && !rounded) || rank < 2 || rank > HONE_MATMUL_BATCH + 2)
       return false;
@@ -71,7 +73,7 @@ static hone_status *set_bias(const hone_node_view *view, hone_finish *finish) {
 /* ---- gemm ----------------------------------------------------------------------------------- */
 
 static bool gemm_accepts(const hone_cpu_kernel *row, const hone_node *node) {
-  const hone_value *b = node->inputs[B].value;
+  const hone_value *b = hone_node_operand(node, B);
   return accepts_common(node) && b->constant && b->type.shape.rank == 2 &&
          !hone_node_flag(node, "transpose_a") && tiles_of(row);
 }
@@ -95,7 +97,7 @@ static hone_status *gemm_pack(const hone_cpu_kernel *row, const hone_node *node,
   size_t depth, columns;
   hone_arena copy = {0};
   const float *data;
-  HONE_TRY(hone_constant_floats(node->inputs[B].value, &copy, &data));
+  HONE_TRY(hone_constant_floats(hone_node_operand(node, B), &copy, &data));
   weight_sizes(node, &depth, &columns);
   hone_weight_strides strides = {0, 0, (ptrdiff_t)columns, 1};
   if (hone_node_flag(node, "transpose_b"))
@@ -218,7 +220,7 @@ const hone_node_functions hone_node_gemm_bf16 = {
 
 /* Constant right sides of rank 2 are gemm's. */
 static bool matmul_accepts(const hone_cpu_kernel *row, const hone_node *node) {
-  const hone_value *b = node->inputs[B].value;
+  const hone_value *b = hone_node_operand(node, B);
   return accepts_common(node) && hone_node_real(node, "alpha") == 1 &&
          (!b->constant || b->type.dtype == HONE_F32) && !gemm_accepts(row, node) && tiles_of(row);
 }

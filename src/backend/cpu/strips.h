@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "backend/cpu/isa.h"
 
@@ -40,6 +41,9 @@ typedef struct hone_strips {
   /* out[i] = the sum of weights[k] * rows[k][i]. */
   void (*blend_rows)(const float *const *rows, const float *weights, size_t row_count,
                      size_t count, float *out);
+  /* f16 to f32 and back, half to even. */
+  void (*from_f16)(const uint16_t *x, size_t count, float *out);
+  void (*to_f16)(const float *x, size_t count, uint16_t *out);
 } hone_strips;
 
 extern const hone_strips hone_strips_plain;

@@ -2,6 +2,7 @@
  * Room: backend/cpu. */
 #include "backend/cpu/simd_more.h"
 #include "backend/cpu/strips.h"
+#include "ir/dtype.h"
 
 /* Lanes from `n` on become 0. */
 HONE_INLINE vf keep_first(vf x, int n) {
@@ -124,6 +125,23 @@ static void strip_blend_rows(const float *const *rows, const float *weights, siz
   OVER_ROWS(vf_set(0), vf_fma(x, vf_set(weights[k]), y), y)
 }
 
+static void strip_from_f16(const uint16_t *x, size_t count, float *out) {
+  size_t i = 0;
+#if defined(__F16C__)
+  for (; i + 8 <= count; i += 8)
+    _mm256_storeu_ps(out + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(x + i))));
+#endif
+  for (; i < count; i++) out[i] = hone_f16_to_f32(x[i]);
+}
+static void strip_to_f16(const float *x, size_t count, uint16_t *out) {
+  size_t i = 0;
+#if defined(__F16C__)
+  for (; i + 8 <= count; i += 8)
+    _mm_storeu_si128((__m128i *)(out + i), _mm256_cvtps_ph(_mm256_loadu_ps(x + i), 0));
+#endif
+  for (; i < count; i++) out[i] = hone_f32_to_f16(x[i]);
+}
+
 const hone_strips STRIPS = {
 #define MEMBER(name, term) .name = strip_##name,
     HONE_STRIP_SUMS(MEMBER)
@@ -135,4 +153,6 @@ const hone_strips STRIPS = {
     .max_rows = strip_max_rows,
     .sum_rows = strip_sum_rows,
     .blend_rows = strip_blend_rows,
+    .from_f16 = strip_from_f16,
+    .to_f16 = strip_to_f16,
 };
