@@ -36,7 +36,7 @@ typedef struct hone_context hone_context;
 HONE_API const char *hone_version(void);
 
 /* What this machine has and what of it will be used, as JSON: processor, instruction sets, threads,
- * caches, devices. Free with hone_text_release. */
+ * caches, devices, and the libraries that this one stands on. Free with hone_text_release. */
 HONE_API hone_status *hone_machine(char **out);
 
 /* ---- Options: one bag for every phase, set by name as text -------------------------------- */
@@ -100,6 +100,11 @@ HONE_API size_t hone_tensor_bytes(const hone_tensor *tensor);
 /* The name of an element type, as "f32"; and its inverse, HONE_DTYPE_NONE when unknown. */
 HONE_API const char *hone_dtype_text(hone_dtype dtype);
 HONE_API hone_dtype hone_dtype_of(const char *name);
+
+/* Decodes a picture (JPEG, PNG, TIFF, BMP, PNM) into u8[height, width, 3 or 1], rows from the top.
+ * `pixels`: "rgb", "bgr" or "gray". Give out->data back with hone_data_release. */
+HONE_API hone_status *hone_picture_decode(hone_bytes bytes, const char *pixels, hone_tensor *out);
+HONE_API void hone_data_release(void *data);
 
 /* ---- Models --------------------------------------------------------------------------------- */
 

@@ -63,6 +63,10 @@ HONE_MUST_USE hone_status *hone_tensor_of(hone_arena *memory, const hone_datum *
 /* What runs the unit: its kernel's name, or "reference", "view", "control". */
 const char *hone_unit_kernel(const hone_unit *unit);
 
+struct json_t;
+/* The text of `root`, which is freed, in memory of ours for hone_text_release. */
+HONE_MUST_USE hone_status *hone_give_json(struct json_t *root, char **out);
+
 hone_model *hone_model_retain(const hone_model *model);
 
 /* The engine around an optimised graph, no kernel chosen yet. Takes the graph. */

@@ -3,13 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/cpu.h"
-#include "base/pool.h"
 #include "engine/frame.h"
 #include "ir/text.h"
 
-/* JSON's text in memory of ours, for hone_text_release. */
-static hone_status *give_json(json_t *root, char **out) {
+hone_status *hone_give_json(json_t *root, char **out) {
   char *text = root ? json_dumps(root, JSON_INDENT(1)) : NULL;
   json_decref(root);
   if (!text) return hone_error_memory();
@@ -53,6 +50,57 @@ const char *hone_unit_kernel(const hone_unit *unit) {
   }
 }
 
+static json_t *inputs_of(const hone_node *node) {
+  json_t *list = json_array();
+  for (int i = 0; i < node->input_count; i++) {
+    const hone_value *value = node->inputs[i].value;
+    if (value && !value->constant) json_array_append_new(list, json_string(value->name));
+  }
+  return list;
+}
+
+static json_t *outputs_of(const hone_node *node) {
+  json_t *list = json_array();
+  for (int i = 0; i < node->output_count; i++)
+    if (node->outputs[i]) json_array_append_new(list, json_string(node->outputs[i]->name));
+  return list;
+}
+
+/* Where the unit's values lie: "host" where none is on a device. */
+static const char *place_of(const hone_unit *unit) {
+  for (int i = 0; i < unit->node->output_count; i++)
+    if (unit->node->outputs[i] && unit->node->outputs[i]->place == HONE_PLACE_DEVICE) return "cpu";
+  return "host";
+}
+
+/* In how many bodies of ifs and loops the unit stands. */
+static int depth_of(const hone_unit *unit) {
+  int depth = 0;
+  for (const hone_graph *g = unit->node->graph; g->owner; g = g->owner->graph) depth++;
+  return depth;
+}
+
+/* Why a unit runs as it does, where that is not by a kernel of its own. */
+static const char *why_of(const hone_unit *unit) {
+  const uint32_t facts = unit->node->op->facts;
+  if (unit->kind != HONE_UNIT_PLAIN) return "";
+  if (unit->body) return unit->choice.candidate_count ? "it was faster" : "no kernel takes it";
+  if (facts & HONE_OBJECTS) return "it works on strings, sequences or optionals";
+  if (facts & HONE_SHAPE_ONLY) return "it reads sizes only, while planning";
+  if (facts & HONE_HAS_REGIONS) return "its bodies run by their plain meaning";
+  return strcmp(place_of(unit), "host") == 0 ? "shapes and indices are host work"
+                                             : "it is no device work";
+}
+
+/* Whether all that the unit does is to move elements, as a reformat or a copy. */
+static bool copies(const hone_unit *unit) {
+  if (unit->kind == HONE_UNIT_VIEW || strcmp(place_of(unit), "host") == 0) return false;
+  if (!unit->body) return unit->node->op->facts & HONE_MOVES;
+  for (const hone_node *n = unit->body->first; n; n = n->next)
+    if (!(n->op->facts & (HONE_MOVES | HONE_VIEW))) return false;
+  return true;
+}
+
 /* ---- The engine's report ------------------------------------------------------------------------
  */
 
@@ -68,11 +116,13 @@ static hone_status *report_unit(void *argument, hone_unit *unit) {
   const char *kernel = hone_unit_kernel(unit);
   if (unit->body) r->groups_count++;
   if (unit->body && strcmp(kernel, "reference") == 0) r->references++;
-  json_t *entry =
-      json_pack("{s:o, s:o, s:s, s:b, s:i, s:f, s:i, s:b, s:s}", "sources", sources_of(unit->node),
-                "ops", ops_of(unit), "kernel", kernel, "group", unit->body != NULL, "candidates",
-                unit->choice.candidate_count, "nanoseconds", unit->nanoseconds, "packed_bytes",
-                (int)packed, "measured", (int)unit->choice.measured, "device", "cpu");
+  json_t *entry = json_pack(
+      "{s:o, s:o, s:s, s:s, s:b, s:i, s:f, s:I, s:b, s:s, s:b, s:o, s:o, s:i}", "sources",
+      sources_of(unit->node), "ops", ops_of(unit), "kernel", kernel, "why", why_of(unit), "group",
+      unit->body != NULL, "candidates", unit->choice.candidate_count, "nanoseconds",
+      unit->nanoseconds, "packed_bytes", (json_int_t)packed, "measured", (int)unit->choice.measured,
+      "place", place_of(unit), "copies", (int)copies(unit), "inputs", inputs_of(unit->node),
+      "outputs", outputs_of(unit->node), "depth", depth_of(unit));
   if (!entry || json_array_append_new(r->groups, entry) != 0) return hone_error_memory();
   return NULL;
 }
@@ -93,7 +143,7 @@ hone_status *hone_engine_report(const hone_engine *engine, char **out) {
     json_decref(root);
     return status;
   }
-  return give_json(root, out);
+  return hone_give_json(root, out);
 }
 
 hone_status *hone_engine_text(const hone_engine *engine, char **out) {
@@ -106,18 +156,6 @@ hone_status *hone_engine_text(const hone_engine *engine, char **out) {
   }
   *out = text.data;
   return NULL;
-}
-
-hone_status *hone_machine(char **out) {
-  char isa[64];
-  return give_json(
-      json_pack("{s:s, s:s, s:i, s:i, s:[I, I, I], s:{s:b, s:s}}", "processor", hone_cpu_name(),
-                "instruction_sets", hone_cpu_isa_text(hone_cpu_isa(), isa, sizeof isa),
-                "processors", hone_cpu_count(), "threads", hone_pool_default_threads(),
-                "cache_bytes", (json_int_t)hone_cpu_cache(1), (json_int_t)hone_cpu_cache(2),
-                (json_int_t)hone_cpu_cache(3), "cuda", "used", 0, "why",
-                "this version runs on the CPU only"),
-      out);
 }
 
 /* ---- Ports
@@ -185,5 +223,6 @@ static void profile_frame(const hone_frame *frame, json_t *list) {
 hone_status *hone_profile_report(const hone_context *context, char **out) {
   json_t *list = json_array();
   profile_frame(context->frame, list);
-  return give_json(json_pack("{s:o, s:i}", "steps", list, "threads", context->run.threads), out);
+  return hone_give_json(json_pack("{s:o, s:i}", "steps", list, "threads", context->run.threads),
+                        out);
 }
