@@ -1,7 +1,8 @@
 /* Puts every device node into a group. A heavy node takes the pointwise nodes after it along, which
- * then cost no memory traffic: bias, residual, activation need no pattern. Pointwise nodes that are
- * left chain up. Views cost nothing and stay outside, as do nodes on the host, with regions, on
- * objects, and those whose sizes only the run knows.
+ * then cost no memory traffic: bias, residual, activation need no pattern. Attention and products take
+ * the slices and transposes around them along, which kernels then read and write by strides. Pointwise
+ * nodes that are left chain up. Views cost nothing and stay outside, as do nodes on the host, with
+ * regions, on objects, and those whose sizes only the run knows.
  *
  * A group has one result, which its last node makes; nothing inside is seen from outside. So a group
  * can stand where its last node stood: whatever it reads was made before, and no two groups wait for
@@ -13,7 +14,7 @@
 #include "passes/rewrite.h"
 
 /* What a backend can be expected to hold in registers and pointers at once. */
-enum { TRIED = 8, MOST_NODES = 24, MOST_INPUTS = 20 };
+enum { TRIED = 8, MOST_NODES = 24, MOST_INPUTS = 20, MOST_MOVES = 6 };
 
 /* Members in no order; a node's mark says which cluster it is in. */
 typedef struct cluster {
@@ -156,6 +157,65 @@ static void take_casts(cluster *c) {
   }
 }
 
+/* A view or a move that a kernel can look through: all that says how is known before the run. */
+static bool is_transparent(const hone_node *node, bool transposes) {
+  bool move = node && (node->op == &hone_op_slice || (transposes && node->op == &hone_op_transpose));
+  if (!move && !(node && (node->op->facts & HONE_VIEW))) return false;
+  for (int i = 1; i < node->input_count; i++) {
+    const hone_value *how = node->inputs[i].value;
+    if (how && !how->constant && how->place != HONE_PLACE_HOST) return false;
+  }
+  return !node->mark && node->outputs[0]->place == HONE_PLACE_DEVICE &&
+         node->outputs[0]->type.kind == HONE_KIND_TENSOR;
+}
+
+/* The slices and transposes that make operand `index` for the first member alone, with the views
+ * between them. */
+static void take_moves_before(cluster *c, int index, bool transposes) {
+  hone_node *user = c->nodes[0], *found[MOST_MOVES];
+  hone_value *value = hone_node_in(user, index);
+  int count = 0, kept = 0;
+  while (value && count < MOST_MOVES && is_transparent(value->producer, transposes) &&
+         hone_used_only_by(value, user)) {
+    user = found[count++] = value->producer;
+    value = user->inputs[0].value;
+    if (!(user->op->facts & HONE_VIEW)) kept = count;
+  }
+  for (int i = 0; i < kept && c->count < MOST_NODES; i++) {
+    found[i]->mark = c;
+    c->nodes[c->count++] = found[i];
+  }
+}
+
+/* The transpose that alone reads the result, behind views at most. */
+static void take_transpose_after(cluster *c) {
+  hone_node *found[MOST_MOVES], *node = c->last;
+  int count = 0;
+  while (count < MOST_MOVES && hone_value_has_one_use(node->outputs[0])) {
+    node = node->outputs[0]->uses->user;
+    if (!is_transparent(node, true) || node->op == &hone_op_slice) return;
+    found[count++] = node;
+    if (node->op == &hone_op_transpose) break;
+  }
+  if (node->op != &hone_op_transpose || c->count + count > MOST_NODES) return;
+  for (int i = 0; i < count; i++) {
+    found[i]->mark = c;
+    c->nodes[c->count++] = found[i];
+  }
+  c->last = node;
+}
+
+/* Attention takes any order of its operands' first three axes, a product of two computed operands any
+ * order at all, and one with constant weights rows that lie apart. */
+static void take_moves(cluster *c) {
+  const hone_node *node = c->nodes[0];
+  bool attends = node->op == &hone_op_attention;
+  if (!attends && node->op != &hone_op_matmul) return;
+  bool transposes = attends || !hone_value_is_constant(node->inputs[1].value);
+  for (int i = 0; i < (attends ? 3 : 2); i++) take_moves_before(c, i, transposes);
+  if (attends && c->last == node) take_transpose_after(c);
+}
+
 typedef struct fusion {
   hone_arena arena;
   cluster *first;
@@ -170,8 +230,12 @@ static hone_status *seed(fusion *f, hone_node *node) {
   if (!has_one_output(node)) return NULL;
   bool heavy = node->op->facts & HONE_HEAVY;
   if (heavy || (node->op->facts & HONE_POINTWISE)) grow(c);
-  if (heavy) take_casts(c);
-  else if (node->op->facts & HONE_POINTWISE) take_feeders(c);
+  if (heavy) {
+    take_casts(c);
+    take_moves(c);
+  } else if (node->op->facts & HONE_POINTWISE) {
+    take_feeders(c);
+  }
   return NULL;
 }
 

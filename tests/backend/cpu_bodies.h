@@ -15,6 +15,7 @@
 
 static hone_bytes body_weights; /* what @weights+N in bodies points into */
 static int bodies_on_kernels; /* how many candidates ran, so that tests see that some did */
+static int body_phases;       /* of the last candidate that ran */
 
 typedef struct body_run {
   const char *text;
@@ -134,6 +135,7 @@ static bool body_candidate(body_run *r, const char *name) {
     }
   }
   bodies_on_kernels++;
+  body_phases = step.phase_count;
   return good;
 }
 

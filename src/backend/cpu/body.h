@@ -11,7 +11,7 @@
 #include "backend/cpu/formula.h"
 #include "backend/cpu/node_kernel.h"
 
-#define HONE_BODY_STAGES 8
+#define HONE_BODY_STAGES 12
 
 typedef struct hone_body_stage {
   const hone_node *node;         /* of a kernel; NULL for a formula */

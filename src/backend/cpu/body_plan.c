@@ -1,7 +1,7 @@
 /* Binding a body's stages to shapes, and running them. Room: backend/cpu. */
 #include <string.h>
 
-#include "backend/cpu/body.h"
+#include "backend/cpu/body_reads.h"
 
 /* Where a stage finds an operand at run. */
 typedef enum place_kind { PLACE_NONE, PLACE_IN, PLACE_OUT, PLACE_SCRATCH, PLACE_PACK } place_kind;
@@ -10,6 +10,7 @@ typedef struct place {
   place_kind kind;
   size_t at;         /* which input or output, or where in scratch */
   const void *bytes; /* PACK */
+  size_t offset;     /* bytes from there on */
 } place;
 
 typedef struct bound_stage {
@@ -34,13 +35,13 @@ typedef struct bound_body {
 static void *address(const place *p, const hone_kernel_io *io) {
   switch (p->kind) {
     case PLACE_IN:
-      return io->in[p->at];
+      return (char *)io->in[p->at] + p->offset;
     case PLACE_OUT:
-      return io->out[p->at];
+      return (char *)io->out[p->at] + p->offset;
     case PLACE_SCRATCH:
-      return (char *)io->scratch + p->at;
+      return (char *)io->scratch + p->at + p->offset;
     case PLACE_PACK:
-      return (void *)(uintptr_t)p->bytes;
+      return (void *)(uintptr_t)((const char *)p->bytes + p->offset);
     case PLACE_NONE:
       break;
   }
@@ -75,8 +76,9 @@ typedef struct planner {
   const void *pack;
   const hone_group_view *view;
   hone_arena *arena;
-  place *places;  /* by value id of roots */
-  size_t scratch; /* bytes given out so far */
+  hone_stage_reads *reads; /* by stage */
+  place *places;           /* by value id of roots */
+  size_t scratch;          /* bytes given out so far */
   bound_body *bound;
   double work;
 } planner;
@@ -98,32 +100,38 @@ static hone_status *place_value(planner *p, const hone_value *value) {
   return take_scratch(p, bytes, &p->places[value->id].at);
 }
 
+static hone_status *place_results(planner *p, int index) {
+  const hone_body_stage *s = &p->body->stages[index];
+  int count = s->node ? s->node->output_count : s->formula->result_count;
+  for (int k = 0; k < count; k++) {
+    const hone_value *value = s->node ? s->node->outputs[k] : s->formula->results[k];
+    if (s->node && k == 0)
+      value = p->reads[index].out.base ? p->reads[index].out.base : s->result;
+    if (value && p->places[value->id].kind == PLACE_NONE) HONE_TRY(place_value(p, value));
+  }
+  return NULL;
+}
+
 static hone_status *place_values(planner *p) {
   const hone_graph *graph = p->body->graph;
   p->places = HONE_NEW_ARRAY(p->arena, graph->next_id + 1, place);
   HONE_TRY_MEMORY(p->places);
   for (int i = 0; i < graph->input_count; i++)
-    p->places[graph->inputs[i]->id] = (place){PLACE_IN, (size_t)i, NULL};
+    p->places[graph->inputs[i]->id] = (place){.kind = PLACE_IN, .at = (size_t)i};
   for (int i = 0; i < graph->output_count; i++)
-    p->places[hone_body_root(graph->outputs[i].value)->id] = (place){PLACE_OUT, (size_t)i, NULL};
+    p->places[hone_body_root(graph->outputs[i].value)->id] =
+        (place){.kind = PLACE_OUT, .at = (size_t)i};
   for (int i = 0; i < p->body->constant_count; i++) {
     const hone_body_constant *c = &p->body->constants[i];
-    p->places[c->value->id] = (place){PLACE_PACK, 0, (const char *)p->pack + c->at};
+    p->places[c->value->id] = (place){.kind = PLACE_PACK, .bytes = (const char *)p->pack + c->at};
   }
-  for (int i = 0; i < p->body->stage_count; i++) {
-    const hone_body_stage *s = &p->body->stages[i];
-    int count = s->node ? s->node->output_count : s->formula->result_count;
-    for (int k = 0; k < count; k++) {
-      const hone_value *value = s->node ? s->node->outputs[k] : s->formula->results[k];
-      if (s->node && k == 0) value = s->result;
-      if (value && p->places[value->id].kind == PLACE_NONE) HONE_TRY(place_value(p, value));
-    }
-  }
+  for (int i = 0; i < p->body->stage_count; i++)
+    if (p->reads[i].runs) HONE_TRY(place_results(p, i));
   return NULL;
 }
 
 static place place_of(const planner *p, const hone_value *value) {
-  if (!value) return (place){PLACE_NONE, 0, NULL};
+  if (!value) return (place){.kind = PLACE_NONE};
   return p->places[hone_body_root(value)->id];
 }
 
@@ -209,26 +217,41 @@ static hone_status *bind_tile(planner *p, const hone_body_stage *s, bound_stage 
                                 &finish->program_state);
 }
 
+/* The operand's place, and its layout where it is strided. */
+static place strided_place(const planner *p, const hone_strided *strided,
+                           const hone_layout **layout) {
+  place found = place_of(p, strided->base);
+  unsigned bits = hone_dtype_bits(p->view->types[strided->base->id].dtype);
+  found.offset = (size_t)strided->layout.at * (bits / 8);
+  *layout = &strided->layout;
+  return found;
+}
+
 static int at_least(int count) { return count < HONE_NODE_LEAST ? HONE_NODE_LEAST : count; }
 
 static void fill_view(planner *p, const hone_body_stage *s, bound_stage *stage,
                       hone_node_view *view) {
   const hone_node *node = s->node;
+  const hone_stage_reads *reads = &p->reads[s - p->body->stages];
   *view = (hone_node_view){.node = node, .threads = p->view->threads};
   stage->in_count = at_least(node->input_count);
   stage->out_count = at_least(node->output_count);
   for (int i = 0; i < node->input_count; i++) {
     const hone_value *in = hone_node_operand(node, i);
     stage->in[i] = place_of(p, in);
+    if (i < HONE_NODE_STRIDED && reads->in[i].base)
+      stage->in[i] = strided_place(p, &reads->in[i], &view->in_layout[i]);
     if (in) view->in[i] = &p->view->types[in->id];
     view->known[i] = known(p, in);
-    if (stage->in[i].kind == PLACE_PACK) view->constant[i] = stage->in[i].bytes;
+    if (stage->in[i].kind == PLACE_PACK)
+      view->constant[i] = (const char *)stage->in[i].bytes + stage->in[i].offset;
   }
   for (int i = 0; i < node->output_count; i++) {
     const hone_value *out = node->outputs[i];
     stage->out[i] = place_of(p, i == 0 ? s->result : out);
     if (out) view->out[i] = &p->view->types[i == 0 ? s->result->id : out->id];
   }
+  if (reads->out.base) stage->out[0] = strided_place(p, &reads->out, &view->out_layout);
   if (s->kernel->functions->pack_size) view->packed = (const char *)p->pack + s->pack_at;
 }
 
@@ -274,10 +297,13 @@ hone_status *hone_body_plan(const hone_body *body, const void *pack, const hone_
                             hone_arena *arena, hone_step *out) {
   planner p = {.body = body, .pack = pack, .view = view, .arena = arena};
   p.bound = HONE_NEW(arena, bound_body);
-  HONE_TRY_MEMORY(p.bound);
+  p.reads = HONE_NEW_ARRAY(arena, HONE_BODY_STAGES, hone_stage_reads);
+  if (!p.bound || !p.reads) return hone_error_memory();
+  hone_body_choose_reads(body, view, p.reads);
   HONE_TRY(place_values(&p));
   for (int i = 0; i < body->stage_count; i++) {
     const hone_body_stage *s = &body->stages[i];
+    if (!p.reads[i].runs) continue;
     if (s->node)
       HONE_TRY(plan_kernel(&p, s));
     else

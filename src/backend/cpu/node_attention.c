@@ -26,9 +26,17 @@ static bool accepts(const hone_cpu_kernel *row, const hone_node *node) {
                    mask->type.shape.rank >= 0 && mask->type.shape.rank <= 4);
 }
 
-static hone_attention_strides strides_of(const hone_shape *shape) {
-  ptrdiff_t token = (ptrdiff_t)shape->dim[3], head = token * (ptrdiff_t)shape->dim[2];
-  return (hone_attention_strides){head * (ptrdiff_t)shape->dim[1], head, token};
+/* The features of a token lie side by side; all else is anywhere. */
+static bool strided(const hone_node *node, int operand, const hone_shape *shape,
+                    const hone_layout *layout) {
+  (void)node;
+  return operand <= V && (layout->stride[3] == 1 || shape->dim[3] == 1);
+}
+
+static hone_attention_strides strides_of(const hone_shape *shape, const hone_layout *layout) {
+  hone_layout dense = hone_layout_dense(shape);
+  const int64_t *stride = layout ? layout->stride : dense.stride;
+  return (hone_attention_strides){(ptrdiff_t)stride[0], (ptrdiff_t)stride[1], (ptrdiff_t)stride[2]};
 }
 
 /* A mask that stops short of the keys forbids the rest, which the kernel does not know. */
@@ -63,10 +71,10 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
                       .k = K,
                       .v = V,
                       .mask = -1,
-                      .q_strides = strides_of(q),
-                      .k_strides = strides_of(k),
-                      .v_strides = strides_of(v),
-                      .out_strides = strides_of(&view->out[0]->shape),
+                      .q_strides = strides_of(q, view->in_layout[Q]),
+                      .k_strides = strides_of(k, view->in_layout[K]),
+                      .v_strides = strides_of(v, view->in_layout[V]),
+                      .out_strides = strides_of(&view->out[0]->shape, view->out_layout),
                       .causal = hone_node_flag(view->node, "causal"),
                       .scale = (float)hone_node_real(view->node, "scale"),
                       .softcap = (float)hone_node_real(view->node, "softcap")};
@@ -77,4 +85,5 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
   return hone_attention_plan(&a, arena, &out->kernel);
 }
 
-const hone_node_functions hone_node_attention = {.accepts = accepts, .plan = plan};
+const hone_node_functions hone_node_attention = {
+    .accepts = accepts, .plan = plan, .strided = strided};

@@ -127,29 +127,39 @@ static int64_t first_of(int64_t dim, int64_t start, int64_t step) {
   return start < lowest ? lowest : start > highest ? highest : start;
 }
 
+bool hone_slice_layout(const hone_node_view *view, hone_layout *layout) {
+  const hone_shape *x = &view->in[0]->shape, *y = &view->out[0]->shape;
+  int64_t starts[HONE_MAX_RANK], axes[HONE_MAX_RANK], steps[HONE_MAX_RANK];
+  size_t count, given_axes, given_steps;
+  if (!hone_view_ints(view, STARTS, starts, HONE_MAX_RANK, &count)) return false;
+  bool has_axes = hone_view_ints(view, AXES, axes, HONE_MAX_RANK, &given_axes);
+  bool has_steps = hone_view_ints(view, STEPS, steps, HONE_MAX_RANK, &given_steps);
+  for (size_t i = 0; i < count; i++) {
+    int axis;
+    int64_t step = has_steps ? steps[i] : 1;
+    if (!hone_axis(has_axes ? axes[i] : (int64_t)i, x->rank, &axis)) continue;
+    layout->at += first_of(x->dim[axis], starts[i], step) * layout->stride[axis];
+    layout->stride[axis] *= y->dim[axis] > 1 ? step : 0;
+  }
+  return true;
+}
+
 static hone_status *plan_slice(const hone_cpu_kernel *row, const hone_node_view *view,
                                hone_arena *arena, hone_node_plan *out) {
   (void)row;
   const hone_shape *x = &view->in[0]->shape, *y = &view->out[0]->shape;
   hone_copies *copy;
-  int64_t starts[HONE_MAX_RANK], axes[HONE_MAX_RANK], steps[HONE_MAX_RANK];
-  size_t count, given_axes, given_steps, elements = 0;
+  hone_layout from = hone_layout_dense(x);
+  size_t elements = 0;
   HONE_TRY(begin(view, arena, 1, &copy, out));
-  if (!hone_view_ints(view, STARTS, starts, HONE_MAX_RANK, &count))
+  if (!hone_slice_layout(view, &from))
     return hone_error(HONE_UNSUPPORTED, "a slice whose starts are not known");
-  bool has_axes = hone_view_ints(view, AXES, axes, HONE_MAX_RANK, &given_axes);
-  bool has_steps = hone_view_ints(view, STEPS, steps, HONE_MAX_RANK, &given_steps);
   if (!hone_shape_count(y, &elements) || elements == 0) return NULL;
-  hone_box box = {.rank = x->rank};
-  hone_shape_strides(x, box.from_stride);
+  hone_box box = {.rank = x->rank, .from = from.at};
   hone_shape_strides(y, box.to_stride);
-  for (int i = 0; i < box.rank; i++) box.size[i] = y->dim[i];
-  for (size_t i = 0; i < count; i++) {
-    int axis;
-    int64_t step = has_steps ? steps[i] : 1;
-    if (!hone_axis(has_axes ? axes[i] : (int64_t)i, box.rank, &axis)) continue;
-    box.from += first_of(x->dim[axis], starts[i], step) * box.from_stride[axis];
-    box.from_stride[axis] *= box.size[axis] > 1 ? step : 0;
+  for (int i = 0; i < box.rank; i++) {
+    box.size[i] = y->dim[i];
+    box.from_stride[i] = from.stride[i];
   }
   hone_copies_add(copy, 0, 0, &box);
   return NULL;

@@ -10,20 +10,27 @@
 
 #include "backend/backend.h"
 #include "backend/cpu/finish.h"
+#include "backend/cpu/layout.h"
 
 #define HONE_NODE_INPUTS  64
 #define HONE_NODE_OUTPUTS 16
 #define HONE_NODE_LEAST   8
+/* Operands from this one on are always dense. */
+#define HONE_NODE_STRIDED 3
 
 typedef struct hone_node_view {
   const hone_node *node;
   const hone_type *in[HONE_NODE_INPUTS], *out[HONE_NODE_OUTPUTS]; /* NULL where absent; known */
   const hone_datum *known[HONE_NODE_INPUTS]; /* elements of constants and of host values, or NULL */
   const void *constant[HONE_NODE_INPUTS];    /* where constants lie at run, or NULL */
+  const hone_layout *in_layout[HONE_NODE_STRIDED], *out_layout; /* NULL: dense; else as `strided`
+                                                                   agreed to; `at` is in the address */
   const void *packed;                        /* what pack wrote, 64-byte aligned; or NULL */
   const hone_finish *finish;                 /* for rows that finish: what to do to output 0 */
   int threads;                               /* most parts */
 } hone_node_view;
+
+#define HONE_STRIDED_OUTPUT (-1)
 
 typedef struct hone_node_plan {
   hone_kernel_plan kernel;
@@ -42,6 +49,10 @@ typedef struct hone_node_functions {
   hone_status *(*pack)(const hone_cpu_kernel *kernel, const hone_node *node, void *to);
   uint32_t packed_inputs;
   bool finishes; /* takes a hone_finish for its only output, f32 */
+  /* Whether an operand (HONE_STRIDED_OUTPUT: output 0) of this shape may lie so; steps are not
+   * negative. NULL: operands are dense. */
+  bool (*strided)(const hone_node *node, int operand, const hone_shape *shape,
+                  const hone_layout *layout);
   /* Nanoseconds at typical sizes (unknown dimensions count 1), to rank rows before timing; NULL:
    * rows of the op in table order. */
   double (*estimate)(const hone_cpu_kernel *kernel, const hone_node *node);
@@ -79,5 +90,7 @@ hone_status *hone_constant_floats(const hone_value *constant, hone_arena *arena,
 /* Known at plan: all integers of input `index`, at most `room`; false when absent. */
 bool hone_view_ints(const hone_node_view *view, int index, int64_t *out, size_t room,
                     size_t *count);
+/* A slice of a tensor that lies as `layout` says, as a layout; false when its starts are not known. */
+bool hone_slice_layout(const hone_node_view *view, hone_layout *layout);
 
 #endif

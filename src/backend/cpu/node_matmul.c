@@ -110,6 +110,23 @@ static hone_status *gemm_pack(const hone_cpu_kernel *row, const hone_node *node,
   return NULL;
 }
 
+/* Rows at an even pitch, their elements side by side. */
+static bool find_pitch(const hone_shape *shape, const hone_layout *layout, ptrdiff_t *pitch) {
+  hone_layout rows = *layout;
+  hone_shape flat = {.rank = 2, .dim = {1, shape->dim[shape->rank - 1]}};
+  for (int i = 0; i < shape->rank - 1; i++) flat.dim[0] *= shape->dim[i];
+  if (!hone_layout_reshape(&rows, shape, &flat) || rows.stride[1] != 1) return false;
+  *pitch = (ptrdiff_t)rows.stride[0];
+  return true;
+}
+
+static bool gemm_strided(const hone_node *node, int operand, const hone_shape *shape,
+                         const hone_layout *layout) {
+  ptrdiff_t pitch;
+  (void)node;
+  return operand == A && find_pitch(shape, layout, &pitch);
+}
+
 static hone_status *gemm_plan(const hone_cpu_kernel *row, const hone_node_view *view,
                               hone_arena *arena, hone_node_plan *out) {
   const hone_shape *a = &view->in[A]->shape, *y = &view->out[0]->shape;
@@ -128,6 +145,7 @@ static hone_status *gemm_plan(const hone_cpu_kernel *row, const hone_node_view *
                                 .out_stride = (ptrdiff_t)columns},
                       .a = A,
                       .a_stride = (ptrdiff_t)depth};
+  if (view->in_layout[A]) (void)find_pitch(a, view->in_layout[A], &args->a_stride);
   HONE_TRY(set_bias(view, &args->sweep.finish));
   hone_sweep_plan(&args->sweep);
   out->kernel = hone_one_phase(hone_gemm_run, args);
@@ -143,6 +161,7 @@ const hone_node_functions hone_node_gemm = {
     .pack = gemm_pack,
     .packed_inputs = 1u << B,
     .finishes = true,
+    .strided = gemm_strided,
 };
 
 /* ---- gemm in bf16: a convolution of one tap whose pixels are the rows ------------------------ */
@@ -226,13 +245,23 @@ static bool matmul_accepts(const hone_cpu_kernel *row, const hone_node *node) {
 }
 
 /* Strides of an operand's batch dims as broadcast to the result's. */
-static void batch_strides(const hone_shape *operand, const hone_shape *y, ptrdiff_t *strides) {
-  int64_t own[HONE_MAX_RANK];
-  hone_shape_strides(operand, own);
+static void batch_strides(const hone_shape *operand, const hone_layout *own, const hone_shape *y,
+                          ptrdiff_t *strides) {
   for (int i = 0; i < y->rank - 2; i++) {
     int axis = i - (y->rank - operand->rank);
-    strides[i] = axis < 0 || operand->dim[axis] == 1 ? 0 : (ptrdiff_t)own[axis];
+    strides[i] = axis < 0 || operand->dim[axis] == 1 ? 0 : (ptrdiff_t)own->stride[axis];
   }
+}
+
+static bool matmul_strided(const hone_node *node, int operand, const hone_shape *shape,
+                           const hone_layout *layout) {
+  (void)node, (void)shape, (void)layout;
+  return operand == A || operand == B;
+}
+
+static hone_layout layout_of(const hone_node_view *view, int operand) {
+  const hone_layout *layout = view->in_layout[operand];
+  return layout ? *layout : hone_layout_dense(&view->in[operand]->shape);
 }
 
 static hone_status *matmul_plan(const hone_cpu_kernel *row, const hone_node_view *view,
@@ -240,7 +269,8 @@ static hone_status *matmul_plan(const hone_cpu_kernel *row, const hone_node_view
   const hone_shape *a = &view->in[A]->shape, *b = &view->in[B]->shape, *y = &view->out[0]->shape;
   bool at = hone_node_flag(view->node, "transpose_a");
   bool bt = hone_node_flag(view->node, "transpose_b");
-  ptrdiff_t a_columns = (ptrdiff_t)a->dim[a->rank - 1], b_columns = (ptrdiff_t)b->dim[b->rank - 1];
+  hone_layout a_lies = layout_of(view, A), b_lies = layout_of(view, B), dense = hone_layout_dense(y);
+  const int64_t *a_step = &a_lies.stride[a->rank - 2], *b_step = &b_lies.stride[b->rank - 2];
   hone_matmul matmul = {.tiles = tiles_of(row),
                         .batch_rank = y->rank - 2,
                         .rows = (size_t)y->dim[y->rank - 2],
@@ -248,15 +278,15 @@ static hone_status *matmul_plan(const hone_cpu_kernel *row, const hone_node_view
                         .depth = (size_t)a->dim[a->rank - (at ? 2 : 1)],
                         .a = A,
                         .b = B,
-                        .a_row = at ? 1 : a_columns,
-                        .a_depth = at ? a_columns : 1,
-                        .b_depth = bt ? 1 : b_columns,
-                        .b_column = bt ? b_columns : 1,
+                        .a_row = (ptrdiff_t)a_step[at],
+                        .a_depth = (ptrdiff_t)a_step[!at],
+                        .b_depth = (ptrdiff_t)b_step[bt],
+                        .b_column = (ptrdiff_t)b_step[!bt],
                         .out_row = (ptrdiff_t)y->dim[y->rank - 1]};
   for (int i = 0; i < matmul.batch_rank; i++) matmul.batch[i] = (size_t)y->dim[i];
-  batch_strides(a, y, matmul.a_batch);
-  batch_strides(b, y, matmul.b_batch);
-  batch_strides(y, y, matmul.out_batch);
+  batch_strides(a, &a_lies, y, matmul.a_batch);
+  batch_strides(b, &b_lies, y, matmul.b_batch);
+  batch_strides(y, &dense, y, matmul.out_batch);
   HONE_TRY(check_result(row, view));
   HONE_TRY(set_bias(view, &matmul.finish));
   out->work = macs(a, y, at) / 50;
@@ -267,4 +297,5 @@ const hone_node_functions hone_node_matmul = {
     .accepts = matmul_accepts,
     .plan = matmul_plan,
     .finishes = true,
+    .strided = matmul_strided,
 };

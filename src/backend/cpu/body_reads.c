@@ -1,0 +1,142 @@
+/* Reading and writing through moves. Stages are walked from the last to the first: whoever reads a
+ * move comes before it, and so says in time whether its copy is needed. Room: backend/cpu. */
+#include "backend/cpu/body_reads.h"
+
+/* Moves and views between a kernel and what it reads, at most. */
+enum { MOST_MOVES = 8 };
+
+typedef struct chooser {
+  const hone_body *body;
+  const hone_group_view *view;
+  hone_stage_reads *reads;
+  bool wanted[HONE_BODY_STAGES]; /* of moves: somebody reads the copy */
+} chooser;
+
+static bool is_move(const hone_node *node) {
+  return node && (node->op == &hone_op_transpose || node->op == &hone_op_slice);
+}
+static bool is_view(const hone_node *node) { return node && (node->op->facts & HONE_VIEW); }
+
+static const hone_shape *shape_of(const chooser *c, const hone_value *value) {
+  return &c->view->types[value->id].shape;
+}
+
+/* The stage that makes `value` or what it is a view of; -1: none does. */
+static int stage_of(const chooser *c, const hone_value *value) {
+  const hone_value *root = hone_body_root(value);
+  for (int i = 0; root->producer && i < c->body->stage_count; i++)
+    if (c->body->stages[i].node == root->producer) return i;
+  return -1;
+}
+
+/* Somebody reads `value` as it is. */
+static void want(chooser *c, const hone_value *value) {
+  int stage = value ? stage_of(c, value) : -1;
+  if (stage >= 0) c->wanted[stage] = true;
+}
+
+static const int64_t *perm_of(const hone_node *transpose) {
+  size_t count;
+  const int64_t *perm = hone_node_ints(transpose, "perm", &count);
+  return count ? perm : NULL;
+}
+
+static bool slice(const chooser *c, const hone_node *node, hone_layout *layout) {
+  hone_node_view view = {.node = node};
+  hone_datum known[HONE_NODE_LEAST];
+  view.in[0] = &c->view->types[node->inputs[0].value->id];
+  view.out[0] = &c->view->types[node->outputs[0]->id];
+  for (int i = 1; i < node->input_count && i < HONE_NODE_LEAST; i++) {
+    const hone_value *in = node->inputs[i].value;
+    if (!in) continue;
+    if (in->constant) known[i] = hone_value_datum(in);
+    view.known[i] = in->constant ? &known[i] : in->producer ? NULL : c->view->known[in->index];
+  }
+  if (!hone_slice_layout(&view, layout)) return false;
+  for (int i = 0; i < view.out[0]->shape.rank; i++)
+    if (layout->stride[i] < 0) return false;
+  return true;
+}
+
+/* Takes the layout of the node's input to that of its output. */
+static bool pass(const chooser *c, const hone_node *node, hone_layout *layout) {
+  const hone_shape *from = shape_of(c, node->inputs[0].value);
+  if (is_view(node)) return hone_layout_reshape(layout, from, shape_of(c, node->outputs[0]));
+  if (node->op == &hone_op_slice) return slice(c, node, layout);
+  hone_layout_transpose(layout, from->rank, perm_of(node));
+  return true;
+}
+
+/* How `value` lies in the nearest value before it that has memory. Where a node tears the layout, the
+ * copy that it reads is made after all, and counts as that memory. */
+static bool trace(const chooser *c, const hone_value *value, hone_strided *out) {
+  const hone_node *chain[MOST_MOVES];
+  int count = 0;
+  bool moved = false;
+  while (count < MOST_MOVES && (is_move(value->producer) || is_view(value->producer))) {
+    chain[count++] = value->producer;
+    value = value->producer->inputs[0].value;
+  }
+  *out = (hone_strided){value, hone_layout_dense(shape_of(c, value))};
+  while (count-- > 0) {
+    const hone_node *node = chain[count];
+    moved = moved || is_move(node);
+    if (pass(c, node, &out->layout)) continue;
+    moved = false;
+    out->base = node->outputs[0];
+    out->layout = hone_layout_dense(shape_of(c, out->base));
+  }
+  return moved;
+}
+
+static void choose_inputs(chooser *c, int stage) {
+  const hone_body_stage *s = &c->body->stages[stage];
+  for (int i = 0; i < s->node->input_count; i++) {
+    const hone_value *value = hone_node_operand(s->node, i);
+    hone_strided *in = i < HONE_NODE_STRIDED ? &c->reads[stage].in[i] : NULL;
+    if (!value) continue;
+    bool strided = in && s->kernel->functions->strided && trace(c, value, in) &&
+                   s->kernel->functions->strided(s->node, i, shape_of(c, value), &in->layout);
+    if (in && !strided) in->base = NULL;
+    want(c, strided ? in->base : value);
+  }
+}
+
+/* The transpose at `stage` is what its input's kernel writes, where nothing else reads that input. */
+static bool write_through(chooser *c, int stage) {
+  const hone_node *node = c->body->stages[stage].node;
+  const hone_value *in = node->inputs[0].value, *root = hone_body_root(in);
+  int maker = stage_of(c, in);
+  if (node->op != &hone_op_transpose || maker < 0) return false;
+  const hone_body_stage *m = &c->body->stages[maker];
+  if (m->result != root || !m->kernel->functions->strided) return false;
+  for (const hone_value *value = in;; value = value->producer->inputs[0].value) {
+    if (!hone_value_has_one_use(value)) return false;
+    if (value == root) break;
+  }
+  hone_strided out = {node->outputs[0], hone_layout_dense(shape_of(c, node->outputs[0]))};
+  hone_layout_untranspose(&out.layout, shape_of(c, in)->rank, perm_of(node));
+  if (!hone_layout_reshape(&out.layout, shape_of(c, in), shape_of(c, root)) ||
+      !m->kernel->functions->strided(m->node, HONE_STRIDED_OUTPUT, shape_of(c, root), &out.layout))
+    return false;
+  c->reads[maker].out = out;
+  return true;
+}
+
+static void choose_stage(chooser *c, int stage) {
+  const hone_body_stage *s = &c->body->stages[stage];
+  hone_stage_reads *reads = &c->reads[stage];
+  reads->runs = !is_move(s->node) || (c->wanted[stage] && !write_through(c, stage));
+  if (!reads->runs) return;
+  if (s->node) choose_inputs(c, stage);
+  want(c, s->residual);
+  for (int i = 0; s->formula && i < s->formula->stream_count; i++) want(c, s->formula->streams[i]);
+}
+
+void hone_body_choose_reads(const hone_body *body, const hone_group_view *view,
+                            hone_stage_reads *reads) {
+  chooser c = {.body = body, .view = view, .reads = reads};
+  for (int i = 0; i < body->stage_count; i++) reads[i] = (hone_stage_reads){0};
+  for (int i = 0; i < body->graph->output_count; i++) want(&c, body->graph->outputs[i].value);
+  for (int i = body->stage_count - 1; i >= 0; i--) choose_stage(&c, i);
+}
