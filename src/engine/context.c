@@ -98,6 +98,10 @@ static hone_status *datum_of(hone_arena *memory, const hone_tensor *from, int de
   return NULL;
 }
 
+hone_status *hone_tensor_read(const hone_tensor *tensor, hone_arena *memory, hone_datum *out) {
+  return datum_of(memory, tensor, 0, out);
+}
+
 /* Whether `datum` may stand at a port of this type. */
 static hone_status *check_port(const hone_value *port, const hone_datum *datum) {
   const hone_type *type = &port->type;
@@ -125,7 +129,7 @@ hone_status *hone_set_input(hone_context *context, size_t index, const hone_tens
     return hone_error(HONE_INVALID_ARGUMENT, "there is no input %zu", index);
   const hone_value *port = graph->inputs[index];
   hone_datum datum;
-  hone_status *status = datum_of(&context->memory, tensor, 0, &datum);
+  hone_status *status = hone_tensor_read(tensor, &context->memory, &datum);
   if (!status) status = check_port(port, &datum);
   if (status) return hone_error_at(status, "input '%s'", port->name);
   context->inputs[index] = datum;

@@ -68,6 +68,12 @@ struct json_t;
 HONE_MUST_USE hone_status *hone_give_json(struct json_t *root, char **out);
 
 hone_model *hone_model_retain(const hone_model *model);
+/* The model of a graph, which is freed where that fails. */
+HONE_MUST_USE hone_status *hone_model_wrap(hone_graph *graph, hone_model **out);
+/* Reads a caller's struct, of whatever version; data stays where it is, the list of a sequence's
+ * items comes from `memory`. INVALID_ARGUMENT where it does not hold what it says. */
+HONE_MUST_USE hone_status *hone_tensor_read(const hone_tensor *tensor, hone_arena *memory,
+                                            hone_datum *out);
 
 /* The engine around an optimised graph, no kernel chosen yet. Takes the graph. */
 HONE_MUST_USE hone_status *hone_engine_wrap(hone_graph *graph, hone_engine **out);

@@ -16,6 +16,18 @@ hone_status *hone_model_text(const hone_model *model, char **out) {
   return NULL;
 }
 
+hone_status *hone_model_wrap(hone_graph *graph, hone_model **out) {
+  hone_model *model = hone_alloc_zero(sizeof *model);
+  if (!model) {
+    hone_graph_free(graph);
+    return hone_error_memory();
+  }
+  atomic_init(&model->references, 1);
+  model->graph = graph;
+  *out = model;
+  return NULL;
+}
+
 hone_model *hone_model_retain(const hone_model *model) {
   hone_model *shared = (hone_model *)(uintptr_t)model; /* counting is no change to see */
   atomic_fetch_add(&shared->references, 1);

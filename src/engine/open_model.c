@@ -4,23 +4,11 @@
 
 static void release_file(void *file) { hone_file_release(file); }
 
-static hone_status *wrap_graph(hone_graph *graph, hone_model **out) {
-  hone_model *model = hone_alloc_zero(sizeof *model);
-  if (!model) {
-    hone_graph_free(graph);
-    return hone_error_memory();
-  }
-  atomic_init(&model->references, 1);
-  model->graph = graph;
-  *out = model;
-  return NULL;
-}
-
 hone_status *hone_model_parse(hone_bytes bytes, const char *folder, const hone_options *options,
                               hone_model **out) {
   hone_graph *graph;
   HONE_TRY(hone_import(bytes, folder, hone_option_text(options, HONE_OPTION_format), &graph));
-  return wrap_graph(graph, out);
+  return hone_model_wrap(graph, out);
 }
 
 hone_status *hone_model_open(const char *path, const hone_options *options, hone_model **out) {
@@ -39,6 +27,6 @@ hone_status *hone_model_open(const char *path, const hone_options *options, hone
     hone_graph_free(graph);
     return hone_error_at(status, "model '%.200s'", path);
   }
-  return wrap_graph(graph, out);
+  return hone_model_wrap(graph, out);
 }
 

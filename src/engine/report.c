@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <hone/network.h>
+
 #include "engine/frame.h"
 #include "ir/text.h"
 
@@ -168,7 +170,7 @@ size_t hone_output_count(const hone_engine *engine) {
   return (size_t)engine->program->graph->output_count;
 }
 
-static void describe(const hone_value *value, hone_port *out) {
+void hone_value_describe(const hone_value *value, hone_port *out) {
   const hone_type *type = &value->type;
   hone_port port = {.struct_size = out->struct_size, .name = value->name};
   port.type = (hone_tensor){.struct_size = sizeof(hone_tensor),
@@ -186,14 +188,14 @@ static void describe(const hone_value *value, hone_port *out) {
 hone_status *hone_input_at(const hone_engine *engine, size_t index, hone_port *out) {
   if (index >= hone_input_count(engine))
     return hone_error(HONE_INVALID_ARGUMENT, "there is no input %zu", index);
-  describe(engine->program->graph->inputs[index], out);
+  hone_value_describe(engine->program->graph->inputs[index], out);
   return NULL;
 }
 
 hone_status *hone_output_at(const hone_engine *engine, size_t index, hone_port *out) {
   if (index >= hone_output_count(engine))
     return hone_error(HONE_INVALID_ARGUMENT, "there is no output %zu", index);
-  describe(engine->program->graph->outputs[index].value, out);
+  hone_value_describe(engine->program->graph->outputs[index].value, out);
   return NULL;
 }
 

@@ -23,6 +23,11 @@ HONE_MUST_USE hone_status *hone_graph_print(const hone_graph *graph, size_t inli
 HONE_MUST_USE hone_status *hone_graph_parse(const char *text, size_t size, hone_op_lookup *lookup,
                                             hone_bytes weights, hone_graph **out);
 
+/* The type that `text` writes, as "f32[n, 3]"; its symbols become `graph`'s. */
+HONE_MUST_USE hone_status *hone_type_parse(hone_graph *graph, const char *text, hone_type *out);
+/* Sets the attributes of `node` that `text` lists as between a node's braces. */
+HONE_MUST_USE hone_status *hone_attrs_parse(hone_node *node, const char *text);
+
 /* Checks every rule that graph.h and the ops' schemas state; the first broken one is the error,
  * with the node named. Debug builds call it after every pass; loading always does. */
 HONE_MUST_USE hone_status *hone_graph_verify(const hone_graph *graph);

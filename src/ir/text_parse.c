@@ -8,7 +8,7 @@
 #include "ir/text_elements.h"
 
 #define MAX_REGION_DEPTH 32
-#define MAX_DECLARED 4096 /* inputs or outputs of one graph, outputs of one node */
+#define MAX_DECLARED     4096 /* inputs or outputs of one graph, outputs of one node */
 
 typedef struct parser {
   hone_lexer lexer;
@@ -47,8 +47,7 @@ static hone_status *declared_room(parser *p, declared_list *list) {
 
 /* A failure at a token that was met earlier. */
 __attribute__((returns_nonnull)) static hone_status *fail_at(parser *p, const hone_token *token,
-                                                             const char *what,
-                                                             const char *name) {
+                                                             const char *what, const char *name) {
   char buffer[80];
   p->lexer.token = *token;
   return hone_lexer_fail(&p->lexer, "%s '%s'", what,
@@ -117,8 +116,10 @@ static hone_status *parse_type(parser *p, hone_graph *graph, hone_type *type, ho
     closing++;
   }
   if (hone_lexer_is_word(&p->lexer, "seq")) {
-    if (closing) type->item = HONE_KIND_SEQUENCE;
-    else type->kind = HONE_KIND_SEQUENCE;
+    if (closing)
+      type->item = HONE_KIND_SEQUENCE;
+    else
+      type->kind = HONE_KIND_SEQUENCE;
     HONE_TRY(hone_lexer_next(&p->lexer));
     HONE_TRY(hone_lexer_expect(&p->lexer, '('));
     closing++;
@@ -265,7 +266,8 @@ static hone_status *parse_attr_value(parser *p, hone_node *node, const hone_attr
     case HONE_ATTR_CHOICE:
       HONE_TRY(parse_name(p, &text));
       return hone_node_set_text(node, def->name, text);
-    default: break;
+    default:
+      break;
   }
   HONE_TRY(parse_items(p, def->kind, &items, &count));
   if (def->kind == HONE_ATTR_INTS) return hone_node_set_ints(node, def->name, items, count);
@@ -273,21 +275,35 @@ static hone_status *parse_attr_value(parser *p, hone_node *node, const hone_attr
   return hone_node_set_texts(node, def->name, items, count);
 }
 
-static hone_status *parse_attrs(parser *p, hone_node *node) {
-  bool more;
-  HONE_TRY(hone_lexer_accept(&p->lexer, '{', &more));
-  if (!more) return NULL;
-  for (bool first = true; !hone_lexer_is(&p->lexer, '}'); first = false) {
+/* "name=value, …" up to its end. */
+static hone_status *parse_attr_list(parser *p, hone_node *node,
+                                    bool (*at_end)(const hone_lexer *)) {
+  for (bool first = true; !at_end(&p->lexer); first = false) {
     if (!first) HONE_TRY(hone_lexer_expect(&p->lexer, ','));
     const hone_token *token = &p->lexer.token;
     int index = token->kind == HONE_TOKEN_WORD
-                    ? hone_op_attr_index(node->op, token->text, token->size) : -1;
-    if (index < 0)
-      return hone_lexer_fail(&p->lexer, "%s has no such attribute", node->op->name);
+                    ? hone_op_attr_index(node->op, token->text, token->size)
+                    : -1;
+    if (index < 0) return hone_lexer_fail(&p->lexer, "%s has no such attribute", node->op->name);
     HONE_TRY(hone_lexer_next(&p->lexer));
     HONE_TRY(hone_lexer_expect(&p->lexer, '='));
     HONE_TRY(parse_attr_value(p, node, &node->op->attrs[index]));
   }
+  return NULL;
+}
+
+static bool at_brace(const hone_lexer *lexer) {
+  return hone_lexer_is(lexer, '}');
+}
+static bool at_text_end(const hone_lexer *lexer) {
+  return lexer->token.kind == HONE_TOKEN_END;
+}
+
+static hone_status *parse_attrs(parser *p, hone_node *node) {
+  bool more;
+  HONE_TRY(hone_lexer_accept(&p->lexer, '{', &more));
+  if (!more) return NULL;
+  HONE_TRY(parse_attr_list(p, node, at_brace));
   return hone_lexer_next(&p->lexer);
 }
 
@@ -421,8 +437,8 @@ static hone_status *parse_graph_inputs(parser *p, hone_graph *graph) {
   for (int i = 0; i < inputs.count; i++) {
     const declared *item = &inputs.items[i];
     hone_value *value;
-    if (!item->typed) return fail_at(p, &item->token, "no type is given to input",
-                                     item->name ? item->name : "_");
+    if (!item->typed)
+      return fail_at(p, &item->token, "no type is given to input", item->name ? item->name : "_");
     HONE_TRY(check_new_name(p, graph, item));
     HONE_TRY(hone_graph_input(graph, item->name, item->type, &value));
     value->place = item->place;
@@ -503,4 +519,30 @@ hone_status *hone_graph_parse(const char *text, size_t size, hone_op_lookup *loo
   hone_graph_free(*out);
   *out = NULL;
   return status;
+}
+
+/* ---- Parts of the form by themselves ---- */
+
+static hone_status *parse_whole_type(parser *p, hone_graph *graph, const char *text,
+                                     hone_type *out) {
+  hone_place place;
+  HONE_TRY(hone_lexer_start(&p->lexer, text, strlen(text), &p->scratch));
+  HONE_TRY(parse_type(p, graph, out, &place));
+  if (!at_text_end(&p->lexer)) return hone_lexer_fail(&p->lexer, "something stands after the type");
+  return place ? hone_lexer_fail(&p->lexer, "a place is not asked for here") : NULL;
+}
+
+hone_status *hone_type_parse(hone_graph *graph, const char *text, hone_type *out) {
+  parser p = {0};
+  hone_status *status = parse_whole_type(&p, graph, text, out);
+  hone_arena_free(&p.scratch);
+  return hone_error_at(status, "type");
+}
+
+hone_status *hone_attrs_parse(hone_node *node, const char *text) {
+  parser p = {0};
+  hone_status *status = hone_lexer_start(&p.lexer, text, strlen(text), &p.scratch);
+  if (!status) status = parse_attr_list(&p, node, at_text_end);
+  hone_arena_free(&p.scratch);
+  return hone_error_at(status, "attributes");
 }

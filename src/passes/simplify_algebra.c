@@ -95,7 +95,8 @@ static hone_status *repeat_once(hone_node *node, context_t *context, hone_value 
       {&hone_op_relu, false}, {&hone_op_abs, false},  {&hone_op_floor, false},
       {&hone_op_ceil, false}, {&hone_op_round, false}, {&hone_op_sign, false},
       {&hone_op_neg, true},   {&hone_op_not, true}};
-  hone_node *inner = node->input_count ? node->inputs[0].value->producer : NULL;
+  const hone_value *input = hone_node_in(node, 0);
+  hone_node *inner = input ? input->producer : NULL;
   if (!inner || inner->op != node->op) return NULL;
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     if (rows[i].op != node->op) continue;

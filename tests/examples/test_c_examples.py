@@ -1,0 +1,92 @@
+"""The C examples run, and their answers are those of ONNX Runtime and NumPy."""
+import os
+import pathlib
+import subprocess
+
+import numpy as np
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FOLDER = ROOT / os.environ.get("HONE_BUILD", "build") / "examples" / "c"
+
+
+def run(name, *arguments, **options):
+    program = FOLDER / name
+    if not program.exists():
+        pytest.skip(f"{program} is not built")
+    return subprocess.run([program, *map(str, arguments)], check=True, text=True,
+                          capture_output=True, timeout=120, **options).stdout
+
+
+class Numbers:
+    """The generator of the examples: numbers between -1 and 1."""
+
+    def __init__(self, seed):
+        self.state = seed
+
+    def take(self, *dims, scale=1.0):
+        values = np.empty(int(np.prod(dims)), np.float32)
+        for i in range(values.size):
+            self.state = (self.state * 1664525 + 1013904223) % 2**32
+            signed = self.state - 2**32 if self.state >= 2**31 else self.state
+            values[i] = np.float32(np.float32(signed) / np.float32(2147483648.0)) * np.float32(scale)
+        return values.reshape(dims)
+
+
+def lenet(numbers):
+    """The net of build_network.c as an ONNX model, and a picture for it."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    nodes, weights = [], []
+
+    def constant(name, array):
+        weights.append(numpy_helper.from_array(array, name))
+        return name
+
+    def layer(op, inputs, output, **attributes):
+        nodes.append(helper.make_node(op, inputs, [output], **attributes))
+        return output
+
+    x = "picture"
+    for name, outputs, inputs, pad in (("conv1", 6, 1, 2), ("conv2", 16, 6, 0)):
+        w = constant(name + ".w", numbers.take(outputs, inputs, 5, 5, scale=0.3))
+        b = constant(name + ".b", numbers.take(outputs, scale=0.1))
+        x = layer("Conv", [x, w, b], name, pads=[pad] * 4)
+        x = layer("MaxPool", [layer("Relu", [x], name + "r")], name + "p",
+                  kernel_shape=[2, 2], strides=[2, 2])
+    x = layer("Flatten", [x], "flat")
+    for name, outputs, inputs in (("fc1", 120, 400), ("fc2", 84, 120), ("fc3", 10, 84)):
+        w = constant(name + ".w", numbers.take(outputs, inputs, scale=0.1))
+        b = constant(name + ".b", numbers.take(outputs, scale=0.1))
+        x = layer("Gemm", [x, w, b], name, transB=1)
+        if name != "fc3":
+            x = layer("Relu", [x], name + "r")
+    layer("Softmax", [x], "probabilities", axis=1)
+    graph = helper.make_graph(
+        nodes, "lenet",
+        [helper.make_tensor_value_info("picture", TensorProto.FLOAT, ["n", 1, 28, 28])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", 10])], weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return model.SerializeToString(), numbers.take(1, 1, 28, 28)
+
+
+def printed_numbers(text):
+    return np.array([float(line.split()[-1]) for line in text.splitlines()])
+
+
+def test_a_network_built_call_by_call(tmp_path):
+    ort = pytest.importorskip("onnxruntime")
+    engine = tmp_path / "lenet.hone"
+    answers = printed_numbers(run("build_network", engine))
+    model, picture = lenet(Numbers(5))
+    wanted = ort.InferenceSession(model, providers=["CPUExecutionProvider"]).run(
+        None, {"picture": picture})[0][0]
+    assert answers.shape == (10,) and np.abs(answers - wanted).max() < 2e-6
+    assert engine.stat().st_size > 40000
+
+
+def test_a_model_from_a_file(tmp_path):
+    model, _ = lenet(Numbers(5))
+    path = tmp_path / "lenet.onnx"
+    path.write_bytes(model)
+    assert run("run_model", path, tmp_path / "lenet.hone") == "probabilities: f32[1, 10]\n"
