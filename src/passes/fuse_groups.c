@@ -175,6 +175,10 @@ static void take_moves_before(cluster *c, int index, bool transposes) {
   hone_node *user = c->nodes[0], *found[MOST_MOVES];
   hone_value *value = hone_node_in(user, index);
   int count = 0, kept = 0;
+  if (value && is_member(c, value->producer) && value->producer->op == &hone_op_cast) {
+    user = value->producer;
+    value = user->inputs[0].value;
+  }
   while (value && count < MOST_MOVES && is_transparent(value->producer, transposes) &&
          hone_used_only_by(value, user)) {
     user = found[count++] = value->producer;
@@ -206,11 +210,11 @@ static void take_transpose_after(cluster *c) {
 }
 
 /* Attention takes any order of its operands' first three axes, a product of two computed operands any
- * order at all, and one with constant weights rows that lie apart. */
+ * order at all, and what has constant weights rows that lie apart. */
 static void take_moves(cluster *c) {
   const hone_node *node = c->nodes[0];
   bool attends = node->op == &hone_op_attention;
-  if (!attends && node->op != &hone_op_matmul) return;
+  if (!attends && node->op != &hone_op_matmul && node->op != &hone_op_conv) return;
   bool transposes = attends || !hone_value_is_constant(node->inputs[1].value);
   for (int i = 0; i < (attends ? 3 : 2); i++) take_moves_before(c, i, transposes);
   if (attends && c->last == node) take_transpose_after(c);

@@ -32,8 +32,7 @@ hone_turn hone_turn_inverse(const hone_turn *turn) {
 hone_status *hone_copy_above(hone_node *node, hone_value *const *inputs, int count,
                              hone_node **out) {
   HONE_TRY(hone_node_new(node->graph, node, node->op, inputs, count, node->output_count, out));
-  for (int i = 0; i < HONE_MAX_ATTRS && node->op->attrs[i].name; i++)
-    (*out)->attrs[i] = node->attrs[i];
+  hone_copy_attrs(*out, node);
   for (int i = 0; i < node->output_count; i++)
     if (!node->outputs[i]) hone_node_drop_output(*out, i);
   return hone_node_add_sources(*out, node);

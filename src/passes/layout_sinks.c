@@ -209,7 +209,7 @@ hone_status *hone_lift_over_pad(hone_node *node, bool *done) {
   HONE_TRY(hone_make_transpose(node, inputs[0], turn.perm, &inputs[0]));
   HONE_TRY(hone_node_start(node, pad->op, inputs, 4, &below));
   HONE_TRY(hone_node_add_sources(below, pad));
-  for (int i = 0; i < HONE_MAX_ATTRS && pad->op->attrs[i].name; i++) below->attrs[i] = pad->attrs[i];
+  hone_copy_attrs(below, pad);
   HONE_TRY(set_axes(below, AXES, axes, count));
   HONE_TRY(hone_node_finish(below, &to));
   *done = true;

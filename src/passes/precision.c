@@ -27,7 +27,7 @@ static hone_status *lower_node(hone_node *node, hone_pass_context *context) {
   for (int i = 0; i < OPERANDS; i++)
     HONE_TRY(cast(node, node->inputs[i].value, context->compute, &inputs[i]));
   HONE_TRY(hone_node_start(node, node->op, inputs, OPERANDS, &low));
-  for (int i = 0; i < HONE_MAX_ATTRS && node->op->attrs[i].name; i++) low->attrs[i] = node->attrs[i];
+  hone_copy_attrs(low, node);
   HONE_TRY(hone_node_finish(low, &sum[0]));
   HONE_TRY(cast(node, sum[0], HONE_F32, &sum[0]));
   if (sum[1]) HONE_TRY(hone_make(node, &hone_op_add, sum, 2, &sum[0]));

@@ -200,3 +200,30 @@ bool hone_reduce_axes(const hone_node *node, bool *axes) {
 bool hone_is_float(const hone_value *value) {
   return hone_dtype_class_of(value->type.dtype) == HONE_CLASS_FLOAT;
 }
+
+static bool same_text(const char *a, const char *b) {
+  return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same_attr(const hone_attr *a, const hone_attr *b) {
+  if (a->integer != b->integer || a->real != b->real || a->count != b->count ||
+      !same_text(a->text, b->text))
+    return false;
+  for (size_t i = 0; i < a->count; i++) {
+    if (a->integers && a->integers[i] != b->integers[i]) return false;
+    if (a->reals && a->reals[i] != b->reals[i]) return false;
+    if (a->texts && !same_text(a->texts[i], b->texts[i])) return false;
+  }
+  return true;
+}
+
+bool hone_same_attrs(const hone_node *a, const hone_node *b) {
+  if (a->op != b->op) return false;
+  for (int i = 0; i < HONE_MAX_ATTRS && a->op->attrs[i].name; i++)
+    if (!same_attr(&a->attrs[i], &b->attrs[i])) return false;
+  return true;
+}
+
+void hone_copy_attrs(hone_node *to, const hone_node *from) {
+  for (int i = 0; i < HONE_MAX_ATTRS && from->op->attrs[i].name; i++) to->attrs[i] = from->attrs[i];
+}

@@ -56,5 +56,9 @@ bool hone_used_only_by(const hone_value *value, const hone_node *user);
 bool hone_reduce_axes(const hone_node *node, bool *axes);
 
 bool hone_is_float(const hone_value *value);
+/* Two nodes of one op with equal attributes. */
+bool hone_same_attrs(const hone_node *a, const hone_node *b);
+/* Gives `to` the attributes of `from`, a node of the same op and graph. */
+void hone_copy_attrs(hone_node *to, const hone_node *from);
 
 #endif

@@ -4,6 +4,8 @@
 
 #include "cpu_bodies.h"
 
+static float weights[1024];
+
 /* Where element `index` (row-major over `shape`) lies. */
 static int64_t place(const hone_layout *layout, const hone_shape *shape, int64_t index) {
   int64_t at = layout->at;
@@ -95,6 +97,29 @@ TEST(copies_where_strides_do_not_reach) {
                " y = attention(q, k, k)\n o = transpose(y) " HEADS "\n}", 2);
 }
 
+/* Convolutions of every kind on a slice of the channels, and behind a cast. */
+TEST(convolutions_by_pitch) {
+  static const char *const windows[] = {
+      "w = const f32[3, 3, 9, 5] @weights+0 o = conv(a, w) {pads=[1, 1, 1, 1]}",
+      "w = const f32[1, 1, 9, 5] @weights+0 c = conv(a, w) o = relu(c)",
+      "w = const f32[3, 3, 9, 5] @weights+0 o = conv(a, w) {strides=[2, 2]}",
+      "w = const f32[3, 3, 1, 9] @weights+0 o = conv(a, w) {pads=[1, 1, 1, 1], groups=9}",
+      "w = const f32[3, 3, 3, 6] @weights+0 o = conv(a, w) {dilations=[2, 1], groups=3}",
+      "w = const f32[2, 2, 5, 9] @weights+0 o = conv_transpose(a, w) {strides=[2, 2]}",
+      "w = const bf16[3, 3, 9, 5] @weights+0 l = cast(a) {to=bf16} c = conv(l, w) o = cast(c) {to=f32}",
+  };
+  for (size_t i = 0; i < sizeof windows / sizeof *windows; i++) {
+    char text[1024];
+    bool low = strstr(windows[i], "bf16") != NULL;
+    snprintf(text, sizeof text,
+             "graph g(x: f32[2, 9, 8, 31]) -> (o) {\n i = const s64[1] [3] j = const s64[1] [12]"
+             " z = const s64[1] [-1]\n a = slice(x, i, j, z) %s\n}", windows[i]);
+    body_fill(low ? HONE_BF16 : HONE_F32, weights, sizeof weights / (low ? 2 : 4), 5);
+    check_body(text, low ? 0.2 : 1e-3);
+  }
+  body_fill(HONE_F32, weights, 1024, 5);
+}
+
 TEST(products_by_strides) {
   check_phases("graph g(a: f32[3, 7, 2, 20], b: f32[3, 9, 40]) -> (o) {\n"
                " p = transpose(a) " HEADS " s = const s64[4] [3, 9, 2, 20]\n"
@@ -109,13 +134,13 @@ TEST(products_by_strides) {
 }
 
 int main(void) {
-  static float weights[20 * 9];
-  body_fill(HONE_F32, weights, 20 * 9, 5);
+  body_fill(HONE_F32, weights, 1024, 5);
   body_weights = (hone_bytes){weights, sizeof weights};
   RUN(reshapes);
   RUN(untranspose_is_the_inverse);
   RUN(attention_by_strides);
   RUN(copies_where_strides_do_not_reach);
+  RUN(convolutions_by_pitch);
   RUN(products_by_strides);
   CHECK(bodies_on_kernels > 10);
   return check_report();

@@ -78,3 +78,14 @@ void hone_layout_untranspose(hone_layout *layout, int rank, const int64_t *perm)
   hone_layout old = *layout;
   for (int i = 0; i < rank; i++) layout->stride[axis_of(i, rank, perm)] = old.stride[i];
 }
+
+bool hone_layout_pitch(const hone_layout *layout, const hone_shape *shape, ptrdiff_t *pitch) {
+  hone_layout rows = *layout;
+  if (shape->rank < 1) return false;
+  hone_shape flat = {.rank = 2, .dim = {1, shape->dim[shape->rank - 1]}};
+  for (int i = 0; i < shape->rank - 1; i++) flat.dim[0] *= shape->dim[i];
+  if (!hone_layout_reshape(&rows, shape, &flat)) return false;
+  if (rows.stride[1] != 1 && flat.dim[1] != 1) return false;
+  *pitch = (ptrdiff_t)rows.stride[0];
+  return true;
+}

@@ -4,6 +4,7 @@
 #define HONE_BACKEND_CPU_LAYOUT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "ir/type.h"
 
@@ -21,5 +22,8 @@ bool hone_layout_reshape(hone_layout *layout, const hone_shape *from, const hone
 void hone_layout_transpose(hone_layout *layout, int rank, const int64_t *perm);
 /* The layout that hone_layout_transpose would make this one of. */
 void hone_layout_untranspose(hone_layout *layout, int rank, const int64_t *perm);
+/* Elements from row to row, a row being the last axis; false unless rows lie at one pitch with their
+ * elements side by side. */
+bool hone_layout_pitch(const hone_layout *layout, const hone_shape *shape, ptrdiff_t *pitch);
 
 #endif

@@ -142,6 +142,14 @@ static double estimate(const hone_cpu_kernel *row, const hone_node *node) {
   return time;
 }
 
+/* Pixels at an even pitch. */
+static bool strided(const hone_node *node, int operand, const hone_shape *shape,
+                    const hone_layout *layout) {
+  ptrdiff_t pitch;
+  (void)node;
+  return operand == X && hone_layout_pitch(layout, shape, &pitch);
+}
+
 static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view, hone_arena *arena,
                          hone_node_plan *out) {
   hone_conv conv;
@@ -162,6 +170,7 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
     return hone_error(HONE_UNSUPPORTED, "a cast around kernel %s is not its own", row->name);
   conv.batch = (size_t)x->dim[0];
   conv.x_stride = (ptrdiff_t)conv.in_channels;
+  if (view->in_layout[X]) (void)hone_layout_pitch(view->in_layout[X], x, &conv.x_stride);
   conv.y_stride = (ptrdiff_t)conv.out_channels;
   conv.threads = view->threads;
   conv.finish = *view->finish;
@@ -178,6 +187,7 @@ const hone_node_functions hone_node_conv = {
     .packed_inputs = 1u << W,
     .finishes = true,
     .estimate = estimate,
+    .strided = strided,
 };
 const hone_node_functions hone_node_conv_transposed = {
     .accepts = accepts,
@@ -186,4 +196,5 @@ const hone_node_functions hone_node_conv_transposed = {
     .pack = pack,
     .packed_inputs = 1u << W,
     .finishes = true,
+    .strided = strided,
 };

@@ -110,21 +110,11 @@ static hone_status *gemm_pack(const hone_cpu_kernel *row, const hone_node *node,
   return NULL;
 }
 
-/* Rows at an even pitch, their elements side by side. */
-static bool find_pitch(const hone_shape *shape, const hone_layout *layout, ptrdiff_t *pitch) {
-  hone_layout rows = *layout;
-  hone_shape flat = {.rank = 2, .dim = {1, shape->dim[shape->rank - 1]}};
-  for (int i = 0; i < shape->rank - 1; i++) flat.dim[0] *= shape->dim[i];
-  if (!hone_layout_reshape(&rows, shape, &flat) || rows.stride[1] != 1) return false;
-  *pitch = (ptrdiff_t)rows.stride[0];
-  return true;
-}
-
 static bool gemm_strided(const hone_node *node, int operand, const hone_shape *shape,
                          const hone_layout *layout) {
   ptrdiff_t pitch;
   (void)node;
-  return operand == A && find_pitch(shape, layout, &pitch);
+  return operand == A && hone_layout_pitch(layout, shape, &pitch);
 }
 
 static hone_status *gemm_plan(const hone_cpu_kernel *row, const hone_node_view *view,
@@ -145,7 +135,7 @@ static hone_status *gemm_plan(const hone_cpu_kernel *row, const hone_node_view *
                                 .out_stride = (ptrdiff_t)columns},
                       .a = A,
                       .a_stride = (ptrdiff_t)depth};
-  if (view->in_layout[A]) (void)find_pitch(a, view->in_layout[A], &args->a_stride);
+  if (view->in_layout[A]) (void)hone_layout_pitch(view->in_layout[A], a, &args->a_stride);
   HONE_TRY(set_bias(view, &args->sweep.finish));
   hone_sweep_plan(&args->sweep);
   out->kernel = hone_one_phase(hone_gemm_run, args);
@@ -219,6 +209,7 @@ static hone_status *low_plan(const hone_cpu_kernel *row, const hone_node_view *v
   conv.batch = hone_shape_span(a, 0, a->rank - 1);
   conv.x = A;
   conv.x_stride = (ptrdiff_t)conv.in_channels;
+  if (view->in_layout[A]) (void)hone_layout_pitch(view->in_layout[A], a, &conv.x_stride);
   conv.y_stride = (ptrdiff_t)conv.out_channels;
   conv.threads = view->threads;
   HONE_TRY(set_bias(view, &conv.finish));
@@ -233,6 +224,7 @@ const hone_node_functions hone_node_gemm_bf16 = {
     .pack = low_pack,
     .packed_inputs = 1u << B,
     .finishes = true,
+    .strided = gemm_strided,
 };
 
 /* ---- matmul --------------------------------------------------------------------------------- */
