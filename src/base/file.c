@@ -145,10 +145,19 @@ void hone_file_release(hone_file *file) {
   hone_free(file);
 }
 
+bool hone_path_is_folder(const char *path) {
+  struct stat facts;
+  return stat(path, &facts) == 0 && S_ISDIR(facts.st_mode);
+}
+
 char *hone_path_folder(const char *path) {
   const char *slash = strrchr(path, '/');
   size_t size = slash ? (size_t)(slash - path) : 1;
   if (slash == path) size = 1;
+  if (hone_path_is_folder(path)) {
+    slash = path;
+    size = strlen(path);
+  }
   char *folder = hone_alloc(size + 1);
   if (!folder) return NULL;
   memcpy(folder, slash ? path : ".", size);

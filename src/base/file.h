@@ -2,6 +2,8 @@
 #ifndef HONE_BASE_FILE_H
 #define HONE_BASE_FILE_H
 
+#include <stdbool.h>
+
 #include <hone/types.h>
 
 #include "base/status.h"
@@ -18,7 +20,9 @@ hone_bytes hone_file_bytes(const hone_file *file);
 hone_file *hone_file_retain(hone_file *file);
 void hone_file_release(hone_file *file); /* NULL allowed */
 
-/* The folder part of `path`, "." where there is none; for hone_free. NULL without memory. */
+bool hone_path_is_folder(const char *path);
+/* `path` where it is a folder, else the folder part of it, "." where there is none; for
+ * hone_free. NULL without memory. */
 char *hone_path_folder(const char *path);
 
 /* Writes `parts` one after the other to `path`, which has either its old content or all of the new,

@@ -4,24 +4,46 @@
 
 #include "ir/graph.h"
 
-/* A model in memory, which must outlive the graph: constants point into it. */
+/* A model in memory, which must outlive the graph: constants point into it. Texts may be NULL. */
 typedef struct hone_model_source {
   hone_bytes bytes;
-  const char *folder; /* where companion files lie; NULL: there are none */
+  const char *folder;    /* where companion files lie; NULL: there are none */
+  const char *format;    /* NULL or "": found by content */
+  const char *inputs;    /* what is fed: "name, name[1,?,224,3]"; dims replace the model's */
+  const char *outputs;   /* what is wanted: "name, name:1" */
+  const char *signature; /* of a SavedModel */
+  const char *tags;      /* of a SavedModel: "serve" or "serve,gpu" */
 } hone_model_source;
+
+/* Which of a source's texts a format looks at; the others are refused. */
+enum {
+  HONE_IMPORT_INPUTS = 1u << 0,
+  HONE_IMPORT_OUTPUTS = 1u << 1,
+  HONE_IMPORT_SIGNATURE = 1u << 2,
+  HONE_IMPORT_TAGS = 1u << 3
+};
 
 typedef struct hone_format {
   const char *name;
   bool (*sniff)(hone_bytes bytes); /* by content alone; reads little */
   hone_status *(*import)(const hone_model_source *source, hone_graph **out);
+  unsigned texts;          /* bits of HONE_IMPORT_… */
+  const char *folder_file; /* a model that is a folder: the file in it to begin with; or NULL */
 } hone_format;
 
-/* Imports `bytes` as `format` ("" finds it by content). What comes out is verified. */
-HONE_MUST_USE hone_status *hone_import(hone_bytes bytes, const char *folder, const char *format,
-                                       hone_graph **out);
+/* Imports `source`. What comes out is verified. */
+HONE_MUST_USE hone_status *hone_import(const hone_model_source *source, hone_graph **out);
+
+/* The names of the files that make a folder a model, one after the other; NULL past the end. */
+const char *hone_import_folder_file(size_t index);
 
 /* The formats, one import function each. */
 HONE_MUST_USE hone_status *hone_import_onnx(const hone_model_source *source, hone_graph **out);
 bool hone_sniff_onnx(hone_bytes bytes);
+HONE_MUST_USE hone_status *hone_import_graph_def(const hone_model_source *source, hone_graph **out);
+bool hone_sniff_graph_def(hone_bytes bytes);
+HONE_MUST_USE hone_status *hone_import_saved_model(const hone_model_source *source,
+                                                   hone_graph **out);
+bool hone_sniff_saved_model(hone_bytes bytes);
 
 #endif

@@ -57,11 +57,12 @@ static hone_status *run_set(const hone_graph *graph, const char *folder) {
 static enum verdict run_case(const char *folder) {
   char path[1100];
   hone_file *file;
-  hone_bytes bytes;
+  hone_bytes bytes = {0};
   hone_graph *graph = NULL;
   snprintf(path, sizeof path, "%s/model.onnx", folder);
   hone_status *status = open_bytes(path, &file, &bytes);
-  if (!status) status = hone_import(bytes, folder, "onnx", &graph);
+  hone_model_source source = {.bytes = bytes, .folder = folder, .format = "onnx"};
+  if (!status) status = hone_import(&source, &graph);
   enum verdict verdict = RIGHT;
   if (status) {
     verdict = hone_status_code(status) == HONE_UNSUPPORTED ? UNSUPPORTED : REFUSED;

@@ -65,7 +65,8 @@ static writer model_of(void (*fill)(writer *, void *), void *argument, size_t ro
 
 static hone_status *import_bytes(hone_bytes bytes, const char *folder) {
   hone_graph *graph = NULL;
-  hone_status *status = hone_import(bytes, folder, "onnx", &graph);
+  hone_model_source source = {.bytes = bytes, .folder = folder, .format = "onnx"};
+  hone_status *status = hone_import(&source, &graph);
   if (!status) hone_graph_free(graph);
   return status;
 }

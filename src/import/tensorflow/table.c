@@ -1,0 +1,116 @@
+/* The tables of rows as one map, and what a straight row does. Room: import. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/real.h"
+#include "import/tensorflow/importer.h"
+
+#define HONE_TF_TABLE(name) extern const hone_tf_row hone_tf_##name[];
+#include "import/tensorflow/tables.def"
+#undef HONE_TF_TABLE
+
+static const hone_tf_row *const tables[] = {
+#define HONE_TF_TABLE(name) hone_tf_##name,
+#include "import/tensorflow/tables.def"
+#undef HONE_TF_TABLE
+};
+
+hone_status *tf_map_rows(tf_importer *importer) {
+  for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+    for (const hone_tf_row *row = tables[i]; row->name; row++)
+      HONE_TRY(hone_map_put(&importer->rows, row->name, strlen(row->name),
+                            (void *)(uintptr_t)row));
+  return NULL;
+}
+
+int tf_output_index(const hone_tf_row *row, hone_bytes name) {
+  const char *at = row->outputs;
+  for (int index = 0; *at; index++) {
+    size_t size = strcspn(at, " ");
+    if (tf_spans_equal(name, (hone_bytes){at, size})) return index;
+    at += size + (at[size] == ' ');
+  }
+  return -1;
+}
+
+/* ---- Straight rows ---- */
+
+/* One entry of a row's attrs: "to", "to<from" or "to=value". */
+typedef struct setting {
+  char to[40], from[40], value[40]; /* from or value is empty */
+} setting;
+
+static const char *next_setting(const char *at, setting *out) {
+  while (*at == ' ') at++;
+  if (!*at) return NULL;
+  size_t size = strcspn(at, " "), name = strcspn(at, " <=");
+  const char *rest = at + name + (name < size);
+  int rest_size = (int)(at + size - rest);
+  bool fixed = at[name] == '=';
+  snprintf(out->to, sizeof out->to, "%.*s", (int)name, at);
+  snprintf(out->value, sizeof out->value, "%.*s", fixed ? rest_size : 0, rest);
+  snprintf(out->from, sizeof out->from, "%.*s", at[name] == '<' ? rest_size : (int)name,
+           at[name] == '<' ? rest : at);
+  if (fixed) out->from[0] = 0;
+  return at + size;
+}
+
+static void set_fixed(hone_call *call, hone_node *node, const setting *s, hone_attr_kind kind) {
+  double real = 0;
+  (void)hone_parse_real(s->value, &real);
+  if (kind == HONE_ATTR_CHOICE || kind == HONE_ATTR_TEXT)
+    hone_emit_set_text(call, node, s->to, s->value);
+  else if (kind == HONE_ATTR_REAL)
+    hone_emit_set_real(call, node, s->to, real);
+  else if (kind == HONE_ATTR_FLAG)
+    hone_emit_set_int(call, node, s->to, strcmp(s->value, "true") == 0);
+  else
+    hone_emit_set_int(call, node, s->to, (int64_t)real);
+}
+
+static void set_given(hone_call *call, hone_node *node, const setting *s, hone_attr_kind kind) {
+  if (!hone_tf_has(call, s->from)) return;
+  if (kind == HONE_ATTR_INT)
+    hone_emit_set_int(call, node, s->to, hone_tf_int(call, s->from, 0));
+  else if (kind == HONE_ATTR_FLAG)
+    hone_emit_set_int(call, node, s->to, hone_tf_flag(call, s->from, false));
+  else if (kind == HONE_ATTR_REAL)
+    hone_emit_set_real(call, node, s->to, hone_tf_real(call, s->from, 0));
+  else if (kind == HONE_ATTR_DTYPE)
+    hone_emit_set_int(call, node, s->to, hone_tf_dtype(call, s->from, HONE_DTYPE_NONE));
+  else
+    hone_emit_fail(call, HONE_INTERNAL, "a straight row cannot set %s", s->to);
+}
+
+static void run_straight(tf_call *own) {
+  hone_call *call = &own->base;
+  const hone_tf_row *row = own->node->row;
+  int inputs = own->input_count;
+  hone_value **in = HONE_NEW_ARRAY(&own->importer->scratch, inputs + 1, hone_value *);
+  if (!in) {
+    hone_emit_keep(call, hone_error_memory());
+    return;
+  }
+  for (int i = 0; i < inputs; i++) in[i] = hone_tf_in(call, i);
+  hone_node *node = hone_emit_begin(call, row->op, in, inputs, 1);
+  if (!node) return;
+  setting s;
+  const char *at = row->attrs ? row->attrs : "";
+  while ((at = next_setting(at, &s))) {
+    int index = hone_op_attr_index(node->op, s.to, strlen(s.to));
+    hone_attr_kind kind = index < 0 ? HONE_ATTR_NONE : node->op->attrs[index].kind;
+    if (kind == HONE_ATTR_NONE)
+      hone_emit_fail(call, HONE_INTERNAL, "op %s has no attribute %s", row->op, s.to);
+    else if (*s.from)
+      set_given(call, node, &s, kind);
+    else
+      set_fixed(call, node, &s, kind);
+  }
+  hone_tf_return(call, 0, hone_emit_end(call, node));
+}
+
+hone_status *tf_run_row(tf_call *call) {
+  if (call->node->row->import) return call->node->row->import(&call->base);
+  run_straight(call);
+  return NULL;
+}

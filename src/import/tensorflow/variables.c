@@ -1,0 +1,192 @@
+/* Which tensor of the bundle each variable is restored from: what the model's own restore function
+ * does, read instead of run. Room: import. */
+#include <string.h>
+
+#include "base/text.h"
+#include "import/tensorflow/importer.h"
+
+/* A body under inspection, and the call that led into it. */
+typedef struct level {
+  const tf_body *body;
+  const struct level *outer; /* NULL for the graph */
+  const tf_node *call;       /* of outer->body */
+  int depth;
+} level;
+
+/* Follows an edge out of functions and through identities to the node that makes it. */
+static const tf_node *follow(const level **at, tf_edge *edge) {
+  for (int step = 0; step < 4 * TF_MAX_CALLS; step++) {
+    if (edge->node < 0) {
+      int argument = -1 - edge->node;
+      if (!(*at)->outer || argument >= (*at)->call->input_count) return NULL;
+      *edge = (*at)->call->inputs[argument];
+      *at = (*at)->outer;
+      continue;
+    }
+    const tf_node *node = &(*at)->body->nodes[edge->node];
+    if (!tf_span_is(node->op, "Identity") || node->input_count < 1) return node;
+    *edge = node->inputs[0];
+  }
+  return NULL;
+}
+
+/* Element `index` of a node that is a constant vector of texts. */
+static hone_status *constant_text(tf_importer *importer, const tf_node *node, int index,
+                                  hone_bytes *out) {
+  for (size_t i = 0; i < node->attrs.count; i++) {
+    tf_entry entry;
+    tf_attr_value value;
+    tf_tensor_proto tensor;
+    HONE_TRY(tf_read_entry(&importer->reader, node->attrs.items[i], &entry));
+    if (!tf_span_is(entry.key, "value")) continue;
+    HONE_TRY(tf_read_attr_value(&importer->reader, entry.value, &value));
+    HONE_TRY(tf_read_tensor_proto(&importer->reader, value.tensor, &tensor));
+    size_t count = tensor.strings.count, at = (size_t)index < count ? (size_t)index : count - 1;
+    if (count) *out = tensor.strings.items[at]; /* a short list repeats its last */
+  }
+  return NULL;
+}
+
+/* The key that an assignment's value is restored under; empty when it is not. */
+static hone_status *restored_key(tf_importer *importer, const level *at, tf_edge value,
+                                 hone_bytes *key) {
+  tf_edge edge = value;
+  const tf_node *restore = follow(&at, &edge);
+  *key = (hone_bytes){0};
+  if (!restore || !tf_span_is(restore->op, "RestoreV2") || restore->input_count < 2) return NULL;
+  tf_edge names = restore->inputs[1];
+  const tf_node *list = follow(&at, &names);
+  if (!list || !tf_span_is(list->op, "Const")) return NULL;
+  return constant_text(importer, list, edge.output, key);
+}
+
+static hone_status *read_assignment(tf_importer *importer, const level *at, const tf_node *node) {
+  hone_bytes key;
+  const level *home = at;
+  tf_edge edge = node->inputs[0];
+  const tf_node *variable = follow(&home, &edge);
+  if (!variable) return NULL;
+  HONE_TRY(restored_key(importer, at, node->inputs[1], &key));
+  if (!key.size) return NULL;
+  hone_bytes *kept = hone_arena_copy(&importer->scratch, &key, sizeof key);
+  HONE_TRY_MEMORY(kept);
+  return hone_map_put(&importer->variables, variable->name.data, variable->name.size, kept);
+}
+
+static hone_status *called_function(tf_importer *importer, const tf_node *node,
+                                    const tf_body **out) {
+  *out = NULL;
+  if (!tf_span_is(node->op, "StatefulPartitionedCall") && !tf_span_is(node->op, "PartitionedCall"))
+    return NULL;
+  for (size_t i = 0; i < node->attrs.count; i++) {
+    tf_entry entry;
+    tf_attr_value value;
+    hone_bytes name;
+    HONE_TRY(tf_read_entry(&importer->reader, node->attrs.items[i], &entry));
+    if (!tf_span_is(entry.key, "f")) continue;
+    HONE_TRY(tf_read_attr_value(&importer->reader, entry.value, &value));
+    HONE_TRY(tf_read_bytes(&importer->reader, value.func, 1, &name));
+    HONE_TRY(tf_find_function(importer, name, out));
+  }
+  return NULL;
+}
+
+static hone_status *read_level(tf_importer *importer, const level *at) {
+  HONE_TRY(tf_check_limits(importer));
+  if (at->depth > TF_MAX_CALLS)
+    return hone_error(HONE_LIMIT, "more than %d functions inside each other", TF_MAX_CALLS);
+  for (int i = 0; i < at->body->node_count; i++) {
+    const tf_node *node = &at->body->nodes[i];
+    const tf_body *called = NULL;
+    bool assigns = tf_span_is(node->op, "AssignVariableOp") || tf_span_is(node->op, "Assign");
+    if (assigns && node->input_count >= 2) HONE_TRY(read_assignment(importer, at, node));
+    if (at->outer) HONE_TRY(called_function(importer, node, &called));
+    if (called) {
+      level inner = {called, at, node, at->depth + 1};
+      HONE_TRY(read_level(importer, &inner));
+    }
+  }
+  return NULL;
+}
+
+/* The graph's own assignments, and what the saver's restore operation calls. */
+hone_status *tf_bind_variables(tf_importer *importer, const tf_body *body, hone_bytes saver) {
+  level graph = {body, NULL, NULL, 0};
+  hone_bytes name = {0};
+  const tf_body *called = NULL;
+  HONE_TRY(read_level(importer, &graph));
+  if (saver.data) HONE_TRY(tf_read_bytes(&importer->reader, saver, 3, &name));
+  if (name.size > 2 && memcmp((const char *)name.data + name.size - 2, ":0", 2) == 0)
+    name.size -= 2;
+  const tf_node *restore = tf_find_node(body, name);
+  if (restore) HONE_TRY(called_function(importer, restore, &called));
+  if (!called) return NULL;
+  level inner = {called, &graph, restore, 1};
+  return read_level(importer, &inner);
+}
+
+/* A variable that nothing restores is looked for under its own name. */
+hone_status *tf_variable_constant(tf_importer *importer, hone_graph *graph, const char *variable,
+                                  hone_value **out) {
+  char shown[80];
+  tf_bundle_tensor tensor;
+  const hone_bytes *bound = hone_map_get(&importer->variables, variable, strlen(variable));
+  hone_bytes key = bound ? *bound : (hone_bytes){variable, strlen(variable)};
+  if (!importer->bundle)
+    return hone_error(HONE_INVALID_MODEL, "variable '%s' has no value: the model is not frozen and "
+                      "has no saved variables",
+                      hone_quoted(shown, sizeof shown, variable, strlen(variable)));
+  HONE_TRY(hone_error_at(tf_bundle_find(importer, importer->bundle, key, &tensor), "variable '%s'",
+                         hone_quoted(shown, sizeof shown, key.data, key.size)));
+  return hone_graph_constant(graph, variable, tensor.dtype, tensor.shape, tensor.bytes.data,
+                             tensor.bytes.size, out);
+}
+
+/* ---- Operators ---- */
+
+/* A handle goes by the node that makes it. */
+static hone_status *import_handle(hone_call *call) {
+  const char *name = tf_text(tf_call_of(call)->importer, tf_call_of(call)->node->name);
+  if (!name) hone_emit_keep(call, hone_error_memory());
+  tf_return(call, 0, (tf_value){.kind = TF_VARIABLE, .variable = name});
+  return NULL;
+}
+
+static hone_value *content(hone_call *call, const char *variable) {
+  hone_value *value = NULL;
+  if (!call->status)
+    hone_emit_keep(call, tf_variable_constant(tf_call_of(call)->importer, call->graph, variable,
+                                              &value));
+  return call->status ? call->placeholder : value;
+}
+
+/* The first TensorFlow's variables are tensors themselves. */
+static hone_status *import_variable(hone_call *call) {
+  const char *name = tf_text(tf_call_of(call)->importer, tf_call_of(call)->node->name);
+  if (!name) hone_emit_keep(call, hone_error_memory());
+  hone_tf_return(call, 0, content(call, name));
+  return NULL;
+}
+
+static hone_status *import_read(hone_call *call) {
+  hone_tf_return(call, 0, content(call, tf_input(call, 0, TF_VARIABLE)->variable));
+  return NULL;
+}
+
+static hone_status *import_resource_gather(hone_call *call) {
+  hone_value *table = content(call, tf_input(call, 0, TF_VARIABLE)->variable);
+  hone_value *indices = hone_emit_cast(call, hone_tf_in(call, 1), HONE_S64);
+  if (hone_tf_int(call, "batch_dims", 0))
+    return hone_emit_fail(call, HONE_UNSUPPORTED, "batch dimensions of a variable");
+  hone_tf_return(call, 0, HONE_EMIT(call, "gather", table, indices));
+  return NULL;
+}
+
+const hone_tf_row hone_tf_variables[] = {
+    {"ReadVariableOp", .import = import_read},
+    {"ResourceGather", .import = import_resource_gather},
+    {"VarHandleOp", .import = import_handle},
+    {"Variable", .import = import_variable},
+    {"VariableV2", .import = import_variable},
+    {0},
+};
