@@ -1,38 +1,11 @@
 /* hone build, and how the other commands come to an engine. */
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "command.h"
 
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int number) {
-  (void)number;
-  interrupted = 1;
-}
-
-/* A bar on a terminal; else a line whenever the phase changes. */
-static bool show_progress(void *argument, const char *phase, size_t done, size_t total,
-                          double seconds_left) {
-  static const char *last;
-  if (*(const bool *)argument) return !interrupted;
-  if (isatty(STDERR_FILENO)) {
-    char left[32] = "";
-    if (seconds_left >= 0) snprintf(left, sizeof left, ", %.1f s left", seconds_left);
-    fprintf(stderr, "\r\x1b[K%s: %zu of %zu%s", phase, done, total, left);
-    if (done == total && total > 1) fprintf(stderr, "\n");
-  } else if (last != phase) {
-    fprintf(stderr, "%s\n", phase);
-  }
-  last = phase;
-  return !interrupted;
-}
-
 /* Engine files say so in their first bytes. */
-static bool is_engine(const char *path) {
+bool is_engine_file(const char *path) {
   char magic[8] = "";
   FILE *file = fopen(path, "rb");
   if (!file) return false;
@@ -41,18 +14,40 @@ static bool is_engine(const char *path) {
   return got == sizeof magic && memcmp(magic, "HONEENG", 8) == 0;
 }
 
+static hone_status *build_model(const command_line *line, const hone_model *model,
+                                hone_engine **out) {
+  catch_interrupt();
+  hone_options_set_progress(line->options, show_progress, (void *)(uintptr_t)&line->quiet);
+  hone_status *status = hone_build(model, line->options, out);
+  hone_options_set_progress(line->options, NULL, NULL);
+  if (interrupted() && !status) fprintf(stderr, "\ninterrupted: kept the best choices so far\n");
+  release_interrupt();
+  return status;
+}
+
 hone_status *open_or_build(const command_line *line, const char *path, hone_engine **out) {
-  if (is_engine(path)) return hone_engine_open(path, line->options, out);
+  if (is_engine_file(path)) return hone_engine_open(path, line->options, out);
   hone_model *model;
   hone_status *status = hone_model_open(path, line->options, &model);
   if (status) return status;
-  signal(SIGINT, on_interrupt);
-  hone_options_set_progress(line->options, show_progress, (void *)&line->quiet);
-  status = hone_build(model, line->options, out);
-  hone_options_set_progress(line->options, NULL, NULL);
-  signal(SIGINT, SIG_DFL);
+  status = build_model(line, model, out);
   hone_model_free(model);
   return status;
+}
+
+int save_if_asked(const command_line *line, const hone_engine *engine) {
+  if (!line->output) return 0;
+  TRY_COMMAND(hone_engine_save(engine, line->output));
+  if (!line->quiet) fprintf(stderr, "wrote %s\n", line->output);
+  return 0;
+}
+
+static int print_report(const hone_engine *engine) {
+  char *report = NULL;
+  TRY_COMMAND(hone_engine_report(engine, &report));
+  puts(report);
+  hone_text_release(report);
+  return 0;
 }
 
 int command_build(const command_line *line) {
@@ -62,13 +57,8 @@ int command_build(const command_line *line) {
   }
   hone_engine *engine;
   TRY_COMMAND(open_or_build(line, line->files[0], &engine));
-  hone_status *status = hone_engine_save(engine, line->output);
-  char *report = NULL;
-  if (!status && line->json) status = hone_engine_report(engine, &report);
-  if (report) puts(report);
-  hone_text_release(report);
+  int code = save_if_asked(line, engine);
+  if (!code && line->json) code = print_report(engine);
   hone_engine_free(engine);
-  if (status) return report_failure(status);
-  if (!line->quiet) fprintf(stderr, "wrote %s\n", line->output);
-  return 0;
+  return code;
 }

@@ -1,0 +1,160 @@
+/* hone compare: an engine layer by layer against its own meaning and against the model's. */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "compare.h"
+
+/* Runs the model as it was imported, node by node on the reference, and keeps its values. */
+static int run_plain(const command_line *line, const char *model, const session *fast,
+                     session *plain, record_list *records) {
+  TRY_COMMAND(hone_options_set(line->options, "passes", "none"));
+  TRY_COMMAND(hone_options_set(line->options, "kernels", "reference"));
+  command_line quiet = *line;
+  quiet.quiet = true;
+  TRY_COMMAND(open_or_build(&quiet, model, &plain->engine));
+  if (hone_input_count(plain->engine) != fast->inputs.count) {
+    fprintf(stderr, "hone: the engine and the model have not the same inputs\n");
+    return EXIT_WRONG_USE;
+  }
+  plain->inputs = fast->inputs; /* borrowed */
+  TRY_CODE(bind_session(line, plain));
+  hone_watch_runs(plain->context, keep_record, records, false);
+  TRY_COMMAND(hone_run(plain->context));
+  return line->peer ? run_peer(line->peer, model, plain, records) : 0;
+}
+
+static bool is_low_precision(const hone_engine *engine) {
+  char *text = NULL;
+  hone_status *status = hone_engine_report(engine, &text);
+  hone_status_free(status);
+  if (status) return false;
+  json_t *report = json_loads(text, 0, NULL);
+  const char *precision = json_string_value(json_object_get(report, "precision"));
+  bool low = precision && strncmp(precision, "fp32", 4) != 0;
+  json_decref(report);
+  hone_text_release(text);
+  return low;
+}
+
+/* ---- Outputs ----------------------------------------------------------------------------------
+ */
+
+/* An output against the peer's, or against the plain run's. Whole values that are no numbers are
+ * compared byte for byte. */
+static int compare_output(const command_line *line, const session *fast, const session *plain,
+                          const record_list *records, bool coarse, size_t index, output_row *out) {
+  hone_port port = {.struct_size = sizeof port};
+  hone_tensor y = {.struct_size = sizeof y}, reference = {.struct_size = sizeof reference};
+  TRY_COMMAND(hone_output_at(fast->engine, index, &port));
+  TRY_COMMAND(hone_get_output(fast->context, index, &y));
+  TRY_COMMAND(hone_get_output(plain->context, index, &reference));
+  *out = (output_row){.good = false};
+  snprintf(out->name, sizeof out->name, "%s", port.name);
+  const record *peers = find_record(records, port.name);
+  if (peers && peers->peer) reference = peers->tensor;
+  if (y.kind != HONE_TENSOR || !has_numbers(y.dtype)) {
+    out->good = y.kind == reference.kind && y.count == reference.count && y.size == reference.size;
+    return 0;
+  }
+  out->difference = differ(&y, &reference, NULL);
+  out->good = out->difference.known && y.rank == reference.rank &&
+              out->difference.relative <= bound_of(line, y.dtype, coarse);
+  return 0;
+}
+
+/* ---- The verdict ------------------------------------------------------------------------------
+ */
+
+/* Above this a value is not another one's rounding, but another value. */
+#define ANOTHER 0.1
+
+static bool rounds(const row *r) {
+  return strstr(r->ops, "round") || strstr(r->ops, "quantize");
+}
+
+static bool is_quantised(const row_list *rows) {
+  for (size_t i = 0; i < rows->count; i++)
+    if (rounds(&rows->items[i])) return true;
+  return false;
+}
+
+/* What is far from every output of its source nodes is taken for a value that a rewrite made, as
+ * long as the outputs of the model are right. */
+static void mark_restated(const command_line *line, row_list *rows, bool coarse, bool good) {
+  for (size_t i = 0; i < rows->count; i++) {
+    row *r = &rows->items[i];
+    double bound = good ? bound_of(line, r->dtype, coarse) : ANOTHER;
+    r->restated = r->renamed && r->model.known && r->model.relative > bound;
+  }
+}
+
+static verdict judge(const command_line *line, const row_list *rows, bool low, bool coarse,
+                     bool outputs_good) {
+  verdict v = {.own = -1, .model = -1, .nonfinite = -1, .good = outputs_good};
+  for (size_t i = 0; i < rows->count; i++) {
+    const row *r = &rows->items[i];
+    if (v.own < 0 && r->own.known && r->own.relative > bound_of(line, r->dtype, low || rounds(r)))
+      v.own = (long)i;
+    if (v.nonfinite < 0 && !r->finite) v.nonfinite = (long)i;
+    bool differs = r->model.known && r->model.relative > bound_of(line, r->dtype, coarse);
+    if (v.model < 0 && differs && !r->restated) v.model = (long)i;
+  }
+  v.good = v.good && v.own < 0;
+  return v;
+}
+
+static int compare(const command_line *line, const char *model, session *fast, session *plain,
+                   record_list *records, row_list *rows) {
+  if (model) TRY_CODE(run_plain(line, model, fast, plain, records));
+  rows->records = model ? records : NULL;
+  hone_watch_runs(fast->context, add_row, rows, true);
+  TRY_COMMAND(hone_run(fast->context));
+  size_t count = model ? hone_output_count(fast->engine) : 0;
+  if (model && count != hone_output_count(plain->engine)) {
+    fprintf(stderr, "hone: the engine and the model have not the same outputs\n");
+    return EXIT_WRONG_USE;
+  }
+  output_row *outputs = calloc(count + 1, sizeof *outputs);
+  if (!outputs) return EXIT_WRONG_USE;
+  int code = 0;
+  bool low = is_low_precision(fast->engine), coarse = low || is_quantised(rows), good = true;
+  for (size_t i = 0; !code && i < count; i++) {
+    code = compare_output(line, fast, plain, records, coarse, i, &outputs[i]);
+    good = good && outputs[i].good;
+  }
+  if (!code) {
+    mark_restated(line, rows, coarse, good);
+    verdict v = judge(line, rows, low, coarse, good);
+    print_comparison(line, rows, outputs, count, &v);
+    if (!v.good) code = EXIT_INACCURATE;
+  }
+  free(outputs);
+  return code;
+}
+
+/* The model to compare with: the second file, or the first one where that is a model. */
+static const char *model_of(const command_line *line) {
+  if (line->file_count > 1) return line->files[1];
+  return is_engine_file(line->files[0]) ? NULL : line->files[0];
+}
+
+int command_compare(const command_line *line) {
+  session fast = {0}, plain = {0};
+  record_list records = {0};
+  row_list rows = {0};
+  const char *model = model_of(line);
+  int code = open_session(line, line->files[0], &fast);
+  if (!code && line->peer && !model) {
+    fprintf(stderr, "hone: a peer wants the model: hone compare ENGINE MODEL --peer %s\n",
+            line->peer);
+    code = EXIT_WRONG_USE;
+  }
+  if (!code) code = compare(line, model, &fast, &plain, &records, &rows);
+  plain.inputs = (tensor_list){0}; /* were borrowed */
+  close_session(&fast);
+  close_session(&plain);
+  free_records(&records);
+  free_rows(&rows);
+  return code;
+}
