@@ -1,6 +1,7 @@
 /* Element types: names, sizes, scalar loads and stores with one exact rounding. Room: ir. */
 #include "ir/dtype.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -345,4 +346,37 @@ void hone_store_ints(hone_dtype dtype, void *data, size_t begin, size_t count, c
     default:
       for (size_t i = 0; i < count; i++) hone_store_int(dtype, data, begin + i, in[i]);
   }
+}
+
+/* The largest finite value of a float type. */
+static double largest_of(hone_dtype dtype) {
+  switch (dtype) {
+    case HONE_F16:
+      return 65504;
+    case HONE_BF16:
+      return ldexp(255, 120);
+    case HONE_F8E4M3:
+      return 448;
+    case HONE_F8E4M3FNUZ:
+      return 240;
+    case HONE_F8E5M2:
+    case HONE_F8E5M2FNUZ:
+      return 57344;
+    case HONE_F8E8M0:
+      return ldexp(1, 127);
+    case HONE_F4E2M1:
+      return 6;
+    case HONE_F32:
+      return FLT_MAX;
+    default:
+      return DBL_MAX;
+  }
+}
+
+void hone_store_saturated(hone_dtype dtype, void *data, size_t index, double value) {
+  double largest = largest_of(dtype);
+  if (value > largest) value = largest;
+  if (value < -largest) value = -largest;
+  if (dtype == HONE_F4E2M1 && isnan(value)) value = 0;
+  hone_store_real(dtype, data, index, value);
 }

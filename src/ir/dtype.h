@@ -36,6 +36,9 @@ int64_t hone_load_int(hone_dtype dtype, const void *data, size_t index);
  * Integers wrap. */
 void hone_store_real(hone_dtype dtype, void *data, size_t index, double value);
 void hone_store_int(hone_dtype dtype, void *data, size_t index, int64_t value);
+/* Stores a real into any float type, what is beyond the largest finite value as that value; NaN
+ * stays NaN where the type has one, else 0. */
+void hone_store_saturated(hone_dtype dtype, void *data, size_t index, double value);
 
 /* Whole runs at once, any type but STR and COMPLEX. */
 void hone_load_reals(hone_dtype dtype, const void *data, size_t begin, size_t count, double *out);

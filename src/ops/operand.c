@@ -1,7 +1,4 @@
 /* What references share: operands as plain numbers, results, and two inner loops. Room: ops. */
-#include <float.h>
-#include <math.h>
-
 #include "ops/operand.h"
 
 static bool is_real(hone_dtype dtype) {
@@ -46,39 +43,6 @@ hone_status *hone_operand(hone_reference *ref, int index, hone_numbers *out) {
   HONE_TRY(hone_operand_ints(ref, index, &integers));
   out->integer = (uint64_t *)integers;
   return NULL;
-}
-
-/* The largest finite value of a float type. */
-static double largest_of(hone_dtype dtype) {
-  switch (dtype) {
-    case HONE_F16:
-      return 65504;
-    case HONE_BF16:
-      return ldexp(255, 120);
-    case HONE_F8E4M3:
-      return 448;
-    case HONE_F8E4M3FNUZ:
-      return 240;
-    case HONE_F8E5M2:
-    case HONE_F8E5M2FNUZ:
-      return 57344;
-    case HONE_F8E8M0:
-      return ldexp(1, 127);
-    case HONE_F4E2M1:
-      return 6;
-    case HONE_F32:
-      return FLT_MAX;
-    default:
-      return DBL_MAX;
-  }
-}
-
-void hone_store_saturated(hone_dtype dtype, void *data, size_t index, double value) {
-  double largest = largest_of(dtype);
-  if (value > largest) value = largest;
-  if (value < -largest) value = -largest;
-  if (dtype == HONE_F4E2M1 && isnan(value)) value = 0;
-  hone_store_real(dtype, data, index, value);
 }
 
 hone_status *hone_result(hone_reference *ref, int index, hone_numbers *out) {

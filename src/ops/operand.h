@@ -29,10 +29,6 @@ HONE_MUST_USE hone_status *hone_operand_ints(hone_reference *ref, int index, int
 HONE_MUST_USE hone_status *hone_result(hone_reference *ref, int index, hone_numbers *out);
 void hone_result_store(hone_reference *ref, int index, const hone_numbers *numbers);
 
-/* Stores a real into any float type, what is beyond the largest finite value as that value; NaN
- * stays NaN where the type has one, else 0. */
-void hone_store_saturated(hone_dtype dtype, void *data, size_t index, double value);
-
 /* `count` cleared doubles of scratch. */
 HONE_MUST_USE hone_status *hone_scratch_reals(hone_reference *ref, size_t count, double **out);
 
