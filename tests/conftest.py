@@ -6,7 +6,8 @@ import sys
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "tests"), str(ROOT / "tools" / "models")]
+sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "tests"), str(ROOT / "tests" / "tensorflow"),
+                str(ROOT / "tools" / "models")]
 
 
 def pytest_addoption(parser):

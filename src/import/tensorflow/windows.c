@@ -127,20 +127,22 @@ static hone_status *import_depthwise(hone_call *call) {
   return NULL;
 }
 
-/* What VALID leaves over is output that only the last windows reach: padding of the output. */
-static void set_leftover(hone_call *call, hone_node *node, const window *w, const hone_value *x,
-                         const hone_value *filter, const int64_t *sizes) {
-  int64_t extra[HONE_MAX_RANK] = {0};
-  int axes = w->rank - 2;
+/* What VALID leaves over is output that no window reaches: zeros behind the rest. */
+static hone_value *pad_leftover(hone_call *call, hone_value *y, int rank, const int64_t *sizes) {
+  int64_t zeros[HONE_MAX_RANK] = {0};
+  int axes = rank - 2;
   for (int i = 0; i < axes; i++) {
-    hone_dim in = x->type.shape.rank == w->rank ? x->type.shape.dim[1 + i] : -1;
-    hone_dim kernel = filter->type.shape.dim[i];
-    if (!hone_dim_known(in) || !hone_dim_known(kernel)) return;
-    extra[i] = sizes[i] - ((in - 1) * w->strides[i] + (kernel - 1) * w->dilations[i] + 1);
-    if (extra[i] < 0)
+    hone_dim natural = y->type.shape.rank == rank ? y->type.shape.dim[1 + i] : -1;
+    if (hone_dim_known(natural) && natural > sizes[i])
       hone_emit_fail(call, HONE_INVALID_MODEL, "the sizes wanted are too small for the window");
   }
-  hone_emit_set_ints(call, node, "output_padding", extra, (size_t)axes);
+  hone_value *after = HONE_EMIT(call, "sub", hone_emit_ints(call, sizes, (size_t)axes),
+                                hone_emit_dims(call, y, 1, rank - 1));
+  hone_value *const parts[] = {hone_emit_ints(call, zeros, (size_t)rank + 1), after,
+                               hone_emit_ints(call, zeros, 1)};
+  hone_node *node = hone_emit_begin(call, "concat", parts, 3, 1);
+  hone_emit_set_int(call, node, "axis", 0);
+  return HONE_EMIT(call, "pad", y, hone_emit_end(call, node));
 }
 
 /* The gradient of a convolution as its transpose; the sizes wanted may be known in part. */
@@ -159,9 +161,10 @@ static hone_status *import_conv_transpose(hone_call *call) {
   set_window(call, node, &w);
   if (known == rank - 2 && strcmp(w.padding, "same_upper") == 0)
     hone_emit_set_ints(call, node, "output_shape", sizes, (size_t)rank - 2);
+  hone_value *y = hone_emit_end(call, node);
   if (known == rank - 2 && strcmp(w.padding, "valid") == 0)
-    set_leftover(call, node, &w, x, filter, sizes);
-  give(call, &w, hone_emit_end(call, node));
+    y = pad_leftover(call, y, rank, sizes);
+  give(call, &w, y);
   return NULL;
 }
 

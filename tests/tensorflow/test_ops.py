@@ -1,0 +1,222 @@
+"""Operators of TensorFlow against TensorFlow itself."""
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow")
+
+import tensorflow as tf
+
+import native
+import numerics
+
+raw = tf.raw_ops
+rng = np.random.default_rng(5)
+
+
+def f32(*shape, low=-2.0, high=2.0):
+    return rng.uniform(low, high, shape).astype(np.float32)
+
+
+def s32(*shape, low=-5, high=6):
+    return rng.integers(low, high, shape).astype(np.int32)
+
+
+CASES = {}
+CLOSED = set()  # cases that make no sense with every size open
+
+
+def case(name, function, *arrays, closed=False):
+    assert name not in CASES, name
+    CASES[name] = (function, arrays)
+    if closed:
+        CLOSED.add(name)
+
+
+# -- pointwise -------------------------------------------------------------------------------------------
+
+POSITIVE = f32(3, 5, low=0.1, high=3)
+for op in ("Abs Ceil Cos Erf Erfc Exp Expm1 Floor Neg Rint Round Sigmoid Sign Sin Sinh Cosh Softplus Softsign"
+           " Square Tan Tanh Relu Relu6 Elu Selu Atan Asinh IsFinite IsInf IsNan Reciprocal").split():
+    key = "features" if op in ("Softplus", "Softsign", "Relu", "Relu6", "Elu", "Selu") else "x"
+    case(op, lambda x, op=op, key=key: raw.__dict__[op](**{key: x}), f32(3, 5, low=-8, high=8))
+for op in "Log Log1p Rsqrt Sqrt Inv".split():
+    case(op, lambda x, op=op: raw.__dict__[op](x=x), POSITIVE)
+for op in "Acos Asin Atanh".split():
+    case(op, lambda x, op=op: raw.__dict__[op](x=x), f32(3, 5, low=-0.9, high=0.9))
+case("Acosh", lambda x: raw.Acosh(x=x), f32(7, low=1.1, high=4))
+case("Log1p near 0", lambda x: raw.Log1p(x=x), f32(64, low=-1e-6, high=1e-6))
+case("Expm1 near 0", lambda x: raw.Expm1(x=x), f32(64, low=-1e-6, high=1e-6))
+case("Expm1 far", lambda x: raw.Expm1(x=x), np.array([-200, -20, 80, 200, 0], np.float32))
+case("LeakyRelu", lambda x: raw.LeakyRelu(features=x), f32(4, 4))
+case("LeakyRelu alpha", lambda x: raw.LeakyRelu(features=x, alpha=0.3), f32(4, 4))
+for op in "Add AddV2 Sub Mul Maximum Minimum SquaredDifference Div RealDiv FloorDiv FloorMod Mod".split():
+    case(op, lambda x, y, op=op: raw.__dict__[op](x=x, y=y), f32(4, 1, 5), f32(3, 1, low=0.5))
+for op in "Add AddV2 Sub Mul Maximum Minimum SquaredDifference Div FloorDiv FloorMod TruncateDiv".split():
+    case(f"{op} s32", lambda x, y, op=op: raw.__dict__[op](x=x, y=y), s32(4, 5), s32(5, low=1))
+case("FloorDiv negative", lambda x, y: raw.FloorDiv(x=x, y=y), s32(4, 5), s32(5, low=-4, high=0))
+case("Pow", lambda x, y: raw.Pow(x=x, y=y), POSITIVE, f32(5))
+case("Atan2", lambda x, y: raw.Atan2(y=x, x=y), f32(3, 4), f32(3, 4))
+case("DivNoNan", lambda x, y: raw.DivNoNan(x=x, y=y), f32(2, 3), np.array([[0, 1, 2]], np.float32))
+case("MulNoNan", lambda x, y: raw.MulNoNan(x=x, y=y), np.array([np.inf, 1, 2], np.float32),
+     np.array([0, 0, 3], np.float32))
+case("Xlogy", lambda x, y: raw.Xlogy(x=x, y=y), np.array([0, 1, 2], np.float32), np.array([0, 2, 3], np.float32))
+case("Xdivy", lambda x, y: raw.Xdivy(x=x, y=y), np.array([0, 1, 2], np.float32), np.array([0, 2, 3], np.float32))
+for op in "Equal NotEqual Less LessEqual Greater GreaterEqual".split():
+    case(op, lambda x, y, op=op: raw.__dict__[op](x=x, y=y), s32(4, 5), s32(5))
+for op in "LogicalAnd LogicalOr".split():
+    case(op, lambda x, y, op=op: raw.__dict__[op](x=x, y=y), s32(4, 5) > 0, s32(5) > 0)
+case("LogicalNot", lambda x: raw.LogicalNot(x=x), s32(4, 5) > 0)
+for op in "BitwiseAnd BitwiseOr BitwiseXor".split():
+    case(op, lambda x, y, op=op: raw.__dict__[op](x=x, y=y), s32(4, 5), s32(5))
+case("LeftShift", lambda x, y: raw.LeftShift(x=x, y=y), s32(5, low=0), s32(5, low=0))
+case("ClipByValue", lambda x: raw.ClipByValue(t=x, clip_value_min=-1.0, clip_value_max=0.5), f32(4, 5))
+case("AddN", lambda x, y, z: raw.AddN(inputs=[x, y, z]), f32(3, 4), f32(3, 4), f32(3, 4))
+case("Cast f32 s32", lambda x: raw.Cast(x=x, DstT=tf.int32), f32(4, 5, low=-9, high=9))
+case("Cast s32 f32", lambda x: raw.Cast(x=x, DstT=tf.float32), s32(4, 5))
+case("Cast bool f32", lambda x: raw.Cast(x=x, DstT=tf.float32), s32(4, 5) > 0)
+case("Cast f32 f16", lambda x: raw.Cast(x=x, DstT=tf.float16), f32(4, 5))
+case("Select", lambda c, x, y: raw.Select(condition=c, x=x, y=y), s32(4, 5) > 0, f32(4, 5), f32(4, 5))
+case("Select rows", lambda c, x, y: raw.Select(condition=c, x=x, y=y), s32(4) > 0, f32(4, 5), f32(4, 5))
+case("SelectV2", lambda c, x, y: raw.SelectV2(condition=c, t=x, e=y), s32(4, 1) > 0, f32(5), f32(4, 5))
+case("ZerosLike", lambda x: raw.ZerosLike(x=x), f32(4, 5))
+case("OnesLike", lambda x: raw.OnesLike(x=x), f32(4, 5))
+
+# -- shapes and movement ----------------------------------------------------------------------------------
+
+case("Reshape", lambda x: tf.reshape(x, [-1, 6]), f32(4, 3, 2))
+case("Reshape by shape", lambda x: tf.reshape(x, tf.stack([tf.shape(x)[0], -1])), f32(4, 3, 2))
+case("Shape", lambda x: raw.Shape(input=x), f32(4, 3, 2))
+case("Shape s64", lambda x: raw.Shape(input=x, out_type=tf.int64), f32(4, 3, 2))
+case("ShapeN", lambda x, y: raw.ShapeN(input=[x, y]), f32(4, 3, 2), f32(5))
+case("Size", lambda x: raw.Size(input=x), f32(4, 3, 2))
+case("Rank", lambda x: tf.raw_ops.Rank(input=x), f32(4, 3, 2))
+case("Squeeze", lambda x: raw.Squeeze(input=x, axis=[0, 2]), f32(1, 3, 1, 2))
+case("Squeeze from the end", lambda x: raw.Squeeze(input=x, axis=[-2]), f32(1, 3, 1, 2))
+case("ExpandDims", lambda x: raw.ExpandDims(input=x, axis=-2), f32(3, 4))
+case("Transpose", lambda x: raw.Transpose(x=x, perm=[2, 0, 1]), f32(3, 4, 5))
+case("BroadcastTo", lambda x: raw.BroadcastTo(input=x, shape=[4, 3, 5]), f32(3, 1))
+case("Fill", lambda x: raw.Fill(dims=tf.shape(x), value=2.5), f32(3, 4))
+case("Range", lambda x: raw.Range(start=2, limit=tf.shape(x)[0], delta=3), f32(17))
+case("Tile", lambda x: raw.Tile(input=x, multiples=[2, 1, 3]), f32(2, 3, 4))
+case("ConcatV2", lambda x, y: raw.ConcatV2(values=[x, y], axis=-1), f32(2, 3), f32(2, 4))
+case("Concat", lambda x, y: raw.Concat(concat_dim=0, values=[x, y]), f32(2, 3), f32(4, 3))
+case("Pack", lambda x, y: raw.Pack(values=[x, y], axis=1), f32(2, 3), f32(2, 3))
+case("Pack last", lambda x, y: raw.Pack(values=[x, y], axis=-1), f32(2, 3), f32(2, 3))
+case("Unpack", lambda x: raw.Unpack(value=x, num=3, axis=1), f32(2, 3, 4))
+case("Split", lambda x: raw.Split(axis=1, value=x, num_split=3), f32(2, 6))
+case("Split once", lambda x: raw.Split(axis=1, value=x, num_split=1), f32(2, 6))
+case("SplitV", lambda x: raw.SplitV(value=x, size_splits=[1, 2, 3], axis=1, num_split=3), f32(2, 6))
+case("Slice", lambda x: raw.Slice(input=x, begin=[1, 0, 2], size=[1, -1, 2]), f32(3, 4, 5))
+case("Slice by value", lambda x, b: raw.Slice(input=x, begin=b, size=[2, 2]), f32(5, 4), np.array([1, 2], np.int32))
+case("StridedSlice", lambda x: x[1:, ::2, -3:-1], f32(3, 5, 6))
+case("StridedSlice shrink", lambda x: x[1, :, -1], f32(3, 5, 6))
+case("StridedSlice new axis", lambda x: x[:, tf.newaxis, 1:3], f32(3, 5, 6))
+case("StridedSlice ellipsis", lambda x: x[..., 2], f32(3, 5, 6))
+case("StridedSlice ellipsis in the middle", lambda x: x[1, ..., tf.newaxis, 2:4], f32(3, 5, 4, 6))
+case("StridedSlice backwards", lambda x: x[::-1, 4:1:-2], f32(3, 6))
+case("StridedSlice of a shape", lambda x: tf.shape(x)[1], f32(3, 6))
+case("ReverseV2", lambda x: raw.ReverseV2(tensor=x, axis=[0, -1]), f32(3, 2, 4))
+case("ReverseSequence", lambda x, n: raw.ReverseSequence(input=x, seq_lengths=n, seq_dim=1, batch_dim=0),
+     f32(3, 5, 2), np.array([2, 5, 1], np.int32))
+case("Pad", lambda x: raw.Pad(input=x, paddings=[[1, 2], [0, 3]]), f32(3, 4))
+case("PadV2", lambda x: raw.PadV2(input=x, paddings=[[1, 0], [2, 1]], constant_values=7.0), f32(3, 4))
+case("MirrorPad reflect", lambda x: raw.MirrorPad(input=x, paddings=[[1, 2], [2, 1]], mode="REFLECT"), f32(4, 5))
+case("MirrorPad symmetric", lambda x: raw.MirrorPad(input=x, paddings=[[1, 2], [2, 0]], mode="SYMMETRIC"), f32(4, 5))
+case("Gather", lambda x, i: raw.Gather(params=x, indices=i), f32(5, 3), s32(2, 4, low=0, high=5))
+case("GatherV2", lambda x, i: raw.GatherV2(params=x, indices=i, axis=1), f32(4, 5, 3), s32(2, 2, low=0, high=5))
+case("GatherV2 batched", lambda x, i: raw.GatherV2(params=x, indices=i, axis=1, batch_dims=1), f32(4, 5, 3),
+     s32(4, 2, low=0, high=5))
+case("GatherNd", lambda x, i: raw.GatherNd(params=x, indices=i), f32(4, 5, 3), s32(6, 2, low=0, high=4))
+case("ScatterNd", lambda i, u: raw.ScatterNd(indices=i, updates=u, shape=[6, 3]), np.array([[1], [4], [1]], np.int32),
+     f32(3, 3))
+case("TensorScatterUpdate", lambda x, i, u: raw.TensorScatterUpdate(tensor=x, indices=i, updates=u), f32(5, 3),
+     np.array([[1], [4]], np.int32), f32(2, 3))
+case("TensorScatterAdd", lambda x, i, u: raw.TensorScatterAdd(tensor=x, indices=i, updates=u), f32(5, 3),
+     np.array([[1], [1]], np.int32), f32(2, 3))
+case("Where", lambda x: raw.Where(condition=x), s32(4, 5) > 0)
+case("OneHot", lambda i: raw.OneHot(indices=i, depth=5, on_value=2.0, off_value=-1.0),
+     np.array([[0, 3], [-1, 7]], np.int32))
+case("OneHot axis 0", lambda i: raw.OneHot(indices=i, depth=5, on_value=1, off_value=0, axis=0), s32(4, low=0, high=5))
+case("InvertPermutation", lambda x: tf.transpose(x, tf.math.invert_permutation([2, 0, 1])), f32(3, 4, 5))
+
+# -- windows ----------------------------------------------------------------------------------------------
+
+W = f32(3, 3, 4, 6)
+for padding in ("SAME", "VALID"):
+    for stride in (1, 2):
+        case(f"Conv2D {padding} {stride}",
+             lambda x, p=padding, s=stride: raw.Conv2D(input=x, filter=tf.constant(W), strides=[1, s, s, 1], padding=p),
+             f32(2, 9, 8, 4))
+        case(f"Depthwise {padding} {stride}",
+             lambda x, p=padding, s=stride: raw.DepthwiseConv2dNative(
+                 input=x, filter=tf.constant(W[:, :, :, :2]), strides=[1, s, s, 1], padding=p), f32(2, 9, 8, 4))
+        case(f"MaxPool {padding} {stride}",
+             lambda x, p=padding, s=stride: raw.MaxPool(input=x, ksize=[1, 3, 2, 1], strides=[1, s, s, 1], padding=p),
+             f32(2, 9, 8, 4))
+        case(f"AvgPool {padding} {stride}",
+             lambda x, p=padding, s=stride: raw.AvgPool(value=x, ksize=[1, 3, 2, 1], strides=[1, s, s, 1], padding=p),
+             f32(2, 9, 8, 4))
+        case(f"Conv2DBackpropInput {padding} {stride}",
+             lambda x, p=padding, s=stride: raw.Conv2DBackpropInput(
+                 input_sizes=[2, 7 * s + (2 if p == "VALID" else 0), 7 * s + (2 if p == "VALID" else 0), 4]
+                 if s == 2 else [2, 9 if p == "VALID" else 7, 9 if p == "VALID" else 7, 4],
+                 filter=tf.constant(W), out_backprop=x, strides=[1, s, s, 1], padding=p), f32(2, 7, 7, 6))
+case("Conv2D dilated", lambda x: raw.Conv2D(input=x, filter=tf.constant(W), strides=[1, 1, 1, 1], padding="SAME",
+                                            dilations=[1, 2, 2, 1]), f32(2, 9, 8, 4))
+case("Conv2D explicit", lambda x: raw.Conv2D(input=x, filter=tf.constant(W), strides=[1, 2, 1, 1], padding="EXPLICIT",
+                                             explicit_paddings=[0, 0, 1, 2, 0, 1, 0, 0]), f32(2, 9, 8, 4))
+case("Conv2D grouped", lambda x: raw.Conv2D(input=x, filter=tf.constant(W), strides=[1, 1, 1, 1], padding="SAME"),
+     f32(2, 5, 6, 8), closed=True)
+case("Conv2D filter as input", lambda x, w: raw.Conv2D(input=x, filter=w, strides=[1, 1, 1, 1], padding="SAME"),
+     f32(2, 5, 6, 4), f32(3, 3, 4, 5))
+case("Conv3D", lambda x: raw.Conv3D(input=x, filter=tf.constant(f32(2, 3, 3, 3, 4)), strides=[1, 1, 2, 1, 1],
+                                    padding="SAME"), f32(1, 5, 6, 7, 3))
+case("MaxPool3D", lambda x: raw.MaxPool3D(input=x, ksize=[1, 2, 2, 2, 1], strides=[1, 2, 2, 2, 1], padding="SAME"),
+     f32(1, 5, 6, 7, 3))
+case("AvgPool3D", lambda x: raw.AvgPool3D(input=x, ksize=[1, 2, 2, 2, 1], strides=[1, 2, 2, 2, 1], padding="VALID"),
+     f32(1, 5, 6, 7, 3))
+case("MaxPoolV2", lambda x: raw.MaxPoolV2(input=x, ksize=[1, 2, 2, 1], strides=[1, 2, 2, 1], padding="VALID"),
+     f32(1, 6, 7, 3))
+
+# -- products, normalisations, reductions, selections -----------------------------------------------------
+
+case("MatMul", lambda x: raw.MatMul(a=x, b=tf.constant(f32(5, 7))), f32(4, 5))
+case("MatMul transposed", lambda x, y: raw.MatMul(a=x, b=y, transpose_a=True, transpose_b=True), f32(5, 4), f32(7, 5))
+case("BatchMatMulV2", lambda x, y: raw.BatchMatMulV2(x=x, y=y, adj_y=True), f32(2, 1, 4, 5), f32(3, 7, 5))
+case("BatchMatMul", lambda x, y: raw.BatchMatMul(x=x, y=y, adj_x=True), f32(2, 5, 4), f32(2, 5, 3))
+case("Einsum", lambda x, y: raw.Einsum(inputs=[x, y], equation="abc,cde->abde"), f32(2, 3, 4), f32(4, 5, 6))
+case("Einsum ellipsis", lambda x, y: tf.einsum("...ij,...jk->...ik", x, y), f32(2, 3, 4), f32(2, 4, 5))
+case("BiasAdd", lambda x: raw.BiasAdd(value=x, bias=tf.constant(f32(5))), f32(2, 3, 4, 5))
+case("BatchNorm", lambda x: raw.FusedBatchNormV3(
+    x=x, scale=f32(5), offset=f32(5), mean=f32(5), variance=f32(5, low=0.2), is_training=False).y, f32(2, 3, 4, 5))
+case("BatchNorm of itself", lambda x: raw.FusedBatchNormV3(
+    x=x, scale=f32(5), offset=f32(5), mean=[], variance=[], is_training=True, epsilon=1e-3).y, f32(2, 3, 4, 5))
+case("BatchNorm f16", lambda x: raw.FusedBatchNormV3(
+    x=x, scale=f32(5), offset=f32(5), mean=f32(5), variance=f32(5, low=0.2), is_training=False).y,
+     f32(2, 3, 4, 5).astype(np.float16))
+case("LRN", lambda x: raw.LRN(input=x, depth_radius=2, bias=1.5, alpha=0.3, beta=0.7), f32(2, 3, 4, 9))
+case("L2Loss", lambda x: raw.L2Loss(t=x), f32(3, 4))
+case("Softmax", lambda x: raw.Softmax(logits=x), f32(3, 7, low=-9, high=9))
+case("LogSoftmax", lambda x: raw.LogSoftmax(logits=x), f32(3, 7, low=-9, high=9))
+for op in "Sum Mean Max Min Prod EuclideanNorm".split():
+    case(op, lambda x, op=op: raw.__dict__[op](input=x, axis=[0, -1]), f32(3, 4, 5))
+    case(f"{op} keeping", lambda x, op=op: raw.__dict__[op](input=x, axis=1, keep_dims=True), f32(3, 4, 5))
+case("Sum s32", lambda x: raw.Sum(input=x, axis=[1]), s32(3, 4))
+case("Sum of nothing", lambda x: raw.Sum(input=x, axis=tf.constant([], tf.int32)), f32(3, 4))
+case("All", lambda x: raw.All(input=x, axis=[1]), s32(3, 4) > -3)
+case("Any", lambda x: raw.Any(input=x, axis=[0]), s32(3, 4) > 3)
+case("ArgMax", lambda x: raw.ArgMax(input=x, dimension=-1), f32(3, 9))
+case("ArgMin s32", lambda x: raw.ArgMin(input=x, dimension=0, output_type=tf.int32), f32(3, 9))
+case("Cumsum", lambda x: raw.Cumsum(x=x, axis=1, exclusive=True, reverse=True), f32(3, 9))
+case("Cumprod", lambda x: raw.Cumprod(x=x, axis=0), f32(3, 4))
+case("TopKV2", lambda x: raw.TopKV2(input=x, k=4), f32(3, 9))
+
+
+@pytest.mark.parametrize("name,sizes", [(name, sizes) for name in CASES for sizes in ("known", "open")
+                                        if sizes == "known" or name not in CLOSED])
+def test_operator(name, sizes):
+    function, arrays = CASES[name]
+    got, want, engine = native.on_hone(function, arrays, open_sizes=sizes == "open")
+    for mine, theirs in zip(got, want, strict=True):
+        kind = "f16" if theirs.dtype == np.float16 else "fp32"
+        assert native.error(mine, theirs) <= numerics.bound("TensorFlow operator", kind)
