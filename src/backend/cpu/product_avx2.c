@@ -1,0 +1,4 @@
+/* Tiles of products for AVX2. Room: backend/cpu. */
+#define PRODUCT hone_product_avx2
+#define VECTOR  32
+#include "backend/cpu/product_body.h"
