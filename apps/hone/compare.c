@@ -63,47 +63,6 @@ static int compare_output(const command_line *line, const session *fast, const s
   return 0;
 }
 
-/* ---- The verdict ------------------------------------------------------------------------------
- */
-
-/* Above this a value is not another one's rounding, but another value. */
-#define ANOTHER 0.1
-
-static bool rounds(const row *r) {
-  return strstr(r->ops, "round") || strstr(r->ops, "quantize");
-}
-
-static bool is_quantised(const row_list *rows) {
-  for (size_t i = 0; i < rows->count; i++)
-    if (rounds(&rows->items[i])) return true;
-  return false;
-}
-
-/* What is far from every output of its source nodes is taken for a value that a rewrite made, as
- * long as the outputs of the model are right. */
-static void mark_restated(const command_line *line, row_list *rows, bool coarse, bool good) {
-  for (size_t i = 0; i < rows->count; i++) {
-    row *r = &rows->items[i];
-    double bound = good ? bound_of(line, r->dtype, coarse) : ANOTHER;
-    r->restated = r->renamed && r->model.known && r->model.relative > bound;
-  }
-}
-
-static verdict judge(const command_line *line, const row_list *rows, bool low, bool coarse,
-                     bool outputs_good) {
-  verdict v = {.own = -1, .model = -1, .nonfinite = -1, .good = outputs_good};
-  for (size_t i = 0; i < rows->count; i++) {
-    const row *r = &rows->items[i];
-    if (v.own < 0 && r->own.known && r->own.relative > bound_of(line, r->dtype, low || rounds(r)))
-      v.own = (long)i;
-    if (v.nonfinite < 0 && !r->finite) v.nonfinite = (long)i;
-    bool differs = r->model.known && r->model.relative > bound_of(line, r->dtype, coarse);
-    if (v.model < 0 && differs && !r->restated) v.model = (long)i;
-  }
-  v.good = v.good && v.own < 0;
-  return v;
-}
-
 static int compare(const command_line *line, const char *model, session *fast, session *plain,
                    record_list *records, row_list *rows) {
   if (model) TRY_CODE(run_plain(line, model, fast, plain, records));
@@ -124,8 +83,7 @@ static int compare(const command_line *line, const char *model, session *fast, s
     good = good && outputs[i].good;
   }
   if (!code) {
-    mark_restated(line, rows, coarse, good);
-    verdict v = judge(line, rows, low, coarse, good);
+    verdict v = judge(line, rows, low, good);
     print_comparison(line, rows, outputs, count, &v);
     if (!v.good) code = EXIT_INACCURATE;
   }

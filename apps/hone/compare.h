@@ -48,12 +48,12 @@ bool is_finite_tensor(const hone_tensor *tensor);
 /* A step of the engine, the worst of its turns where a loop runs it again. */
 typedef struct row {
   char *node, *ops, *kernel, *name; /* node: the last of its sources */
-  char **sources;
-  size_t source_count;
+  char **sources, **inputs;         /* inputs: names of the values that it reads */
+  size_t source_count, input_count;
   int depth;
   difference own, model;
   bool renamed;  /* compared with the record of its node's output, not of its own name */
-  bool restated; /* its node has outputs, and none is this value: a rewrite moved work across it */
+  bool restated; /* no output of its nodes, though all that follows from it is right: a rewrite */
   bool finite;
   hone_dtype dtype;
 } row;
@@ -78,6 +78,12 @@ typedef struct verdict {
   long own, model, nonfinite; /* first above its bound, first that differs, first NaN or Inf */
   bool good;
 } verdict;
+
+/* Judges the rows, and marks those that a rewrite explains. `outputs_good`: the model's outputs
+ * are right. `low`: the engine was built for less than fp32. */
+verdict judge(const command_line *line, row_list *rows, bool low, bool outputs_good);
+/* Whether values of the model go through a rounding of its own. */
+bool is_quantised(const row_list *rows);
 
 /* An output of the engine against the model's. */
 typedef struct output_row {

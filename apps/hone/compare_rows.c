@@ -62,10 +62,15 @@ static void worsen(difference *to, const difference *from) {
   to->reference_finite = finite;
 }
 
-static char **copy_sources(const hone_watched *step) {
-  char **sources = calloc(step->source_count + 1, sizeof *sources);
-  for (size_t i = 0; sources && i < step->source_count; i++) sources[i] = strdup(step->sources[i]);
-  return sources;
+static char **copy_names(const char *const *from, size_t count) {
+  char **names = calloc(count + 1, sizeof *names);
+  for (size_t i = 0; names && i < count; i++) names[i] = strdup(from[i]);
+  return names;
+}
+
+static void free_names(char **names, size_t count) {
+  for (size_t i = 0; names && i < count; i++) free(names[i]);
+  free(names);
 }
 
 static row *push(row_list *list, const hone_watched *step) {
@@ -82,13 +87,15 @@ static row *push(row_list *list, const hone_watched *step) {
             .ops = strdup(step->ops),
             .kernel = strdup(step->kernel),
             .name = strdup(step->name),
-            .sources = copy_sources(step),
+            .sources = copy_names(step->sources, step->source_count),
+            .inputs = copy_names(step->inputs, step->input_count),
             .source_count = step->source_count,
+            .input_count = step->input_count,
             .depth = step->depth,
             .finite = true,
             .dtype = step->value.dtype};
   list->count++;
-  return r->node && r->ops && r->kernel && r->name && r->sources ? r : NULL;
+  return r->node && r->ops && r->kernel && r->name && r->sources && r->inputs ? r : NULL;
 }
 
 /* In a body the same step comes once a turn. */
@@ -118,8 +125,8 @@ bool add_row(void *argument, const hone_watched *step) {
 void free_rows(row_list *list) {
   for (size_t i = 0; i < list->count; i++) {
     row *r = &list->items[i];
-    for (size_t s = 0; r->sources && s < r->source_count; s++) free(r->sources[s]);
-    free(r->sources);
+    free_names(r->sources, r->source_count);
+    free_names(r->inputs, r->input_count);
     free(r->node);
     free(r->ops);
     free(r->kernel);

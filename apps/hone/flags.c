@@ -205,7 +205,8 @@ static bool read_flag(int argc, char **argv, int *at, command_line *out) {
   char name[64];
   snprintf(name, sizeof name, "%.*s", (int)size, word);
   bool option = strlen(name) > 2 && hone_options_get(out->options, name + 2);
-  bool wants = flag ? takes_value(flag) : option && !is_flag_option(name + 2);
+  bool spelled = next && (strcmp(next, "true") == 0 || strcmp(next, "false") == 0);
+  bool wants = flag ? takes_value(flag) : option && (spelled || !is_flag_option(name + 2));
   bool good;
   if (apply_special(name, equal ? equal + 1 : next, &wants, out, &good)) {
     if (wants && !equal && next) ++*at;

@@ -199,6 +199,8 @@ typedef struct hone_watched {
   hone_tensor value;            /* what the step gave */
   const hone_tensor *reference; /* what its ops plainly mean for the same inputs; NULL where it was
                                    not asked for, or the step runs by its plain meaning anyway */
+  const char *const *inputs;    /* names of the values that it reads, constants left out */
+  size_t input_count;
 } hone_watched;
 /* Called on the running thread; false stops the run, which returns CANCELLED. */
 typedef bool hone_watcher(void *argument, const hone_watched *step);

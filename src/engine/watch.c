@@ -48,6 +48,18 @@ static hone_status *ops_text(const hone_unit *unit, hone_text *out) {
   return hone_text_status(out);
 }
 
+/* The names of the unit's inputs, without constants. */
+static hone_status *list_inputs(hone_arena *memory, const hone_node *node, hone_watched *out) {
+  const char **names = HONE_NEW_ARRAY(memory, node->input_count + 1, const char *);
+  HONE_TRY_MEMORY(names);
+  for (int i = 0; i < node->input_count; i++) {
+    const hone_value *value = node->inputs[i].value;
+    if (value && !value->constant) names[out->input_count++] = value->name;
+  }
+  out->inputs = names;
+  return NULL;
+}
+
 static hone_status *show(hone_frame *frame, const hone_unit *unit, const char *ops,
                          const hone_datum *reference) {
   hone_watch *watch = &frame->run->watch;
@@ -64,6 +76,7 @@ static hone_status *show(hone_frame *frame, const hone_unit *unit, const char *o
                          .name = value->name,
                          .depth = frame->depth};
     HONE_TRY(hone_tensor_of(&watch->memory, &frame->data[value->id], &step.value));
+    HONE_TRY(list_inputs(&watch->memory, node, &step));
     if (reference) HONE_TRY(hone_tensor_of(&watch->memory, &reference[i], &wanted));
     if (reference) step.reference = &wanted;
     if (!watch->call(watch->argument, &step))
