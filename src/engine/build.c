@@ -9,6 +9,7 @@
 #include "engine/timing_cache.h"
 #include "engine/tune.h"
 #include "engine/typical.h"
+#include "engine/user_op.h"
 
 /* What one build carries along. */
 typedef struct builder {
@@ -151,8 +152,9 @@ static hone_status *choose(builder *b, hone_unit *unit, const hone_candidate *ca
 
 hone_status *hone_unit_prepare(hone_engine *engine, hone_unit *unit, const char *name, int variant,
                                const hone_pack *saved, int saved_count) {
-  HONE_TRY(hone_backend_cpu.prepare(unit->body, name, variant, saved, saved_count, &engine->memory,
-                                    &unit->prepared));
+  HONE_TRY(hone_backend_of(unit->body)
+               ->prepare(unit->body, name, variant, saved, saved_count, &engine->memory,
+                         &unit->prepared));
   unit->kind = HONE_UNIT_KERNEL;
   unit->choice.candidate = name;
   unit->choice.variant = variant;
@@ -167,7 +169,8 @@ static hone_status *build_unit(void *argument, hone_unit *unit) {
   unit->choice.candidate = "reference";
   if (hone_option_is(b->options, HONE_OPTION_kernels, "reference")) return NULL;
   hone_candidate candidates[HONE_MAX_CANDIDATES];
-  size_t count = hone_backend_cpu.candidates(unit->body, candidates, HONE_MAX_CANDIDATES);
+  size_t count =
+      hone_backend_of(unit->body)->candidates(unit->body, candidates, HONE_MAX_CANDIDATES);
   if (count > HONE_MAX_CANDIDATES) count = HONE_MAX_CANDIDATES;
   if (count == 0) return NULL;
   size_t chosen;

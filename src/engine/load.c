@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "engine/engine.h"
 #include "engine/format.h"
+#include "engine/user_op.h"
 #include "ir/text.h"
 
 /* What META says of the target. */
@@ -109,7 +110,7 @@ static bool pack_range(const char **at, const char *end, hone_bytes packs, hone_
 static hone_status *repack(choice_reader *r, hone_unit *unit) {
   hone_candidate candidate;
   unit->choice = (hone_choice){.candidate = "reference"};
-  if (hone_backend_cpu.candidates(unit->body, &candidate, 1) == 0) return NULL;
+  if (hone_backend_of(unit->body)->candidates(unit->body, &candidate, 1) == 0) return NULL;
   return hone_unit_prepare(r->engine, unit, candidate.name, candidate.variant, NULL, 0);
 }
 

@@ -43,7 +43,8 @@ enum {
   HONE_REDUCES = 1u << 8,      /* sums, maxima … over axes */
   HONE_OBJECTS = 1u << 9,      /* works on sequences, optionals or strings: host only */
   HONE_SHAPE_ONLY = 1u << 10,  /* reads only the shape of its inputs (shape, size) */
-  HONE_ANY_KIND = 1u << 11     /* takes tensors as well as sequences and optionals */
+  HONE_ANY_KIND = 1u << 11,    /* takes tensors as well as sequences and optionals */
+  HONE_FIXED_TYPES = 1u << 12  /* computes in the types it is given: no pass changes them */
 };
 
 /* The shape rule's view. It serves the passes (dims may be symbols) and the planner (all dims

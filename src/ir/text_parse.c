@@ -408,6 +408,9 @@ static hone_status *parse_node(parser *p, hone_graph *graph, const declared_list
   hone_token token = p->lexer.token;
   const hone_op *op = NULL;
   if (token.kind == HONE_TOKEN_WORD) op = p->lookup(token.text, token.size);
+  if (!op && token.kind == HONE_TOKEN_WORD && strchr(token.text, '/'))
+    return hone_error(HONE_UNSUPPORTED, "op '%.200s' is a user's own and not registered here: "
+                      "define it, or load the plugin that does, first", token.text);
   if (!op) return fail_at(p, &token, "there is no op", token.text);
   HONE_TRY(hone_lexer_next(&p->lexer));
   HONE_TRY(parse_inputs(p, graph, &inputs, &input_count));

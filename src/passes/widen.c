@@ -48,7 +48,7 @@ static bool is_shape_input(const hone_op *op, int index) {
 /* Whether the node computes with narrow values, or moves some that are f32 already. */
 static bool widens(const widener *w, const hone_node *node) {
   const uint32_t never = HONE_HAS_REGIONS | HONE_OBJECTS | HONE_ANY_KIND | HONE_SHAPE_ONLY |
-                         HONE_DATA_SHAPED | HONE_IMPURE;
+                         HONE_DATA_SHAPED | HONE_IMPURE | HONE_FIXED_TYPES;
   bool moves = node->op->facts & (HONE_MOVES | HONE_VIEW), narrow = false, wide = false;
   if ((node->op->facts & never) || node->op == &hone_op_cast || node->op == &hone_op_bitcast)
     return false;

@@ -90,3 +90,15 @@ def test_a_model_from_a_file(tmp_path):
     path = tmp_path / "lenet.onnx"
     path.write_bytes(model)
     assert run("run_model", path, tmp_path / "lenet.hone") == "probabilities: f32[1, 10]\n"
+
+
+def power_norm(x, power=0.5):
+    y = np.sign(x) * np.abs(x) ** power
+    return y / np.sqrt((y * y).sum(-1, keepdims=True))
+
+
+def test_an_operator_of_our_own(tmp_path):
+    text = run("own_op", tmp_path / "own.hone")
+    answers = np.array([[float(number) for number in line.split()] for line in text.splitlines()])
+    wanted = power_norm(np.maximum([[1, 4, 9, -16], [16, 0, 9, 0]], 0).astype(np.float64))
+    assert np.abs(answers - wanted).max() < 1e-6

@@ -141,6 +141,10 @@ int onnx_attr_type(const onnx_attribute *attr);
 HONE_MUST_USE hone_status *onnx_map_rows(onnx_importer *importer);
 /* The row for an operator at an opset; NULL when there is none. */
 const hone_onnx_row *onnx_find_row(onnx_importer *importer, const onnx_node *node, int opset);
+/* The user's op for an operator, registered as "domain/Name"; NULL when there is none. */
+const hone_op *onnx_find_user_op(const onnx_node *node);
+/* The call as a node of that op, attributes by their names. */
+HONE_MUST_USE hone_status *onnx_run_user_op(hone_onnx_call *call, const hone_op *op);
 /* Runs a row on a call: its function, or what the straight row says. */
 HONE_MUST_USE hone_status *onnx_run_row(hone_onnx_call *call);
 

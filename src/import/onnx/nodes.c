@@ -128,6 +128,17 @@ static hone_status *bind_outputs(hone_onnx_call *call) {
   return NULL;
 }
 
+/* What importing the call left in it is its answer. */
+static hone_status *end_call(hone_onnx_call *call, hone_status *status) {
+  if (!status) {
+    status = call->status;
+    call->status = NULL;
+  }
+  hone_status_free(call->status);
+  HONE_TRY(status);
+  return bind_outputs(call);
+}
+
 static hone_status *call_row(hone_onnx_call *call) {
   char op[60], domain[60];
   const onnx_node *node = call->node;
@@ -144,14 +155,7 @@ static hone_status *call_row(hone_onnx_call *call) {
                           ? hone_quoted(domain, sizeof domain, node->domain.data, node->domain.size)
                           : "",
                       call->opset);
-  hone_status *status = onnx_run_row(call);
-  if (!status) {
-    status = call->status;
-    call->status = NULL;
-  }
-  hone_status_free(call->status);
-  HONE_TRY(status);
-  return bind_outputs(call);
+  return end_call(call, onnx_run_row(call));
 }
 
 static hone_status *push_function(hone_onnx_call *call, onnx_local *local, frame **top) {
@@ -180,8 +184,11 @@ static hone_status *convert_node(const onnx_node *node, frame **top) {
   if (!status) status = read_attributes(&call);
   if (!status) status = find_inputs(&call);
   if (!status) {
-    onnx_local *local = onnx_find_function(scope->importer, node);
-    status = local ? push_function(&call, local, top) : call_row(&call);
+    const hone_op *own = onnx_find_user_op(node);
+    onnx_local *local = own ? NULL : onnx_find_function(scope->importer, node);
+    status = own     ? end_call(&call, onnx_run_user_op(&call, own))
+             : local ? push_function(&call, local, top)
+                     : call_row(&call);
   }
   char op[60];
   return hone_error_at(

@@ -122,25 +122,32 @@ static void set_given(hone_onnx_call *call, hone_node *node, const setting *s,
       hone_onnx_set_reals(call, node, s->to, values, count);
       break;
     }
-    case HONE_ATTR_TEXTS:
+    case HONE_ATTR_TEXTS: {
+      const char *const *texts = hone_onnx_texts(call, s->from, &count);
+      hone_onnx_set_texts(call, node, s->to, texts, count);
+      break;
+    }
     case HONE_ATTR_NONE:
       hone_onnx_fail(call, HONE_INTERNAL, "a straight row cannot set %s", s->to);
       break;
   }
 }
 
-/* An attribute that the row does not name would be dropped in silence: refused. */
+/* An attribute that nobody reads would be dropped in silence: refused. */
+static void refuse(hone_onnx_call *call, hone_bytes attr) {
+  char name[60];
+  hone_onnx_fail(call, HONE_UNSUPPORTED, "attribute '%s' is not known here",
+                 hone_quoted(name, sizeof name, attr.data ? attr.data : "", attr.size));
+}
+
 static void refuse_others(hone_onnx_call *call) {
   for (int i = 0; i < call->attr_count; i++) {
-    char name[60];
     setting s;
     bool named = false;
     hone_bytes attr = call->attrs[i].name;
     const char *at = call->row->attrs ? call->row->attrs : "";
     while (!named && (at = next_setting(at, &s))) named = *s.from && onnx_span_is(attr, s.from);
-    if (!named)
-      hone_onnx_fail(call, HONE_UNSUPPORTED, "attribute '%s' is not known here",
-                     hone_quoted(name, sizeof name, attr.data ? attr.data : "", attr.size));
+    if (!named) refuse(call, attr);
   }
 }
 
@@ -167,5 +174,36 @@ static void run_straight(hone_onnx_call *call) {
 hone_status *onnx_run_row(hone_onnx_call *call) {
   if (call->row->import) return call->row->import(call);
   run_straight(call);
+  return NULL;
+}
+
+/* ---- Ops that users registered ---- */
+
+const hone_op *onnx_find_user_op(const onnx_node *node) {
+  char name[KEY_ROOM];
+  size_t domain = node->domain.size, size = domain + 1 + node->op.size;
+  if (!domain || !node->op.size || size > sizeof name) return NULL;
+  memcpy(name, node->domain.data, domain);
+  name[domain] = '/';
+  memcpy(name + domain + 1, node->op.data, node->op.size);
+  return hone_op_find(name, size);
+}
+
+hone_status *onnx_run_user_op(hone_onnx_call *call, const hone_op *op) {
+  hone_node *node =
+      hone_onnx_begin(call, op->name, call->in, call->input_count, call->output_count);
+  for (int i = 0; i < call->attr_count; i++) {
+    hone_bytes name = call->attrs[i].name;
+    int index = name.size ? hone_op_attr_index(op, name.data, name.size) : -1;
+    setting s = {.to = ""};
+    if (index < 0) {
+      refuse(call, name);
+      break;
+    }
+    snprintf(s.to, sizeof s.to, "%s", op->attrs[index].name);
+    snprintf(s.from, sizeof s.from, "%s", op->attrs[index].name);
+    set_given(call, node, &s, op->attrs[index].kind);
+  }
+  hone_onnx_end_return(call, node);
   return NULL;
 }
