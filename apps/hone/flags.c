@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <hone/op.h>
+
 #include "command.h"
 
 typedef enum flag_kind {
@@ -12,7 +14,8 @@ typedef enum flag_kind {
   NUMBER_FLAG,
   TRUE_FLAG,
   MODEL_FLAG,
-  OPTION_FLAG /* an option of the library, perhaps with its value */
+  PLUGIN_FLAG, /* a library of operators, loaded at once */
+  OPTION_FLAG  /* an option of the library, perhaps with its value */
 } flag_kind;
 
 static const struct flag {
@@ -28,6 +31,10 @@ static const struct flag {
     {"--saveEngine", TEXT_FLAG, AT(output), NULL},
     {"--input", INPUT_FLAG, 0, NULL, "NAME:FILE, a .npy, .npz, picture or raw; FILE.npz for all"},
     {"--loadInputs", INPUT_FLAG, 0, NULL, NULL},
+    {"--plugins", PLUGIN_FLAG, 0, NULL,
+     "a library with operators of your own (hone/op.h); repeated"},
+    {"--staticPlugins", PLUGIN_FLAG, 0, NULL, NULL},
+    {"--dynamicPlugins", PLUGIN_FLAG, 0, NULL, NULL},
     {"--pixels", TEXT_FLAG, AT(picture.pixels), "pictures: rgb, bgr or gray"},
     {"--mean", TEXT_FLAG, AT(picture.mean),
      "pictures: subtracted, one number or one a channel (0)"},
@@ -136,6 +143,12 @@ static bool read_number(const char *name, const char *text, double *out) {
   return false;
 }
 
+static bool load_plugin(const char *path) {
+  hone_status *status = hone_plugin_load(path);
+  if (status) report_failure(status);
+  return status == NULL;
+}
+
 static bool apply(const struct flag *flag, const char *value, command_line *out) {
   char *at = (char *)out + flag->offset;
   switch (flag->kind) {
@@ -155,6 +168,8 @@ static bool apply(const struct flag *flag, const char *value, command_line *out)
       if (out->file_count == 8) return complain(value, "too many files");
       out->files[out->file_count++] = value;
       return true;
+    case PLUGIN_FLAG:
+      return load_plugin(value);
     case OPTION_FLAG:
       return apply_option_row(out, flag->option, value);
   }

@@ -12,7 +12,7 @@ enum { FINE, REFUSED };
 #define NO_COPIES    "on the processor nothing is transferred, captured or launched"
 #define PORTABLE     "every engine file opens on other processors: it is repacked there"
 #define IN_THE_MODEL "precision stands in the model: use Q/DQ nodes or casts"
-#define NO_PLUGINS   "operators of your own are registered from C: see hone/hone.h"
+#define NO_PLUGINS   "engines hold no code: give --plugins again when one is opened"
 #define ALL_KERNELS  "all kernels that fit are measured; --build-seconds bounds the time"
 #define WEIGHTS_IN   "an engine file holds its weights once, mapped when it is opened"
 #define NO_DLA       "there is no DLA and no safety runtime here"
@@ -64,10 +64,7 @@ static const struct answer {
     {"--getPlanVersionOnly", REFUSED, "use hone check ENGINE"},
     {"--asyncFileReader", FINE, "engine files are mapped"},
     {"--timeDeserialize", FINE, "bench prints what opening took"},
-    {"--staticPlugins", REFUSED, NO_PLUGINS},
-    {"--dynamicPlugins", REFUSED, NO_PLUGINS},
     {"--setPluginsToSerialize", REFUSED, NO_PLUGINS},
-    {"--plugins", REFUSED, NO_PLUGINS},
     {"--useCudaGraph", FINE, NO_COPIES},
     {"--noCudaGraph", FINE, NO_COPIES},
     {"--useSpinWait", FINE, NO_COPIES},

@@ -20,8 +20,9 @@
  * elements out, unless HONE_OP_IMPURE is set; results may be computed at build, at planning or once
  * for several equal nodes. An exception or longjmp must not leave them.
  *
- * Structs given to them begin with struct_size, set by the library: members beyond it are not there.
- * All pointers in them are lent for the call.
+ * Inputs and outputs are counted as the definition names them: those that a node leaves out are
+ * NULL, also at its end. Structs given to the functions begin with struct_size, set by the library:
+ * members beyond it are not there. All pointers in them are lent for the call.
  */
 #ifndef HONE_OP_H
 #define HONE_OP_H

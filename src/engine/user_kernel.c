@@ -18,6 +18,7 @@ typedef struct operand {
 typedef struct prepared {
   const hone_user_op *op;
   const hone_node *node;
+  int inputs, outputs; /* as the callbacks see them */
   operand in[MOST_OPERANDS], out[MOST_OPERANDS];
   size_t pack_size;
 } prepared_op;
@@ -34,7 +35,8 @@ static const hone_node *only_node(const hone_graph *body) {
   if (!node || node->next) return NULL;
   const hone_user_op *op = hone_user_op_of(node->op);
   bool good = op && op->definition.kernel && !(node->op->facts & HONE_DATA_SHAPED) &&
-              node->input_count <= MOST_OPERANDS && node->output_count <= MOST_OPERANDS;
+              hone_call_inputs(op, node->input_count) <= MOST_OPERANDS &&
+              hone_call_outputs(op, node->output_count) <= MOST_OPERANDS;
   return good ? node : NULL;
 }
 
@@ -50,17 +52,17 @@ static size_t candidates(const hone_graph *body, hone_candidate *out, size_t roo
 
 static void find_operands(const hone_graph *body, prepared_op *op) {
   const hone_node *node = op->node;
-  for (int i = 0; i < node->input_count; i++) {
-    const hone_value *value = node->inputs[i].value;
+  for (int i = 0; i < op->inputs; i++) {
+    const hone_value *value = hone_node_in(node, i);
     op->in[i] = (operand){.port = value && !value->constant ? value->index : -1};
     if (!hone_value_is_constant(value)) continue;
     op->in[i].constant = 1 + op->pack_size;
     op->pack_size = hone_align_up(op->pack_size + value->constant_size, 64);
   }
-  for (int i = 0; i < node->output_count; i++) {
+  for (int i = 0; i < op->outputs; i++) {
     op->out[i] = (operand){.port = -1};
     for (int k = 0; k < body->output_count; k++)
-      if (body->outputs[k].value == node->outputs[i]) op->out[i].port = k;
+      if (body->outputs[k].value == hone_node_out(node, i)) op->out[i].port = k;
   }
 }
 
@@ -97,6 +99,8 @@ static hone_status *prepare(const hone_graph *body, const char *name, int varian
   HONE_TRY_MEMORY(op);
   op->op = hone_user_op_of(node->op);
   op->node = node;
+  op->inputs = hone_call_inputs(op->op, node->input_count);
+  op->outputs = hone_call_outputs(op->op, node->output_count);
   find_operands(body, op);
   *out =
       (hone_prepared){.backend = &hone_backend_user, .body = body, .variant = variant, .state = op};
@@ -121,8 +125,8 @@ static hone_status *describe(const hone_prepared *prepared, const hone_group_vie
   const hone_node *node = op->node;
   const unsigned char *pack = prepared->packs[0].bytes;
   hone_call_tensors in, to;
-  HONE_TRY(hone_call_tensors_make(arena, node->input_count, &in));
-  HONE_TRY(hone_call_tensors_make(arena, node->output_count, &to));
+  HONE_TRY(hone_call_tensors_make(arena, op->inputs, &in));
+  HONE_TRY(hone_call_tensors_make(arena, op->outputs, &to));
   for (int i = 0; i < node->input_count; i++) {
     const hone_value *value = node->inputs[i].value;
     const hone_datum *known = op->in[i].port >= 0 ? view->known[op->in[i].port] : NULL;
@@ -135,8 +139,8 @@ static hone_status *describe(const hone_prepared *prepared, const hone_group_vie
     if (node->outputs[i]) hone_call_tensor_set(&to, i, &view->types[node->outputs[i]->id], NULL);
   *out = (plan_call){.call = {.struct_size = sizeof out->call,
                               .node = node,
-                              .input_count = (size_t)node->input_count,
-                              .output_count = (size_t)node->output_count,
+                              .input_count = (size_t)op->inputs,
+                              .output_count = (size_t)op->outputs,
                               .inputs = (const hone_tensor *const *)in.pointers,
                               .outputs = (const hone_tensor *const *)to.pointers,
                               .threads = view->threads,
@@ -153,11 +157,11 @@ static void run_phase(const void *arguments, const hone_kernel_io *io, int phase
   const prepared_op *op = args->op;
   const void *in[MOST_OPERANDS];
   void *out[MOST_OPERANDS];
-  for (int i = 0; i < op->node->input_count; i++)
+  for (int i = 0; i < op->inputs; i++)
     in[i] = op->in[i].port >= 0  ? io->in[op->in[i].port]
             : op->in[i].constant ? args->pack + op->in[i].constant - 1
                                  : NULL;
-  for (int i = 0; i < op->node->output_count; i++)
+  for (int i = 0; i < op->outputs; i++)
     out[i] = op->out[i].port >= 0 ? io->out[op->out[i].port] : NULL;
   hone_kernel_call call = {.struct_size = sizeof call,
                            .plan = args->plan,

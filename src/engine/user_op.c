@@ -101,10 +101,12 @@ static hone_status *take_type(const hone_infer *infer, int index, const hone_ten
 }
 
 static hone_status *call_shape(hone_infer *infer, hone_arena *scratch) {
-  const hone_op_definition *definition = &user_op(infer->node)->definition;
+  const hone_user_op *op = user_op(infer->node);
+  int inputs = hone_call_inputs(op, infer->input_count);
+  int outputs = hone_call_outputs(op, infer->output_count);
   hone_call_tensors in, out;
-  HONE_TRY(hone_call_tensors_make(scratch, infer->input_count, &in));
-  HONE_TRY(hone_call_tensors_make(scratch, infer->output_count, &out));
+  HONE_TRY(hone_call_tensors_make(scratch, inputs, &in));
+  HONE_TRY(hone_call_tensors_make(scratch, outputs, &out));
   for (int i = 0; i < infer->input_count; i++)
     if (infer->in[i])
       hone_call_tensor_set(&in, i, infer->in[i], infer->value[i] ? infer->value[i]->data : NULL);
@@ -113,13 +115,13 @@ static hone_status *call_shape(hone_infer *infer, hone_arena *scratch) {
     if (hone_node_out(infer->node, i)) hone_call_tensor_set(&out, i, &nothing, NULL);
   shape_call call = {.call = {.struct_size = sizeof call.call,
                               .node = infer->node,
-                              .input_count = (size_t)infer->input_count,
-                              .output_count = (size_t)infer->output_count,
+                              .input_count = (size_t)inputs,
+                              .output_count = (size_t)outputs,
                               .inputs = (const hone_tensor *const *)in.pointers,
                               .outputs = out.pointers,
                               .planning = infer->graph == NULL},
                      .infer = infer};
-  HONE_TRY(definition->shape(definition->user, &call.call));
+  HONE_TRY(op->definition.shape(op->definition.user, &call.call));
   for (int i = 0; i < infer->output_count; i++)
     if (out.pointers[i]) HONE_TRY(take_type(infer, i, out.pointers[i]));
   return NULL;
@@ -162,10 +164,12 @@ static hone_status *take_shape(const hone_tensor *from, int index, hone_datum *o
 }
 
 static hone_status *user_reference(hone_reference *ref) {
-  const hone_op_definition *definition = &user_op(ref->node)->definition;
+  const hone_user_op *op = user_op(ref->node);
+  int inputs = hone_call_inputs(op, ref->input_count);
+  int outputs = hone_call_outputs(op, ref->output_count);
   hone_call_tensors in, out;
-  HONE_TRY(hone_call_tensors_make(ref->scratch, ref->input_count, &in));
-  HONE_TRY(hone_call_tensors_make(ref->scratch, ref->output_count, &out));
+  HONE_TRY(hone_call_tensors_make(ref->scratch, inputs, &in));
+  HONE_TRY(hone_call_tensors_make(ref->scratch, outputs, &out));
   for (int i = 0; i < ref->input_count; i++) {
     if (!ref->in[i]) continue;
     hone_type type = type_of(ref->in[i]);
@@ -178,12 +182,12 @@ static hone_status *user_reference(hone_reference *ref) {
   }
   reference_call call = {.call = {.struct_size = sizeof call.call,
                                   .node = ref->node,
-                                  .input_count = (size_t)ref->input_count,
-                                  .output_count = (size_t)ref->output_count,
+                                  .input_count = (size_t)inputs,
+                                  .output_count = (size_t)outputs,
                                   .inputs = (const hone_tensor *const *)in.pointers,
                                   .outputs = out.pointers},
                          .objects = ref->objects};
-  HONE_TRY(definition->reference(definition->user, &call.call));
+  HONE_TRY(op->definition.reference(op->definition.user, &call.call));
   for (int i = 0; i < ref->output_count; i++)
     if (out.pointers[i] && (ref->node->op->facts & HONE_DATA_SHAPED))
       HONE_TRY(take_shape(out.pointers[i], i, ref->out[i]));
@@ -237,6 +241,12 @@ static hone_status *check_definition(const hone_op_definition *d) {
   return wrong ? hone_error(HONE_INVALID_ARGUMENT, "%s", wrong) : NULL;
 }
 
+static int count_names(const char *signature) {
+  int count = *signature != 0;
+  for (; *signature; signature++) count += *signature == ' ';
+  return count;
+}
+
 static hone_status *fill(const hone_op_definition *d, hone_user_op *out) {
   char name[400];
   int size = snprintf(name, sizeof name, "%s/%s", d->domain, d->name);
@@ -252,6 +262,8 @@ static hone_status *fill(const hone_op_definition *d, hone_user_op *out) {
              .infer = user_infer,
              .reference = user_reference}};
   if (!out->op.name || !out->op.inputs || !out->op.outputs) return hone_error_memory();
+  out->named_inputs = count_names(d->inputs);
+  out->named_outputs = count_names(d->outputs);
   if (d->flags & HONE_OP_IMPURE) out->op.facts |= HONE_IMPURE;
   if (d->flags & HONE_OP_DATA_SHAPED) out->op.facts |= HONE_DATA_SHAPED;
   return hone_schema_parse(d->attributes, &definitions, out->op.attrs);

@@ -9,7 +9,15 @@
 typedef struct hone_user_op {
   hone_op op; /* first: the op of a node is this */
   hone_op_definition definition;
+  int named_inputs, named_outputs; /* what callbacks see at least, NULL where absent */
 } hone_user_op;
+
+static inline int hone_call_inputs(const hone_user_op *op, int given) {
+  return given > op->named_inputs ? given : op->named_inputs;
+}
+static inline int hone_call_outputs(const hone_user_op *op, int given) {
+  return given > op->named_outputs ? given : op->named_outputs;
+}
 
 /* The user's op behind `op`; NULL for a built-in one. */
 const hone_user_op *hone_user_op_of(const hone_op *op);

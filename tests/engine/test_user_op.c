@@ -20,7 +20,7 @@ static hone_status *share_shape(void *user, hone_shape_call *call) {
   call->outputs[0]->dtype = x->dtype;
   call->outputs[0]->rank = 2;
   memcpy(call->outputs[0]->dims, x->dims, 2 * sizeof *x->dims);
-  if (call->output_count > 1 && call->outputs[1]) {
+  if (call->outputs[1]) {
     call->outputs[1]->dtype = x->dtype;
     call->outputs[1]->rank = 1;
     call->outputs[1]->dims[0] = x->dims[0];
@@ -36,8 +36,8 @@ static float row_sum(const float *x, int64_t size) {
 
 static hone_status *share_reference(void *user, hone_reference_call *call) {
   (void)user;
-  const hone_tensor *in = call->inputs[0], *bias = call->input_count > 1 ? call->inputs[1] : NULL;
-  hone_tensor *sums = call->output_count > 1 ? call->outputs[1] : NULL;
+  const hone_tensor *in = call->inputs[0], *bias = call->inputs[1];
+  hone_tensor *sums = call->outputs[1];
   const float *x = in->data;
   float scale = (float)hone_attribute_real(call->node, "scale"), *y = call->outputs[0]->data;
   int64_t columns = in->dims[1];
@@ -60,7 +60,7 @@ static hone_status *share_plan(void *user, hone_plan_call *call) {
   (void)user;
   const hone_tensor *x = call->inputs[0];
   if (x->dims[1] == 7) return hone_status_new(HONE_UNSUPPORTED, "not seven");
-  if (call->input_count > 1 && call->inputs[1]) CHECK(call->inputs[1]->data != NULL);
+  if (call->inputs[1]) CHECK(call->inputs[1]->data != NULL);
   share_plan_args *a = hone_plan_memory(call, sizeof *a);
   *a = (share_plan_args){x->dims[0], x->dims[1], (float)hone_attribute_real(call->node, "scale")};
   call->plan = a;

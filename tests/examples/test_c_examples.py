@@ -102,3 +102,35 @@ def test_an_operator_of_our_own(tmp_path):
     answers = np.array([[float(number) for number in line.split()] for line in text.splitlines()])
     wanted = power_norm(np.maximum([[1, 4, 9, -16], [16, 0, 9, 0]], 0).astype(np.float64))
     assert np.abs(answers - wanted).max() < 1e-6
+
+
+def hone_command(*arguments):
+    program = FOLDER.parents[1] / "apps" / "hone" / "hone"
+    return subprocess.run([program, *map(str, arguments)], text=True, capture_output=True,
+                          timeout=120)
+
+
+def test_the_operator_as_a_plugin_of_the_command(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    from onnx import TensorProto, helper
+
+    x = np.arange(-6, 6, dtype=np.float32).reshape(3, 4)
+    model, engine = tmp_path / "own.onnx", tmp_path / "own.hone"
+    ports = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 4]) for name in "xy"]
+    node = helper.make_node("PowerNorm", ["x"], ["y"], domain="com.example", power=0.25)
+    onnx.save(helper.make_model(
+        helper.make_graph([node], "own", ports[:1], ports[1:]), ir_version=8,
+        opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("com.example", 1)]), model)
+    np.save(tmp_path / "x.npy", x)
+
+    refused = hone_command("build", model, "-o", engine)
+    assert refused.returncode == 3 and "'PowerNorm' of domain com.example" in refused.stderr
+    plugin = next(FOLDER.glob("libpower_norm.*"))
+    built = hone_command("build", model, "-o", engine, "--plugins", plugin, "--plugins", plugin)
+    assert built.returncode == 0, built.stderr
+    refused = hone_command("run", engine)
+    assert refused.returncode == 3 and "op 'com.example/PowerNorm'" in refused.stderr
+    ran = hone_command("run", engine, f"--plugins={plugin}", "--input", f"x:{tmp_path}/x.npy",
+                       "-o", tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert np.abs(np.load(tmp_path / "y.npy") - power_norm(x, 0.25)).max() < 1e-6
