@@ -48,6 +48,7 @@ typedef struct hone_group_view {
   const hone_type *types;           /* by value id of the body; all shapes known */
   const hone_datum *const *known;   /* by body input: elements known now (host values), or NULL */
   int threads;                      /* workers the context will use at most */
+  uint64_t in_place;                /* of a concat: body inputs, by bit, already in the output */
 } hone_group_view;
 
 #define HONE_MAX_PHASES 8

@@ -140,11 +140,12 @@ static hone_status *enter_stage(hone_frame *frame, const hone_plan *plan) {
                                  &datum->data));
         else
           datum->data = frame->data[planned->root].data;
+        if (planned->root != id) datum->data = (char *)datum->data + planned->inside;
         break;
       case HONE_AT_INPUT:
       case HONE_AT_CONSTANT:
         if (planned->root == id) continue;
-        datum->data = frame->data[planned->root].data;
+        datum->data = (char *)frame->data[planned->root].data + planned->inside;
         break;
       case HONE_AT_GROWN:
       case HONE_AT_NOWHERE:

@@ -5,22 +5,14 @@
 
 #include "base/log.h"
 #include "engine/memory_plan.h"
+#include "engine/planner.h"
 
 static _Atomic uint64_t plans_made;
 uint64_t hone_plan_count(void) {
   return atomic_load(&plans_made);
 }
 
-/* A stage under construction. */
-typedef struct planner {
-  hone_plan *plan;
-  const hone_program *program;
-  const hone_plan *before;
-  const hone_datum *data; /* by value id: what the run has so far */
-  hone_arena *memory;
-  hone_planned *values;
-  int threads;
-} planner;
+typedef hone_planner planner;
 
 /* ---- Where a stage starts from ------------------------------------------------------------- */
 
@@ -173,13 +165,13 @@ static hone_status *infer_unit(planner *p, const hone_unit *unit, hone_type *out
 }
 
 static hone_status *plan_kernel(planner *p, const hone_unit *unit, const hone_type *body_types,
-                                hone_step *out) {
+                                uint64_t in_place, hone_step *out) {
   const hone_datum **known =
       HONE_NEW_ARRAY(p->memory, unit->body->input_count + 1, const hone_datum *);
   HONE_TRY_MEMORY(known);
   for (int i = 0; i < unit->body->input_count; i++)
     known[i] = p->values[unit->node->inputs[i].value->id].known;
-  hone_group_view view = {unit->body, body_types, known, p->threads};
+  hone_group_view view = {unit->body, body_types, known, p->threads, in_place};
   return unit->prepared.backend->plan(&unit->prepared, &view, p->memory, out);
 }
 
@@ -193,11 +185,12 @@ static bool body_typed(const hone_graph *body, const hone_type *types) {
 
 /* Adds a step. A kernel whose range does not hold these shapes, or whose sizes only running tells,
  * leaves its group to the reference: then the step's kernel has no phases. */
-static hone_status *add_step(planner *p, const hone_unit *unit, const hone_type *body_types) {
+static hone_status *add_step(planner *p, const hone_unit *unit, const hone_type *body_types,
+                             uint64_t in_place) {
   hone_plan_step *step = &p->plan->steps[p->plan->step_count];
   step->unit = unit;
   if (unit->kind == HONE_UNIT_KERNEL && body_typed(unit->body, body_types)) {
-    hone_status *status = plan_kernel(p, unit, body_types, &step->kernel);
+    hone_status *status = plan_kernel(p, unit, body_types, in_place, &step->kernel);
     if (hone_status_code(status) == HONE_UNSUPPORTED) {
       hone_status_free(status);
       step->kernel = (hone_step){0};
@@ -210,30 +203,43 @@ static hone_status *add_step(planner *p, const hone_unit *unit, const hone_type 
   return NULL;
 }
 
-/* Where the outputs of a unit that runs, or is a view, will be. */
-static hone_location location_of(const planner *p, const hone_unit *unit) {
-  if (unit->kind == HONE_UNIT_VIEW) return p->values[unit->node->inputs[0].value->id].at;
-  const hone_plan_step *step = &p->plan->steps[p->plan->step_count - 1];
-  bool kernel = step->kernel.phase_count > 0;
-  return (hone_location){.kind = kernel ? HONE_AT_ARENA : HONE_AT_GROWN};
-}
-
+/* The outputs of a unit, which will be at `at`; computed ones are there already. */
 static void set_outputs(planner *p, const hone_unit *unit, const hone_type *out,
-                        const hone_datum *const *known, bool computed) {
+                        const hone_datum *const *known, hone_location at) {
   const hone_node *node = unit->node;
   for (int i = 0; i < node->output_count; i++) {
     const hone_value *output = node->outputs[i];
     if (!output) continue;
     hone_planned planned = {
-        .type = out[i], .typed = hone_type_known(&out[i]), .known = known[i], .root = output->id};
-    if (computed) {
-      planned.at = (hone_location){.kind = HONE_AT_FIXED, .bytes = known[i]->data};
-    } else {
-      planned.at = location_of(p, unit);
-      if (unit->kind == HONE_UNIT_VIEW) planned.root = p->values[node->inputs[0].value->id].root;
+        .type = out[i], .typed = hone_type_known(&out[i]), .known = known[i], .at = at};
+    planned.root = output->id;
+    if (at.kind == HONE_AT_FIXED) planned.at.bytes = known[i]->data;
+    if (at.kind != HONE_AT_FIXED && unit->kind == HONE_UNIT_VIEW) {
+      const hone_planned *x = &p->values[node->inputs[0].value->id];
+      planned.root = x->root;
+      planned.inside = x->inside;
     }
     p->values[output->id] = planned;
   }
+}
+
+/* Adds a step for the unit, unless all that it would do is move what can be in its place already. */
+static hone_status *run_unit(planner *p, const hone_unit *unit, const hone_type *out,
+                             const hone_datum *const *known, const hone_type *body_types) {
+  uint64_t in_place = 0;
+  bool kernel = unit->kind == HONE_UNIT_KERNEL, all = false;
+  if (kernel) {
+    hone_inside_part(p, unit, out, &all);
+    if (all) return NULL;
+    in_place = hone_inside_join(p, unit, &out[0]);
+    all = in_place && hone_inside_is_all(unit, in_place);
+  }
+  if (!all) HONE_TRY(add_step(p, unit, body_types, in_place));
+  if (!all) kernel = p->plan->steps[p->plan->step_count - 1].kernel.phase_count > 0;
+  set_outputs(p, unit, out, known,
+              (hone_location){.kind = kernel ? HONE_AT_ARENA : HONE_AT_GROWN});
+  if (kernel && in_place) hone_inside_commit(p, unit);
+  return NULL;
 }
 
 /* Sets *wait, and does nothing else, when the unit belongs to the next stage. */
@@ -254,8 +260,10 @@ static hone_status *plan_unit(planner *p, const hone_unit *unit, bool *wait) {
     *wait = true;
     return NULL;
   }
-  if (!computed && unit->kind != HONE_UNIT_VIEW) HONE_TRY(add_step(p, unit, body_types));
-  set_outputs(p, unit, out, known, computed);
+  if (!computed && unit->kind != HONE_UNIT_VIEW) return run_unit(p, unit, out, known, body_types);
+  hone_location at = {.kind = HONE_AT_FIXED};
+  if (!computed) at = p->values[node->inputs[0].value->id].at;
+  set_outputs(p, unit, out, known, at);
   return NULL;
 }
 
@@ -268,6 +276,7 @@ static hone_status *place_outputs(planner *p) {
     const hone_planned *planned = &p->values[graph->outputs[i].value->id];
     if (planned->at.kind != HONE_AT_ARENA) continue;
     hone_planned *root = &p->values[planned->root];
+    if (planned->inside != 0) continue;
     bool made_here = !p->before || p->before->values[planned->root].at.kind == HONE_AT_NOWHERE;
     if (root->at.kind != HONE_AT_ARENA || !made_here) continue;
     root->at = (hone_location){.kind = HONE_AT_OUTPUT, .index = i};
@@ -308,6 +317,15 @@ static void use_until(planner *p, lifetimes *l, const hone_value *value, int ste
   if (block >= 0 && l->blocks[block].last < step) l->blocks[block].last = step;
 }
 
+/* The memory under `value`, which step `step` writes: from the first such step on. */
+static hone_status *begin_block(planner *p, lifetimes *l, const hone_value *value, int step) {
+  uint32_t root = p->values[value->id].root;
+  if (p->values[root].at.kind != HONE_AT_ARENA) return NULL;
+  if (l->block[root] < 0) return add_block(p, l, root, step, step, 0);
+  use_until(p, l, value, step);
+  return NULL;
+}
+
 static hone_status *collect_lifetimes(planner *p, lifetimes *l) {
   const hone_graph *graph = p->program->graph;
   int steps = (int)p->plan->step_count, end = steps + 1;
@@ -323,7 +341,7 @@ static hone_status *collect_lifetimes(planner *p, lifetimes *l) {
     for (int i = 0; i < node->output_count; i++) {
       const hone_value *output = node->outputs[i];
       if (output && p->values[output->id].at.kind == HONE_AT_ARENA)
-        HONE_TRY(add_block(p, l, output->id, s, s, 0));
+        HONE_TRY(begin_block(p, l, output, s));
     }
   }
   for (size_t u = p->plan->next_unit; u < p->program->unit_count; u++) {
@@ -350,11 +368,12 @@ static hone_status *lay_out(planner *p) {
   hone_plan *plan = p->plan;
   HONE_TRY(hone_memory_plan(l.blocks, l.count, &plan->scratch_offset));
   for (size_t i = 0; i < l.count; i++) p->values[l.ids[i]].at.offset = l.blocks[i].offset;
-  /* Views, and outputs that turned into places of their own, follow their roots. */
+  /* Views and parts, also of what turned into an output's own place, follow their roots. */
   for (uint32_t id = 0; id < p->program->value_count; id++) {
     hone_planned *planned = &p->values[id];
-    if (planned->at.kind == HONE_AT_ARENA && planned->root != id)
-      planned->at = p->values[planned->root].at;
+    if (planned->at.kind != HONE_AT_ARENA || planned->root == id) continue;
+    planned->at = p->values[planned->root].at;
+    if (planned->at.kind == HONE_AT_ARENA) planned->at.offset += planned->inside;
   }
   size_t scratch = 0;
   for (size_t s = 0; s < plan->step_count; s++)
@@ -394,6 +413,7 @@ static hone_status *plan_stage(planner *p, size_t limit) {
     if (!wait) HONE_TRY(plan_unit(p, unit, &wait));
     if (wait) break;
   }
+  hone_inside_settle(p);
   HONE_TRY(place_outputs(p));
   HONE_TRY(lay_out(p));
   return check_limit(plan, limit);

@@ -35,7 +35,8 @@ typedef struct hone_planned {
   hone_type type;
   hone_location at;
   const hone_datum *known; /* its elements, where planning knows them */
-  uint32_t root;           /* the value whose memory this is (itself, or through views) */
+  uint32_t root;           /* the value whose memory this is (itself, or through views and parts) */
+  size_t inside;           /* bytes from where the root begins */
   bool typed;              /* the type is final: every dim known, or no tensor */
 } hone_planned;
 

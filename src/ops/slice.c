@@ -2,6 +2,7 @@
 #include "ops/dims.h"
 #include "ops/elements.h"
 #include "ops/ops.h"
+#include "ops/slice.h"
 
 enum { X, STARTS, ENDS, AXES, STEPS };
 
@@ -79,9 +80,31 @@ static hone_status *slice_infer(hone_infer *infer) {
   return NULL;
 }
 
-static int64_t element(const hone_reference *ref, int index, size_t i, int64_t fallback) {
-  const hone_datum *in = index < ref->input_count ? ref->in[index] : NULL;
+static int64_t element(const hone_datum *const *inputs, int count, int index, size_t i,
+                       int64_t fallback) {
+  const hone_datum *in = index < count ? inputs[index] : NULL;
   return in ? hone_load_int(in->dtype, in->data, i) : fallback;
+}
+
+/* The cut that entry `i` of the lists makes, and its axis. */
+static cut nth_cut(const hone_shape *x, const hone_datum *const *in, int count, size_t i, int *axis) {
+  if (!hone_axis(element(in, count, AXES, i, (int64_t)i), x->rank, axis)) *axis = 0;
+  return cut_of(x->dim[*axis], element(in, count, STARTS, i, 0), element(in, count, ENDS, i, 0),
+                element(in, count, STEPS, i, 1));
+}
+
+bool hone_slice_begin(const hone_node *node, const hone_shape *x, const hone_datum *const *known,
+                      int64_t *begin, int64_t *step) {
+  for (int i = 0; i < x->rank; i++) begin[i] = 0, step[i] = 1;
+  for (int i = STARTS; i < node->input_count; i++)
+    if (node->inputs[i].value && !known[i]) return false;
+  for (size_t i = 0, entries = hone_datum_count(known[STARTS]); i < entries; i++) {
+    int axis;
+    cut one = nth_cut(x, known, node->input_count, i, &axis);
+    begin[axis] = one.start;
+    step[axis] = one.step;
+  }
+  return true;
 }
 
 static hone_status *slice_reference(hone_reference *ref) {
@@ -93,9 +116,7 @@ static hone_status *slice_reference(hone_reference *ref) {
   size_t count = hone_datum_count(ref->in[STARTS]);
   for (size_t i = 0; i < count; i++) {
     int axis;
-    if (!hone_axis(element(ref, AXES, i, (int64_t)i), box.rank, &axis)) continue;
-    cut one = cut_of(x->shape.dim[axis], element(ref, STARTS, i, 0), element(ref, ENDS, i, 0),
-                     element(ref, STEPS, i, 1));
+    cut one = nth_cut(&x->shape, ref->in, ref->input_count, i, &axis);
     if (one.count == 0) return NULL;
     box.from += one.start * box.from_stride[axis];
     box.from_stride[axis] *= one.count > 1 ? one.step : 0;

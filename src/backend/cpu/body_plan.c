@@ -243,6 +243,8 @@ static void fill_view(planner *p, const hone_body_stage *s, bound_stage *stage,
       stage->in[i] = strided_place(p, &reads->in[i], &view->in_layout[i]);
     if (in) view->in[i] = &p->view->types[in->id];
     view->known[i] = known(p, in);
+    bool outside = in && !in->producer && !in->constant && in->index < 64 && i < 64;
+    if (outside && (p->view->in_place >> in->index & 1)) view->in_place |= (uint64_t)1 << i;
     if (stage->in[i].kind == PLACE_PACK)
       view->constant[i] = (const char *)stage->in[i].bytes + stage->in[i].offset;
   }

@@ -4,6 +4,7 @@
 
 #include "backend/cpu/copy.h"
 #include "backend/cpu/node_kernel.h"
+#include "ops/slice.h"
 
 static size_t element_of(const hone_value *value) {
   hone_dtype dtype = value->type.dtype;
@@ -78,7 +79,7 @@ static hone_status *plan_concat(const hone_cpu_kernel *row, const hone_node_view
   for (int i = 0; i < view->node->input_count; i++) {
     const hone_shape *x = &view->in[i]->shape;
     hone_box box = piece_of(x, y, axis, at, false);
-    hone_copies_add(copy, i, 0, &box);
+    if (!(view->in_place >> i & 1)) hone_copies_add(copy, i, 0, &box);
     at += x->dim[axis];
   }
   return NULL;
@@ -118,28 +119,13 @@ const hone_node_functions hone_node_split = {.accepts = accepts, .plan = plan_sp
 
 /* ---- slice, expand, tile -------------------------------------------------------------------- */
 
-enum { STARTS = 1, ENDS, AXES, STEPS };
-
-/* The first element that a slice takes along an axis of size `dim`. */
-static int64_t first_of(int64_t dim, int64_t start, int64_t step) {
-  int64_t lowest = step > 0 ? 0 : -1, highest = step > 0 ? dim : dim - 1;
-  if (start < 0) start += dim;
-  return start < lowest ? lowest : start > highest ? highest : start;
-}
-
 bool hone_slice_layout(const hone_node_view *view, hone_layout *layout) {
   const hone_shape *x = &view->in[0]->shape, *y = &view->out[0]->shape;
-  int64_t starts[HONE_MAX_RANK], axes[HONE_MAX_RANK], steps[HONE_MAX_RANK];
-  size_t count, given_axes, given_steps;
-  if (!hone_view_ints(view, STARTS, starts, HONE_MAX_RANK, &count)) return false;
-  bool has_axes = hone_view_ints(view, AXES, axes, HONE_MAX_RANK, &given_axes);
-  bool has_steps = hone_view_ints(view, STEPS, steps, HONE_MAX_RANK, &given_steps);
-  for (size_t i = 0; i < count; i++) {
-    int axis;
-    int64_t step = has_steps ? steps[i] : 1;
-    if (!hone_axis(has_axes ? axes[i] : (int64_t)i, x->rank, &axis)) continue;
-    layout->at += first_of(x->dim[axis], starts[i], step) * layout->stride[axis];
-    layout->stride[axis] *= y->dim[axis] > 1 ? step : 0;
+  int64_t begin[HONE_MAX_RANK], step[HONE_MAX_RANK];
+  if (!hone_slice_begin(view->node, x, view->known, begin, step)) return false;
+  for (int i = 0; i < x->rank; i++) {
+    layout->at += begin[i] * layout->stride[i];
+    layout->stride[i] *= y->dim[i] > 1 ? step[i] : 0;
   }
   return true;
 }

@@ -27,6 +27,7 @@ typedef struct hone_node_view {
                                                                    agreed to; `at` is in the address */
   const void *packed;                        /* what pack wrote, 64-byte aligned; or NULL */
   const hone_finish *finish;                 /* for rows that finish: what to do to output 0 */
+  uint64_t in_place;                         /* of a concat: inputs that lie in the output already */
   int threads;                               /* most parts */
 } hone_node_view;
 

@@ -1,0 +1,34 @@
+/* A stage under construction: what plan.c and inside.c share. Room: engine. */
+#ifndef HONE_ENGINE_PLANNER_H
+#define HONE_ENGINE_PLANNER_H
+
+#include "engine/plan.h"
+
+typedef struct hone_planner {
+  hone_plan *plan;
+  const hone_program *program;
+  const hone_plan *before;
+  const hone_datum *data; /* by value id: what the run has so far */
+  hone_arena *memory;
+  hone_planned *values;
+  int threads;
+} hone_planner;
+
+/* Slices, splits and concats that take no copy (inside.c). A tensor's part that is one run of its bytes
+ * needs none: the first axis that is cut has only axes of 1 before it. */
+
+/* A unit that takes parts out of a tensor in memory: its outputs become places inside that tensor. Sets
+ * `*done`; false where a kernel has to copy. `types` are the outputs', `known` the elements of the
+ * unit's inputs, by input. */
+void hone_inside_part(hone_planner *p, const hone_unit *unit, const hone_type *types, bool *done);
+/* A unit that joins tensors to one of type `type`: which inputs of its body could be made inside the
+ * result, since this stage makes their memory and nothing says where; by bit. */
+uint64_t hone_inside_join(hone_planner *p, const hone_unit *unit, const hone_type *type);
+/* Whether these are all that the unit joins. */
+bool hone_inside_is_all(const hone_unit *unit, uint64_t in_place);
+/* Puts them there, once the result has its place. */
+void hone_inside_commit(hone_planner *p, const hone_unit *unit);
+/* After the last unit: every value's root is the one that has memory of its own. */
+void hone_inside_settle(hone_planner *p);
+
+#endif
