@@ -42,6 +42,31 @@ TEST(softmaxes) {
   check_body("graph g(x: f32[3, 5000]) -> (o) { o = softmax(x) }", 1e-6);
 }
 
+TEST(lines) {
+  static const char *const types[] = {"f32", "f64"};
+  static const char *const ops[] = {"softmax", "log_softmax", "hardmax", "lp_norm"};
+  for (size_t s = 0; s < COUNT(shapes); s++)
+    for (int axis = -1; axis < 2; axis++)
+      for (int t = 0; t < 2; t++) {
+        for (int op = 0; op < 4; op++)
+          check_body(BODY("graph g(x: %s%s) -> (o) { o = %s(x) {axis=%d} }", types[t], shapes[s],
+                          ops[op], axis),
+                     t ? 1e-13 : 4e-6);
+        check_body(BODY("graph g(x: %s%s) -> (o) { o = lp_norm(x) {axis=%d, p=1} }", types[t],
+                        shapes[s], axis),
+                   t ? 1e-13 : 1e-6);
+      }
+  check_body("graph g(x: f32[3, 4]) -> (o) { z = sub(x, x)\n o = lp_norm(z) {axis=0} }", 0);
+}
+
+TEST(local_responses) {
+  static const char *const rows[] = {"size=5", "size=4, alpha=0.5, beta=0.6, bias=2.0",
+                                     "size=1, alpha=2.0", "size=99, alpha=0.3, beta=0.75"};
+  for (size_t s = 0; s < COUNT(shapes); s++)
+    for (size_t i = 0; i < COUNT(rows); i++)
+      check_body(BODY("graph g(x: f32%s) -> (o) { o = lrn(x) {%s} }", shapes[s], rows[i]), 2e-6);
+}
+
 TEST(norms) {
   check_body("graph g(x: f32[5, 70], s: f32[70], b: f32[70]) -> (o) { o = layer_norm(x, s, b) }",
              1e-5);
@@ -131,6 +156,8 @@ int main(void) {
   RUN(arg_reductions);
   RUN(reductions);
   RUN(softmaxes);
+  RUN(lines);
+  RUN(local_responses);
   RUN(norms);
   CHECK(bodies_on_kernels > 300);
   return check_report();
