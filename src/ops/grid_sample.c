@@ -5,9 +5,9 @@
 
 #include "ops/operand.h"
 #include "ops/ops.h"
-#include "ops/spatial.h"
+#include "ops/sampling.h"
 
-enum { X, GRID, MOST_TAPS = 4 };
+enum { X, GRID };
 
 static hone_status *grid_sample_infer(hone_infer *infer) {
   HONE_TRY(hone_infer_class(infer, X, HONE_FLOATS | HONE_INTEGERS));
@@ -27,12 +27,15 @@ static hone_status *grid_sample_infer(hone_infer *infer) {
   return NULL;
 }
 
-typedef struct sampler {
-  int rank, taps;     /* taps an axis: 1, 2 or 4 */
-  char mode, padding; /* n, l, c; z, b, r */
-  bool align;
-  const int64_t *size; /* of x's spatial axes */
-} sampler;
+hone_sampler hone_sampler_of(const hone_node *node, const hone_shape *x) {
+  hone_sampler s = {.rank = x->rank - 2,
+                    .mode = hone_node_text(node, "mode")[0],
+                    .padding = hone_node_text(node, "padding")[0],
+                    .align = hone_node_flag(node, "align_corners")};
+  s.taps = s.mode == 'n' ? 1 : s.mode == 'l' ? 2 : HONE_SAMPLER_TAPS;
+  for (int i = 0; i < s.rank; i++) s.size[i] = x->dim[1 + i];
+  return s;
+}
 
 /* `x` mirrored at the borders until it lies between them. */
 static double reflect(double x, double least, double most) {
@@ -44,7 +47,7 @@ static double reflect(double x, double least, double most) {
   return (fmod(turns, 2) == 0) == (x < least) ? least + rest : most - rest;
 }
 
-static double pad_position(const sampler *s, double x, double size) {
+static double pad_position(const hone_sampler *s, double x, double size) {
   double least = s->align ? 0 : -0.5;
   if (s->padding == 'b') return fmax(0, fmin(size - 1, x));
   return s->padding == 'r' ? reflect(x, least, size - 1 - least) : x;
@@ -63,8 +66,7 @@ static double cubic(double x) {
   return x < 2 ? ((a * x - 5 * a) * x + 8 * a) * x - 4 * a : 0;
 }
 
-/* The taps of one axis at grid coordinate `g`; a tap in the zero padding has weight 0. */
-static void axis_taps(const sampler *s, int axis, double g, int64_t *index, double *weight) {
+void hone_sampler_taps(const hone_sampler *s, int axis, double g, int64_t *index, double *weight) {
   double size = (double)s->size[axis];
   double x = s->align ? (g + 1) / 2 * (size - 1) : ((g + 1) * size - 1) / 2;
   x = tame(x);
@@ -81,12 +83,12 @@ static void axis_taps(const sampler *s, int axis, double g, int64_t *index, doub
 }
 
 /* All channels of one output pixel. */
-static void sample_pixel(const sampler *s, const double *image, const double *grid, size_t channels,
-                         double *out) {
-  int64_t index[HONE_MAX_SPATIAL][MOST_TAPS], limit[HONE_MAX_SPATIAL], at[HONE_MAX_SPATIAL] = {0};
-  double weight[HONE_MAX_SPATIAL][MOST_TAPS];
+static void sample_pixel(const hone_sampler *s, const double *image, const double *grid,
+                         size_t channels, double *out) {
+  int64_t index[HONE_MAX_SPATIAL][HONE_SAMPLER_TAPS], limit[HONE_MAX_SPATIAL], at[HONE_MAX_SPATIAL] = {0};
+  double weight[HONE_MAX_SPATIAL][HONE_SAMPLER_TAPS];
   for (int i = 0; i < s->rank; i++) {
-    axis_taps(s, i, grid[s->rank - 1 - i], index[i], weight[i]);
+    hone_sampler_taps(s, i, grid[s->rank - 1 - i], index[i], weight[i]);
     limit[i] = s->taps;
   }
   do {
@@ -103,15 +105,7 @@ static void sample_pixel(const sampler *s, const double *image, const double *gr
 
 static hone_status *grid_sample_reference(hone_reference *ref) {
   const hone_shape *x = &ref->in[X]->shape;
-  char mode = hone_node_text(ref->node, "mode")[0];
-  sampler s = {.rank = x->rank - 2,
-               .taps = mode == 'n'   ? 1
-                       : mode == 'l' ? 2
-                                     : MOST_TAPS,
-               .mode = mode,
-               .padding = hone_node_text(ref->node, "padding")[0],
-               .align = hone_node_flag(ref->node, "align_corners"),
-               .size = x->dim + 1};
+  hone_sampler s = hone_sampler_of(ref->node, x);
   double *data, *grid, *y;
   size_t channels = (size_t)x->dim[x->rank - 1], image = hone_shape_span(x, 1, x->rank);
   size_t count = hone_datum_count(ref->out[0]);

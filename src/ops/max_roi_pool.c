@@ -4,6 +4,7 @@
 
 #include "ops/operand.h"
 #include "ops/ops.h"
+#include "ops/sampling.h"
 
 enum { X, ROIS };
 
@@ -26,9 +27,8 @@ static hone_status *max_roi_pool_infer(hone_infer *infer) {
   return NULL;
 }
 
-/* The pixels [begin, end) of cell `at` of `cells` on an axis of `size`. */
-static void cell_range(double from, double to, int64_t at, int64_t cells, int64_t size,
-                       int64_t *begin, int64_t *end) {
+void hone_region_cell(double from, double to, int64_t at, int64_t cells, int64_t size,
+                      int64_t *begin, int64_t *end) {
   double start = round(from), span = fmax(round(to) - start + 1, 1) / (double)cells;
   double low = floor((double)at * span) + start, high = ceil((double)(at + 1) * span) + start;
   *begin = (int64_t)fmax(0, fmin((double)size, low));
@@ -63,9 +63,10 @@ static hone_status *max_roi_pool_reference(hone_reference *ref) {
     for (int64_t i = 0; i < out->dim[1]; i++)
       for (int64_t j = 0; j < out->dim[2]; j++, to += channels) {
         int64_t rows[2], columns[2];
-        cell_range(roi[2] * scale, roi[4] * scale, i, out->dim[1], xs->dim[1], &rows[0], &rows[1]);
-        cell_range(roi[1] * scale, roi[3] * scale, j, out->dim[2], xs->dim[2], &columns[0],
-                   &columns[1]);
+        hone_region_cell(roi[2] * scale, roi[4] * scale, i, out->dim[1], xs->dim[1], &rows[0],
+                         &rows[1]);
+        hone_region_cell(roi[1] * scale, roi[3] * scale, j, out->dim[2], xs->dim[2], &columns[0],
+                         &columns[1]);
         pool_cell(image, xs->dim[2], channels, rows, columns, to);
       }
   }

@@ -5,6 +5,7 @@
 
 #include "ops/operand.h"
 #include "ops/ops.h"
+#include "ops/sampling.h"
 
 enum { X, ROIS, BATCH };
 
@@ -36,13 +37,11 @@ typedef struct roi {
   const double *image; /* [height, width, channels] */
   int64_t height, width;
   size_t channels;
-  float top, left, cell_height, cell_width; /* single precision, as everybody computes them */
-  int64_t rows, columns;                    /* samples a cell */
+  hone_region region;
   bool maximum;
 } roi;
 
-/* One axis of a bilinear sample: the two neighbours and the weight of the second. */
-static bool neighbours(float x, int64_t size, int64_t *low, int64_t *high, double *part) {
+bool hone_region_neighbours(float x, int64_t size, int64_t *low, int64_t *high, double *part) {
   if (!(x >= -1 && x <= (float)size)) return false;
   x = fmaxf(x, 0);
   *low = (int64_t)x;
@@ -60,8 +59,8 @@ static bool neighbours(float x, int64_t size, int64_t *low, int64_t *high, doubl
 static void take_sample(const roi *r, float y, float x, bool first, double *out) {
   int64_t row[2] = {0}, column[2] = {0};
   double down = 0, right = 0;
-  bool inside = neighbours(y, r->height, &row[0], &row[1], &down) &&
-                neighbours(x, r->width, &column[0], &column[1], &right);
+  bool inside = hone_region_neighbours(y, r->height, &row[0], &row[1], &down) &&
+                hone_region_neighbours(x, r->width, &column[0], &column[1], &right);
   for (size_t c = 0; c < r->channels; c++) {
     double sum = 0, most = -INFINITY;
     for (int i = 0; i < 4; i++) {
@@ -79,12 +78,13 @@ static void take_sample(const roi *r, float y, float x, bool first, double *out)
 }
 
 static void take_cell(const roi *r, int64_t row, int64_t column, double *out) {
-  float top = r->top + (float)row * r->cell_height, left = r->left + (float)column * r->cell_width;
-  for (int64_t i = 0; i < r->rows; i++)
-    for (int64_t j = 0; j < r->columns; j++)
-      take_sample(r, top + ((float)i + 0.5f) * r->cell_height / (float)r->rows,
-                  left + ((float)j + 0.5f) * r->cell_width / (float)r->columns, i + j == 0, out);
-  double count = (double)(r->rows * r->columns);
+  const hone_region *g = &r->region;
+  for (int64_t i = 0; i < g->rows; i++)
+    for (int64_t j = 0; j < g->columns; j++)
+      take_sample(r, hone_region_sample(g->top, g->cell_height, row, i, g->rows),
+                  hone_region_sample(g->left, g->cell_width, column, j, g->columns), i + j == 0,
+                  out);
+  double count = (double)(g->rows * g->columns);
   for (size_t c = 0; !r->maximum && count > 1 && c < r->channels; c++) out[c] /= count;
 }
 
@@ -93,22 +93,22 @@ static int64_t samples_of(float cell) {
   return cell > 0 ? (int64_t)fminf(ceilf(cell), 4096) : 0;
 }
 
-static void place_roi(const hone_node *node, const double *box, roi *r) {
+hone_region hone_region_of(const hone_node *node, const double *box) {
   bool half_pixel = hone_node_flag(node, "half_pixel");
   float scale = (float)hone_node_real(node, "scale"), offset = half_pixel ? 0.5f : 0;
-  r->left = (float)box[0] * scale - offset;
-  r->top = (float)box[1] * scale - offset;
-  float width = (float)box[2] * scale - offset - r->left;
-  float height = (float)box[3] * scale - offset - r->top;
+  hone_region r = {.left = (float)box[0] * scale - offset, .top = (float)box[1] * scale - offset};
+  float width = (float)box[2] * scale - offset - r.left;
+  float height = (float)box[3] * scale - offset - r.top;
   if (!half_pixel) {
     width = fmaxf(width, 1);
     height = fmaxf(height, 1);
   }
-  r->cell_width = width / (float)hone_node_int(node, "width");
-  r->cell_height = height / (float)hone_node_int(node, "height");
+  r.cell_width = width / (float)hone_node_int(node, "width");
+  r.cell_height = height / (float)hone_node_int(node, "height");
   int64_t samples = hone_node_int(node, "samples");
-  r->rows = samples ? samples : samples_of(r->cell_height);
-  r->columns = samples ? samples : samples_of(r->cell_width);
+  r.rows = samples ? samples : samples_of(r.cell_height);
+  r.columns = samples ? samples : samples_of(r.cell_width);
+  return r;
 }
 
 static hone_status *roi_align_reference(hone_reference *ref) {
@@ -132,7 +132,7 @@ static hone_status *roi_align_reference(hone_reference *ref) {
       return hone_error(HONE_INVALID_ARGUMENT, "region %lld is of image %lld", (long long)n,
                         (long long)batch[n]);
     r.image = x + (size_t)batch[n] * hone_shape_span(xs, 1, 4);
-    place_roi(ref->node, rois + 4 * n, &r);
+    r.region = hone_region_of(ref->node, rois + 4 * n);
     for (int64_t i = 0; i < out->dim[1]; i++)
       for (int64_t j = 0; j < out->dim[2]; j++, to += r.channels) take_cell(&r, i, j, to);
   }

@@ -41,6 +41,9 @@ typedef struct hone_strips {
   /* out[i] = the sum of weights[k] * rows[k][i]. */
   void (*blend_rows)(const float *const *rows, const float *weights, size_t row_count,
                      size_t count, float *out);
+  /* (p, q) = (a cos - b sin, b cos + a sin); results may lie over their operands. */
+  void (*turn)(const float *a, const float *b, const float *cosine, const float *sine,
+               size_t count, float *p, float *q);
   /* f16 to f32 and back, half to even. */
   void (*from_f16)(const uint16_t *x, size_t count, float *out);
   void (*to_f16)(const float *x, size_t count, uint16_t *out);

@@ -125,6 +125,17 @@ static void strip_blend_rows(const float *const *rows, const float *weights, siz
   OVER_ROWS(vf_set(0), vf_fma(x, vf_set(weights[k]), y), y)
 }
 
+static void strip_turn(const float *a, const float *b, const float *cosine, const float *sine,
+                       size_t count, float *p, float *q) {
+  for (size_t i = 0; i < count; i += VF_LANES) {
+    int n = count - i < VF_LANES ? (int)(count - i) : VF_LANES;
+    vf x = vf_load_n(a + i, n), y = vf_load_n(b + i, n);
+    vf c = vf_load_n(cosine + i, n), s = vf_load_n(sine + i, n);
+    vf_store_n(p + i, vf_fnma(y, s, vf_mul(x, c)), n);
+    vf_store_n(q + i, vf_fma(x, s, vf_mul(y, c)), n);
+  }
+}
+
 static void strip_from_f16(const uint16_t *x, size_t count, float *out) {
   size_t i = 0;
 #if defined(__F16C__)
@@ -153,6 +164,7 @@ const hone_strips STRIPS = {
     .max_rows = strip_max_rows,
     .sum_rows = strip_sum_rows,
     .blend_rows = strip_blend_rows,
+    .turn = strip_turn,
     .from_f16 = strip_from_f16,
     .to_f16 = strip_to_f16,
 };

@@ -1,0 +1,84 @@
+/* Sampling pictures, regions and turning embeddings on the CPU backend. */
+#include "cpu_bodies.h"
+
+static char text[4096];
+#define BODY(...) (snprintf(text, sizeof text, __VA_ARGS__), text)
+#define COUNT(rows) (sizeof(rows) / sizeof *(rows))
+
+TEST(grids) {
+  static const char *const rows[][2] = {{"[2, 5, 7, 3]", "[2, 4, 3, 2]"},
+                                        {"[1, 6, 4, 37]", "[1, 3, 5, 2]"},
+                                        {"[1, 3, 4, 5, 9]", "[1, 2, 3, 3, 3]"},
+                                        {"[2, 9, 20]", "[2, 6, 1]"},
+                                        {"[1, 1, 1, 2]", "[1, 0, 4, 2]"}};
+  static const char *const modes[] = {"nearest", "linear", "cubic"};
+  static const char *const paddings[] = {"zeros", "border", "reflection"};
+  for (size_t i = 0; i < COUNT(rows); i++)
+    for (int m = 0; m < 3; m++)
+      for (int p = 0; p < 3; p++)
+        for (int align = 0; align < 2; align++)
+          check_body(BODY("graph g(x: f32%s, g: f32%s) -> (o) {\n"
+                          " o = grid_sample(x, g) {mode=%s, padding=%s, align_corners=%s}\n}",
+                          rows[i][0], rows[i][1], modes[m], paddings[p], align ? "true" : "false"),
+                     1e-5);
+}
+
+TEST(regions) {
+  static const char *const attrs[] = {"height=3, width=4, samples=2",
+                                      "height=5, width=1, half_pixel=false, scale=0.5",
+                                      "height=2, width=2, mode=max, samples=3",
+                                      "height=1, width=1, samples=9, scale=2.0"};
+  for (size_t i = 0; i < COUNT(attrs); i++)
+    for (int channels = 3; channels < 40; channels += 30)
+      check_body(BODY("graph g(x: f32[4, 9, 11, %d], r: f32[6, 4], b: s64[6]) -> (o) {\n"
+                      " c = const f32[4] [1.0, 1.5, 9.0, 7.0]\n p = abs(r)\n q = mul(p, c)\n"
+                      " o = roi_align(x, q, b) {%s}\n}",
+                      channels, attrs[i]),
+                 1e-5);
+}
+
+TEST(pooled_regions) {
+  for (int channels = 3; channels < 40; channels += 30)
+    check_body(BODY("graph g(x: f32[4, 19, 21, %d], r: f32[6, 5]) -> (o) {\n"
+                    " c = const f32[5] [1.0, 1.5, 2.0, 9.0, 7.0]\n p = abs(r)\n q = mul(p, c)\n"
+                    " o = max_roi_pool(x, q) {height=2, width=3, scale=1.1}\n}",
+                    channels),
+               0);
+}
+
+TEST(affine_grids) {
+  static const char *const types[] = {"f32", "f64"};
+  for (int t = 0; t < 2; t++)
+    for (int align = 0; align < 2; align++) {
+      check_body(BODY("graph g(t: %s[2, 2, 3]) -> (o) { s = const s64[4] [2, 3, 5, 7]\n"
+                      " o = affine_grid(t, s) {align_corners=%s} }",
+                      types[t], align ? "true" : "false"),
+                 t ? 1e-13 : 1e-6);
+      check_body(BODY("graph g(t: %s[1, 3, 4]) -> (o) { s = const s64[5] [1, 1, 3, 1, 4]\n"
+                      " o = affine_grid(t, s) {align_corners=%s} }",
+                      types[t], align ? "true" : "false"),
+                 t ? 1e-13 : 1e-6);
+    }
+}
+
+TEST(rotary_embeddings) {
+  for (int interleaved = 0; interleaved < 2; interleaved++)
+    for (int size = 14; size < 130; size += 50) {
+      const char *flag = interleaved ? "true" : "false";
+      check_body(BODY("graph g(x: f32[2, 3, 5, %d], c: f32[2, 5, 7], s: f32[2, 5, 7]) -> (o) {\n"
+                      " o = rotary_embedding(x, c, s) {interleaved=%s}\n}", size, flag), 1e-6);
+      check_body(BODY("graph g(x: f32[2, 3, 5, %d], c: f32[4, 6], s: f32[4, 6], p: s64[2, 5])"
+                      " -> (o) {\n o = rotary_embedding(x, c, s, p) {interleaved=%s}\n}",
+                      size, flag), 1e-6);
+    }
+}
+
+int main(void) {
+  RUN(grids);
+  RUN(regions);
+  RUN(pooled_regions);
+  RUN(affine_grids);
+  RUN(rotary_embeddings);
+  CHECK(bodies_on_kernels > 250);
+  return check_report();
+}
