@@ -12,10 +12,10 @@
 #include <string.h>
 
 #include "passes/passes.h"
-#include "passes/rewrite.h"
+#include "passes/reading.h"
 
 enum { X, WEIGHTS, BIAS };
-enum { MOST_SIBLINGS = 16, MOST_TAIL = 4, MOST_LINKS = 8 };
+enum { MOST_SIBLINGS = 16, MOST_TAIL = 4 };
 enum { MOST_CHANNELS = 64, MOST_COLUMNS = 1024 }; /* of one convolution, of one matrix product */
 
 typedef struct sibling {
@@ -80,26 +80,6 @@ static bool same_unary(const hone_node *a, const hone_node *b) {
   return true;
 }
 
-/* Whether the only thing that reads `value` takes it by a pitch. */
-static bool is_read_at_pitch(const hone_value *value) {
-  bool turned = false;
-  for (int i = 0; i < MOST_LINKS && hone_value_has_one_use(value); i++) {
-    const hone_node *user = value->uses->user;
-    if (!user) return false;
-    if (user->op == &hone_op_attention) {
-      return (hone_node_in(user, 0) == value) || hone_node_in(user, 1) == value ||
-             hone_node_in(user, 2) == value;
-    }
-    if (user->op == &hone_op_matmul)
-      return user->inputs[X].value == value && (!turned || !user->inputs[WEIGHTS].value->constant);
-    if (user->op == &hone_op_conv) return user->inputs[X].value == value && !turned;
-    turned = turned || user->op == &hone_op_transpose;
-    if (user->op != &hone_op_transpose && !(user->op->facts & HONE_VIEW)) return false;
-    value = user->outputs[0];
-  }
-  return false;
-}
-
 static sibling sibling_of(hone_node *node) {
   sibling s = {.node = node, .end = node->outputs[0]};
   while (s.tail_count < MOST_TAIL && hone_value_has_one_use(s.end) &&
@@ -137,13 +117,14 @@ static void find_family(hone_node *first, size_t limit, family *f) {
   f->count = 0;
   f->axis = column_axis(first);
   f->members[f->count++] = sibling_of(first);
-  if (bytes > limit || !is_read_at_pitch(f->members[0].end)) return;
+  if (bytes > limit || hone_reading_of(f->members[0].end) == HONE_READS_DENSE) return;
   for (hone_node *node = first->next; node && f->count < MOST_SIBLINGS; node = node->next) {
     if (node->op != first->op || node->inputs[X].value != first->inputs[X].value) continue;
     if (!may_join(node)) continue;
     sibling s = sibling_of(node);
     size_t size = node->inputs[WEIGHTS].value->constant_size;
-    if (!are_alike(&f->members[0], &s) || !is_read_at_pitch(s.end) || size > limit - bytes) continue;
+    if (!are_alike(&f->members[0], &s) || hone_reading_of(s.end) == HONE_READS_DENSE) continue;
+    if (size > limit - bytes) continue;
     bytes += size;
     f->members[f->count++] = s;
   }
@@ -210,18 +191,9 @@ static hone_status *make_tail(const family *f, hone_value **x) {
   return NULL;
 }
 
-static hone_status *make_slice(hone_node *from, hone_value *x, int64_t begin, int64_t end,
-                               hone_value **out) {
-  hone_value *inputs[4] = {x};
-  int64_t axis = x->type.shape.rank - 1;
-  HONE_TRY(hone_graph_ints(from->graph, NULL, 1, &begin, 1, &inputs[1]));
-  HONE_TRY(hone_graph_ints(from->graph, NULL, 1, &end, 1, &inputs[2]));
-  HONE_TRY(hone_graph_ints(from->graph, NULL, 1, &axis, 1, &inputs[3]));
-  return hone_make(from, &hone_op_slice, inputs, 4, out);
-}
-
 /* The first member is removed last: the slices stand before it. */
 static hone_status *merge(const family *f) {
+  hone_node *first = f->members[0].node;
   hone_value *wide, *slices[MOST_SIBLINGS];
   int64_t sizes[MOST_SIBLINGS], at = 0;
   for (int i = 0; i < f->count; i++) {
@@ -231,7 +203,7 @@ static hone_status *merge(const family *f) {
   HONE_TRY(make_wide(f, sizes, &wide));
   HONE_TRY(make_tail(f, &wide));
   for (int i = 0; i < f->count; i++) {
-    HONE_TRY(make_slice(f->members[0].node, wide, at, at + sizes[i], &slices[i]));
+    HONE_TRY(hone_make_slice(first, wide, wide->type.shape.rank - 1, at, at + sizes[i], &slices[i]));
     slices[i]->type = f->members[i].end->type;
     at += sizes[i];
   }

@@ -20,6 +20,8 @@ extern const hone_simplify_rule hone_algebra_rules[]; /* ends with a NULL name *
 extern const hone_simplify_rule hone_view_rules[];
 extern const hone_simplify_rule hone_window_rules[];
 extern const hone_simplify_rule hone_attention_rules[];
+extern const hone_simplify_rule hone_part_rules[];
 extern const hone_simplify_rule hone_late_rules[]; /* for when the layout is settled */
+extern const hone_simplify_rule hone_late_part_rules[];
 
 #endif

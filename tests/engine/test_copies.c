@@ -15,14 +15,14 @@ typedef struct row {
 #define CUTS "i = const s64[1] [0] j = const s64[1] [2] k = const s64[1] [5] a = const s64[1] [1] "
 static const row rows[] = {
     /* two convolutions write the two halves of what the third reads */
-    {W "u = const f32[1, 1, 4, 2] @weights+512 c = conv(x, w) d = conv(x, v) {pads=[1, 1, 1, 1]}"
-     " e = concat(c, d) {axis=0} y = conv(e, u)", {3, 3}},
+    {W "u = const f32[1, 1, 4, 2] @weights+512 c = conv(x, w)"
+     " d = conv(x, v) {pads=[1, 1, 1, 1]} e = concat(c, d) {axis=0} y = conv(e, u)", {3, 3}},
     {W "c = conv(x, w) d = exp(c) e = concat(c, d) {axis=1} y = exp(e)", {3, 4}},
     /* the result itself is given away, and read besides */
     {W "c = conv(x, w) d = exp(c) y = concat(c, d) {axis=0} z = exp(y)", {3, 3}},
     /* pieces that others read before and after, and views of them */
-    {W "s = const s64[3] [0, 0, -1] c = conv(x, w) d = exp(c) f = reshape(c, s) e = concat(d, c) {axis=0}"
-     " y = tanh(e) z = tanh(f)", {4, 4}},
+    {W "s = const s64[3] [0, 0, -1] c = conv(x, w) d = exp(c) f = reshape(c, s)"
+     " e = concat(d, c) {axis=0} y = tanh(e) z = tanh(f)", {4, 4}},
     /* a piece twice, an input, a constant: copies, beside a piece in place */
     {W "c = conv(x, w) e = concat(c, c) {axis=0} y = exp(e)", {3, 3}},
     {"c = exp(x) e = concat(x, c) {axis=0} y = exp(e)", {3, 3}},

@@ -197,6 +197,42 @@ TEST(pipeline_on_a_transformer_layer) {
   hone_graph_free(after);
 }
 
+/* Three ways to write attention behind one projection, each two groups in the end and no other copy. */
+TEST(pipeline_on_packed_projections) {
+  static const char *const spellings[] = {
+      "s = const s64[5] [0, 0, 3, 2, 4] a = reshape(p, s) b = transpose(a) {perm=[2, 0, 3, 1, 4]}"
+      " i = const s64[] 0 j = const s64[] 1 l = const s64[] 2 q = gather(b, i) {axis=0}"
+      " k = gather(b, j) {axis=0} v = gather(b, l) {axis=0}",
+      "s = const s64[5] [0, 0, 3, 2, 4] z = const s64[1] [0] a = reshape(p, s)"
+      " b = transpose(a) {perm=[2, 0, 3, 1, 4]} c, d, e = split(b) {axis=0}"
+      " q = squeeze(c, z) k = squeeze(d, z) v = squeeze(e, z)",
+      "s = const s64[4] [0, 0, 2, 4] a, b, c = split(p) {axis=2} d = reshape(a, s) e = reshape(b, s)"
+      " f = reshape(c, s) q = transpose(d) {perm=[0, 2, 1, 3]} k = transpose(e) {perm=[0, 2, 1, 3]}"
+      " v = transpose(f) {perm=[0, 2, 1, 3]}",
+  };
+  for (size_t i = 0; i < sizeof spellings / sizeof *spellings; i++) {
+    char text[2048];
+    snprintf(text, sizeof text,
+             "graph g(x: f32[n, 5, 8]) -> (y) { w = const f32[8, 24] @weights+0"
+             " u = const f32[24] @weights+768 half = const f32[] 0.5 m = const s64[3] [0, 0, 8]"
+             " p0 = matmul(x, w) p = add(p0, u) %s t = transpose(k) {perm=[0, 1, 3, 2]}"
+             " a0 = matmul(q, t) a1 = mul(a0, half) a2 = softmax(a1) {axis=-1} a3 = matmul(a2, v)"
+             " a4 = transpose(a3) {perm=[0, 2, 1, 3]} y = reshape(a4, m) }", spellings[i]);
+    hone_graph *before = rewrite_parse(text), *after = rewrite_parse(text);
+    hone_pass_context context = rewrite_defaults;
+    if (!before || !after) return;
+    CHECK_OK(hone_run_passes(after, &context));
+    rewrite_compare(before, after, 1e-5);
+    bool good = rewrite_count(after, "group") == 2 && rewrite_count(after, "attention") == 1 &&
+                rewrite_count(after, "slice") == 3 && rewrite_count(after, "gather") == 0 &&
+                rewrite_count(after, "split") == 0;
+    if (!good) fprintf(stderr, "%s", rewrite_print(after));
+    CHECK(good);
+    hone_graph_free(before);
+    hone_graph_free(after);
+  }
+}
+
 int main(void) {
   RUN(groups);
   RUN(groups_keep_names_and_sources);
@@ -204,5 +240,6 @@ int main(void) {
   RUN(quantisation_becomes_pointwise);
   RUN(lower_precision_is_explicit);
   RUN(pipeline_on_a_transformer_layer);
+  RUN(pipeline_on_packed_projections);
   return check_report();
 }

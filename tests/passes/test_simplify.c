@@ -72,6 +72,22 @@ static const row rows[] = {
     {"x: f32[n, 4, 3, 5], k: f32[n, 2, 7, 5]", "i = const s64[5] [0, 1, 2, 7, 5] "
      "w = const s64[5] [1, 2, 2, 7, 5] m = const s64[4] [0, 4, 7, 5] a = reshape(k, i) b = expand(a, w) "
      "c = reshape(b, m) y = attention(x, c, c)", 4, "expand"},
+    /* one index is a slice; of an axis of unknown size it might be outside */
+    {X, "i = const s64[] 1 y = gather(x, i) {axis=1}", 2, "slice"},
+    {X, "i = const s64[1] [-1] y = gather(x, i) {axis=2}", 1, "slice"},
+    {X, "i = const s64[2] [0, 1] y = gather(x, i) {axis=1}", 1, "gather"},
+    {X, "i = const s64[] 0 y = gather(x, i) {axis=0}", 1, "gather"},
+    /* parts that are read where they lie: rows of products, heads of attention */
+    {"x: f32[n, 3, 12]", "w = const f32[6, 5] @weights+0 a, b = split(x) {axis=2} p = matmul(a, w) "
+     "q = matmul(b, w) y = sub(p, q)", 5, "slice"},
+    {"x: f32[3, n, 2, 5, 4]", "z = const s64[1] [0] a, b, c = split(x) {axis=0} q = squeeze(a, z) "
+     "k = squeeze(b, z) v = squeeze(c, z) y = attention(q, k, v)", 7, "slice"},
+    {"x: f32[n, 6, 4]", "w = const f32[4, 5] @weights+0 a, b = split(x) {axis=1} p = matmul(a, w) "
+     "q = matmul(b, w) y = sub(p, q)", 4, "split"},
+    {"x: f32[n, 6, 4]", "a, b = split(x) {axis=2} y = sub(a, b)", 2, "split"},
+    {"x: f32[n, 3, 12]", "w = const f32[6, 5] @weights+0 a, b = split(x) {axis=2} p = matmul(a, w) "
+     "q = matmul(b, w) r = sub(p, q) s = const s64[1] [2] t = reduce(a, s) {kind=max, keep=true} "
+     "y = add(r, t)", 6, "split"},
     {"x: f32[n, 3, 4, 4]", "s = const f32[3] [1, 2, 3] b = const f32[3] [4, 5, 6] "
      "m = const f32[3] [7, 8, 9] v = const f32[3] [1, 1, 4] y = batch_norm(x, s, b, m, v) {axis=1}", 2,
      "add"},
