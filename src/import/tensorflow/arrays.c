@@ -18,13 +18,6 @@ static hone_value *unsqueeze(hone_call *call, hone_value *x, int64_t axis) {
   return HONE_EMIT(call, "unsqueeze", x, hone_emit_ints(call, &axis, 1));
 }
 
-/* ---- What stays what it is ---- */
-
-static hone_status *import_identity(hone_call *call) {
-  for (int i = 0; i < hone_tf_input_count(call); i++) hone_tf_return(call, i, hone_tf_in(call, i));
-  return NULL;
-}
-
 /* ---- Shapes ---- */
 
 static hone_status *import_shape(hone_call *call) {
@@ -506,25 +499,19 @@ static hone_status *import_invert_permutation(hone_call *call) {
 
 const hone_tf_row hone_tf_arrays[] = {
     {"BroadcastTo", .import = import_broadcast_to},
-    {"CheckNumerics", .import = import_identity},
     {"Concat", .import = import_concat},
     {"ConcatV2", .import = import_concat_v2},
-    {"EnsureShape", .import = import_identity},
     {"ExpandDims", .import = import_expand_dims},
     {"Fill", .import = import_fill},
     {"Gather", .import = import_gather},
     {"GatherNd", .import = import_gather_nd},
     {"GatherV2", .import = import_gather_v2},
-    {"Identity", .import = import_identity},
-    {"IdentityN", .import = import_identity},
     {"InvertPermutation", .import = import_invert_permutation},
     {"MirrorPad", .import = import_mirror_pad},
     {"OneHot", .import = import_one_hot},
     {"Pack", .import = import_pack},
     {"Pad", .import = import_pad},
     {"PadV2", .import = import_pad},
-    {"PlaceholderWithDefault", .import = import_identity},
-    {"PreventGradient", .import = import_identity},
     {"Range", .import = import_range},
     {"Rank", .import = import_rank},
     {"Reshape", .import = import_reshape},
@@ -535,11 +522,9 @@ const hone_tf_row hone_tf_arrays[] = {
     {"ShapeN", .import = import_shape},
     {"Size", .import = import_size},
     {"Slice", .import = import_slice},
-    {"Snapshot", .import = import_identity},
     {"Split", .import = import_split},
     {"SplitV", .import = import_split_v},
     {"Squeeze", .import = import_squeeze},
-    {"StopGradient", .import = import_identity},
     {"StridedSlice", .import = import_strided_slice},
     {"TensorScatterAdd", .import = import_scatter_add},
     {"TensorScatterMax", .import = import_scatter_max},

@@ -90,18 +90,29 @@ static hone_status *read_node(tf_importer *importer, tf_body *body, hone_bytes m
   return hone_map_put(&body->index, def.name.data, def.name.size, node);
 }
 
-static hone_status *resolve_inputs(tf_importer *importer, tf_body *body, tf_node *node,
-                                   const hone_proto_list *texts, bool function) {
-  tf_edge *edges = HONE_NEW_ARRAY(&importer->scratch, texts->count + 1, tf_edge);
-  HONE_TRY_MEMORY(edges);
+/* Data inputs, or with `control` those that only have to run before. */
+static hone_status *resolve_inputs(const tf_body *body, tf_node *node, const hone_proto_list *texts,
+                                   bool function, bool control, tf_edge *edges, int *count) {
   for (size_t i = 0; i < texts->count; i++) {
     hone_bytes text = texts->items[i];
-    if (text.size && *(const char *)text.data == '^') continue;
-    HONE_TRY((function ? parse_function_edge : tf_parse_edge)(body, text,
-                                                              &edges[node->input_count]));
-    node->input_count++;
+    bool is_control = text.size && *(const char *)text.data == '^';
+    if (is_control != control) continue;
+    if (is_control) text = (hone_bytes){(const char *)text.data + 1, text.size - 1};
+    HONE_TRY((function ? parse_function_edge : tf_parse_edge)(body, text, &edges[(*count)++]));
   }
   node->inputs = edges;
+  return NULL;
+}
+
+static hone_status *resolve(tf_importer *importer, const tf_body *body, tf_node *node,
+                            const hone_proto_list *texts, bool function) {
+  tf_edge *edges = HONE_NEW_ARRAY(&importer->scratch, texts->count + 1, tf_edge);
+  int all = 0;
+  HONE_TRY_MEMORY(edges);
+  HONE_TRY(resolve_inputs(body, node, texts, function, false, edges, &all));
+  node->input_count = all;
+  HONE_TRY(resolve_inputs(body, node, texts, function, true, edges, &all));
+  node->control_count = all - node->input_count;
   return NULL;
 }
 
@@ -118,7 +129,7 @@ static hone_status *read_nodes(tf_importer *importer, const hone_proto_list *lis
   for (size_t i = 0; i < list->count; i++) {
     char shown[80];
     hone_bytes name = body->nodes[i].name;
-    HONE_TRY(hone_error_at(resolve_inputs(importer, body, &body->nodes[i], &inputs[i], function),
+    HONE_TRY(hone_error_at(resolve(importer, body, &body->nodes[i], &inputs[i], function),
                            "node '%s'", hone_quoted(shown, sizeof shown, name.data, name.size)));
   }
   return NULL;

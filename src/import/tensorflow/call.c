@@ -5,7 +5,7 @@
 #include "base/text.h"
 #include "import/tensorflow/importer.h"
 
-static const char *const kinds[] = {"nothing", "a tensor", "a variable"};
+static const char *const kinds[] = {"nothing", "a tensor", "a variable", "a list"};
 
 const char *hone_tf_op(const hone_call *call) {
   const tf_call *own = tf_call_of(call);

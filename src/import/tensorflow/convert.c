@@ -87,7 +87,7 @@ static hone_status *run_call(tf_call *call) {
 static hone_status *convert(tf_call *call) {
   uint32_t first_id = call->base.graph->next_id;
   HONE_TRY(tf_check_limits(call->importer));
-  HONE_TRY(find_inputs(call));
+  if (!call->node->row || !call->node->row->lazy) HONE_TRY(find_inputs(call));
   hone_status *status = run_call(call);
   if (!status)
     status = call->base.status;
@@ -115,6 +115,8 @@ static hone_status *convert_node(tf_scope *scope, const tf_node *node) {
       hone_quoted(op, sizeof op, node->op.data ? node->op.data : "", node->op.size));
 }
 
+static bool is_lazy(const tf_node *node) { return node->row && node->row->lazy; }
+
 /* The nodes on the way are a chain through `parent`: no recursion, however deep the graph. */
 static hone_status *visit(tf_scope *scope, int node) {
   tf_result *results = scope->results;
@@ -124,7 +126,7 @@ static hone_status *visit(tf_scope *scope, int node) {
   results[at].parent = -1;
   while (at >= 0) {
     const tf_node *now = &scope->body->nodes[at];
-    if (results[at].next < now->input_count) {
+    if (results[at].next < (is_lazy(now) ? 0 : now->input_count)) {
       int from = now->inputs[results[at].next++].node;
       if (from < 0 || results[from].state == TF_DONE) continue;
       if (results[from].state == TF_OPEN)

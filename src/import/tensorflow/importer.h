@@ -29,9 +29,9 @@ typedef struct tf_node {
   hone_bytes name, op;
   hone_proto_list attrs;
   const struct hone_tf_row *row; /* NULL where the operator has none */
-  const tf_edge *inputs;         /* data only; control inputs order side effects, of which there
-                                    are none here */
-  int input_count;
+  const tf_edge *inputs;         /* data first, then what only has to run before: in the first
+                                    TensorFlow's conditionals that says the branch */
+  int input_count, control_count;
 } tf_node;
 
 typedef struct tf_argument {
@@ -52,12 +52,23 @@ typedef struct tf_body {
 } tf_body;
 
 /* What runs along an edge. Handles exist at import only. */
-typedef enum tf_kind { TF_NOTHING = 0, TF_TENSOR, TF_VARIABLE } tf_kind;
+typedef enum tf_kind { TF_NOTHING = 0, TF_TENSOR, TF_VARIABLE, TF_LIST } tf_kind;
+
+/* A TensorList or a TensorArray. Its items are one tensor, stacked along axis 0, once any is set;
+ * before that they are zeros of a shape that may not be known yet. */
+typedef struct tf_list {
+  hone_dtype dtype;
+  hone_value *count; /* s64, rank 0 */
+  hone_shape item;   /* the shape of an item; dims that are not known are negative */
+  int slot;          /* 1 + which of the loop's variables it is, while a loop may stack its items */
+  hone_value *index, *stacked; /* what the loop's body set, and where */
+} tf_list;
 
 typedef struct tf_value {
   tf_kind kind;
-  hone_value *value;        /* TENSOR */
-  const char *variable;     /* VARIABLE: the name its content is found under; zero-terminated */
+  hone_value *value;    /* TENSOR; LIST: the items, or NULL */
+  const char *variable; /* VARIABLE: the name its content is found under; zero-terminated */
+  const tf_list *list;  /* LIST */
 } tf_value;
 
 typedef enum tf_state { TF_UNSEEN = 0, TF_OPEN, TF_DONE } tf_state;
@@ -85,6 +96,16 @@ typedef struct tf_importer {
   hone_value placeholder;
 } tf_importer;
 
+/* The loop or the branch of the first TensorFlow that a scope's nodes stand in: a second scope over
+ * the same body. */
+typedef struct tf_frame {
+  struct tf_scope *outer;
+  hone_bytes name;         /* a loop's; empty for a branch */
+  tf_edge condition;       /* a branch's */
+  bool taken;              /* which branch */
+  int first_capture, offset; /* of the region's node; see hone_region_capture */
+} tf_frame;
+
 /* A body on its way into a graph. */
 typedef struct tf_scope {
   tf_importer *importer;
@@ -94,6 +115,7 @@ typedef struct tf_scope {
   const tf_value *arguments; /* of the function */
   const struct tf_call *caller; /* whose attributes a function's placeholders stand for; or NULL */
   const char *prefix;        /* "call/" in front of node names, or "" */
+  const tf_frame *frame;     /* NULL outside of such regions */
 } tf_scope;
 
 typedef struct tf_call {
@@ -167,6 +189,34 @@ HONE_MUST_USE hone_status *tf_run_function(tf_call *call, const tf_body *body);
 /* The function that attribute `attr` of the call names. */
 HONE_MUST_USE hone_status *tf_function_attr(tf_call *call, const char *attr,
                                             const tf_body **out);
+
+/* lists.c */
+/* Item `index` of a list set to `item`, or found. */
+hone_value *tf_list_items(hone_call *call, tf_value list);
+/* A list whose items are the rows of a tensor. */
+tf_value tf_list_of(hone_call *call, hone_value *items);
+
+/* loops.c: the loops of both generations. */
+typedef struct tf_looping {
+  tf_call *call;
+  int count;               /* of the loop's variables */
+  const tf_value *initial; /* by variable */
+  const bool *fixed;       /* by variable: it stays what it is */
+  /* One turn in `graph`: what the variables become and whether to go on with that. */
+  hone_status *(*turn)(struct tf_looping *looping, hone_graph *graph, const tf_value *in,
+                       tf_value *out, hone_value **go_on);
+  /* Whether to begin. */
+  hone_status *(*test)(struct tf_looping *looping, hone_graph *graph, const tf_value *in,
+                       hone_value **go_on);
+} tf_looping;
+/* `out`: the variables after the last turn. */
+HONE_MUST_USE hone_status *tf_emit_loop(tf_looping *looping, tf_value *out);
+
+/* What a value of the graph around is inside a region. */
+HONE_MUST_USE hone_status *tf_capture(tf_importer *importer, hone_graph *region, int first,
+                                      int offset, tf_value value, tf_value *out);
+/* A tensor as a truth of rank 0: numbers hold when they are not 0. */
+hone_value *tf_truth(hone_call *call, hone_value *x);
 
 /* table.c */
 HONE_MUST_USE hone_status *tf_map_rows(tf_importer *importer);

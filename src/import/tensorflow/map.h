@@ -27,6 +27,7 @@ typedef struct hone_tf_row {
                           are types and hints, which the graph finds out by itself */
   hone_status *(*import)(hone_call *call); /* instead of `op` */
   const char *outputs; /* the names of its output arguments, where it has more than one */
+  bool lazy; /* its inputs are not converted before it: control flow does so by itself */
 } hone_tf_row;
 
 /* ---- What the node says ---- */
