@@ -4,7 +4,7 @@
 
 #include "base/log.h"
 #include "base/pool.h"
-#include "engine/engine.h"
+#include "engine/choices.h"
 #include "engine/plan.h"
 #include "engine/timing_cache.h"
 #include "engine/tune.h"
@@ -21,6 +21,7 @@ typedef struct builder {
   double seconds;           /* budget */
   size_t done, total;       /* groups */
   const hone_plan *typical; /* types at the typical sizes; NULL where they could not be told */
+  hone_choices *like;       /* kernels are taken from there; NULL: they are measured */
 } builder;
 
 hone_status *hone_engine_wrap(hone_graph *graph, hone_engine **out) {
@@ -32,6 +33,7 @@ hone_status *hone_engine_wrap(hone_graph *graph, hone_engine **out) {
   atomic_init(&engine->references, 1);
   engine->graph = graph;
   hone_status *status = hone_program_make(graph, &engine->memory, &engine->program);
+  if (!status) status = hone_options_for_refit(NULL, &engine->options);
   if (status) {
     hone_engine_free(engine);
     return status;
@@ -46,6 +48,7 @@ void hone_engine_free(hone_engine *engine) {
   hone_graph_free(engine->graph);
   hone_arena_free(&engine->memory);
   hone_file_release(engine->file);
+  hone_options_free(engine->options);
   hone_free(engine);
 }
 
@@ -161,6 +164,26 @@ hone_status *hone_unit_prepare(hone_engine *engine, hone_unit *unit, const char 
   return NULL;
 }
 
+/* The kernel that the other engine has for the same group, where it is still offered. */
+static hone_status *choose_alike(builder *b, hone_unit *unit, const hone_candidate *candidates,
+                                 size_t count, size_t *chosen) {
+  const hone_unit *like;
+  *chosen = 0;
+  unit->choice.candidate_count = (int)count;
+  HONE_TRY(hone_choices_find(b->like, unit, &like));
+  for (size_t i = 0; like && i < count; i++) {
+    if (strcmp(candidates[i].name, like->choice.candidate) != 0 ||
+        candidates[i].variant != like->choice.variant)
+      continue;
+    *chosen = i;
+    unit->choice.measured = like->choice.measured;
+    unit->nanoseconds = like->nanoseconds;
+    return NULL;
+  }
+  if (like) b->like->missed++;
+  return NULL;
+}
+
 static hone_status *build_unit(void *argument, hone_unit *unit) {
   builder *b = argument;
   if (!unit->body) return NULL;
@@ -174,7 +197,7 @@ static hone_status *build_unit(void *argument, hone_unit *unit) {
   if (count > HONE_MAX_CANDIDATES) count = HONE_MAX_CANDIDATES;
   if (count == 0) return NULL;
   size_t chosen;
-  hone_status *status = choose(b, unit, candidates, count, &chosen);
+  hone_status *status = (b->like ? choose_alike : choose)(b, unit, candidates, count, &chosen);
   if (!status)
     status = hone_unit_prepare(b->engine, unit, candidates[chosen].name, candidates[chosen].variant,
                                NULL, 0);
@@ -217,9 +240,9 @@ static hone_status *plan_typical(builder *b, hone_plan **out) {
 }
 
 static hone_status *choose_all(builder *b) {
-  hone_plan *typical;
+  hone_plan *typical = NULL;
   HONE_TRY(hone_visit_units(b->engine->program, count_unit, b));
-  HONE_TRY(plan_typical(b, &typical));
+  if (!b->like) HONE_TRY(plan_typical(b, &typical));
   b->typical = typical;
   hone_status *status = hone_visit_units(b->engine->program, build_unit, b);
   hone_plan_release(typical);
@@ -284,9 +307,13 @@ static hone_status *build(builder *b, const hone_model *model, hone_engine **out
   int64_t threads = hone_option_int(b->options, HONE_OPTION_threads);
   b->engine->threads = threads ? (int)threads : hone_pool_default_threads();
   b->engine->log = log;
+  b->engine->model = (hone_model *)(uintptr_t)model; /* its graph keeps it */
   strncpy(b->engine->precision, hone_option_text(b->options, HONE_OPTION_precision),
           sizeof b->engine->precision - 1);
-  status = choose_all(b);
+  hone_options_free(b->engine->options);
+  b->engine->options = NULL;
+  status = hone_options_for_refit(b->options, &b->engine->options);
+  if (!status) status = choose_all(b);
   if (!status && *cache_path && b->engine->measured)
     status = hone_timing_cache_write(&b->cache, cache_path);
   if (status) {
@@ -307,4 +334,13 @@ hone_status *hone_build(const hone_model *model, const hone_options *options, ho
   hone_status *status = build(&b, model, out);
   hone_timing_cache_free(&b.cache);
   return status;
+}
+
+hone_status *hone_build_like(const hone_engine *engine, const hone_model *model,
+                             hone_choices *choices, hone_engine **out) {
+  builder b = {
+      .options = engine->options, .seconds = INFINITY, .start = hone_now(), .like = choices};
+  HONE_TRY(build(&b, model, out));
+  (*out)->threads = engine->threads;
+  return NULL;
 }

@@ -15,6 +15,8 @@
 struct hone_model {
   _Atomic int references; /* engines built from it share its weights */
   hone_graph *graph;
+  pthread_mutex_t lock;         /* of `weights` */
+  struct hone_weights *weights; /* made when first asked for */
 };
 
 struct hone_engine {
@@ -28,6 +30,8 @@ struct hone_engine {
   size_t measured, cached; /* candidates timed, and found in the cache */
   char precision[16];
   hone_file *file;         /* the mapped engine file; NULL when built here */
+  hone_options *options;   /* that a refit needs */
+  hone_model *model;       /* that it was built from, kept by the graph; NULL when opened */
   _Atomic bool unverified; /* the packs' sums wait for the first context (verify=lazy) */
 };
 
@@ -74,6 +78,11 @@ HONE_MUST_USE hone_status *hone_model_wrap(hone_graph *graph, hone_model **out);
  * items comes from `memory`. INVALID_ARGUMENT where it does not hold what it says. */
 HONE_MUST_USE hone_status *hone_tensor_read(const hone_tensor *tensor, hone_arena *memory,
                                             hone_datum *out);
+
+/* Builds `model` as `engine` was built, its kernels from `choices` instead of by time. */
+struct hone_choices;
+HONE_MUST_USE hone_status *hone_build_like(const hone_engine *engine, const hone_model *model,
+                                           struct hone_choices *choices, hone_engine **out);
 
 /* The engine around an optimised graph, no kernel chosen yet. Takes the graph. */
 HONE_MUST_USE hone_status *hone_engine_wrap(hone_graph *graph, hone_engine **out);

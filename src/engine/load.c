@@ -22,8 +22,21 @@ static void copy_text(char *out, size_t room, const json_t *text) {
   snprintf(out, room, "%s", value ? value : "");
 }
 
-static hone_status *read_meta(hone_bytes meta, target *out, hone_pass_log *log,
-                              hone_arena *memory) {
+/* Only options that decide what a refit makes; a file has no say in others. */
+static hone_status *read_options(const json_t *from, hone_options *out) {
+  const char *name;
+  for (size_t i = 0; (name = hone_refit_option(i)); i++) {
+    const char *value = json_string_value(json_object_get(from, name));
+    hone_status *status = value ? hone_options_set(out, name, value) : NULL;
+    if (!status) continue;
+    hone_status_free(status);
+    return hone_error(HONE_CORRUPT, "section meta has no such value of option %s", name);
+  }
+  return NULL;
+}
+
+/* `engine` may be NULL. */
+static hone_status *read_meta(hone_bytes meta, target *out, hone_engine *engine) {
   json_t *root = json_loadb(meta.data, meta.size, JSON_REJECT_DUPLICATES, NULL);
   if (!root) return hone_error(HONE_CORRUPT, "section meta is no JSON");
   const json_t *to = json_object_get(root, "target");
@@ -32,17 +45,20 @@ static hone_status *read_meta(hone_bytes meta, target *out, hone_pass_log *log,
   copy_text(out->precision, sizeof out->precision, json_object_get(root, "precision"));
   out->packing = (unsigned)json_integer_value(json_object_get(to, "packing"));
   out->threads = (int)json_integer_value(json_object_get(root, "threads"));
+  hone_pass_log *log = engine ? &engine->log : NULL;
   const char *name;
   json_t *count, *fused = json_object_get(root, "fused");
   json_object_foreach(fused, name, count) {
     if (!log || log->count == (int)(sizeof log->entries / sizeof *log->entries)) break;
-    char *kept = hone_arena_text(memory, name, strlen(name));
+    char *kept = hone_arena_text(&engine->memory, name, strlen(name));
     if (!kept) break;
     log->entries[log->count].name = kept;
     log->entries[log->count++].count = (int)json_integer_value(count);
   }
+  hone_status *status =
+      engine ? read_options(json_object_get(root, "options"), engine->options) : NULL;
   json_decref(root);
-  return NULL;
+  return status;
 }
 
 /* Why the packs do not serve here; NULL when they do. */
@@ -177,7 +193,7 @@ static hone_status *open_engine(hone_file *file, const hone_options *options, ho
   HONE_TRY(open_graph(&view, &engine));
   engine->file = hone_file_retain(file);
   hone_status *status =
-      read_meta(view.sections[HONE_SECTION_META], &t, &engine->log, &engine->memory);
+      read_meta(view.sections[HONE_SECTION_META], &t, engine);
   const char *why = status ? NULL : unfit(&t, reason, sizeof reason);
   if (why) hone_log(HONE_LOG_WARNING, "the engine is packed again: %s", why);
   hone_bytes lines = view.sections[HONE_SECTION_CHOICES];
@@ -235,7 +251,7 @@ static hone_status *check(hone_bytes bytes, json_t *report) {
                             "bytes", (json_int_t)view.sections[i].size, "whole", damage == NULL));
     HONE_TRY(damage);
   }
-  HONE_TRY(read_meta(view.sections[HONE_SECTION_META], &t, NULL, NULL));
+  HONE_TRY(read_meta(view.sections[HONE_SECTION_META], &t, NULL));
   json_object_set_new(report, "target",
                       json_pack("{s:s, s:s, s:i, s:s}", "isa", t.isa, "processor", t.processor,
                                 "threads", t.threads, "precision", t.precision));

@@ -1,7 +1,7 @@
 /* Models: an imported graph, shared with the engines built from it. Room: engine. */
 #include <string.h>
 
-#include "engine/engine.h"
+#include "engine/weights.h"
 #include "ir/text.h"
 
 hone_status *hone_model_text(const hone_model *model, char **out) {
@@ -24,6 +24,7 @@ hone_status *hone_model_wrap(hone_graph *graph, hone_model **out) {
   }
   atomic_init(&model->references, 1);
   model->graph = graph;
+  pthread_mutex_init(&model->lock, NULL);
   *out = model;
   return NULL;
 }
@@ -36,6 +37,8 @@ hone_model *hone_model_retain(const hone_model *model) {
 
 void hone_model_free(hone_model *model) {
   if (!model || atomic_fetch_sub(&model->references, 1) != 1) return;
+  hone_weights_free(model->weights);
+  pthread_mutex_destroy(&model->lock);
   hone_graph_free(model->graph);
   hone_free(model);
 }

@@ -141,6 +141,26 @@ double hone_option_real(const hone_options *options, hone_option_id id) {
   return strtod(hone_option_text(options, id), NULL);
 }
 
+static const hone_option_id for_refit[] = {HONE_OPTION_precision, HONE_OPTION_passes,
+                                           HONE_OPTION_kernels, HONE_OPTION_fold_limit,
+                                           HONE_OPTION_refit};
+
+const char *hone_refit_option(size_t index) {
+  return index < sizeof for_refit / sizeof *for_refit ? rows[for_refit[index]].name : NULL;
+}
+
+hone_status *hone_options_for_refit(const hone_options *options, hone_options **out) {
+  HONE_TRY(hone_options_new(out));
+  for (size_t i = 0; i < sizeof for_refit / sizeof *for_refit; i++) {
+    hone_status *status =
+        hone_options_set(*out, rows[for_refit[i]].name, hone_option_text(options, for_refit[i]));
+    if (!status) continue;
+    hone_options_free(*out);
+    return status;
+  }
+  return NULL;
+}
+
 void hone_options_set_progress(hone_options *options, hone_progress *progress, void *argument) {
   options->progress = progress;
   options->progress_argument = argument;

@@ -20,6 +20,11 @@ bool hone_option_flag(const hone_options *options, hone_option_id id);
 int64_t hone_option_int(const hone_options *options, hone_option_id id);
 double hone_option_real(const hone_options *options, hone_option_id id);
 
+/* The options that decide what a build makes of a model, given the kernels: a bag of its own. */
+HONE_MUST_USE hone_status *hone_options_for_refit(const hone_options *options, hone_options **out);
+/* Row `index` of those; NULL past the last. */
+const char *hone_refit_option(size_t index);
+
 /* Calls the progress callback, if any; false when it asks to stop. */
 bool hone_option_progress(const hone_options *options, const char *phase, size_t done, size_t total,
                           double seconds_left);

@@ -1,4 +1,5 @@
 /* Saving an engine. Room: engine. */
+#include <hone/refit.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,18 @@ static size_t place_weight(void *argument, const hone_value *constant) {
   return offset;
 }
 
+/* Every constant among the weights: those that share bytes share them again when it is read. */
+static hone_status *print_source(const hone_engine *engine, weight_writer *weights,
+                                 hone_text *out) {
+  hone_model *model;
+  if (!hone_option_flag(engine->options, HONE_OPTION_refit)) return NULL;
+  HONE_TRY(hone_engine_model(engine, &model));
+  hone_status *status = hone_graph_print(model->graph, 0, place_weight, weights, out);
+  if (!status) status = hone_text_status(&weights->bytes);
+  hone_model_free(model);
+  return status;
+}
+
 /* ---- Choices and packs
  * ---------------------------------------------------------------------------- */
 
@@ -63,6 +76,15 @@ static hone_status *write_choice(void *argument, hone_unit *unit) {
 /* ---- Meta
  * --------------------------------------------------------------------------------------------- */
 
+/* What a refit builds with. */
+static json_t *options_of(const hone_engine *engine) {
+  json_t *options = json_object();
+  const char *name;
+  for (size_t i = 0; (name = hone_refit_option(i)); i++)
+    json_object_set_new(options, name, json_string(hone_options_get(engine->options, name)));
+  return options;
+}
+
 static hone_status *write_meta(const hone_engine *engine, bool portable, hone_text *out) {
   char isa[64];
   json_t *fused = json_object();
@@ -70,11 +92,11 @@ static hone_status *write_meta(const hone_engine *engine, bool portable, hone_te
     json_object_set_new(fused, engine->log.entries[i].name,
                         json_integer(engine->log.entries[i].count));
   json_t *meta =
-      json_pack("{s:s, s:s, s:i, s:{s:s, s:s, s:i}, s:s, s:b, s:o}", "writer", "hone " HONE_VERSION,
+      json_pack("{s:s, s:s, s:i, s:{s:s, s:s, s:i}, s:s, s:b, s:o, s:o}", "writer", "hone " HONE_VERSION,
                 "device", "cpu", "threads", engine->threads, "target", "isa",
                 hone_cpu_isa_text(hone_cpu_isa(), isa, sizeof isa), "processor", hone_cpu_name(),
                 "packing", (int)hone_backend_cpu.packing_version, "precision", engine->precision,
-                "portable", (int)portable, "fused", fused);
+                "portable", (int)portable, "fused", fused, "options", options_of(engine));
   char *text = meta ? json_dumps(meta, JSON_SORT_KEYS | JSON_INDENT(1)) : NULL;
   json_decref(meta);
   if (!text) return hone_error_memory();
@@ -86,13 +108,14 @@ static hone_status *write_meta(const hone_engine *engine, bool portable, hone_te
 hone_status *hone_engine_save(const hone_engine *engine, const char *path) {
   weight_writer weights = {.bytes = {0}};
   choice_writer choices = {.lines = {0}};
-  hone_text graph = {0}, meta = {0};
+  hone_text graph = {0}, meta = {0}, source = {0};
   hone_status *status =
       hone_graph_print(engine->graph, INLINE_LIMIT, place_weight, &weights, &graph);
+  if (!status) status = print_source(engine, &weights, &source);
   if (!status) status = hone_visit_units(engine->program, write_choice, &choices);
   if (!status) status = write_meta(engine, true, &meta);
   const hone_text *const texts[HONE_SECTION_COUNT] = {&meta, &graph, &choices.lines, &weights.bytes,
-                                                      &choices.packs};
+                                                      &choices.packs, &source};
   hone_bytes sections[HONE_SECTION_COUNT];
   for (int i = 0; i < HONE_SECTION_COUNT; i++) {
     if (!status) status = hone_text_status(texts[i]);
@@ -101,6 +124,7 @@ hone_status *hone_engine_save(const hone_engine *engine, const char *path) {
   if (!status) status = hone_format_write(path, sections);
   hone_text_free(&graph);
   hone_text_free(&meta);
+  hone_text_free(&source);
   hone_text_free(&choices.lines);
   hone_text_free(&choices.packs);
   hone_text_free(&weights.bytes);

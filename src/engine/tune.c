@@ -1,6 +1,7 @@
 /* Measuring candidates: interleaved rounds on seeded data, medians. Room: engine. */
 #include "engine/tune.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -173,10 +174,16 @@ static hone_status *time_all(bench *b, const hone_bench_group *group, const hone
   return NULL;
 }
 
+static _Atomic uint64_t timings;
+uint64_t hone_timing_count(void) {
+  return atomic_load(&timings);
+}
+
 hone_status *hone_time_candidates(const hone_bench_group *group, const hone_backend *backend,
                                   const hone_candidate *candidates, size_t count,
                                   double *nanoseconds) {
   bench b = {0};
+  atomic_fetch_add(&timings, count);
   contender *contenders = HONE_NEW_ARRAY(&b.memory, count + 1, contender);
   hone_status *status = contenders ? time_all(&b, group, backend, candidates, contenders, count)
                                    : hone_error_memory();

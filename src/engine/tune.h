@@ -26,4 +26,7 @@ HONE_MUST_USE hone_status *hone_time_candidates(const hone_bench_group *group,
                                                 const hone_candidate *candidates, size_t count,
                                                 double *nanoseconds);
 
+/* How many candidates were timed in this process, for tests. */
+uint64_t hone_timing_count(void);
+
 #endif

@@ -79,7 +79,8 @@ static bool can_fold(const hone_node *node) {
       return false;
   }
   const hone_type *type = &node->outputs[0]->type;
-  if (type->kind != HONE_KIND_TENSOR || type->dtype == HONE_STR) return false;
+  if (type->kind != HONE_KIND_TENSOR || type->dtype == HONE_STR || hone_is_weight_type(type))
+    return false;
   return (op->facts & HONE_DATA_SHAPED) ||
          (hone_shape_count(&type->shape, &count) && count <= FOLD_MOST);
 }
@@ -94,6 +95,7 @@ static hone_status *fold(hone_call *call, hone_node *node, hone_value **out) {
   for (int i = 0; !status && i < node->input_count; i++) {
     const hone_value *value = node->inputs[i].value;
     if (!value) continue;
+    if (value->constant && !(node->op->facts & HONE_SHAPE_ONLY)) hone_value_fix(value);
     data[i] = (hone_datum){.dtype = value->type.dtype, .shape = value->type.shape};
     data[i].data = (void *)(uintptr_t)(value->constant ? value->constant : nothing);
     in[i] = &data[i];
@@ -179,6 +181,7 @@ int hone_emit_axis(hone_call *call, int64_t axis, int rank) {
 
 static bool known(const hone_value *value, size_t room, size_t *count) {
   if (!hone_value_is_constant(value) || !hone_shape_count(&value->type.shape, count)) return false;
+  hone_value_fix(value);
   hone_dtype_class class = hone_dtype_class_of(value->type.dtype);
   return *count <= room && class != HONE_CLASS_STRING && class != HONE_CLASS_COMPLEX;
 }
@@ -216,6 +219,7 @@ bool hone_known_int_at(const hone_value *value, size_t index, int64_t *out) {
       if (!hone_shape_count(&value->type.shape, &count) || index >= count ||
           value->type.dtype == HONE_STR)
         return false;
+      hone_value_fix(value);
       *out = hone_load_int(value->type.dtype, value->constant, index);
       return true;
     }

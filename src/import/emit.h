@@ -52,6 +52,13 @@ hone_value *hone_emit_end(hone_call *call, hone_node *node);
 /* Output `index` of a node that was ended. */
 hone_value *hone_emit_out(hone_call *call, hone_node *node, int index);
 
+/* What is folded only by the passes: weights, which may be replaced until then. */
+static inline bool hone_is_weight_type(const hone_type *type) {
+  hone_dtype_class class = hone_dtype_class_of(type->dtype);
+  bool narrow = class != HONE_CLASS_BOOLEAN && hone_dtype_bits(type->dtype) <= 8;
+  return type->shape.rank >= 2 && (class == HONE_CLASS_FLOAT || narrow);
+}
+
 /* ---- Constants ---- */
 
 hone_value *hone_emit_int(hone_call *call, int64_t value); /* s64, rank 0 */

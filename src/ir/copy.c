@@ -58,6 +58,7 @@ static hone_status *copied_value(hone_graph *to, hone_map *values, const hone_va
   HONE_TRY(hone_graph_constant(to, value->name, value->type.dtype, value->type.shape,
                                value->constant, value->constant_size, out));
   (*out)->place = value->place;
+  (*out)->fixed = value->fixed;
   return pointer_put(values, value, *out);
 }
 

@@ -41,6 +41,8 @@ struct hone_value {
   int index;             /* which output of the producer, or which input of the graph */
   const void *constant;  /* the bytes of a constant, row-major, any alignment; else NULL */
   size_t constant_size;  /* in bytes; for strings, of the hone_string array */
+  bool fixed;            /* a constant whose elements decided how the graph was made: replacing
+                            them would not change what they decided */
   hone_use *uses;        /* newest first */
 };
 
@@ -163,6 +165,10 @@ HONE_MUST_USE hone_status *hone_node_add_source(hone_node *node, const char *nam
 /* The first source name, or the first output's: what an error or a report calls the node. */
 const char *hone_node_label(const hone_node *node);
 
+/* Notes that the elements of a constant were looked at while the graph was made. */
+static inline void hone_value_fix(const hone_value *constant) {
+  ((hone_value *)(uintptr_t)constant)->fixed = true; /* a note beside the value */
+}
 /* Every use of `from`, graph outputs included, becomes one of `to`. */
 void hone_value_replace(hone_value *from, hone_value *to);
 bool hone_value_has_one_use(const hone_value *value);

@@ -187,6 +187,8 @@ static hone_status *parse_constant(parser *p, hone_graph *graph, const declared 
   hone_place place;
   hone_value *value;
   size_t size;
+  bool fixed = hone_lexer_is_word(&p->lexer, "fixed");
+  if (fixed) HONE_TRY(hone_lexer_next(&p->lexer));
   HONE_TRY(parse_type(p, graph, &type, &place));
   if (type.kind != HONE_KIND_TENSOR || type.dtype == HONE_DTYPE_NONE)
     return hone_lexer_fail(&p->lexer, "a constant is a tensor of a known type");
@@ -201,6 +203,7 @@ static hone_status *parse_constant(parser *p, hone_graph *graph, const declared 
         hone_graph_constant_copy(graph, item->name, type.dtype, type.shape, data, size, &value));
   }
   value->place = place;
+  value->fixed = fixed;
   return NULL;
 }
 

@@ -62,7 +62,7 @@ static void print_constant(const printer *p, const hone_value *value, int depth)
   (void)hone_shape_count(&value->type.shape, &count);
   print_indent(p, depth);
   print_name(p->out, value->name);
-  hone_text_puts(p->out, " = const ");
+  hone_text_puts(p->out, value->fixed ? " = const fixed " : " = const ");
   print_type(p, &value->type, value->place);
   hone_text_puts(p->out, " ");
   if (count <= p->inline_limit || value->type.dtype == HONE_STR)

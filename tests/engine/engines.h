@@ -47,9 +47,8 @@ static inline hone_model *engine_model(const char *text) {
   hone_bytes weights = {engine_weights, sizeof engine_weights};
   CHECK_OK(hone_graph_parse(text, strlen(text), hone_op_find, weights, &graph));
   if (!graph) return NULL;
-  hone_model *model = hone_alloc_zero(sizeof *model);
-  atomic_init(&model->references, 1);
-  model->graph = graph;
+  hone_model *model = NULL;
+  CHECK_OK(hone_model_wrap(graph, &model));
   return model;
 }
 

@@ -248,6 +248,7 @@ int hone_onnx_axis(hone_onnx_call *call, int64_t axis, int rank) {
 
 static bool known(const hone_value *value, size_t room, size_t *count) {
   if (!hone_value_is_constant(value) || !hone_shape_count(&value->type.shape, count)) return false;
+  hone_value_fix(value);
   hone_dtype_class class = hone_dtype_class_of(value->type.dtype);
   return *count <= room && class != HONE_CLASS_STRING && class != HONE_CLASS_COMPLEX;
 }

@@ -78,6 +78,7 @@ static hone_value *repack(hone_onnx_call *call, const hone_value *packed, hone_d
     hone_onnx_fail(call, HONE_UNSUPPORTED, "weights that are no constant of the right size");
     return NULL;
   }
+  hone_value_fix(packed);
   uint8_t *copy = hone_alloc_zero(bytes + 1);
   if (!copy) {
     hone_onnx_fail(call, HONE_OUT_OF_MEMORY, "no memory for weights");

@@ -1,6 +1,7 @@
 /* What an import function builds with. Room: import. */
 #include <string.h>
 
+#include "import/emit.h"
 #include "import/onnx/importer.h"
 
 /* Constants up to this many elements are folded as nodes are made: shapes, axes, sizes. */
@@ -78,7 +79,8 @@ static bool can_fold(const hone_node *node) {
       return false;
   }
   const hone_type *type = &node->outputs[0]->type;
-  if (type->kind != HONE_KIND_TENSOR || type->dtype == HONE_STR) return false;
+  if (type->kind != HONE_KIND_TENSOR || type->dtype == HONE_STR || hone_is_weight_type(type))
+    return false;
   return (op->facts & HONE_DATA_SHAPED) ||
          (hone_shape_count(&type->shape, &count) && count <= FOLD_MOST);
 }
@@ -93,6 +95,7 @@ static hone_status *fold(hone_onnx_call *call, hone_node *node, hone_value **out
   for (int i = 0; !status && i < node->input_count; i++) {
     const hone_value *value = node->inputs[i].value;
     if (!value) continue;
+    if (value->constant && !(node->op->facts & HONE_SHAPE_ONLY)) hone_value_fix(value);
     data[i] = (hone_datum){.dtype = value->type.dtype, .shape = value->type.shape};
     data[i].data = (void *)(uintptr_t)(value->constant ? value->constant : nothing);
     in[i] = &data[i];
