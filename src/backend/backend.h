@@ -49,6 +49,7 @@ typedef struct hone_group_view {
   const hone_datum *const *known;   /* by body input: elements known now (host values), or NULL */
   int threads;                      /* workers the context will use at most */
   uint64_t in_place;                /* of a concat: body inputs, by bit, already in the output */
+  size_t pitch;                     /* elements from row to row of output 0; 0: side by side */
 } hone_group_view;
 
 #define HONE_MAX_PHASES 8
@@ -77,6 +78,8 @@ typedef struct hone_backend {
    * range does not hold these shapes. */
   hone_status *(*plan)(const hone_prepared *prepared, const hone_group_view *view,
                        hone_arena *arena, hone_step *out);
+  /* Whether output 0 may be written with its rows (the last axis) at a pitch. NULL: never. */
+  bool (*pitches)(const hone_prepared *prepared);
   /* Changes whenever a packing changes its bytes' meaning. */
   uint32_t packing_version;
 } hone_backend;

@@ -3,9 +3,9 @@
 
 #include "ops/slice.h"
 
-/* The only node of the unit's body, where it is of this op. */
-static const hone_node *only_node(const hone_unit *unit, const hone_op *op) {
-  const hone_node *node = unit->body ? unit->body->first : NULL;
+/* The only node of a unit's body, where it is of this op. */
+static const hone_node *only_node(const hone_graph *body, const hone_op *op) {
+  const hone_node *node = body ? body->first : NULL;
   return node && node->op == op && !node->next ? node : NULL;
 }
 
@@ -105,8 +105,8 @@ static bool parts_of_split(hone_planner *p, const hone_unit *unit, const hone_no
 }
 
 void hone_inside_part(hone_planner *p, const hone_unit *unit, const hone_type *types, bool *done) {
-  const hone_node *slice = only_node(unit, &hone_op_slice);
-  const hone_node *split = only_node(unit, &hone_op_split);
+  const hone_node *slice = only_node(unit->body, &hone_op_slice);
+  const hone_node *split = only_node(unit->body, &hone_op_split);
   *done = false;
   if (!slice && !split) return;
   /* What is given away is written where it belongs, and does not keep the whole alive. */
@@ -148,22 +148,73 @@ static int body_uses(const hone_value *value) {
   return count;
 }
 
-/* The inputs that are one run of the result and free to lie there, by bit of the body's inputs; a tensor
- * that is joined twice lies in one place only. With `commit` that is where they lie from now on. */
+/* The concat that alone reads the unit's only output, once and along the last axis; NULL if there is
+ * none. */
+static const hone_node *only_concat(const hone_node *node, int rank) {
+  const hone_value *value = node->output_count == 1 ? node->outputs[0] : NULL;
+  const hone_node *user = value && hone_value_has_one_use(value) ? value->uses->user : NULL;
+  if (!user || user->op != &hone_op_group) return NULL;
+  const hone_node *concat = only_node(user->regions[0], &hone_op_concat);
+  int axis, input = 0;
+  if (!concat || !hone_axis(hone_node_int(concat, "axis"), rank, &axis) || axis != rank - 1)
+    return NULL;
+  while (user->inputs[input].value != value) input++;
+  return body_uses(user->regions[0]->inputs[input]) == 1 ? user : NULL;
+}
+
+size_t hone_inside_pitch(const hone_planner *p, const hone_unit *unit, const hone_type *type) {
+  const hone_backend *backend = unit->prepared.backend;
+  const hone_shape *shape = &type->shape;
+  if (!p->may_pitch || !backend->pitches || !backend->pitches(&unit->prepared)) return 0;
+  if (!has_bytes(type) || !hone_type_known(type) || shape->rank < 2 ||
+      hone_shape_span(shape, 0, shape->rank - 1) < 2)
+    return 0;
+  const hone_node *user = only_concat(unit->node, shape->rank);
+  const hone_node *concat = user ? user->regions[0]->first : NULL;
+  int64_t pitch = 0;
+  for (int i = 0; concat && i < concat->input_count; i++) {
+    const hone_value *in = concat->inputs[i].value;
+    const hone_value *out = in->constant ? in : user->inputs[in->index].value;
+    const hone_shape *piece = p->values[out->id].typed ? &p->values[out->id].type.shape
+                                                       : &out->type.shape;
+    if (out == unit->node->outputs[0]) piece = shape;
+    if (piece->rank != shape->rank || !hone_dim_known(piece->dim[shape->rank - 1]) ||
+        !hone_add_s64(pitch, piece->dim[shape->rank - 1], &pitch))
+      return 0;
+  }
+  return (size_t)pitch;
+}
+
+/* Whether `value`, one of the concat's, is made where it belongs in the result, of type `type`, or could
+ * be: its rows were written so, or it is one run. */
+static bool is_placeable(const hone_planner *p, const hone_value *value, const hone_type *type,
+                         uint32_t *root) {
+  const hone_planned *planned = &p->values[value->id];
+  const hone_shape *whole = &type->shape;
+  if (!is_free(p, value, root)) return false;
+  if (planned->pitch) return planned->pitch == (size_t)whole->dim[whole->rank - 1];
+  return is_run(whole, &planned->type.shape);
+}
+
+/* The inputs that are placeable, by bit of the body's inputs; a tensor that is joined twice lies in one
+ * place only. With `commit` that is where they lie from now on. */
 static uint64_t join(hone_planner *p, const hone_unit *unit, const hone_type *type, bool commit) {
   enum { MOST = 64 };
-  const hone_node *node = only_node(unit, &hone_op_concat);
-  uint32_t roots[MOST];
+  const hone_node *node = only_node(unit->body, &hone_op_concat);
+  uint32_t roots[MOST], root;
+  int64_t strides[HONE_MAX_RANK], at = 0;
   uint64_t placed = 0;
-  size_t at = 0, bytes;
-  int count = 0;
-  if (!node || !has_bytes(type) || !hone_type_known(type)) return 0;
-  for (int i = 0; i < node->input_count; i++, at += bytes) {
+  int count = 0, axis;
+  if (!node || !has_bytes(type) || !hone_type_known(type) ||
+      !hone_axis(hone_node_int(node, "axis"), type->shape.rank, &axis))
+    return 0;
+  hone_shape_strides(&type->shape, strides);
+  for (int i = 0; i < node->input_count; i++) {
     const hone_value *in = node->inputs[i].value, *value = outside(unit, in);
-    const hone_shape *shape = value ? &p->values[value->id].type.shape : &in->type.shape;
-    if (!hone_shape_bytes(shape, type->dtype, &bytes) || !is_run(&type->shape, shape)) return 0;
-    uint32_t root;
-    if (!value || in->index >= MOST || count == MOST || body_uses(in) > 1 || !is_free(p, value, &root))
+    int64_t begin = at;
+    at += value ? p->values[value->id].type.shape.dim[axis] : in->type.shape.dim[axis];
+    if (!value || in->index >= MOST || count == MOST || body_uses(in) > 1 ||
+        !is_placeable(p, value, type, &root))
       continue;
     bool again = false;
     for (int k = 0; k < count; k++) again = again || roots[k] == root;
@@ -171,8 +222,9 @@ static uint64_t join(hone_planner *p, const hone_unit *unit, const hone_type *ty
     roots[count++] = root;
     placed |= (uint64_t)1 << in->index;
     if (!commit) continue;
+    p->pitched -= p->values[value->id].pitch != 0;
     p->values[root].root = unit->node->outputs[0]->id;
-    p->values[root].inside = at;
+    p->values[root].inside = (size_t)(begin * strides[axis]) * (hone_dtype_bits(type->dtype) / 8);
   }
   return placed;
 }

@@ -165,13 +165,13 @@ static hone_status *infer_unit(planner *p, const hone_unit *unit, hone_type *out
 }
 
 static hone_status *plan_kernel(planner *p, const hone_unit *unit, const hone_type *body_types,
-                                uint64_t in_place, hone_step *out) {
+                                uint64_t in_place, size_t pitch, hone_step *out) {
   const hone_datum **known =
       HONE_NEW_ARRAY(p->memory, unit->body->input_count + 1, const hone_datum *);
   HONE_TRY_MEMORY(known);
   for (int i = 0; i < unit->body->input_count; i++)
     known[i] = p->values[unit->node->inputs[i].value->id].known;
-  hone_group_view view = {unit->body, body_types, known, p->threads, in_place};
+  hone_group_view view = {unit->body, body_types, known, p->threads, in_place, pitch};
   return unit->prepared.backend->plan(&unit->prepared, &view, p->memory, out);
 }
 
@@ -186,11 +186,11 @@ static bool body_typed(const hone_graph *body, const hone_type *types) {
 /* Adds a step. A kernel whose range does not hold these shapes, or whose sizes only running tells,
  * leaves its group to the reference: then the step's kernel has no phases. */
 static hone_status *add_step(planner *p, const hone_unit *unit, const hone_type *body_types,
-                             uint64_t in_place) {
+                             uint64_t in_place, size_t pitch) {
   hone_plan_step *step = &p->plan->steps[p->plan->step_count];
   step->unit = unit;
   if (unit->kind == HONE_UNIT_KERNEL && body_typed(unit->body, body_types)) {
-    hone_status *status = plan_kernel(p, unit, body_types, in_place, &step->kernel);
+    hone_status *status = plan_kernel(p, unit, body_types, in_place, pitch, &step->kernel);
     if (hone_status_code(status) == HONE_UNSUPPORTED) {
       hone_status_free(status);
       step->kernel = (hone_step){0};
@@ -227,18 +227,24 @@ static void set_outputs(planner *p, const hone_unit *unit, const hone_type *out,
 static hone_status *run_unit(planner *p, const hone_unit *unit, const hone_type *out,
                              const hone_datum *const *known, const hone_type *body_types) {
   uint64_t in_place = 0;
+  size_t pitch = 0;
   bool kernel = unit->kind == HONE_UNIT_KERNEL, all = false;
   if (kernel) {
     hone_inside_part(p, unit, out, &all);
     if (all) return NULL;
     in_place = hone_inside_join(p, unit, &out[0]);
     all = in_place && hone_inside_is_all(unit, in_place);
+    pitch = hone_inside_pitch(p, unit, &out[0]);
   }
-  if (!all) HONE_TRY(add_step(p, unit, body_types, in_place));
+  if (!all) HONE_TRY(add_step(p, unit, body_types, in_place, pitch));
   if (!all) kernel = p->plan->steps[p->plan->step_count - 1].kernel.phase_count > 0;
   set_outputs(p, unit, out, known,
               (hone_location){.kind = kernel ? HONE_AT_ARENA : HONE_AT_GROWN});
   if (kernel && in_place) hone_inside_commit(p, unit);
+  if (kernel && pitch) {
+    p->values[unit->node->outputs[0]->id].pitch = pitch;
+    p->pitched++;
+  }
   return NULL;
 }
 
@@ -413,6 +419,7 @@ static hone_status *plan_stage(planner *p, size_t limit) {
     if (!wait) HONE_TRY(plan_unit(p, unit, &wait));
     if (wait) break;
   }
+  if (p->pitched) return NULL; /* make_plan begins anew */
   hone_inside_settle(p);
   HONE_TRY(place_outputs(p));
   HONE_TRY(lay_out(p));
@@ -479,25 +486,48 @@ void hone_plans_drop(hone_program *program) {
   program->plan_count = 0;
 }
 
+/* Plans in `memory`. Sets *torn where a concat that kernels were to write into belongs to a later stage:
+ * then they must not. */
+static hone_status *try_plan(hone_program *program, hone_plan *before, const hone_datum *data,
+                             int threads, size_t limit, bool may_pitch, hone_arena *memory,
+                             hone_plan **out, bool *torn) {
+  hone_plan *plan = HONE_NEW(memory, hone_plan);
+  HONE_TRY_MEMORY(plan);
+  size_t key_size = hone_plan_key(program, before, data, NULL, 0);
+  void *key = hone_arena_alloc(memory, key_size);
+  HONE_TRY_MEMORY(key);
+  hone_plan_key(program, before, data, key, key_size);
+  *plan = (hone_plan){.program = program, .key = key, .key_size = key_size, .threads = threads};
+  atomic_init(&plan->references, 1);
+  planner p = {.plan = plan,
+               .program = program,
+               .before = before,
+               .data = data,
+               .memory = memory,
+               .threads = threads,
+               .may_pitch = may_pitch};
+  HONE_TRY(plan_stage(&p, limit));
+  *torn = p.pitched > 0;
+  *out = plan;
+  return NULL;
+}
+
 static hone_status *make_plan(hone_program *program, hone_plan *before, const hone_datum *data,
                               int threads, size_t limit, hone_plan **out) {
   hone_arena memory = {0};
-  hone_plan *plan = HONE_NEW(&memory, hone_plan);
-  HONE_TRY_MEMORY(plan);
-  size_t key_size = hone_plan_key(program, before, data, NULL, 0);
-  void *key = hone_arena_alloc(&memory, key_size);
-  if (key) hone_plan_key(program, before, data, key, key_size);
-  *plan = (hone_plan){.program = program, .key = key, .key_size = key_size, .threads = threads};
-  atomic_init(&plan->references, 1);
-  planner p = {plan, program, before, data, &memory, NULL, threads};
-  hone_status *status = key ? plan_stage(&p, limit) : hone_error_memory();
+  bool torn = false;
+  hone_status *status =
+      try_plan(program, before, data, threads, limit, true, &memory, out, &torn);
+  if (!status && torn) {
+    hone_arena_reset(&memory);
+    status = try_plan(program, before, data, threads, limit, false, &memory, out, &torn);
+  }
   if (status) {
     hone_arena_free(&memory);
     return status;
   }
-  plan->memory = memory;
+  (*out)->memory = memory;
   atomic_fetch_add(&plans_made, 1);
-  *out = plan;
   return NULL;
 }
 

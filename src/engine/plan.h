@@ -37,6 +37,7 @@ typedef struct hone_planned {
   const hone_datum *known; /* its elements, where planning knows them */
   uint32_t root;           /* the value whose memory this is (itself, or through views and parts) */
   size_t inside;           /* bytes from where the root begins */
+  size_t pitch;            /* elements from row to row of the last axis; 0: side by side */
   bool typed;              /* the type is final: every dim known, or no tensor */
 } hone_planned;
 

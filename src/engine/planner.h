@@ -12,6 +12,8 @@ typedef struct hone_planner {
   hone_arena *memory;
   hone_planned *values;
   int threads;
+  bool may_pitch; /* whether kernels may write rows at a pitch */
+  int pitched;    /* values whose rows are apart, and whose concat was not met yet */
 } hone_planner;
 
 /* Slices, splits and concats that take no copy (inside.c). A tensor's part that is one run of its bytes
@@ -21,6 +23,9 @@ typedef struct hone_planner {
  * `*done`; false where a kernel has to copy. `types` are the outputs', `known` the elements of the
  * unit's inputs, by input. */
 void hone_inside_part(hone_planner *p, const hone_unit *unit, const hone_type *types, bool *done);
+/* The pitch at which a kernel of the unit has to write its output, of type `type`, for the concat along
+ * the last axis that alone reads it; 0 where it need not. */
+size_t hone_inside_pitch(const hone_planner *p, const hone_unit *unit, const hone_type *type);
 /* A unit that joins tensors to one of type `type`: which inputs of its body could be made inside the
  * result, since this stage makes their memory and nothing says where; by bit. */
 uint64_t hone_inside_join(hone_planner *p, const hone_unit *unit, const hone_type *type);

@@ -15,6 +15,24 @@ static bool is_impure(const hone_unit *unit) {
   return false;
 }
 
+/* The value with its rows side by side: a copy where they are not. */
+static hone_status *read_value(hone_frame *frame, const hone_value *value, hone_datum *out) {
+  const hone_planned *planned = &frame->plan->values[value->id];
+  *out = frame->data[value->id];
+  if (!planned->pitch) return NULL;
+  const hone_shape *shape = &planned->type.shape;
+  size_t element = hone_dtype_bits(planned->type.dtype) / 8;
+  size_t row = (size_t)shape->dim[shape->rank - 1] * element;
+  size_t rows = hone_shape_span(shape, 0, shape->rank - 1);
+  const char *from = out->data;
+  char *to = hone_arena_alloc(&frame->run->watch.memory, rows * row + 1);
+  HONE_TRY_MEMORY(to);
+  for (size_t i = 0; i < rows; i++)
+    memcpy(to + i * row, from + i * planned->pitch * element, row);
+  out->data = to;
+  return NULL;
+}
+
 hone_status *hone_watch_before(hone_frame *frame, const hone_unit *unit, hone_datum **reference) {
   hone_watch *watch = &frame->run->watch;
   *reference = NULL;
@@ -24,8 +42,13 @@ hone_status *hone_watch_before(hone_frame *frame, const hone_unit *unit, hone_da
   const hone_datum **in = HONE_NEW_ARRAY(&watch->memory, node->input_count + 1, const hone_datum *);
   *reference = HONE_NEW_ARRAY(&watch->memory, node->output_count + 1, hone_datum);
   if (!in || !*reference) return hone_error_memory();
-  for (int i = 0; i < node->input_count; i++)
-    if (node->inputs[i].value) in[i] = &frame->data[node->inputs[i].value->id];
+  hone_datum *data = HONE_NEW_ARRAY(&watch->memory, node->input_count + 1, hone_datum);
+  HONE_TRY_MEMORY(data);
+  for (int i = 0; i < node->input_count; i++) {
+    if (!node->inputs[i].value) continue;
+    HONE_TRY(read_value(frame, node->inputs[i].value, &data[i]));
+    in[i] = &data[i];
+  }
   HONE_TRY(hone_interpret(unit->body, in, *reference, &watch->memory));
   /* A view of an input would change with it when the step writes over it. */
   for (int i = 0; i < node->output_count; i++) {
@@ -75,7 +98,9 @@ static hone_status *show(hone_frame *frame, const hone_unit *unit, const char *o
                          .kernel = hone_unit_kernel(unit),
                          .name = value->name,
                          .depth = frame->depth};
-    HONE_TRY(hone_tensor_of(&watch->memory, &frame->data[value->id], &step.value));
+    hone_datum datum;
+    HONE_TRY(read_value(frame, value, &datum));
+    HONE_TRY(hone_tensor_of(&watch->memory, &datum, &step.value));
     HONE_TRY(list_inputs(&watch->memory, node, &step));
     if (reference) HONE_TRY(hone_tensor_of(&watch->memory, &reference[i], &wanted));
     if (reference) step.reference = &wanted;

@@ -26,8 +26,9 @@ static const row rows[] = {
     /* a piece twice, an input, a constant: copies, beside a piece in place */
     {W "c = conv(x, w) e = concat(c, c) {axis=0} y = exp(e)", {3, 3}},
     {"c = exp(x) e = concat(x, c) {axis=0} y = exp(e)", {3, 3}},
-    {"t = const f32[2, 16, 1, 3] @weights+0 o = const s64[1] [2] m = const s64[1] [0] q = const s64[1] [1]"
-     " c = exp(x) r = reduce(c, o) {kind=max, keep=true} f = slice(r, m, q, m) e = concat(f, t) {axis=0}"
+    {"t = const f32[2, 16, 1, 3] @weights+0 o = const s64[1] [2] m = const s64[1] [0]"
+     " q = const s64[1] [1] c = exp(x) r = reduce(c, o) {kind=max, keep=true}"
+     " f = slice(r, m, q, m) e = concat(f, t) {axis=0}"
      " y = exp(e)", {4, 4}},
     /* a concat of concats: one memory */
     {W "c = conv(x, w) d = exp(c) e = concat(c, d) {axis=0} f = tanh(e) g = concat(e, f, d) {axis=0}"
@@ -45,6 +46,20 @@ static const row rows[] = {
     /* steps, and a part that is given away, are copied */
     {W CUTS "c = conv(x, w) s = slice(c, i, k, a, j) y = exp(s)", {3, 3}},
     {W CUTS "c = conv(x, w) y = slice(c, i, j, a) z = exp(y)", {3, 3}},
+    /* along the channels: products and convolutions write their rows apart, others are copied */
+    {W "c = conv(x, w) d = conv(x, v) {pads=[1, 1, 1, 1]} e = concat(c, d) {axis=3} y = exp(e)", {3, 3}},
+    {W "c = conv(x, w) s = silu(c) d = conv(x, v) {pads=[1, 1, 1, 1]} h = exp(d) e = concat(s, x, h)"
+     " {axis=-1} y = exp(e)", {4, 4}},
+    {W "m = const f32[4, 5] @weights+512 c = conv(x, w) r = conv(x, v) {pads=[1, 1, 1, 1]}"
+     " s = add(c, r)"
+     " t = tanh(s) d = matmul(c, m) e = concat(d, t) {axis=3} y = exp(e)", {4, 4}},
+    {W "o = const s64[1] [-1] c = conv(x, w) d = conv(x, w) f = reduce(d, o) {kind=max, keep=true}"
+     " e = concat(f, c) {axis=3} y = concat(e, x) {axis=3}", {4, 4}},
+    {W "c = conv(x, w) d = conv(x, v) {pads=[1, 1, 1, 1]} y = concat(c, d) {axis=3} z = exp(y)", {3, 3}},
+    /* not where somebody else reads them, or one is joined twice */
+    {W "c = conv(x, w) e = concat(c, c) {axis=3} y = exp(e)", {3, 3}},
+    {W "c = conv(x, w) d = conv(x, v) {pads=[1, 1, 1, 1]} f = tanh(c) e = concat(c, f, d) {axis=3}"
+     " y = exp(e)", {5, 5}},
     /* parts joined anew */
     {W CUTS "c = conv(x, w) s = slice(c, i, j, a) t = slice(c, j, k, a) e = concat(t, s) {axis=1}"
      " y = exp(e)", {3, 5}},
@@ -108,6 +123,39 @@ TEST(copies) {
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) check_row(&rows[i]);
 }
 
+/* Only the run tells the size of what nonzero finds, and so where the concat will be: the convolutions,
+ * which a stage before it runs, write their rows side by side. */
+TEST(a_concat_of_a_later_stage) {
+  static const row r = {W "c = conv(x, w) d = conv(x, v) {pads=[1, 1, 1, 1]} q = nonzero(x)"
+                          " z = cast(q) {to=f32} e = concat(c, d) {axis=3} y = exp(e)", {3, 3}};
+  check_row(&r);
+}
+
+static bool add_up(void *argument, const hone_watched *step) {
+  if (!step->reference) return true;
+  CHECK(engine_error(&step->value, step->reference) < 1e-5);
+  ++*(int *)argument;
+  return true;
+}
+
+/* A watcher sees rows side by side. */
+TEST(watched_rows) {
+  hone_model *model = engine_model("graph g(x: f32[n, h, w, 3]) -> (y) { " W
+                                   "c = conv(x, w) d = conv(x, v) {pads=[1, 1, 1, 1]} h = softmax(d)"
+                                   " e = concat(h, c) {axis=3} y = exp(e) }");
+  hone_engine *engine = engine_build(model, NULL, NULL);
+  hone_context *context = context_on(engine);
+  picture p = picture_of(2, 5, 6);
+  int steps = 0;
+  hone_watch_runs(context, add_up, &steps, true);
+  engine_run(context, &p);
+  CHECK(steps == 5);
+  free(p.data);
+  hone_context_free(context);
+  hone_engine_free(engine);
+  hone_model_free(model);
+}
+
 /* An output in the caller's memory is made there piece by piece. */
 TEST(pieces_in_the_callers_memory) {
   hone_model *model = engine_model("graph g(x: f32[n, h, w, 3]) -> (y) { " W
@@ -134,6 +182,8 @@ TEST(pieces_in_the_callers_memory) {
 
 int main(void) {
   RUN(copies);
+  RUN(a_concat_of_a_later_stage);
+  RUN(watched_rows);
   RUN(pieces_in_the_callers_memory);
   return check_report();
 }

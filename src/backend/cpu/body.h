@@ -52,6 +52,8 @@ hone_status *hone_body_make(const hone_graph *graph, const hone_cpu_kernel *kern
 hone_status *hone_body_pack(const hone_body *body, void *to);
 hone_status *hone_body_plan(const hone_body *body, const void *pack, const hone_group_view *view,
                             hone_arena *arena, hone_step *out);
+/* Whether output 0 may have its rows at a pitch. */
+bool hone_body_pitches(const hone_body *body);
 /* The value whose memory this is: itself, or what it is a view of. */
 const hone_value *hone_body_root(const hone_value *value);
 

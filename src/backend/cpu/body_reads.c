@@ -133,10 +133,30 @@ static void choose_stage(chooser *c, int stage) {
   for (int i = 0; s->formula && i < s->formula->stream_count; i++) want(c, s->formula->streams[i]);
 }
 
+bool hone_body_pitches(const hone_body *body) {
+  if (body->stage_count == 0 || body->graph->output_count != 1) return false;
+  const hone_body_stage *last = &body->stages[body->stage_count - 1];
+  return last->node && last->kernel->functions->pitches &&
+         last->result == body->graph->outputs[0].value;
+}
+
+/* The last stage writes the rows of the body's output apart. */
+static void set_pitch(chooser *c) {
+  hone_strided *out = &c->reads[c->body->stage_count - 1].out;
+  const hone_value *value = c->body->graph->outputs[0].value;
+  const hone_shape *shape = shape_of(c, value);
+  out->base = value;
+  out->layout = hone_layout_dense(shape);
+  int64_t columns = shape->dim[shape->rank - 1];
+  for (int i = 0; i < shape->rank - 1 && columns; i++)
+    out->layout.stride[i] = out->layout.stride[i] / columns * (int64_t)c->view->pitch;
+}
+
 void hone_body_choose_reads(const hone_body *body, const hone_group_view *view,
                             hone_stage_reads *reads) {
   chooser c = {.body = body, .view = view, .reads = reads};
   for (int i = 0; i < body->stage_count; i++) reads[i] = (hone_stage_reads){0};
   for (int i = 0; i < body->graph->output_count; i++) want(&c, body->graph->outputs[i].value);
+  if (view->pitch) set_pitch(&c);
   for (int i = body->stage_count - 1; i >= 0; i--) choose_stage(&c, i);
 }

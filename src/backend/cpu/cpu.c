@@ -119,10 +119,13 @@ static hone_status *plan(const hone_prepared *prepared, const hone_group_view *v
   return hone_body_plan(prepared->state, prepared->packs[0].bytes, view, arena, out);
 }
 
+static bool pitches(const hone_prepared *prepared) { return hone_body_pitches(prepared->state); }
+
 const hone_backend hone_backend_cpu = {
     .name = "cpu",
     .candidates = candidates,
     .prepare = prepare,
     .plan = plan,
+    .pitches = pitches,
     .packing_version = 1,
 };

@@ -172,6 +172,8 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
   conv.x_stride = (ptrdiff_t)conv.in_channels;
   if (view->in_layout[X]) (void)hone_layout_pitch(view->in_layout[X], x, &conv.x_stride);
   conv.y_stride = (ptrdiff_t)conv.out_channels;
+  if (view->out_layout)
+    (void)hone_layout_pitch(view->out_layout, &view->out[0]->shape, &conv.y_stride);
   conv.threads = view->threads;
   conv.finish = *view->finish;
   if (view->constant[BIAS]) conv.finish.bias = view->constant[BIAS];
@@ -187,6 +189,7 @@ const hone_node_functions hone_node_conv = {
     .packed_inputs = 1u << W,
     .finishes = true,
     .estimate = estimate,
+    .pitches = true,
     .strided = strided,
 };
 const hone_node_functions hone_node_conv_transposed = {
@@ -196,5 +199,6 @@ const hone_node_functions hone_node_conv_transposed = {
     .pack = pack,
     .packed_inputs = 1u << W,
     .finishes = true,
+    .pitches = true,
     .strided = strided,
 };

@@ -50,6 +50,7 @@ typedef struct hone_node_functions {
   hone_status *(*pack)(const hone_cpu_kernel *kernel, const hone_node *node, void *to);
   uint32_t packed_inputs;
   bool finishes; /* takes a hone_finish for its only output, f32 */
+  bool pitches;  /* writes rows of output 0 at any pitch: out_layout says where */
   /* Whether an operand (HONE_STRIDED_OUTPUT: output 0) of this shape may lie so; steps are not
    * negative. NULL: operands are dense. */
   bool (*strided)(const hone_node *node, int operand, const hone_shape *shape,

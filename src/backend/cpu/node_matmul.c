@@ -136,6 +136,7 @@ static hone_status *gemm_plan(const hone_cpu_kernel *row, const hone_node_view *
                       .a = A,
                       .a_stride = (ptrdiff_t)depth};
   if (view->in_layout[A]) (void)hone_layout_pitch(view->in_layout[A], a, &args->a_stride);
+  if (view->out_layout) (void)hone_layout_pitch(view->out_layout, y, &args->sweep.out_stride);
   HONE_TRY(set_bias(view, &args->sweep.finish));
   hone_sweep_plan(&args->sweep);
   out->kernel = hone_one_phase(hone_gemm_run, args);
@@ -151,6 +152,7 @@ const hone_node_functions hone_node_gemm = {
     .pack = gemm_pack,
     .packed_inputs = 1u << B,
     .finishes = true,
+    .pitches = true,
     .strided = gemm_strided,
 };
 
@@ -211,6 +213,8 @@ static hone_status *low_plan(const hone_cpu_kernel *row, const hone_node_view *v
   conv.x_stride = (ptrdiff_t)conv.in_channels;
   if (view->in_layout[A]) (void)hone_layout_pitch(view->in_layout[A], a, &conv.x_stride);
   conv.y_stride = (ptrdiff_t)conv.out_channels;
+  if (view->out_layout)
+    (void)hone_layout_pitch(view->out_layout, &view->out[0]->shape, &conv.y_stride);
   conv.threads = view->threads;
   HONE_TRY(set_bias(view, &conv.finish));
   out->work = macs(a, &view->out[0]->shape, false) / 100;
@@ -224,6 +228,7 @@ const hone_node_functions hone_node_gemm_bf16 = {
     .pack = low_pack,
     .packed_inputs = 1u << B,
     .finishes = true,
+    .pitches = true,
     .strided = gemm_strided,
 };
 
