@@ -61,6 +61,26 @@ TEST(affine_grids) {
     }
 }
 
+TEST(deformed_convs) {
+  static const char *const rows[][4] = {
+      /* w, offset, mask, attributes; x has 8 channels */
+      {"[3, 3, 8, 6]", "[2, 7, 9, 18]", "[2, 7, 9, 9]", "pads=[1, 1, 1, 1]"},
+      {"[3, 3, 4, 40]", "[2, 4, 5, 72]", "[2, 4, 5, 36]",
+       "pads=[1, 1, 1, 1], strides=[2, 2], groups=2, offset_groups=4"},
+      {"[2, 1, 2, 4]", "[2, 5, 9, 8]", "[2, 5, 9, 4]",
+       "groups=4, offset_groups=2, dilations=[2, 1]"}};
+  for (size_t i = 0; i < COUNT(rows); i++) {
+    const char *const *r = rows[i];
+    check_body(BODY("graph g(x: f32[2, 7, 9, 8], w: f32%s, f: f32%s, b: f32[%s], m: f32%s) -> (o) {\n"
+                    " y = deform_conv(x, w, f, b, m) {%s}\n o = relu(y)\n}",
+                    r[0], r[1], i == 0 ? "6" : i == 1 ? "40" : "4", r[2], r[3]),
+               5e-5);
+    check_body(BODY("graph g(x: f32[2, 7, 9, 8], w: f32%s, f: f32%s) -> (o) {\n"
+                    " o = deform_conv(x, w, f) {%s}\n}", r[0], r[1], r[3]),
+               5e-5);
+  }
+}
+
 TEST(rotary_embeddings) {
   for (int interleaved = 0; interleaved < 2; interleaved++)
     for (int size = 14; size < 130; size += 50) {
@@ -78,6 +98,7 @@ int main(void) {
   RUN(regions);
   RUN(pooled_regions);
   RUN(affine_grids);
+  RUN(deformed_convs);
   RUN(rotary_embeddings);
   CHECK(bodies_on_kernels > 250);
   return check_report();
