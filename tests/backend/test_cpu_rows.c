@@ -31,6 +31,23 @@ TEST(reductions) {
   check_body("graph g(x: f32[0, 9]) -> (o) { o = reduce(x) {kind=max} }", 0);
 }
 
+TEST(reductions_of_any_type) {
+  static const char *const types[] = {"f64", "s64", "u64", "s32", "u32", "s16", "u8", "s8"};
+  static const char *const kinds[] = {"sum",  "mean", "max",        "min", "prod",
+                                      "l1",   "sum_square", "l2",  "log_sum_exp"};
+  static const char *const axes[] = {"[1] [1]", "[1] [-1]", "[2] [0, 2]", "[3] [0, 1, 2]"};
+  for (size_t t = 0; t < COUNT(types); t++)
+    for (size_t k = 0; k < COUNT(kinds) - (t ? 2 : 0); k++)
+      for (size_t a = 0; a < COUNT(axes); a++)
+        for (size_t s = 0; s < 3; s++)
+          check_body(BODY("graph g(x: %s%s) -> (o) {\n a = const s64%s\n"
+                          " o = reduce(x, a) {kind=%s}\n}",
+                          types[t], shapes[s], axes[a], kinds[k]),
+                     1e-11);
+  check_body("graph g(x: s32[0, 9]) -> (o) { a = const s64[1] [0]\n"
+             " o = reduce(x, a) {kind=max} }", 0);
+}
+
 TEST(softmaxes) {
   for (size_t s = 0; s < COUNT(shapes); s++)
     for (int axis = -1; axis < 2; axis++) {
@@ -96,6 +113,29 @@ TEST(pools_of_bytes) {
   check_body("graph g(x: s8[1, 9, 3]) -> (o) { o = pool(x) {kind=max, window=[2]} }", 0);
 }
 
+TEST(pools_of_any_kind) {
+  static const char *const types[] = {"f32", "f64", "s32", "u8"};
+  static const char *const rows[][2] = {
+      {"[2, 9, 11, 5]", "window=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]"},
+      {"[1, 13, 300]", "window=[4], strides=[3], ceil=true, pads=[2, 1]"},
+      {"[1, 5, 6, 7, 3]", "window=[2, 3, 2], dilations=[1, 2, 1], padding=same_upper"}};
+  for (size_t i = 0; i < COUNT(rows); i++) {
+    for (size_t t = 0; t < COUNT(types); t++)
+      check_body(BODY("graph g(x: %s%s) -> (o, i) {\n"
+                      " o, i = pool(x) {kind=max, column_major=%s, %s}\n}",
+                      types[t], rows[i][0], t % 2 ? "true" : "false", rows[i][1]),
+                 0);
+    for (size_t t = 0; t < 2; t++) {
+      double tolerance = t ? 1e-13 : 1e-6;
+      check_body(BODY("graph g(x: %s%s) -> (o) { o = pool(x) {kind=lp, p=%d, %s} }", types[t],
+                      rows[i][0], (int)i + 1, rows[i][1]), tolerance);
+      check_body(BODY("graph g(x: %s%s) -> (o) { o = pool(x) {kind=avg, count_pads=true, %s} }",
+                      types[t], rows[i][0], rows[i][1]), tolerance);
+    }
+  }
+  check_body("graph g(x: f32[1, 20, 21, 3]) -> (o) { o = pool(x) {kind=max, window=[17, 19]} }", 0);
+}
+
 TEST(channel_norms) {
   static const char *const channels[][3] = {
       {"[2, 3, 4, 6]", "[6]", "-1"}, {"[2, 300, 8]", "[8]", "-1"}, {"[2, 6, 5, 7]", "[6]", "1"},
@@ -155,6 +195,8 @@ int main(void) {
   RUN(channel_norms);
   RUN(arg_reductions);
   RUN(reductions);
+  RUN(reductions_of_any_type);
+  RUN(pools_of_any_kind);
   RUN(softmaxes);
   RUN(lines);
   RUN(local_responses);
