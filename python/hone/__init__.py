@@ -6,8 +6,8 @@
     engine = hone.load("net.hone")             # milliseconds
     scores = engine.run({"input": picture})    # {name: array}, or a bare array for one input
 
-Arrays go in and out without a copy through the buffer protocol or DLPack. NumPy is needed only by
-what returns arrays; importing hone does not need it.
+Arrays go in and out without a copy through the buffer protocol or DLPack. NumPy is not needed:
+without it outputs are `hone.Tensor`, which any library takes that knows one of the two.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from __future__ import annotations
 import json
 import os
 import threading
-from typing import Any, Callable, Mapping, Optional, Sequence, Union
+from typing import Any, Callable, Mapping, Optional, Sequence, Union, cast
 
 from . import _hone
-from ._arrays import from_plain, to_plain
+from ._arrays import from_plain, numpy_or_none, to_plain, to_writable
 from ._errors import (
     CancelledError,
     CorruptError,
@@ -33,10 +33,11 @@ from ._errors import (
     OutOfMemoryError,
     UnsupportedError,
 )
+from ._hone import Tensor
 
 __version__ = _hone.version
 __all__ = [
-    "build", "load", "check", "options", "Engine", "Context", "Port", "Error", "UnsupportedError",
+    "build", "load", "check", "options", "Engine", "Context", "Port", "Tensor", "Error", "UnsupportedError",
     "InvalidArgumentError", "InvalidModelError", "OutOfMemoryError", "LimitError", "IOFailure",
     "NotFoundError", "MismatchError", "CorruptError", "CancelledError", "DeviceError",
 ]
@@ -52,7 +53,7 @@ class Port:
 
     __slots__ = ("name", "dtype", "shape", "kind")
 
-    def __init__(self, name: str, kind: int, dtype: str, dims: Optional[list]):
+    def __init__(self, name: str, kind: int, dtype: str, dims: Optional[list[Union[int, str, None]]]):
         self.name = name
         self.kind = ("tensor", "sequence", "optional")[kind]
         self.dtype = dtype
@@ -86,12 +87,12 @@ def options() -> list[dict[str, str]]:
 
 
 def build(
-    source: Union[str, os.PathLike, bytes, Any],
+    source: Union[str, os.PathLike[str], bytes, Any],
     precision: str = "fp32",
     device: str = "auto",
     threads: Optional[int] = None,
     shapes: Optional[Union[str, Mapping[str, Sequence[int]]]] = None,
-    timing_cache: Optional[Union[str, os.PathLike]] = None,
+    timing_cache: Optional[Union[str, os.PathLike[str]]] = None,
     progress: Optional[Progress] = None,
     **more: Any,
 ) -> "Engine":
@@ -100,26 +101,30 @@ def build(
     `shapes` are typical sizes to measure kernels with, as {"input": (1, 3, 224, 224)}; other sizes
     run all the same. `progress(phase, done, total, seconds_left)` is called at each step; returning
     False stops measuring and keeps the best so far. Further keywords are options (hone.options()),
-    with _ for -. Raises hone.Error; Ctrl-C stops it.
+    with _ for -; `folder` is where a model given as bytes has its external data. Raises hone.Error;
+    Ctrl-C stops it.
     """
+    folder = more.pop("folder", None)
     texts = _option_texts(dict(more, precision=precision, device=device, threads=threads,
                                shapes=shapes, timing_cache=timing_cache))
     if hasattr(source, "SerializeToString"):
         source = source.SerializeToString()
+    if isinstance(source, (bytearray, memoryview)):
+        source = bytes(source)
     if not isinstance(source, bytes):
         source = os.fspath(source)
-    return Engine(_hone.build(source, None, texts, progress))
+    return Engine(_hone.build(source, None if folder is None else os.fspath(folder), texts, progress))
 
 
-def load(path: Union[str, os.PathLike], **more: Any) -> "Engine":
+def load(path: Union[str, os.PathLike[str]], **more: Any) -> "Engine":
     """Opens an engine file. Raises MismatchError or CorruptError with the reason where it cannot."""
     return Engine(_hone.load(os.fspath(path), _option_texts(more)))
 
 
-def check(path: Union[str, os.PathLike]) -> dict[str, Any]:
+def check(path: Union[str, os.PathLike[str]]) -> dict[str, Any]:
     """What an engine file is and whether it fits here, without loading it."""
     code, message, report = _hone.check(os.fspath(path))
-    result = json.loads(report)
+    result: dict[str, Any] = json.loads(report)
     result.setdefault("verdict", "fits" if code == 0 else message)
     return result
 
@@ -127,13 +132,13 @@ def check(path: Union[str, os.PathLike]) -> dict[str, Any]:
 class Engine:
     """A model made ready for this machine. Any number of threads may run it at once."""
 
-    def __init__(self, handle: Any):
+    def __init__(self, handle: _hone.Engine):
         self._handle = handle
         self.inputs: list[Port] = [Port(*row) for row in handle.inputs()]
         self.outputs: list[Port] = [Port(*row) for row in handle.outputs()]
         self._local = threading.local()
 
-    def save(self, path: Union[str, os.PathLike]) -> None:
+    def save(self, path: Union[str, os.PathLike[str]]) -> None:
         """Writes the engine file, atomically."""
         self._handle.save(os.fspath(path))
 
@@ -141,16 +146,16 @@ class Engine:
         """A context of its own: options `threads`, `memory_limit` (bytes), `deadline` (seconds)."""
         return Context(self, self._handle.context(_option_texts(more)))
 
-    def run(self, inputs: Any) -> Any:
+    def run(self, inputs: Any, outputs: Optional[Mapping[str, Any]] = None, numpy: Optional[bool] = None) -> Any:
         """Runs in this thread's own context: see Context.run."""
-        context = getattr(self._local, "context", None)
+        context: Optional[Context] = getattr(self._local, "context", None)
         if context is None:
             context = self._local.context = self.context()
-        return context.run(inputs)
+        return context.run(inputs, outputs, numpy)
 
     def report(self) -> dict[str, Any]:
         """What was built and why: units with sources, kernels and times, what fused, and so on."""
-        return json.loads(self._handle.report())
+        return cast("dict[str, Any]", json.loads(self._handle.report()))
 
     def profile(self, inputs: Any, runs: int = 10) -> list[dict[str, Any]]:
         """Runs `runs` times with every step timed; steps with sources, kernel and nanoseconds."""
@@ -159,7 +164,7 @@ class Engine:
         context._handle.profile(True)
         for _ in range(runs):
             context.run(inputs)
-        return json.loads(context._handle.profile_report())["steps"]
+        return cast("list[dict[str, Any]]", json.loads(context._handle.profile_report())["steps"])
 
     def text(self) -> str:
         """The optimised graph in the text form."""
@@ -169,17 +174,37 @@ class Engine:
         return f"<hone.Engine {self.inputs} -> {self.outputs}>"
 
 
+def _refuse_unknown(what: str, given: Mapping[str, Any], ports: Sequence[Port]) -> None:
+    known = {port.name for port in ports}
+    for name in given:
+        if name not in known:
+            raise InvalidArgumentError(1, f"there is no {what} '{name}'; there are {sorted(known)}", "")
+
+
+def _written(array: Any, shape: tuple[int, ...], port: Port) -> Any:
+    """The caller's array, after the output of this shape was written to it."""
+    own = getattr(array, "shape", None)
+    if own is not None and tuple(own) != shape:
+        raise InvalidArgumentError(1, f"output '{port.name}' has shape {shape} and was given {tuple(own)}", "")
+    return array
+
+
 class Context:
     """One request at a time on an engine. Made by Engine.context()."""
 
-    def __init__(self, engine: Engine, handle: Any):
+    def __init__(self, engine: Engine, handle: _hone.Context):
         self._engine = engine
         self._handle = handle
 
-    def run(self, inputs: Any) -> Any:
+    def run(self, inputs: Any, outputs: Optional[Mapping[str, Any]] = None, numpy: Optional[bool] = None) -> Any:
         """Runs on {name: array} and returns {name: array}; a bare array for a model's one input,
         then a bare array comes back if it has one output. A sequence is a list, an absent optional
-        None, strings are object arrays, bf16, f8 and 4-bit types `ml_dtypes` arrays."""
+        None, strings are object arrays, bf16, f8 and 4-bit types `ml_dtypes` arrays.
+
+        An array goes in without a copy if it has a C-contiguous buffer or `__dlpack__`. `outputs`
+        are arrays to write to, {name: array}, of the output's type and shape: they come back
+        themselves. `numpy` False gives every tensor as hone.Tensor; by default NumPy is used where it is.
+        """
         ports = self._engine.inputs
         bare = not isinstance(inputs, Mapping)
         if bare:
@@ -188,13 +213,26 @@ class Context:
             values = [to_plain(inputs, ports[0])]
         else:
             values = [self._value(inputs, port) for port in ports]
-            if len(inputs) != len(ports):
-                self._refuse_unknown(inputs)
-        outputs = self._handle.run(values, None)
-        arrays = [from_plain(value, port) for value, port in zip(outputs, self._engine.outputs)]
+            _refuse_unknown("input", inputs, ports)
+        arrays = self._run(values, outputs or {}, numpy)
         if bare and len(arrays) == 1:
             return arrays[0]
         return {port.name: array for port, array in zip(self._engine.outputs, arrays)}
+
+    def _run(self, values: list[Any], outputs: Mapping[str, Any], numpy: Optional[bool]) -> list[Any]:
+        ports = self._engine.outputs
+        _refuse_unknown("output", outputs, ports)
+        given = None
+        if outputs:
+            given = [to_writable(outputs[port.name], port) if port.name in outputs else None for port in ports]
+        results = self._handle.run(values, given)
+        np = None if numpy is False else numpy_or_none()
+        if np is None and numpy:
+            raise ImportError("numpy=True, and NumPy is not installed")
+        return [
+            _written(outputs[port.name], result, port) if port.name in outputs else from_plain(result, port, np)
+            for result, port in zip(results, ports)
+        ]
 
     def _value(self, inputs: Mapping[str, Any], port: Port) -> Any:
         if port.name not in inputs:
@@ -202,12 +240,6 @@ class Context:
                 return None
             raise InvalidArgumentError(1, f"input '{port.name}' was not given", "")
         return to_plain(inputs[port.name], port)
-
-    def _refuse_unknown(self, inputs: Mapping[str, Any]) -> None:
-        known = {port.name for port in self._engine.inputs}
-        for name in inputs:
-            if name not in known:
-                raise InvalidArgumentError(1, f"there is no input '{name}'; there are {sorted(known)}", "")
 
     def cancel(self) -> None:
         """Stops the run under way, from any thread."""

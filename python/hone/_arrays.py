@@ -1,8 +1,15 @@
-"""Arrays to and from the plain values of the extension."""
+"""Arrays to and from the plain values of the extension.
+
+NumPy arrays where NumPy is installed; without it any object with a buffer or `__dlpack__` goes in and
+`hone.Tensor` comes out.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Optional
+
+if TYPE_CHECKING:
+    from . import Port
 
 # Element types that NumPy has no letter for: Hone's name to ml_dtypes' name.
 _ML = {
@@ -28,10 +35,18 @@ _NUMPY = {
 }
 
 
-def _numpy():
+def _numpy() -> Any:
     import numpy
 
     return numpy
+
+
+def numpy_or_none() -> Any:
+    """NumPy, or None where it is not installed."""
+    try:
+        return _numpy()
+    except ImportError:
+        return None
 
 
 def _pack(array: Any, bits: int) -> bytes:
@@ -43,7 +58,8 @@ def _pack(array: Any, bits: int) -> bytes:
     packed = np.zeros(len(flat), np.uint8)
     for i in range(each):
         packed |= flat[:, i] << (bits * i)
-    return packed.tobytes()
+    data: bytes = packed.tobytes()
+    return data
 
 
 def _unpack(data: Any, count: int, bits: int, dtype: Any) -> Any:
@@ -72,44 +88,102 @@ def _array_to_plain(array: Any) -> Any:
     return (dtype, array.shape, array.reshape(-1).view(np.uint8))
 
 
-def to_plain(value: Any, port: Any) -> Any:
-    """What the extension takes: see _hone.c."""
+def _strings_to_plain(value: Any) -> Optional[tuple[str, tuple[int, ...], list[bytes]]]:
+    """Nested lists of str or bytes; None when it is something else."""
+    shape: list[int] = []
+    flat = [value]
+    while flat and all(isinstance(item, (list, tuple)) for item in flat):
+        sizes = {len(item) for item in flat}
+        if len(sizes) != 1:
+            return None
+        shape.append(sizes.pop())
+        flat = [part for item in flat for part in item]
+    if not all(isinstance(item, (str, bytes)) for item in flat):
+        return None
+    return "str", tuple(shape), [s if isinstance(s, bytes) else s.encode() for s in flat]
+
+
+def _strided(value: Any) -> Any:
+    """A DLPack tensor that is not contiguous, copied to rows: NumPy does it where it is there."""
+    np = numpy_or_none()
+    return value if np is None else np.ascontiguousarray(np.from_dlpack(value))
+
+
+def to_plain(value: Any, port: Optional[Port]) -> Any:
+    """What the extension takes: see extension.h."""
     if port is not None and port.kind == "optional":
         return None if value is None else [to_plain(value, None)]
     if isinstance(value, (list, tuple)) and (port is None or port.kind == "sequence"):
         return [to_plain(item, None) for item in value]
     if type(value) is memoryview or type(value) is bytearray:
         return value
-    np = _numpy()
-    if isinstance(value, np.ndarray):
+    if port is not None and port.dtype == "str":
+        strings = _strings_to_plain(value)
+        if strings is not None:
+            return strings
+    np = numpy_or_none()
+    if np is not None and isinstance(value, np.ndarray):
         return _array_to_plain(value)
     if hasattr(value, "__dlpack__"):
-        return _array_to_plain(np.from_dlpack(value))
+        contiguous = getattr(value, "is_contiguous", None)
+        return value if contiguous is None or contiguous() else _strided(value)
+    if np is None:
+        return value  # a buffer, or the extension says that it is none
     if port is not None and port.dtype in _NUMPY:
         return _array_to_plain(np.asarray(value, dtype=_NUMPY[port.dtype]))
     return _array_to_plain(np.asarray(value))
 
 
-def from_plain(value: Any, port: Any = None) -> Any:
-    """An array, a list for a sequence, None for an absent optional, what a present one holds."""
+def to_writable(array: Any, port: Port) -> Any:
+    """Memory for output `port`, for the extension to write to."""
+    np = numpy_or_none()
+    if port.dtype in _PACKED:
+        raise TypeError(f"output '{port.name}' is packed ({port.dtype}): it cannot be written to an array")
+    if np is not None and isinstance(array, np.ndarray) and array.dtype.name in _ML_BACK:
+        if not array.flags.c_contiguous:
+            raise BufferError("the array is not contiguous")
+        return (_ML_BACK[array.dtype.name], array.shape, array.reshape(-1).view(np.uint8))
+    return array
+
+
+def _nested(flat: list[Any], shape: tuple[int, ...]) -> Any:
+    """A flat list as lists in lists."""
+    if not shape:
+        return flat[0]
+    for size in reversed(shape[1:]):
+        flat = [flat[i : i + size] for i in range(0, len(flat), size)] if size else [[] for _ in range(shape[0])]
+    return flat
+
+
+def _strings_from_plain(shape: tuple[int, ...], strings: list[bytes], np: Any) -> Any:
+    texts = [text.decode("utf-8", "replace") for text in strings]
+    if np is None:
+        return _nested(texts, shape)
+    array = np.empty(len(texts), dtype=object)
+    array[:] = texts
+    return array.reshape(shape)
+
+
+def from_plain(value: Any, port: Optional[Port], np: Any) -> Any:
+    """An array, a list for a sequence, None for an absent optional, what a present one holds. `np` is
+    NumPy; None: tensors stay hone.Tensor and strings are lists."""
     if value is None:
         return None
     if port is not None and port.kind == "optional":
-        return from_plain(value[0])
+        return from_plain(value[0], None, np)
     if isinstance(value, list):
-        return [from_plain(item) for item in value]
-    dtype, shape, data = value
-    np = _numpy()
-    if dtype == "str":
-        array = np.empty(len(data), dtype=object)
-        array[:] = [text.decode("utf-8", "replace") for text in data]
-        return array.reshape(shape)
+        return [from_plain(item, None, np) for item in value]
+    if isinstance(value, tuple):
+        return _strings_from_plain(value[1], value[2], np)
+    if np is None:
+        return value
+    dtype, shape = value.dtype, value.shape
     if dtype in _NUMPY:
-        return np.frombuffer(data, _NUMPY[dtype]).reshape(shape)
+        return np.frombuffer(value, _NUMPY[dtype]).reshape(shape)
     import ml_dtypes
 
     kind = np.dtype(getattr(ml_dtypes, _ML[dtype]))
     if dtype in _PACKED:
         count = int(np.prod(shape, dtype=np.int64))
-        return _unpack(data, count, _PACKED[dtype], kind).reshape(shape)
-    return np.frombuffer(data, np.uint8).view(kind).reshape(shape)
+        return _unpack(value, count, _PACKED[dtype], kind).reshape(shape)
+    return np.frombuffer(value, np.uint8).view(kind).reshape(shape)

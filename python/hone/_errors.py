@@ -7,10 +7,10 @@ class Error(Exception):
     """A failure, with the status: `code` (a number of hone/status.h), `message`, `place` (where in
     the user's model)."""
 
-    def __new__(cls, code: int = 12, message: str = "", place: str = ""):
+    def __new__(cls, code: int = 12, message: str = "", place: str = "") -> Error:
         return super().__new__(_by_code.get(code, Error) if cls is Error else cls)
 
-    def __init__(self, code: int = 12, message: str = "", place: str = ""):
+    def __init__(self, code: int = 12, message: str = "", place: str = "") -> None:
         super().__init__(f"{place}: {message}" if place else message)
         self.code = code
         self.message = message
@@ -40,7 +40,7 @@ class LimitError(Error):
 class IOFailure(Error, OSError):
     """The operating system refused to read or write."""
 
-    def __init__(self, code: int = 6, message: str = "", place: str = ""):
+    def __init__(self, code: int = 6, message: str = "", place: str = "") -> None:
         Error.__init__(self, code, message, place)
 
 

@@ -69,9 +69,8 @@ static bool in_choices(const char *choices, const char *value) {
 /* "low..high", both ends included. */
 static bool in_range(const char *range, double value) {
   if (!*range) return true;
-  char *end;
-  double low = strtod(range, &end);
-  double high = strtod(end + 2, NULL);
+  double low = strtod(range, NULL); /* reads "0." of "0..9" */
+  double high = strtod(strstr(range, "..") + 2, NULL);
   return value >= low && value <= high;
 }
 

@@ -91,9 +91,11 @@ def test_bench_in_words(engine):
 
 
 def test_a_command_line_of_trtexec(model, tmp_path):
-    done = hone(f"--onnx={model}", f"--saveEngine={tmp_path / 'e.hone'}", "--optShapes=x:2x3x8x8", "--minShapes=x:1x3x8x8",
-                "--maxShapes=x:9x3x8x8", "--builderOptimizationLevel=0", "--useCudaGraph", "--threads", "--device=0",
-                "--avgRuns=5", "--iterations=5", "--duration=0", "--warmUp=0", "--memPoolSize=workspace:64", "--verbose")
+    done = hone(f"--onnx={model}", f"--saveEngine={tmp_path / 'e.hone'}", "--optShapes=x:2x3x8x8",
+                "--minShapes=x:1x3x8x8", "--maxShapes=x:9x3x8x8", "--builderOptimizationLevel=0", "--useCudaGraph",
+                "--threads", "--device=0",
+                "--avgRuns=5", "--iterations=5", "--duration=0", "--warmUp=0",
+                "--memPoolSize=workspace:64", "--verbose")
     assert "Throughput" in done.stdout and "any shape" in done.stderr and "wrote" in done.stderr
     hone("check", tmp_path / "e.hone")
     hone(f"--onnx={model}", f"--saveEngine={tmp_path / 'f.hone'}", "--skipInference", "--builderOptimizationLevel=0")
@@ -109,9 +111,9 @@ def test_flags_of_trtexec_that_are_not_here_say_what_is(model, flag, hint):
 
 def test_every_flag_of_trtexec_is_answered(model):
     """The flags of its help (TensorRT 10 and 11) save those that only name files or numbers of theirs."""
-    known = """onnx saveEngine loadEngine asyncFileReader getPlanVersionOnly minShapes optShapes maxShapes shapes profile
-        useProfile minShapesCalib optShapesCalib maxShapesCalib inputIOFormats outputIOFormats memPoolSize fp16 bf16 int8
-        fp8 int4 best noTF32 stronglyTyped precisionConstraints layerPrecisions layerOutputTypes calib
+    known = """onnx saveEngine loadEngine asyncFileReader getPlanVersionOnly minShapes optShapes maxShapes shapes
+        profile useProfile minShapesCalib optShapesCalib maxShapesCalib inputIOFormats outputIOFormats memPoolSize fp16 bf16
+        int8 fp8 int4 best noTF32 stronglyTyped precisionConstraints layerPrecisions layerOutputTypes calib
         builderOptimizationLevel avgTiming maxTactics maxAuxStreams tacticSources timingCacheFile noBuilderCache
         errorOnTimingCacheMiss sparsity tilingOptimizationLevel preview monitorMemory skipInference refit stripWeights
         stripAllWeights refitFromOnnx dumpRefit timeRefit allowWeightStreaming weightStreamingBudget versionCompatible
@@ -129,7 +131,8 @@ def test_every_flag_of_trtexec_is_answered(model):
 
 def test_inspect(model, engine, tmp_path):
     printed = hone("inspect", engine, "--layers", "--dot", tmp_path / "e.dot").stdout
-    for word in ("x: f32[n, 3, 8, 8]", "sections of the file", "weights", "fusions", "copies", "on the reference", "second"):
+    for word in ("x: f32[n, 3, 8, 8]", "sections of the file", "weights", "fusions", "copies",
+                 "on the reference", "second"):
         assert word in printed
     dot = (tmp_path / "e.dot").read_text()
     assert dot.startswith("digraph") and "second" in dot and dot.count("->") > 4
@@ -158,7 +161,8 @@ def test_check(engine, tmp_path):
 
 def test_doctor():
     printed = hone("doctor").stdout
-    for word in ("instruction_sets", "cgroup_cpu_max", "transparent_huge_pages", "jansson", "zlib", "python", "nvrtc", "cublaslt"):
+    for word in ("instruction_sets", "cgroup_cpu_max", "transparent_huge_pages", "jansson", "zlib", "python",
+                 "nvrtc", "cublaslt"):
         assert word in printed
     found = hone_json("doctor")
     assert found["machine"]["processors"] >= 1 and found["system"]["memory_bytes"] > 0

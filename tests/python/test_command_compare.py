@@ -68,7 +68,8 @@ def test_kernels_are_held_to_the_bound_that_is_asked_for(model):
 
 
 def test_another_model_is_refused(model, tmp_path):
-    other = save(tmp_path / "two.onnx", [helper.make_node("Add", ["a", "b"], ["y"])], {"a": ([1],), "b": ([1],)}, {"y": ([1],)})
+    add = helper.make_node("Add", ["a", "b"], ["y"])
+    other = save(tmp_path / "two.onnx", [add], {"a": ([1],), "b": ([1],)}, {"y": ([1],)})
     hone("build", other, "-o", tmp_path / "e.hone", *QUICK)
     assert "not the same inputs" in hone("compare", tmp_path / "e.hone", model, code=1).stderr
 
@@ -99,7 +100,8 @@ def test_onnxruntime_as_the_peer(model, tmp_path, monkeypatch):
     assert len(known) >= 4 and 0 < max(known) < 1e-5
     other = spoiled(tmp_path / "other.onnx", "w2", lambda w: w.__imul__(-0.5))
     hone("build", other, "-o", tmp_path / "e.hone", *QUICK)
-    assert hone_json("compare", tmp_path / "e.hone", model, "--peer", "ort", code=4)["first_node_that_differs"] == "second_act"
+    result = hone_json("compare", tmp_path / "e.hone", model, "--peer", "ort", code=4)
+    assert result["first_node_that_differs"] == "second_act"
 
 
 def test_a_peer_that_is_not_there(model, tmp_path, monkeypatch):

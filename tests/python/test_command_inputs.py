@@ -1,11 +1,12 @@
 """Inputs of the command: .npy, .npz, raw, pictures; and what is refused."""
+import subprocess
 import zipfile
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from command import QUICK, hone, identity, outputs
+from command import COMMAND, QUICK, hone, identity, outputs
 
 RNG = np.random.default_rng(1)
 A = RNG.standard_normal((2, 3)).astype(np.float32)
@@ -32,7 +33,8 @@ def expect(got):
 def test_npy(model, tmp_path, between):
     np.save(tmp_path / "a.npy", A)
     np.save(tmp_path / "b.npy", B)
-    expect(run(model, tmp_path, "--input", f"a:0{between}{tmp_path / 'a.npy'}", "--input", f"b{between}{tmp_path / 'b.npy'}"))
+    a, b = (f"{name}{between}{tmp_path / file}" for name, file in (("a:0", "a.npy"), ("b", "b.npy")))
+    expect(run(model, tmp_path, "--input", a, "--input", b))
 
 
 def test_several_in_one_flag_as_trtexec(model, tmp_path):
@@ -109,10 +111,8 @@ def test_damaged_archives_never_crash(model, tmp_path, seed):
     if seed % 5 == 0:
         data = data[: rng.integers(len(data))]
     (tmp_path / "bad.npz").write_bytes(data)
-    import subprocess
-
-    from command import COMMAND
-    done = subprocess.run([COMMAND, "run", str(model), "--input", str(tmp_path / "bad.npz"), *QUICK], capture_output=True)
+    words = [COMMAND, "run", str(model), "--input", str(tmp_path / "bad.npz"), *QUICK]
+    done = subprocess.run(words, capture_output=True)
     assert done.returncode in (0, 1, 2)
 
 
@@ -160,9 +160,11 @@ def test_layouts_channels_and_bytes(tmp_path):
     file = tmp_path / "p.png"
     last = identity(tmp_path / "last.onnx", {"x": ([1, 10, 14, 3],)})
     np.testing.assert_allclose(run(last, tmp_path, "--input", file)["out_x"], PICTURE[None])
-    np.testing.assert_allclose(run(last, tmp_path, "--input", file, "--pixels", "bgr")["out_x"], PICTURE[None, ..., ::-1])
+    bgr = run(last, tmp_path, "--input", file, "--pixels", "bgr")["out_x"]
+    np.testing.assert_allclose(bgr, PICTURE[None, ..., ::-1])
     gray = identity(tmp_path / "gray.onnx", {"x": ([1, 1, 10, 14],)})
-    assert np.abs(run(gray, tmp_path, "--input", file)["out_x"][0, 0] - np.asarray(Image.open(file).convert("L"))).max() <= 1
+    got = run(gray, tmp_path, "--input", file)["out_x"][0, 0]
+    assert np.abs(got - np.asarray(Image.open(file).convert("L"))).max() <= 1
     small = identity(tmp_path / "u8.onnx", {"x": (["h", "w", 3], np.uint8)})
     np.testing.assert_allclose(run(small, tmp_path, "--input", file, "--layout", "nhwc")["out_x"], PICTURE)
 

@@ -43,11 +43,13 @@ def engine():
     return hone.build(affine(), measure=False)
 
 
-@pytest.mark.parametrize("how", ["proto", "bytes", "path", "text path"])
+@pytest.mark.parametrize("how", ["proto", "bytes", "bytearray", "memoryview", "path", "text path"])
 def test_sources(how, tmp_path):
     model = affine()
     onnx.save(model, tmp_path / "m.onnx")
-    source = {"proto": model, "bytes": model.SerializeToString(), "path": tmp_path / "m.onnx",
+    data = model.SerializeToString()
+    source = {"proto": model, "bytes": data, "bytearray": bytearray(data), "memoryview": memoryview(data),
+              "path": tmp_path / "m.onnx",
               "text path": str(tmp_path / "m.onnx")}[how]
     assert np.array_equal(hone.build(source, measure=False).run({"x": X})["y"], affine_answer(X))
 
@@ -191,6 +193,50 @@ def test_an_unknown_operator_is_named():
     with pytest.raises(hone.UnsupportedError) as caught:
         hone.build(model)
     assert "Frobnicate" in str(caught.value) and "the_node" in str(caught.value)
+
+
+def test_every_option_is_a_keyword(tmp_path):
+    rows = hone.options()
+    assert len(rows) >= 16 and all(row["help"] for row in rows)
+    for row in rows:
+        value = row["default"]
+        if row["kind"] == "integer":
+            value = int(value)
+        elif row["kind"] == "real":
+            value = float(value)
+        elif row["kind"] == "flag":
+            value = value == "true"
+        hone.build(affine(), **{"measure": False, row["name"].replace("-", "_"): value})
+    engine = hone.build(affine(), build_seconds=0.5, timing_cache=tmp_path / "times.txt", threads=64,
+                        shapes={"x": (5, 3)})
+    assert engine.report()["threads"] == 64
+
+
+def test_ranges_of_options():
+    for name, good, bad in [("threads", 1024, 1025), ("deadline", 0.25, -1), ("build_seconds", "inf", "nan"),
+                            ("memory_limit", 1 << 40, (1 << 40) + 1)]:
+        hone.build(affine(), measure=False, **{name: good})
+        with pytest.raises(hone.InvalidArgumentError, match=name.replace("_", "-")):
+            hone.build(affine(), measure=False, **{name: bad})
+
+
+def test_errors_carry_the_status():
+    with pytest.raises(hone.Error) as caught:
+        hone.build(b"not a model")
+    error = caught.value
+    assert error.code == 2 or isinstance(error, hone.UnsupportedError)
+    assert error.message and error.message in str(error) and isinstance(error.place, str)
+    for kind in (hone.InvalidArgumentError, hone.LimitError, hone.CorruptError, hone.CancelledError, hone.IOFailure):
+        assert issubclass(kind, hone.Error)
+    assert issubclass(hone.OutOfMemoryError, MemoryError) and issubclass(hone.IOFailure, OSError)
+
+
+def test_external_data_of_a_model_given_as_bytes(tmp_path):
+    onnx.save(affine(), tmp_path / "m.onnx", save_as_external_data=True, location="w.bin", size_threshold=0)
+    data = (tmp_path / "m.onnx").read_bytes()
+    assert np.array_equal(hone.build(data, folder=tmp_path, measure=False).run(X), affine_answer(X))
+    with pytest.raises(hone.Error):
+        hone.build(data, measure=False)
 
 
 def test_unknown_options_and_bad_values():

@@ -1,0 +1,168 @@
+/* Tensors to and from other libraries by DLPack capsules. */
+#include "dlpack.h"
+
+static const struct {
+  hone_dtype dtype;
+  uint8_t code, bits;
+} dl_types[] = {
+    {HONE_F32, 2, 32},        {HONE_F64, 2, 64},    {HONE_F16, 2, 16},        {HONE_BF16, 4, 16},
+    {HONE_S64, 0, 64},        {HONE_S32, 0, 32},    {HONE_S16, 0, 16},        {HONE_S8, 0, 8},
+    {HONE_U64, 1, 64},        {HONE_U32, 1, 32},    {HONE_U16, 1, 16},        {HONE_U8, 1, 8},
+    {HONE_BOOL, 6, 8},        {HONE_C64, 5, 64},    {HONE_C128, 5, 128},      {HONE_F8E4M3, 10, 8},
+    {HONE_F8E4M3FNUZ, 11, 8}, {HONE_F8E5M2, 12, 8}, {HONE_F8E5M2FNUZ, 13, 8}, {HONE_F8E8M0, 14, 8},
+};
+#define DL_TYPES (sizeof dl_types / sizeof *dl_types)
+
+/* ---- In ---------------------------------------------------------------------------------------
+ */
+
+/* __dlpack__ of version 1 where the object knows it; else as before. */
+static PyObject *ask(PyObject *object) {
+  PyObject *method = PyObject_GetAttrString(object, "__dlpack__");
+  if (!method) return NULL;
+  PyObject *none = PyTuple_New(0), *words = Py_BuildValue("{s:(ii)}", "max_version", 1, 1);
+  PyObject *capsule = none && words ? PyObject_Call(method, none, words) : NULL;
+  if (!capsule && PyErr_ExceptionMatches(PyExc_TypeError)) {
+    PyErr_Clear();
+    capsule = PyObject_CallNoArgs(method);
+  }
+  Py_XDECREF(none);
+  Py_XDECREF(words);
+  Py_DECREF(method);
+  return capsule;
+}
+
+/* Takes over what the capsule holds, and says so by its new name. */
+static bool open_capsule(PyObject *capsule, dl_import *out) {
+  if (PyCapsule_IsValid(capsule, "dltensor_versioned")) {
+    out->versioned = PyCapsule_GetPointer(capsule, "dltensor_versioned");
+    if (out->versioned->version.major != 1) {
+      out->versioned = NULL; /* stays the capsule's */
+      PyErr_SetString(PyExc_BufferError, "a DLPack tensor of another version than 1");
+      return false;
+    }
+    out->tensor = &out->versioned->tensor;
+    out->read_only = out->versioned->flags & DL_READ_ONLY;
+    return PyCapsule_SetName(capsule, "used_dltensor_versioned") == 0;
+  }
+  out->managed = PyCapsule_GetPointer(capsule, "dltensor");
+  if (!out->managed) return false;
+  out->tensor = &out->managed->tensor;
+  return PyCapsule_SetName(capsule, "used_dltensor") == 0;
+}
+
+bool dl_take(PyObject *object, dl_import *out) {
+  *out = (dl_import){0};
+  PyObject *capsule = ask(object);
+  if (!capsule) return false;
+  bool good = open_capsule(capsule, out);
+  Py_DECREF(capsule);
+  if (!good) return false;
+  if (out->tensor->device.type != DL_CPU && out->tensor->device.type != DL_CUDA_HOST) {
+    PyErr_SetString(PyExc_BufferError, "the tensor is not in the processor's memory");
+    dl_release(out);
+    return false;
+  }
+  return true;
+}
+
+void dl_release(dl_import *import) {
+  if (import->versioned && import->versioned->deleter)
+    import->versioned->deleter(import->versioned);
+  if (import->managed && import->managed->deleter) import->managed->deleter(import->managed);
+  *import = (dl_import){0};
+}
+
+bool dl_is_contiguous(const dl_tensor *tensor) {
+  int64_t step = 1;
+  for (int i = 0; i < tensor->rank; i++)
+    if (tensor->shape[i] == 0) return true; /* nothing lies anywhere */
+  for (int i = tensor->rank - 1; tensor->strides && i >= 0; i--) {
+    if (tensor->shape[i] != 1 && tensor->strides[i] != step) return false;
+    step *= tensor->shape[i];
+  }
+  return true;
+}
+
+hone_dtype dl_dtype(const dl_tensor *tensor) {
+  for (size_t i = 0; tensor->dtype.lanes == 1 && i < DL_TYPES; i++)
+    if (dl_types[i].code == tensor->dtype.code && dl_types[i].bits == tensor->dtype.bits)
+      return dl_types[i].dtype;
+  return HONE_DTYPE_NONE;
+}
+
+/* ---- Out --------------------------------------------------------------------------------------
+ */
+
+/* A tensor given away, with the memory of its shape and the object that keeps its elements. */
+typedef struct given {
+  dl_managed managed;
+  dl_versioned versioned;
+  int64_t shape[HONE_MAX_RANK];
+  PyObject *owner;
+} given;
+
+/* The consumer may be done on any thread, with or without the interpreter's lock. */
+static void forget(given *g) {
+  PyGILState_STATE state = PyGILState_Ensure();
+  Py_DECREF(g->owner);
+  PyMem_Free(g);
+  PyGILState_Release(state);
+}
+
+static void delete_managed(dl_managed *self) {
+  forget(self->context);
+}
+
+static void delete_versioned(dl_versioned *self) {
+  forget(self->context);
+}
+
+/* A capsule that nobody took. */
+static void drop_capsule(PyObject *capsule) {
+  if (PyCapsule_IsValid(capsule, "dltensor")) {
+    dl_managed *managed = PyCapsule_GetPointer(capsule, "dltensor");
+    managed->deleter(managed);
+  } else if (PyCapsule_IsValid(capsule, "dltensor_versioned")) {
+    dl_versioned *versioned = PyCapsule_GetPointer(capsule, "dltensor_versioned");
+    versioned->deleter(versioned);
+  }
+}
+
+static bool fill(dl_tensor *out, given *g, const hone_tensor *tensor) {
+  size_t type = 0;
+  while (type < DL_TYPES && dl_types[type].dtype != tensor->dtype) type++;
+  if (type == DL_TYPES) {
+    PyErr_Format(PyExc_BufferError, "DLPack has no element type for %s",
+                 hone_dtype_text(tensor->dtype));
+    return false;
+  }
+  memcpy(g->shape, tensor->dims, sizeof g->shape);
+  *out = (dl_tensor){.data = tensor->data,
+                     .device = {DL_CPU, 0},
+                     .rank = tensor->rank,
+                     .dtype = {dl_types[type].code, dl_types[type].bits, 1},
+                     .shape = g->shape};
+  return true;
+}
+
+PyObject *dl_give(PyObject *owner, const hone_tensor *tensor, bool versioned) {
+  given *g = PyMem_Calloc(1, sizeof *g);
+  if (!g) return PyErr_NoMemory();
+  if (!fill(versioned ? &g->versioned.tensor : &g->managed.tensor, g, tensor)) {
+    PyMem_Free(g);
+    return NULL;
+  }
+  g->managed.context = g->versioned.context = g;
+  g->managed.deleter = delete_managed;
+  g->versioned.deleter = delete_versioned;
+  g->versioned.version.major = 1;
+  PyObject *capsule = versioned ? PyCapsule_New(&g->versioned, "dltensor_versioned", drop_capsule)
+                                : PyCapsule_New(&g->managed, "dltensor", drop_capsule);
+  if (!capsule) {
+    PyMem_Free(g);
+    return NULL;
+  }
+  g->owner = Py_NewRef(owner);
+  return capsule;
+}

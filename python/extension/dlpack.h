@@ -1,0 +1,60 @@
+/* DLPack's structures, as its specification 1.1 lays them out (dmlc.github.io/dlpack). */
+#ifndef HONE_PYTHON_DLPACK_H
+#define HONE_PYTHON_DLPACK_H
+
+#include "extension.h"
+
+enum { DL_CPU = 1, DL_CUDA_HOST = 3 };
+enum { DL_READ_ONLY = 1 };
+
+typedef struct dl_tensor {
+  void *data;
+  struct {
+    int32_t type, id;
+  } device;
+  int32_t rank;
+  struct {
+    uint8_t code, bits;
+    uint16_t lanes;
+  } dtype;
+  int64_t *shape, *strides; /* strides in elements; NULL: row-major */
+  uint64_t byte_offset;
+} dl_tensor;
+
+/* Before version 1. */
+typedef struct dl_managed {
+  dl_tensor tensor;
+  void *context;
+  void (*deleter)(struct dl_managed *self);
+} dl_managed;
+
+typedef struct dl_versioned {
+  struct {
+    uint32_t major, minor;
+  } version;
+  void *context;
+  void (*deleter)(struct dl_versioned *self);
+  uint64_t flags;
+  dl_tensor tensor;
+} dl_versioned;
+
+/* An object's tensor, until dl_release. */
+typedef struct dl_import {
+  const dl_tensor *tensor;
+  dl_managed *managed;
+  dl_versioned *versioned;
+  bool read_only;
+} dl_import;
+
+/* Calls the object's __dlpack__; false with an exception. */
+bool dl_take(PyObject *object, dl_import *out);
+void dl_release(dl_import *import);
+/* Whether the elements lie row after row without gaps. */
+bool dl_is_contiguous(const dl_tensor *tensor);
+/* HONE_DTYPE_NONE where we have no such type. */
+hone_dtype dl_dtype(const dl_tensor *tensor);
+
+/* A capsule of `tensor`, whose memory `owner` keeps: versioned, or as before version 1. */
+PyObject *dl_give(PyObject *owner, const hone_tensor *tensor, bool versioned);
+
+#endif
