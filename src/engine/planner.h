@@ -1,4 +1,4 @@
-/* A stage under construction: what plan.c and inside.c share. Room: engine. */
+/* A stage under construction: what plan.c, inside.c and lay_out.c share. Room: engine. */
 #ifndef HONE_ENGINE_PLANNER_H
 #define HONE_ENGINE_PLANNER_H
 
@@ -35,5 +35,12 @@ bool hone_inside_is_all(const hone_unit *unit, uint64_t in_place);
 void hone_inside_commit(hone_planner *p, const hone_unit *unit);
 /* After the last unit: every value's root is the one that has memory of its own. */
 void hone_inside_settle(hone_planner *p);
+
+/* Memory (lay_out.c). The graph's outputs whose memory a kernel of this stage makes are written in
+ * place. */
+HONE_MUST_USE hone_status *hone_place_outputs(hone_planner *p);
+/* Gives every value in the arena its offset, and the plan its size. */
+HONE_MUST_USE hone_status *hone_lay_out(hone_planner *p);
+HONE_MUST_USE hone_status *hone_check_limit(const hone_plan *plan, size_t limit);
 
 #endif
