@@ -228,7 +228,7 @@ static hone_status *plan_typical(builder *b, hone_plan **out) {
     return status;
   }
   for (int i = 0; i < graph->input_count; i++) data[graph->inputs[i]->id] = inputs[i];
-  status = hone_plan_get(b->engine->program, NULL, data, b->engine->threads, 0, out);
+  status = hone_plan_get(b->engine->program, NULL, data, b->engine->threads, out);
   if (status) {
     hone_log(HONE_LOG_INFO, "kernels are chosen without measuring: %s; option shapes helps",
              hone_status_message(status));

@@ -421,8 +421,14 @@ static hone_status *next_stage(hone_frame *frame, size_t depth) {
     frame->chain = chain;
     frame->chain_room = room;
   }
-  HONE_TRY(hone_plan_get(frame->program, before, frame->data, frame->run->threads,
-                         frame->run->memory_limit, &frame->chain[depth]));
+  hone_plan *plan;
+  HONE_TRY(hone_plan_get(frame->program, before, frame->data, frame->run->threads, &plan));
+  hone_status *status = hone_plan_check_limit(plan, frame->run->memory_limit);
+  if (status) {
+    hone_plan_release(plan);
+    return status;
+  }
+  frame->chain[depth] = plan;
   frame->chain_count = depth + 1;
   frame->plan = frame->chain[depth];
   return NULL;

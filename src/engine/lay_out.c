@@ -117,10 +117,3 @@ hone_status *hone_lay_out(hone_planner *p) {
     return hone_error(HONE_LIMIT, "the memory that a run takes overflows");
   return NULL;
 }
-
-hone_status *hone_check_limit(const hone_plan *plan, size_t limit) {
-  size_t total = plan->arena_size;
-  for (int i = 0; i < plan->program->graph->output_count; i++) total += plan->output_bytes[i];
-  if (limit == 0 || total <= limit) return NULL;
-  return hone_error(HONE_LIMIT, "these shapes take %zu bytes and the limit is %zu", total, limit);
-}

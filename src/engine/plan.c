@@ -274,7 +274,7 @@ static hone_status *plan_unit(planner *p, const hone_unit *unit, bool *wait) {
 
 /* ---- The stage and its cache ----------------------------------------------------------------- */
 
-static hone_status *plan_stage(planner *p, size_t limit) {
+static hone_status *plan_stage(planner *p) {
   hone_plan *plan = p->plan;
   const hone_program *program = p->program;
   int most_inputs = 0;
@@ -298,8 +298,7 @@ static hone_status *plan_stage(planner *p, size_t limit) {
   if (p->pitched) return NULL; /* make_plan begins anew */
   hone_inside_settle(p);
   HONE_TRY(hone_place_outputs(p));
-  HONE_TRY(hone_lay_out(p));
-  return hone_check_limit(plan, limit);
+  return hone_lay_out(p);
 }
 
 /* Keys: for each value that a stage starts from, kind, dtype, shape, and elements where they are
@@ -365,7 +364,7 @@ void hone_plans_drop(hone_program *program) {
 /* Plans in `memory`. Sets *torn where a concat that kernels were to write into belongs to a later stage:
  * then they must not. */
 static hone_status *try_plan(hone_program *program, hone_plan *before, const hone_datum *data,
-                             int threads, size_t limit, bool may_pitch, hone_arena *memory,
+                             int threads, bool may_pitch, hone_arena *memory,
                              hone_plan **out, bool *torn) {
   hone_plan *plan = HONE_NEW(memory, hone_plan);
   HONE_TRY_MEMORY(plan);
@@ -382,21 +381,20 @@ static hone_status *try_plan(hone_program *program, hone_plan *before, const hon
                .memory = memory,
                .threads = threads,
                .may_pitch = may_pitch};
-  HONE_TRY(plan_stage(&p, limit));
+  HONE_TRY(plan_stage(&p));
   *torn = p.pitched > 0;
   *out = plan;
   return NULL;
 }
 
 static hone_status *make_plan(hone_program *program, hone_plan *before, const hone_datum *data,
-                              int threads, size_t limit, hone_plan **out) {
+                              int threads, hone_plan **out) {
   hone_arena memory = {0};
   bool torn = false;
-  hone_status *status =
-      try_plan(program, before, data, threads, limit, true, &memory, out, &torn);
+  hone_status *status = try_plan(program, before, data, threads, true, &memory, out, &torn);
   if (!status && torn) {
     hone_arena_reset(&memory);
-    status = try_plan(program, before, data, threads, limit, false, &memory, out, &torn);
+    status = try_plan(program, before, data, threads, false, &memory, out, &torn);
   }
   if (status) {
     hone_arena_free(&memory);
@@ -434,7 +432,7 @@ static void forget_oldest(hone_plan **list) {
 }
 
 hone_status *hone_plan_get(hone_program *program, hone_plan *before, const hone_datum *data,
-                           int threads, size_t limit, hone_plan **out) {
+                           int threads, hone_plan **out) {
   hone_plan *fresh;
   hone_plan **list = before ? &before->stages : &program->plans;
   size_t key_size = hone_plan_key(program, before, data, NULL, 0);
@@ -447,7 +445,7 @@ hone_status *hone_plan_get(hone_program *program, hone_plan *before, const hone_
   pthread_mutex_unlock(&program->lock);
   hone_free(key);
   if (*out) return NULL;
-  HONE_TRY(make_plan(program, before, data, threads, limit, &fresh));
+  HONE_TRY(make_plan(program, before, data, threads, &fresh));
   pthread_mutex_lock(&program->lock);
   /* Two contexts may have made the same plan: both are right, the list keeps both. */
   fresh->next = *list;

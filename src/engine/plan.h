@@ -68,10 +68,13 @@ struct hone_plan {
 
 /* The plan for `inputs` (their shapes; elements too where the program says so), after `before`
  * (NULL: from the start; else `frame_data` has the run's data by value id). Found in the cache, or
- * made. The caller owns one reference. `limit`: most bytes of arena and outputs, 0 for none. */
+ * made. The caller owns one reference. */
 HONE_MUST_USE hone_status *hone_plan_get(hone_program *program, hone_plan *before,
-                                         const hone_datum *data, int threads, size_t limit,
+                                         const hone_datum *data, int threads,
                                          hone_plan **out);
+/* LIMIT, naming what takes most, where a run of the stage takes more than `limit` bytes (0: none) for
+ * values and scratch. What only running tells does not count. */
+HONE_MUST_USE hone_status *hone_plan_check_limit(const hone_plan *plan, size_t limit);
 void hone_plan_release(hone_plan *plan);
 /* Writes the key that `hone_plan_get` looks for into `out` and says its size; with room too small
  * only the size. A context compares it with its last plan's before it asks. */

@@ -41,6 +41,5 @@ void hone_inside_settle(hone_planner *p);
 HONE_MUST_USE hone_status *hone_place_outputs(hone_planner *p);
 /* Gives every value in the arena its offset, and the plan its size. */
 HONE_MUST_USE hone_status *hone_lay_out(hone_planner *p);
-HONE_MUST_USE hone_status *hone_check_limit(const hone_plan *plan, size_t limit);
 
 #endif
