@@ -112,3 +112,73 @@ def test_recurrent_layer(name, open_sizes):
         return layer(tf.ensure_shape(x, [None, 7, 5]))
 
     check(function, f32(3, 7, 5), open_sizes=open_sizes)
+
+
+def first_generation(build, *arrays):
+    """A graph of Switch and Merge, Enter and Exit, on Hone and in TensorFlow."""
+    with tf.Graph().as_default() as graph, tf.compat.v1.Session(graph=graph) as session:
+        tf.compat.v1.disable_control_flow_v2()
+        try:
+            inputs = [tf.compat.v1.placeholder(a.dtype, a.shape, name=f"x{i}") for i, a in enumerate(arrays)]
+            outputs = [tf.identity(t, name=f"y{i}") for i, t in enumerate(tf.nest.flatten(build(*inputs)))]
+        finally:
+            tf.compat.v1.enable_control_flow_v2()
+        want = session.run(outputs, dict(zip(inputs, arrays)))
+        ops = {node.op for node in graph.as_graph_def().node}
+        assert ops & {"Switch", "Enter"}
+        engine = native.hone.build(graph.as_graph_def().SerializeToString(), format="graph_def",
+                                   outputs=",".join(t.op.name for t in outputs), measure=False)
+    got = engine.run({t.op.name: a for t, a in zip(inputs, arrays)})
+    for t, theirs in zip(outputs, want):
+        assert native.error(got[t.op.name], np.asarray(theirs)) <= numerics.bound("model", "fp32")
+
+
+v1 = tf.compat.v1
+
+
+@pytest.mark.parametrize("value", [-1.0, 2.0])
+def test_switch_and_merge(value):
+    first_generation(lambda x: v1.cond(tf.reduce_sum(x) > 0, lambda: (x * 2, x + 1), lambda: (x - 1, x * x)),
+                     np.array([value, 1], np.float32))
+
+
+@pytest.mark.parametrize("value", [-1.0, 0.5, 2.0])
+def test_cond_inside_cond_with_a_constant_branch(value):
+    def inner(x):
+        return v1.cond(x[0] > 1, lambda: x * 3, lambda: x + 5)
+
+    first_generation(lambda x: v1.cond(x[0] > 0, lambda: inner(x), lambda: tf.constant([7.0, 8.0])),
+                     np.array([value, 1], np.float32))
+
+
+@pytest.mark.parametrize("turns", [0, 1, 4])
+def test_enter_and_exit(turns):
+    def build(n, x):
+        return v1.while_loop(lambda i, y: i < n, lambda i, y: (i + 1, tf.tanh(y) + x), (0, x))
+
+    first_generation(build, np.array(turns, np.int32), f32(2, 3))
+
+
+def test_loop_inside_loop_with_cond():
+    def inner(i, y):
+        return v1.while_loop(lambda j, z: j < i, lambda j, z: (j + 1, z * 1.1), (0, y))[1]
+
+    def body(i, y):
+        return i + 1, v1.cond(tf.equal(i % 2, 0), lambda: inner(i, y), lambda: y - 1)
+
+    first_generation(lambda x: v1.while_loop(lambda i, y: i < 5, body, (0, x)), f32(3))
+
+
+def test_tensor_arrays():
+    def build(x):
+        rows = tf.TensorArray(tf.float32, 5).unstack(x)
+        made = tf.TensorArray(tf.float32, 5)
+
+        def body(i, made, sum_so_far):
+            sum_so_far += rows.read(i)
+            return i + 1, made.write(i, sum_so_far), sum_so_far
+
+        _, made, last = v1.while_loop(lambda i, *_: i < 5, body, (0, made, tf.zeros([3])))
+        return made.stack(), last
+
+    first_generation(build, f32(5, 3))

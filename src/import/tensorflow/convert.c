@@ -34,9 +34,10 @@ hone_status *tf_bind(tf_scope *scope, tf_edge edge, tf_value value) {
   return NULL;
 }
 
-/* What an edge carries, its node done. */
-static hone_status *look(const tf_scope *scope, tf_edge edge, tf_value *out) {
+/* What an edge carries, its node done. A frame's arguments are those of the function around. */
+static hone_status *look(tf_scope *scope, tf_edge edge, tf_value *out) {
   char shown[80];
+  if (edge.node < 0 && scope->frame) return tf_outer_value(scope, edge, out);
   if (edge.node < 0) {
     *out = scope->arguments[-1 - edge.node];
     return NULL;
@@ -144,9 +145,19 @@ static hone_status *visit(tf_scope *scope, int node) {
   return NULL;
 }
 
+hone_status *tf_settle(tf_scope *scope, int node) {
+  char shown[80];
+  const tf_node *wanted = &scope->body->nodes[node];
+  if (scope->results[node].state == TF_DONE) return NULL;
+  if (scope->results[node].state == TF_OPEN)
+    return hone_error(HONE_INVALID_MODEL, "node '%s' needs what it gives",
+                      hone_quoted(shown, sizeof shown, wanted->name.data, wanted->name.size));
+  return visit(scope, node);
+}
+
 hone_status *tf_demand(tf_scope *scope, tf_edge edge, tf_value *out) {
-  if (edge.node >= 0 && scope->results[edge.node].state != TF_DONE)
-    HONE_TRY(visit(scope, edge.node));
+  if (scope->frame && scope->frame->side < 0) return tf_outer_value(scope, edge, out);
+  if (edge.node >= 0) HONE_TRY(tf_settle(scope, edge.node));
   return look(scope, edge, out);
 }
 

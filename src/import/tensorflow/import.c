@@ -113,6 +113,7 @@ hone_status *tf_add_placeholders(tf_scope *scope, const tf_edge *edges, size_t c
   bool *needed = HONE_NEW_ARRAY(&scope->importer->scratch, body->node_count + 1, bool);
   HONE_TRY_MEMORY(needed);
   HONE_TRY(mark_needed(scope, edges, count, needed));
+  scope->needed = needed;
   for (int i = 0; i < body->node_count; i++) {
     const tf_node *node = &body->nodes[i];
     if (!needed[i] || !tf_span_is(node->op, "Placeholder") || scope->results[i].state == TF_DONE)

@@ -102,7 +102,8 @@ typedef struct tf_frame {
   struct tf_scope *outer;
   hone_bytes name;         /* a loop's; empty for a branch */
   tf_edge condition;       /* a branch's */
-  bool taken;              /* which branch */
+  int side;                /* which branch: the Switch's output that leads into it; -1: a region on
+                              the way to one, with no nodes of its own */
   int first_capture, offset; /* of the region's node; see hone_region_capture */
 } tf_frame;
 
@@ -116,6 +117,7 @@ typedef struct tf_scope {
   const struct tf_call *caller; /* whose attributes a function's placeholders stand for; or NULL */
   const char *prefix;        /* "call/" in front of node names, or "" */
   const tf_frame *frame;     /* NULL outside of such regions */
+  const bool *needed;        /* by node: what the wanted outputs need; NULL: not known */
 } tf_scope;
 
 typedef struct tf_call {
@@ -171,6 +173,8 @@ HONE_MUST_USE hone_status *tf_scope_open(tf_scope *scope, tf_importer *importer,
 HONE_MUST_USE hone_status *tf_demand(tf_scope *scope, tf_edge edge, tf_value *out);
 /* The same, a tensor. */
 HONE_MUST_USE hone_status *tf_demand_tensor(tf_scope *scope, tf_edge edge, hone_value **out);
+/* Converts a node and what it needs. */
+HONE_MUST_USE hone_status *tf_settle(tf_scope *scope, int node);
 /* Says beforehand what an edge carries; its node is not converted. */
 HONE_MUST_USE hone_status *tf_bind(tf_scope *scope, tf_edge edge, tf_value value);
 /* What errors and reports call a node. NULL without memory. */
@@ -211,6 +215,18 @@ typedef struct tf_looping {
 } tf_looping;
 /* `out`: the variables after the last turn. */
 HONE_MUST_USE hone_status *tf_emit_loop(tf_looping *looping, tf_value *out);
+
+/* frames.c: regions of the first TensorFlow's control flow. */
+HONE_MUST_USE hone_status *tf_open_frame(tf_scope *inner, const tf_frame *frame,
+                                         hone_graph *region);
+/* What an edge of the scope around carries, brought into this one. */
+HONE_MUST_USE hone_status *tf_outer_value(tf_scope *scope, tf_edge edge, tf_value *out);
+/* What the call's node gives in the scope around this one, brought in. */
+HONE_MUST_USE hone_status *tf_take_outside(tf_call *call);
+HONE_MUST_USE hone_status *tf_check_inputs(const tf_call *call, int least);
+static inline bool tf_edges_equal(tf_edge a, tf_edge b) {
+  return a.node == b.node && a.output == b.output;
+}
 
 /* What a value of the graph around is inside a region. */
 HONE_MUST_USE hone_status *tf_capture(tf_importer *importer, hone_graph *region, int first,
