@@ -96,6 +96,6 @@ bool write_dot(const char *path, const struct json_t *report);
 
 typedef int subcommand(const command_line *line);
 subcommand command_build, command_run, command_bench, command_inspect, command_compare,
-    command_check, command_doctor, command_trtexec;
+    command_check, command_doctor, command_refit, command_trtexec;
 
 #endif

@@ -31,6 +31,7 @@ static const struct flag {
     {"--saveEngine", TEXT_FLAG, AT(output), NULL},
     {"--input", INPUT_FLAG, 0, NULL, "NAME:FILE, a .npy, .npz, picture or raw; FILE.npz for all"},
     {"--loadInputs", INPUT_FLAG, 0, NULL, NULL},
+    {"--weights", INPUT_FLAG, 0, NULL, "refit: NAME:FILE.npy, or FILE.npz for all that it holds"},
     {"--plugins", PLUGIN_FLAG, 0, NULL,
      "a library with operators of your own (hone/op.h); repeated"},
     {"--staticPlugins", PLUGIN_FLAG, 0, NULL, NULL},

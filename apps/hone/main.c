@@ -19,6 +19,8 @@ static const struct subcommand_row {
     {"compare", command_compare, 1, "ENGINE|MODEL [MODEL] [--peer onnxruntime]",
      "layer by layer against the plain meaning"},
     {"check", command_check, 1, "ENGINE", "whether an engine is whole and fits here"},
+    {"refit", command_refit, 1, "ENGINE [MODEL] [--weights NAME:FILE]… -o ENGINE",
+     "other weights, the same kernels; without -o a list"},
     {"doctor", command_doctor, 0, "", "what this machine has, and what will be used"},
     {"trtexec", command_trtexec, 1, "--onnx=MODEL [--saveEngine=ENGINE]",
      "build and bench, with trtexec's flags"},

@@ -15,6 +15,7 @@ enum { FINE, REFUSED };
 #define NO_PLUGINS   "engines hold no code: give --plugins again when one is opened"
 #define ALL_KERNELS  "all kernels that fit are measured; --build-seconds bounds the time"
 #define WEIGHTS_IN   "an engine file holds its weights once, mapped when it is opened"
+#define REFIT        "hone refit ENGINE MODEL -o NEW replaces weights; hone refit ENGINE lists them"
 #define NO_DLA       "there is no DLA and no safety runtime here"
 
 static const struct answer {
@@ -48,12 +49,11 @@ static const struct answer {
     {"--sparsity", FINE, "zeros in weights are not used"},
     {"--monitorMemory", FINE, "bench prints the bytes of a context"},
     {"--maxAuxStreams", FINE, ONE_DEVICE},
-    {"--refit", REFUSED, WEIGHTS_IN},
     {"--stripWeights", REFUSED, WEIGHTS_IN},
     {"--stripAllWeights", REFUSED, WEIGHTS_IN},
-    {"--refitFromOnnx", REFUSED, WEIGHTS_IN},
-    {"--dumpRefit", REFUSED, WEIGHTS_IN},
-    {"--timeRefit", REFUSED, WEIGHTS_IN},
+    {"--refitFromOnnx", REFUSED, REFIT},
+    {"--dumpRefit", REFUSED, REFIT},
+    {"--timeRefit", REFUSED, REFIT},
     {"--allowWeightStreaming", FINE, WEIGHTS_IN},
     {"--weightStreamingBudget", FINE, WEIGHTS_IN},
     {"--versionCompatible", FINE, PORTABLE},

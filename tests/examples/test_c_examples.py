@@ -134,3 +134,57 @@ def test_the_operator_as_a_plugin_of_the_command(tmp_path):
                        "-o", tmp_path)
     assert ran.returncode == 0, ran.stderr
     assert np.abs(np.load(tmp_path / "y.npy") - power_norm(x, 0.25)).max() < 1e-6
+
+
+def scaled_model(path, factor):
+    """y = relu(x w) v, its weights times `factor`."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    w = np.arange(12, dtype=np.float32).reshape(4, 3) * np.float32(factor / 7)
+    v = np.array([[1, -1], [2, 0.5], [0.25, 3]], np.float32) * np.float32(factor)
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["a"]), helper.make_node("Relu", ["a"], ["b"]),
+             helper.make_node("MatMul", ["b", "v"], ["y"])]
+    graph = helper.make_graph(
+        nodes, "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 4])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 2])],
+        [numpy_helper.from_array(w, "w"), numpy_helper.from_array(v, "v")])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8),
+              path)
+    return w, v
+
+
+def test_weights_replaced_by_the_command(tmp_path):
+    pytest.importorskip("onnx")
+    x = np.linspace(-1, 1, 8, dtype=np.float32).reshape(2, 4)
+    np.save(tmp_path / "x.npy", x)
+    scaled_model(tmp_path / "old.onnx", 1)
+    w, v = scaled_model(tmp_path / "new.onnx", 3)
+    np.savez(tmp_path / "new.npz", w=w, v=v)
+    np.save(tmp_path / "w.npy", w)
+
+    def command(*arguments):
+        done = hone_command(*arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def answer(engine):
+        command("run", engine, "--input", f"x:{tmp_path}/x.npy", "-o", tmp_path)
+        return np.load(tmp_path / "y.npy")
+
+    old, new = tmp_path / "old.hone", tmp_path / "new.hone"
+    command("build", tmp_path / "old.onnx", "-o", old, "--refit")
+    assert command("refit", old) == "w: f32[4, 3]\nv: f32[3, 2]\n"
+    command("refit", old, "--weights", tmp_path / "new.npz", "-o", new)
+    wanted = np.maximum(x @ w, 0) @ v
+    from_arrays = answer(new)
+    assert np.abs(from_arrays - wanted).max() < 1e-4
+    command("refit", old, tmp_path / "new.onnx", "-o", new)
+    assert np.array_equal(answer(new), from_arrays)
+    command("refit", new, tmp_path / "old.onnx", "--weights", f"w:{tmp_path}/w.npy", "-o", new)
+    assert np.abs(answer(new) - wanted / 3).max() < 1e-4
+    command("build", tmp_path / "old.onnx", "-o", old)
+    refused = hone_command("refit", old, "--weights", tmp_path / "new.npz", "-o", new)
+    assert refused.returncode == 3 and "option refit" in refused.stderr
+    command("refit", old, tmp_path / "new.onnx", "-o", new)
+    assert np.array_equal(answer(new), from_arrays)

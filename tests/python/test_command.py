@@ -104,7 +104,7 @@ def test_a_command_line_of_trtexec(model, tmp_path):
 
 @pytest.mark.parametrize("flag,hint", [
     ("--fp16", "bf16"), ("--int8", "Q/DQ"), ("--useDLACore=0", "DLA"), ("--calib=c", "Q/DQ"),
-    ("--markDebug=x", "compare"), ("--dynamicPlugins=a.so", "hone.h"), ("--getPlanVersionOnly", "check")])
+    ("--markDebug=x", "compare"), ("--dynamicPlugins=a.so", "a.so"), ("--refitFromOnnx", "hone refit"), ("--getPlanVersionOnly", "check")])
 def test_flags_of_trtexec_that_are_not_here_say_what_is(model, flag, hint):
     assert hint in hone("trtexec", f"--onnx={model}", flag, code=1).stderr
 
