@@ -145,7 +145,9 @@ static const layer layers[] = {
     {"mobilenet", 56, 144, 144, 3, 1, 144},    {"mobilenet", 28, 192, 192, 3, 1, 192},
     {"mobilenet", 14, 576, 576, 3, 1, 576},    {"mobilenet", 7, 960, 960, 3, 1, 960},
     {"efficientnet", 28, 240, 240, 5, 1, 240}, {"efficientnet", 28, 240, 240, 5, 2, 240},
-    {"resnext", 56, 128, 128, 3, 1, 32},
+    {"resnext", 56, 128, 128, 3, 1, 32},       {"resnext", 56, 256, 256, 3, 2, 32},
+    {"resnext", 28, 256, 256, 3, 1, 32},       {"resnext", 14, 512, 512, 3, 1, 32},
+    {"resnext", 7, 1024, 1024, 3, 1, 32},
 };
 
 static hone_conv conv_of(const layer *l, const float *bias, bool bf16) {

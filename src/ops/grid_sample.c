@@ -85,7 +85,8 @@ void hone_sampler_taps(const hone_sampler *s, int axis, double g, int64_t *index
 /* All channels of one output pixel. */
 static void sample_pixel(const hone_sampler *s, const double *image, const double *grid,
                          size_t channels, double *out) {
-  int64_t index[HONE_MAX_SPATIAL][HONE_SAMPLER_TAPS], limit[HONE_MAX_SPATIAL], at[HONE_MAX_SPATIAL] = {0};
+  int64_t index[HONE_MAX_SPATIAL][HONE_SAMPLER_TAPS];
+  int64_t limit[HONE_MAX_SPATIAL], at[HONE_MAX_SPATIAL] = {0};
   double weight[HONE_MAX_SPATIAL][HONE_SAMPLER_TAPS];
   for (int i = 0; i < s->rank; i++) {
     hone_sampler_taps(s, i, grid[s->rank - 1 - i], index[i], weight[i]);

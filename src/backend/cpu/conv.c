@@ -19,6 +19,10 @@
   {"conv_depthwise_" #suffix, HONE_ISA_##ISA,         NULL,                     \
    &hone_depthwise_##suffix,  hone_depthwise_accepts, hone_depthwise_pack_size, \
    hone_depthwise_pack,       hone_depthwise_plan},
+#define GROUPS(suffix, ISA)                                                         \
+  {"conv_groups_" #suffix,    HONE_ISA_##ISA,              NULL,                    \
+   &hone_depthwise_##suffix,  hone_groups_accepts_##suffix, hone_depthwise_pack_size, \
+   hone_depthwise_pack,       hone_depthwise_plan},
 #define WINOGRAD(m, suffix, ISA)   \
   {"conv_winograd" #m "_" #suffix, \
    HONE_ISA_##ISA,                 \
@@ -34,6 +38,7 @@
   SWEEP(direct, suffix, ISA) \
   SWEEP(rows, suffix, ISA)   \
   DEPTHWISE(suffix, ISA)     \
+  GROUPS(suffix, ISA)        \
   WINOGRAD(4, suffix, ISA)   \
   WINOGRAD(2, suffix, ISA)
 

@@ -1,4 +1,4 @@
-/* Depthwise convolution: packing, windows, splitting. Room: backend/cpu. */
+/* Convolution in small groups: packing, windows, splitting. Room: backend/cpu. */
 #include "backend/cpu/depthwise.h"
 
 #include <string.h>
@@ -26,33 +26,55 @@ bool hone_depthwise_accepts(const hone_conv *conv) {
          !conv->x_planar && hone_conv_is_f32(conv);
 }
 
-size_t hone_depthwise_pack_size(const hone_conv_kernel *kernel, const hone_conv *conv) {
-  const hone_depthwise_set *set = kernel->functions;
-  size_t size, lanes = (size_t)set->lanes;
-  if (!hone_add(conv->in_channels, lanes - 1, &size)) return 0;
-  return hone_mul(size - size % lanes, hone_conv_taps(conv), &size) ? size : 0;
+static size_t group_of(const hone_conv *conv) { return conv->in_channels / conv->groups; }
+
+static bool accepts_groups(const hone_conv *conv, size_t most) {
+  size_t group = group_of(conv);
+  return conv->groups > 1 && conv->in_channels == conv->out_channels && group >= 2 &&
+         group <= most && (group & (group - 1)) == 0 && !conv->x_planar && hone_conv_is_f32(conv);
 }
 
-void hone_depthwise_pack(const hone_conv_kernel *kernel, const hone_conv *conv,
-                         hone_conv_weights weights, float *packed) {
-  const hone_depthwise_set *set = kernel->functions;
-  size_t lanes = (size_t)set->lanes, taps = hone_conv_taps(conv);
-  for (size_t first = 0; first < conv->in_channels; first += lanes) {
-    for (size_t t = 0; t < taps; t++) {
-      for (size_t c = first; c < first + lanes; c++) {
-        ptrdiff_t at = (ptrdiff_t)c * weights.out_channel + (ptrdiff_t)t * weights.tap;
-        *packed++ = c < conv->in_channels ? weights.data[at] : 0;
-      }
-    }
-  }
-}
+bool hone_groups_accepts_plain(const hone_conv *conv) { return accepts_groups(conv, 4); }
+bool hone_groups_accepts_avx2(const hone_conv *conv) { return accepts_groups(conv, 8); }
+bool hone_groups_accepts_avx512(const hone_conv *conv) { return accepts_groups(conv, 16); }
 
 static hone_window_kind kind_of(const hone_conv *conv) {
   size_t width = conv->kernel[W], stride = conv->stride[W];
   if (conv->dilation[W] != 1 || stride > 2) return HONE_WINDOW_1;
   if (width == 3) return stride == 1 ? HONE_WINDOW_3_1 : HONE_WINDOW_3_2;
-  if (width == 5) return stride == 1 ? HONE_WINDOW_5_1 : HONE_WINDOW_5_2;
+  if (width == 5 && group_of(conv) == 1) return stride == 1 ? HONE_WINDOW_5_1 : HONE_WINDOW_5_2;
   return HONE_WINDOW_1;
+}
+
+/* Taps that one line of the window serves. */
+static size_t width_of(const hone_conv *conv) {
+  return kind_of(conv) == HONE_WINDOW_1 ? 1 : conv->kernel[W];
+}
+
+size_t hone_depthwise_pack_size(const hone_conv_kernel *kernel, const hone_conv *conv) {
+  const hone_depthwise_set *set = kernel->functions;
+  size_t size, lanes = (size_t)set->lanes;
+  if (!hone_add(conv->in_channels, lanes - 1, &size) ||
+      !hone_mul(size - size % lanes, group_of(conv), &size))
+    return 0;
+  return hone_mul(size, hone_conv_taps(conv), &size) ? size : 0;
+}
+
+void hone_depthwise_pack(const hone_conv_kernel *kernel, const hone_conv *conv,
+                         hone_conv_weights weights, float *packed) {
+  const hone_depthwise_set *set = kernel->functions;
+  size_t lanes = (size_t)set->lanes, group = group_of(conv), width = width_of(conv);
+  size_t steps = hone_conv_taps(conv) * group;
+  for (size_t first = 0; first < conv->in_channels; first += lanes) {
+    for (size_t step = 0; step < steps; step++) { /* line, channel of the group, tap of the line */
+      size_t tap = step / width / group * width + step % width, in = step / width % group;
+      for (size_t c = first; c < first + lanes; c++) {
+        ptrdiff_t at = (ptrdiff_t)c * weights.out_channel + (ptrdiff_t)tap * weights.tap +
+                       (ptrdiff_t)in * weights.in_channel;
+        *packed++ = c < conv->in_channels ? weights.data[at] : 0;
+      }
+    }
+  }
 }
 
 /* Input pixels that `pixels` neighbouring outputs read in one line of their window. */
@@ -125,7 +147,8 @@ static void run_tile(const depthwise *a, const hone_kernel_io *io, hone_depthwis
   if (finish->residual >= 0)
     tile->residual = (const float *)io->in[finish->residual] +
                      (ptrdiff_t)pixel * finish->residual_stride + channel;
-  a->set->run[a->kind][pixels](tile);
+  if (tile->group > 1) a->set->run_groups[a->kind][pixels](tile);
+  else a->set->run[a->kind][pixels](tile);
   hone_finish_activation(finish, a->isa, tile->out, tile->out_stride, pixels, tile->channels);
 }
 
@@ -142,7 +165,7 @@ static void run(const void *args, const hone_kernel_io *io, int part, int parts)
   const depthwise *a = args;
   const hone_conv *conv = &a->conv;
   const hone_finish *finish = &conv->finish;
-  size_t lanes = (size_t)a->set->lanes, taps = hone_conv_taps(conv);
+  size_t lanes = (size_t)a->set->lanes, steps = hone_conv_taps(conv) * group_of(conv);
   size_t lines = conv->batch * conv->out[D] * conv->out[H];
   hone_work work = {.rows = lines * tiles_of_line(a),
                     .height = 1,
@@ -161,8 +184,9 @@ static void run(const void *args, const hone_kernel_io *io, int part, int parts)
   if (end > conv->in_channels) end = conv->in_channels;
   hone_depthwise_tile tile = {.lines = window_lines(a),
                               .channels = end - channel,
-                              .weights = a->weights + channel * taps,
-                              .weights_step = taps * lanes,
+                              .weights = a->weights + channel * steps,
+                              .weights_step = steps * lanes,
+                              .group = (int)group_of(conv),
                               .window_offset = channel,
                               .bias = finish->bias ? finish->bias + channel : NULL,
                               .residual_stride = finish->residual_stride,
@@ -202,7 +226,7 @@ hone_status *hone_depthwise_plan(const hone_conv_kernel *kernel, const hone_conv
                    .isa = kernel->isa,
                    .weights = packed,
                    .kind = kind_of(conv)};
-  a->window_width = a->kind == HONE_WINDOW_1 ? 1 : conv->kernel[W];
+  a->window_width = width_of(conv);
   a->part_scratch = window_bytes(a) + hone_align_up(conv->in_channels * sizeof(float), 64);
   *out = (hone_kernel_plan){
       .phases = {run}, .phase_count = 1, .args = a, .part_scratch = a->part_scratch};

@@ -1,23 +1,4 @@
 /* Depthwise tiles for plain C. Room: backend/cpu. */
-#define PIXELS 4
+#define PIXELS    4
+#define DEPTHWISE hone_depthwise_plain
 #include "backend/cpu/depthwise_body.h"
-
-#define WINDOWS(width, stride) \
-  WINDOW(1, width, stride)     \
-  WINDOW(2, width, stride) WINDOW(3, width, stride) WINDOW(4, width, stride)
-#define ROW(width, stride)                                                                       \
-  {                                                                                              \
-    NULL, window_1_##width##_##stride, window_2_##width##_##stride, window_3_##width##_##stride, \
-        window_4_##width##_##stride                                                              \
-  }
-
-WINDOWS(1, 1)
-WINDOWS(3, 1)
-WINDOWS(3, 2)
-WINDOWS(5, 1)
-WINDOWS(5, 2)
-
-const hone_depthwise_set hone_depthwise_plain = {
-    .lanes = VF_LANES,
-    .pixels = PIXELS,
-    .run = {ROW(1, 1), ROW(3, 1), ROW(3, 2), ROW(5, 1), ROW(5, 2)}};

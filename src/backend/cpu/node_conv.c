@@ -137,6 +137,7 @@ static double estimate(const hone_cpu_kernel *row, const hone_node *node) {
   if (conv.bf16) time *= 0.55;
   if (strcmp(name, "conv_rows") == 0 && depth >= 8) time *= 1.2;
   if (strcmp(name, "conv_depthwise") == 0) time /= 4;
+  if (strcmp(name, "conv_groups") == 0) time /= depth < 16 ? 4 : 1;
   if (strcmp(name, "conv_transposed_blocks") == 0) time /= 3;
   if (row->isa == HONE_ISA_PLAIN) time *= 8;
   return time;

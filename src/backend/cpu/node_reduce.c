@@ -43,7 +43,8 @@ static double row_of(const reduction *r, hone_reduce_kind what, const float *x, 
 }
 
 static double start_of(hone_reduce_kind what) {
-  return what == HONE_REDUCE_MAX ? -INFINITY : what == HONE_REDUCE_MIN ? INFINITY : what == HONE_REDUCE_PROD ? 1 : 0;
+  if (what == HONE_REDUCE_MAX) return -INFINITY;
+  return what == HONE_REDUCE_MIN ? INFINITY : what == HONE_REDUCE_PROD ? 1 : 0;
 }
 
 static double combine(hone_reduce_kind what, double a, double b) {
@@ -85,10 +86,11 @@ static void run_rows(const void *args, const hone_kernel_io *io, int part, int p
 /* ---- A strip of outputs from columns -------------------------------------------------------- */
 
 /* term[] = what one row adds; the row itself where it is that. */
-static const float *term_of(const reduction *r, hone_reduce_kind what, const float *x, const float *shift,
-                            size_t count, float *term) {
+static const float *term_of(const reduction *r, hone_reduce_kind what, const float *x,
+                            const float *shift, size_t count, float *term) {
   if (what == HONE_REDUCE_L1) r->lanes[HONE_LANE_abs](count, x, x, x, 0, 0, term);
-  else if (what == HONE_REDUCE_L2 || what == HONE_REDUCE_SUM_SQUARE) r->lanes[HONE_LANE_mul](count, x, x, x, 0, 0, term);
+  else if (what == HONE_REDUCE_L2 || what == HONE_REDUCE_SUM_SQUARE)
+    r->lanes[HONE_LANE_mul](count, x, x, x, 0, 0, term);
   else if (what == HONE_REDUCE_LOG_SUM_EXP) {
     r->lanes[HONE_LANE_sub](count, x, shift, shift, 0, 0, term);
     r->lanes[HONE_LANE_exp](count, term, term, term, 0, 0, term);
@@ -96,10 +98,12 @@ static const float *term_of(const reduction *r, hone_reduce_kind what, const flo
   return term;
 }
 
-static void all_columns(const reduction *r, hone_reduce_kind what, const float *x, const float *shift,
-                        size_t count, double *total) {
+static void all_columns(const reduction *r, hone_reduce_kind what, const float *x,
+                        const float *shift, size_t count, double *total) {
   float sum[WIDTH], space[WIDTH];
-  hone_lane lane = what == HONE_REDUCE_MAX ? HONE_LANE_max : what == HONE_REDUCE_MIN ? HONE_LANE_min : HONE_LANE_add;
+  hone_lane lane = what == HONE_REDUCE_MAX   ? HONE_LANE_max
+                   : what == HONE_REDUCE_MIN ? HONE_LANE_min
+                                             : HONE_LANE_add;
   for (size_t c = 0; c < count; c++) total[c] = start_of(what);
   for (size_t g = 0; g < r->axes.gone.count; g += FLUSH) {
     size_t end = r->axes.gone.count - g < FLUSH ? r->axes.gone.count : g + FLUSH;
