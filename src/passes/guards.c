@@ -34,6 +34,11 @@ static bool is_low(const hone_match *match, const char *const *arguments, int co
   return count == 1 && hone_match_number(match, arguments[0]) <= -1e4;
 }
 
+/* positive(n) */
+static bool is_positive(const hone_match *match, const char *const *arguments, int count) {
+  return count == 1 && hone_match_number(match, arguments[0]) > 0;
+}
+
 /* same(x): the root has x's type */
 static bool is_same(const hone_match *match, const char *const *arguments, int count) {
   const hone_value *x = count == 1 ? hone_match_value(match, arguments[0]) : NULL;
@@ -50,7 +55,8 @@ static bool is_number(const hone_match *match, const char *const *arguments, int
 hone_guard *hone_guard_find(const char *name) {
   static const struct { const char *name; hone_guard *test; } guards[] = {
       {"rank", has_rank}, {"last", is_last}, {"channels", is_channels},
-      {"low", is_low},    {"same", is_same}, {"number", is_number}};
+      {"low", is_low},    {"same", is_same}, {"number", is_number},
+      {"positive", is_positive}};
   for (size_t i = 0; i < sizeof guards / sizeof *guards; i++)
     if (strcmp(guards[i].name, name) == 0) return guards[i].test;
   return NULL;

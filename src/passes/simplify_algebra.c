@@ -156,6 +156,20 @@ static hone_status *make_clamp(hone_node *node, hone_value *x, double low, doubl
   return hone_make(node, &hone_op_clip, in, 3, to);
 }
 
+/* max(number, x) is max(x, number), which is a clamp. */
+static hone_status *number_behind(hone_node *node, context_t *context, hone_value **to) {
+  (void)context;
+  double value;
+  bool bound = node->op == &hone_op_min || node->op == &hone_op_max;
+  if (!bound || node->input_count != 2 || !is_number(node, 0, &value)) return NULL;
+  if (is_number(node, 1, &value)) return NULL;
+  hone_value *number = node->inputs[0].value;
+  hone_node_set_input(node, 0, node->inputs[1].value);
+  hone_node_set_input(node, 1, number);
+  *to = node->outputs[0];
+  return NULL;
+}
+
 /* min, max, clip and relu of each other are one clamp. */
 static hone_status *merge_clamps(hone_node *node, context_t *context, hone_value **to) {
   (void)context;
@@ -234,6 +248,7 @@ const hone_simplify_rule hone_algebra_rules[] = {
     {"expand power", &hone_op_pow, expand_power},
     {"repeat once", NULL, repeat_once},
     {"merge numbers", NULL, merge_numbers},
+    {"number behind", NULL, number_behind},
     {"merge clamps", NULL, merge_clamps},
     {"choose branch", &hone_op_select, choose_branch},
     {"split batch_norm", &hone_op_batch_norm, split_batch_norm},

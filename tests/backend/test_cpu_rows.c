@@ -74,6 +74,9 @@ TEST(lines) {
                    t ? 1e-13 : 1e-6);
       }
   check_body("graph g(x: f32[3, 4]) -> (o) { z = sub(x, x)\n o = lp_norm(z) {axis=0} }", 0);
+  check_body("graph g(x: f32[3, 5, 7]) -> (o) { o = lp_norm(x) {axis=1, floor=9, epsilon=0.5} }", 1e-6);
+  check_body("graph g(x: f32[9, 33]) -> (o) { o = lp_norm(x) {axis=1, epsilon=2, p=1} }", 1e-6);
+  check_body("graph g(x: f64[9, 5]) -> (o) { o = lp_norm(x) {axis=1, floor=7} }", 1e-12);
 }
 
 TEST(local_responses) {

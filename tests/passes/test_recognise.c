@@ -54,8 +54,26 @@ static const spelling spellings[] = {
      "ms = mul(m, s) t = sub(b, ms) y = add(xs, t)"},
     {NULL, X, "a = const s64[1] [1] e = const f32[] 1e-5 m = reduce(x, a) {kind=mean} d = sub(x, m) "
      "p = mul(d, d) v = reduce(p, a) {kind=mean} ve = add(v, e) r = sqrt(ve) y = div(d, r)"},
-    {NULL, X, NORM "m = reduce(x, a) {kind=mean} d = sub(x, m) p = mul(d, d) "
+    {"lp_norm", X, NORM "m = reduce(x, a) {kind=mean} d = sub(x, m) p = mul(d, d) "
      "v = reduce(p, a) {kind=sum} ve = add(v, e) r = sqrt(ve) y = div(d, r)"},
+    {"lp_norm", X, NORM "p = pow(x, two) v = reduce(p, a) {kind=sum} ve = add(v, e) r = sqrt(ve) "
+     "i = reciprocal(r) y = mul(i, x)"},
+    {"lp_norm", X, "a = const s64[1] [1] e = const f32[] 0.5 v = reduce(x, a) {kind=sum_square} "
+     "m = max(v, e) r = sqrt(m) y = div(x, r)"},
+    {"lp_norm", X, "a = const s64[1] [-1] e = const f32[] 1.5 s = shape(x) v = reduce(x, a) {kind=l2} "
+     "m = clip(v, e) w = expand(m, s) y = div(x, w)"},
+    {"lp_norm", X, "a = const s64[1] [2] e = const f32[] 1.5 v = reduce(x, a) {kind=l2} m = max(e, v) "
+     "y = div(x, m)"},
+    {"lp_norm", X, NORM "p = mul(x, x) v = reduce(p, a) {kind=sum} m = max(v, e) r = rsqrt(m) "
+     "y = mul(x, r)"},
+    /* no guard, a guard below zero, an upper bound, the mean of the squares along another axis */
+    {NULL, X, "a = const s64[1] [2] v = reduce(x, a) {kind=l2} y = div(x, v)"},
+    {NULL, X, "a = const s64[1] [2] e = const f32[] -1.5 v = reduce(x, a) {kind=l2} m = max(e, v) "
+     "y = div(x, m)"},
+    {NULL, X, "a = const s64[1] [2] e = const f32[] 1.5 v = reduce(x, a) {kind=l2} m = clip(v, _, e) "
+     "y = div(x, m)"},
+    {NULL, X, "a = const s64[1] [1] e = const f32[] 1e-5 p = mul(x, x) v = reduce(p, a) {kind=mean} "
+     "w = add(v, e) r = sqrt(w) y = div(x, r)"},
     {"rms_norm", X, NORM "p = pow(x, two) v = reduce(p, a) {kind=mean} ve = add(v, e) r = sqrt(ve) "
      "i = reciprocal(r) n = mul(x, i) y = mul(w, n)"},
     {"attention", QKV, "c = const f32[] 0.5 s = matmul(q, t) u = mul(s, c) p = softmax(u) {axis=-1} "
@@ -91,7 +109,7 @@ static const hone_pass *const passes[] = {&hone_pass_propagate, &hone_pass_simpl
 
 static void check_spelling(const spelling *s, hone_pass_context context) {
   static const char *const made[] = {"gelu", "silu", "swish", "mish", "hard_swish", "softmax",
-                                     "layer_norm", "rms_norm", "attention"};
+                                     "layer_norm", "rms_norm", "attention", "lp_norm"};
   char text[4096];
   hone_pass_log log;
   snprintf(text, sizeof text, "graph g(%s) -> (y) { %s }", s->inputs, s->body);

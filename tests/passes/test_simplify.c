@@ -41,6 +41,7 @@ static const row rows[] = {
     {X, "z = const f32[] 0 six = const f32[] 6 r = relu(x) y = min(r, six)", 1, "clip"},
     {X, "z = const f32[] 0 six = const f32[] 6 r = max(x, z) y = clip(r, _, six)", 1, "clip"},
     {X, "z = const f32[] 0 y = max(x, z)", 1, "relu"},
+    {X, "z = const f32[] 2 y = max(z, x)", 1, "clip"},
     {X, "o = const f32[] 1 s = sqrt(x) y = div(o, s)", 1, "rsqrt"},
     {X, "t = const bool[] true r = relu(x) y = select(t, r, x)", 1, "relu"},
     {X, "a = relu(x) b = relu(x) y = add(a, b)", 2, "relu"},

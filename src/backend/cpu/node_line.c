@@ -14,18 +14,20 @@
 
 enum { WIDTH = 256 }; /* lines in a strip */
 
+typedef struct lines lines;
 /* `count` elements become the result, in place. */
-typedef void line_function(double *x, size_t count);
+typedef void line_function(const lines *l, double *x, size_t count);
 
-typedef struct lines {
+struct lines {
   hone_line line;
   hone_dtype dtype;
   line_function *function;
-  bool squares; /* lp_norm: of 2, else of 1 */
+  bool squares;          /* lp_norm: of 2, else of 1 */
+  double floor, epsilon; /* of its sum */
   const hone_strips *strips;
   hone_lane_function *const *lanes;
   size_t part_scratch;
-} lines;
+};
 
 /* ---- One line in doubles -------------------------------------------------------------------- */
 
@@ -36,40 +38,40 @@ static double greatest(const double *x, size_t count) {
   return most;
 }
 
-static void softmax_line(double *x, size_t count) {
+static void softmax_line(const lines *l, double *x, size_t count) {
+  (void)l;
   double most = greatest(x, count), sum = 0;
   for (size_t i = 0; i < count; i++) sum += x[i] = exp(x[i] - most);
   for (size_t i = 0; i < count; i++) x[i] /= sum;
 }
 
-static void log_softmax_line(double *x, size_t count) {
+static void log_softmax_line(const lines *l, double *x, size_t count) {
+  (void)l;
   double most = greatest(x, count), sum = 0;
   for (size_t i = 0; i < count; i++) sum += exp(x[i] - most);
   sum = log(sum);
   for (size_t i = 0; i < count; i++) x[i] = x[i] - most - sum;
 }
 
-static void hardmax_line(double *x, size_t count) {
+static void hardmax_line(const lines *l, double *x, size_t count) {
+  (void)l;
   size_t best = 0;
   for (size_t i = 1; i < count; i++)
     if (x[i] > x[best]) best = i;
   for (size_t i = 0; i < count; i++) x[i] = i == best;
 }
 
-static void divide_line(double *x, size_t count, double norm) {
+/* The norm of a line of which that is the sum. */
+static double norm_of(const lines *l, double sum) {
+  double norm = (sum < l->floor ? l->floor : sum) + l->epsilon;
+  return l->squares ? sqrt(norm) : norm;
+}
+
+static void norm_line(const lines *l, double *x, size_t count) {
+  double sum = 0, norm;
+  for (size_t i = 0; i < count; i++) sum += l->squares ? x[i] * x[i] : fabs(x[i]);
+  norm = norm_of(l, sum);
   for (size_t i = 0; norm != 0 && i < count; i++) x[i] /= norm;
-}
-
-static void norm1_line(double *x, size_t count) {
-  double sum = 0;
-  for (size_t i = 0; i < count; i++) sum += fabs(x[i]);
-  divide_line(x, count, sum);
-}
-
-static void norm2_line(double *x, size_t count) {
-  double sum = 0;
-  for (size_t i = 0; i < count; i++) sum += x[i] * x[i];
-  divide_line(x, count, sqrt(sum));
 }
 
 static void run_lines(const void *args, const hone_kernel_io *io, int part, int parts) {
@@ -82,7 +84,7 @@ static void run_lines(const void *args, const hone_kernel_io *io, int part, int 
     if (inner == 1) hone_load_reals(l->dtype, io->in[0], at, size, x);
     else
       for (size_t k = 0; k < size; k++) x[k] = hone_load_real(l->dtype, io->in[0], at + k * inner);
-    l->function(x, size);
+    l->function(l, x, size);
     if (inner == 1) hone_store_reals(l->dtype, io->out[0], at, size, x);
     else
       for (size_t k = 0; k < size; k++) hone_store_real(l->dtype, io->out[0], at + k * inner, x[k]);
@@ -92,7 +94,7 @@ static void run_lines(const void *args, const hone_kernel_io *io, int part, int 
 /* ---- lp_norm of f32 ------------------------------------------------------------------------- */
 
 static float factor_of(const lines *l, double sum) {
-  double norm = l->squares ? sqrt(sum) : sum;
+  double norm = norm_of(l, sum);
   return norm != 0 ? (float)(1 / norm) : 1;
 }
 
@@ -141,7 +143,7 @@ static line_function *function_of(const hone_node *node) {
   if (node->op == &hone_op_softmax) return softmax_line;
   if (node->op == &hone_op_log_softmax) return log_softmax_line;
   if (node->op == &hone_op_hardmax) return hardmax_line;
-  return hone_node_int(node, "p") == 2 ? norm2_line : norm1_line;
+  return norm_line;
 }
 
 static bool accepts(const hone_cpu_kernel *row, const hone_node *node) {
@@ -160,9 +162,13 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
   *l = (lines){.line = hone_line_of(x, axis),
                .dtype = view->in[0]->dtype,
                .function = function_of(view->node),
-               .squares = row->op == &hone_op_lp_norm && hone_node_int(view->node, "p") == 2,
                .strips = hone_strips_here(),
                .lanes = hone_lanes()};
+  if (row->op == &hone_op_lp_norm) {
+    l->squares = hone_node_int(view->node, "p") == 2;
+    l->floor = hone_node_real(view->node, "floor");
+    l->epsilon = hone_node_real(view->node, "epsilon");
+  }
   bool vectors = row->op == &hone_op_lp_norm && l->dtype == HONE_F32;
   double count = (double)l->line.outer * (double)l->line.size * (double)l->line.inner;
   out->work = count * (vectors ? 0.2 : 4);
