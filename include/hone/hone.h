@@ -135,6 +135,12 @@ HONE_API hone_status *hone_engine_save(const hone_engine *engine, const char *pa
  * another processor it is repacked from its portable section, and the log says so. */
 HONE_API hone_status *hone_engine_open(const char *path, const hone_options *options,
                                        hone_engine **out);
+/* The same from memory, which must stay as it is while the engine lives. */
+HONE_API hone_status *hone_engine_parse(hone_bytes bytes, const hone_options *options,
+                                        hone_engine **out);
+/* The same from memory, which must stay as it is while the engine lives. */
+HONE_API hone_status *hone_engine_parse(hone_bytes bytes, const hone_options *options,
+                                        hone_engine **out);
 /* Says without loading whether `path` is whole and fits here. NULL: it runs as it is; MISMATCH:
  * whole, but it would be repacked (the message says why); CORRUPT, IO, …: it would be refused.
  * `report` (may be NULL) gets a JSON text for hone_text_release either way. */
@@ -173,6 +179,13 @@ HONE_API hone_status *hone_set_input(hone_context *context, size_t index,
  * An output that needs more fails the run with the size it needs. */
 HONE_API hone_status *hone_set_output(hone_context *context, size_t index,
                                       const hone_tensor *tensor);
+/* Has memory for the outputs asked for when their sizes are known, once an output and run: for hosts
+ * whose results are tensors of their own. `type` has element type, dims and size in bytes; the
+ * memory may be anywhere (64-byte aligned is fastest) and NULL fails the run. Called on the thread
+ * that runs. It takes the place of hone_set_output; NULL undoes it. */
+typedef void *hone_output_memory(void *argument, size_t index, const hone_tensor *type);
+HONE_API void hone_set_output_memory(hone_context *context, hone_output_memory *give,
+                                     void *argument);
 /* Runs. With shapes seen before, and no larger than any seen, it allocates nothing and takes no
  * lock; new shapes are planned first. */
 HONE_API hone_status *hone_run(hone_context *context);

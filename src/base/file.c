@@ -19,6 +19,7 @@ struct hone_file {
   _Atomic int references;
   void *data; /* NULL when the file is empty */
   size_t size;
+  bool lent; /* memory of the caller's, not a mapping */
 };
 
 static hone_status *refused(const char *doing, const char *path) {
@@ -141,8 +142,19 @@ hone_file *hone_file_retain(hone_file *file) {
 
 void hone_file_release(hone_file *file) {
   if (!file || atomic_fetch_sub(&file->references, 1) != 1) return;
-  if (file->data) munmap(file->data, file->size);
+  if (file->data && !file->lent) munmap(file->data, file->size);
   hone_free(file);
+}
+
+hone_status *hone_file_wrap(hone_bytes bytes, hone_file **out) {
+  hone_file *file = hone_alloc_zero(sizeof *file);
+  HONE_TRY_MEMORY(file);
+  atomic_init(&file->references, 1);
+  file->data = (void *)(uintptr_t)bytes.data;
+  file->size = bytes.size;
+  file->lent = true;
+  *out = file;
+  return NULL;
 }
 
 bool hone_path_is_folder(const char *path) {

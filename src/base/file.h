@@ -16,6 +16,8 @@ HONE_MUST_USE hone_status *hone_file_open(const char *path, hone_file **out);
  * regular file with one link beneath `folder`, with no "..", and no symbolic link on the way. */
 HONE_MUST_USE hone_status *hone_file_open_beneath(const char *folder, const char *name, size_t size,
                                                   hone_file **out);
+/* Memory of the caller's, which outlives it, in a file's place. */
+HONE_MUST_USE hone_status *hone_file_wrap(hone_bytes bytes, hone_file **out);
 hone_bytes hone_file_bytes(const hone_file *file);
 hone_file *hone_file_retain(hone_file *file);
 void hone_file_release(hone_file *file); /* NULL allowed */

@@ -145,6 +145,13 @@ hone_status *hone_set_output(hone_context *context, size_t index, const hone_ten
   return NULL;
 }
 
+void hone_set_output_memory(hone_context *context, hone_output_memory *give, void *argument) {
+  const hone_graph *graph = context->engine->program->graph;
+  context->run.give = give;
+  context->run.give_argument = argument;
+  for (int i = 0; i < graph->output_count; i++) context->bound[i].data = NULL;
+}
+
 /* Symbols that stand in several inputs are one size. */
 static hone_status *check_symbols(const hone_context *context) {
   const hone_graph *graph = context->engine->program->graph;

@@ -44,6 +44,8 @@ typedef struct hone_run_state {
   _Atomic bool cancelled;
   hone_poll *poll; /* asked by the calling thread; NULL: never */
   void *poll_argument;
+  hone_output_memory *give; /* asked for the memory of outputs; or NULL */
+  void *give_argument;
   uint64_t next_poll;
   hone_watch watch;
 } hone_run_state;

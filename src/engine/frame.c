@@ -100,9 +100,25 @@ const hone_datum *hone_frame_output(const hone_frame *frame, int index) {
 
 /* ---- Addresses ------------------------------------------------------------------------------- */
 
+/* Asks the caller for memory for output `index`, once a run: then it is bound. */
+static hone_status *ask_for_memory(hone_frame *frame, int index, hone_dtype dtype,
+                                   const hone_shape *shape, size_t bytes) {
+  hone_tensor *bound = &frame->bound[index];
+  *bound = (hone_tensor){.struct_size = sizeof *bound, .dtype = dtype, .rank = shape->rank};
+  for (int d = 0; d < shape->rank; d++) bound->dims[d] = shape->dim[d];
+  bound->size = bytes;
+  bound->data = frame->run->give(frame->run->give_argument, (size_t)index, bound);
+  if (bound->data) return NULL;
+  return hone_error(HONE_OUT_OF_MEMORY, "no memory was given for output '%s'",
+                    frame->program->graph->outputs[index].value->name);
+}
+
 /* Memory for output `index`: the caller's where it is bound, else the frame's own. */
-static hone_status *output_memory(hone_frame *frame, int index, size_t bytes, void **out) {
+static hone_status *output_memory(hone_frame *frame, int index, hone_dtype dtype,
+                                  const hone_shape *shape, size_t bytes, void **out) {
   const hone_tensor *bound = frame->bound ? &frame->bound[index] : NULL;
+  if (bound && !bound->data && frame->run->give)
+    HONE_TRY(ask_for_memory(frame, index, dtype, shape, bytes));
   if (bound && bound->data) {
     if (bound->size < bytes)
       return hone_error(HONE_INVALID_ARGUMENT, "output '%s' takes %zu bytes and was given %zu",
@@ -136,7 +152,8 @@ static hone_status *enter_stage(hone_frame *frame, const hone_plan *plan) {
         break;
       case HONE_AT_OUTPUT:
         if (plan->output_bytes[planned->at.index])
-          HONE_TRY(output_memory(frame, planned->at.index, plan->output_bytes[planned->at.index],
+          HONE_TRY(output_memory(frame, planned->at.index, planned->type.dtype,
+                                 &planned->type.shape, plan->output_bytes[planned->at.index],
                                  &datum->data));
         else
           datum->data = frame->data[planned->root].data;
@@ -441,11 +458,11 @@ static hone_status *deliver(hone_frame *frame) {
     const hone_tensor *bound = &frame->bound[i];
     hone_datum *datum = &frame->data[graph->outputs[i].value->id];
     size_t bytes;
-    if (!bound->data || datum->kind != HONE_KIND_TENSOR || datum->dtype == HONE_STR) continue;
+    if ((!bound->data && !frame->run->give) || datum->kind != HONE_KIND_TENSOR || datum->dtype == HONE_STR) continue;
     if (!hone_shape_bytes(&datum->shape, datum->dtype, &bytes) || datum->data == bound->data)
       continue;
     void *memory;
-    HONE_TRY(output_memory(frame, i, bytes, &memory));
+    HONE_TRY(output_memory(frame, i, datum->dtype, &datum->shape, bytes, &memory));
     if (bytes) memcpy(memory, datum->data, bytes);
     datum->data = memory;
   }
@@ -455,6 +472,8 @@ static hone_status *deliver(hone_frame *frame) {
 hone_status *hone_frame_run(hone_frame *frame, const hone_datum *inputs) {
   const hone_graph *graph = frame->program->graph;
   hone_arena_reset(&frame->objects);
+  for (int i = 0; frame->bound && frame->run->give && i < graph->output_count; i++)
+    frame->bound[i].data = NULL;
   for (int i = 0; i < graph->input_count; i++) frame->data[graph->inputs[i]->id] = inputs[i];
   for (size_t depth = 0;; depth++) {
     HONE_TRY(next_stage(frame, depth));

@@ -225,6 +225,14 @@ hone_status *hone_engine_open(const char *path, const hone_options *options, hon
   return hone_error_at(status, "engine '%.200s'", path);
 }
 
+hone_status *hone_engine_parse(hone_bytes bytes, const hone_options *options, hone_engine **out) {
+  hone_file *file;
+  HONE_TRY(hone_file_wrap(bytes, &file));
+  hone_status *status = open_engine(file, options, out);
+  hone_file_release(file);
+  return status;
+}
+
 hone_status *hone_engine_verify_packs(hone_engine *engine) {
   if (!engine->unverified) return NULL;
   hone_format_view view;

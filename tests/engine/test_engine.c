@@ -92,6 +92,45 @@ TEST(writes_into_the_callers_memory) {
   hone_model_free(model);
 }
 
+/* Memory by the run: one piece a call, counted. */
+typedef struct giver {
+  float memory[2][20];
+  int calls;
+  hone_tensor type;
+} giver;
+
+static void *give_memory(void *argument, size_t index, const hone_tensor *type) {
+  giver *g = argument;
+  if (index != 0 || g->calls == 2) return NULL;
+  g->type = *type;
+  return g->memory[g->calls++];
+}
+
+TEST(asks_for_the_outputs_memory_once_a_run) {
+  hone_model *model = engine_model(engine_net);
+  hone_engine *engine = engine_build(model, NULL, NULL);
+  hone_context *context = context_on(engine, "1");
+  picture p = picture_of(2, 16, 16);
+  hone_tensor own = engine_run(context, &p);
+  float want[20];
+  memcpy(want, own.data, sizeof want);
+  giver g = {0};
+  hone_set_output_memory(context, give_memory, &g);
+  for (int i = 0; i < 2; i++) {
+    hone_tensor out = engine_run(context, &p);
+    CHECK(g.calls == i + 1 && out.data == g.memory[i]);
+    CHECK(g.type.size == 80 && g.type.dtype == HONE_F32 && g.type.rank == 2 && g.type.dims[0] == 2);
+    CHECK(memcmp(g.memory[i], want, sizeof want) == 0);
+  }
+  CHECK_ERROR(hone_run(context), HONE_OUT_OF_MEMORY, "no memory was given");
+  hone_set_output_memory(context, NULL, NULL);
+  CHECK_OK(hone_run(context));
+  free(p.data);
+  hone_context_free(context);
+  hone_engine_free(engine);
+  hone_model_free(model);
+}
+
 typedef struct worker {
   hone_engine *engine;
   float want[10];
@@ -181,6 +220,7 @@ int main(void) {
   RUN(plans_once_a_shape);
   RUN(allocates_nothing_when_steady);
   RUN(writes_into_the_callers_memory);
+  RUN(asks_for_the_outputs_memory_once_a_run);
   RUN(gives_the_same_bits_on_any_threads);
   RUN(refuses_wrong_inputs);
   return check_report();

@@ -78,6 +78,25 @@ TEST(writes_the_same_bytes) {
 }
 
 /* Whatever is done to the file, opening refuses it before anything of it is used. */
+TEST(loads_from_memory) {
+  hone_engine *built = saved_engine(), *loaded = NULL;
+  hone_context *a = NULL, *b = NULL;
+  size_t size;
+  char *bytes = read_all(&size);
+  CHECK_OK(hone_engine_parse((hone_bytes){bytes, size}, NULL, &loaded));
+  CHECK_OK(hone_context_new(built, NULL, &a));
+  CHECK_OK(hone_context_new(loaded, NULL, &b));
+  picture p = picture_of(2, 20, 12);
+  hone_tensor x = engine_run(a, &p), y = engine_run(b, &p);
+  CHECK(x.size == y.size && memcmp(x.data, y.data, x.size) == 0);
+  free(p.data);
+  hone_context_free(a);
+  hone_context_free(b);
+  hone_engine_free(loaded);
+  hone_engine_free(built);
+  hone_free(bytes);
+}
+
 static void check_refused(const char *what, size_t at) {
   hone_engine *engine = NULL;
   hone_status *status = hone_engine_open(path, NULL, &engine);
@@ -168,6 +187,7 @@ TEST(packs_again_for_another_processor) {
 
 int main(void) {
   RUN(loads_to_the_same_bits);
+  RUN(loads_from_memory);
   RUN(writes_the_same_bytes);
   RUN(refuses_every_damage);
   RUN(refuses_damaged_packs_lazily);
