@@ -34,6 +34,12 @@ static bool is_low(const hone_match *match, const char *const *arguments, int co
   return count == 1 && hone_match_number(match, arguments[0]) <= -1e4;
 }
 
+/* float(x): its elements are floats */
+static bool is_of_floats(const hone_match *match, const char *const *arguments, int count) {
+  const hone_value *x = count == 1 ? hone_match_value(match, arguments[0]) : NULL;
+  return x && hone_is_float(x);
+}
+
 /* positive(n) */
 static bool is_positive(const hone_match *match, const char *const *arguments, int count) {
   return count == 1 && hone_match_number(match, arguments[0]) > 0;
@@ -56,7 +62,7 @@ hone_guard *hone_guard_find(const char *name) {
   static const struct { const char *name; hone_guard *test; } guards[] = {
       {"rank", has_rank}, {"last", is_last}, {"channels", is_channels},
       {"low", is_low},    {"same", is_same}, {"number", is_number},
-      {"positive", is_positive}};
+      {"positive", is_positive}, {"float", is_of_floats}};
   for (size_t i = 0; i < sizeof guards / sizeof *guards; i++)
     if (strcmp(guards[i].name, name) == 0) return guards[i].test;
   return NULL;
