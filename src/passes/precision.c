@@ -11,11 +11,19 @@ static hone_status *cast(hone_node *from, hone_value *value, hone_dtype to, hone
   return hone_node_finish(node, out);
 }
 
-/* Grouped convolutions stay: their products are too short for the wider multiplications to pay. */
+/* Constant, or a cast of what is: too large to fold. */
+static bool is_weight(const hone_value *value) {
+  if (value->producer && value->producer->op == &hone_op_cast)
+    value = value->producer->inputs[0].value;
+  return hone_value_is_constant(value);
+}
+
+/* Grouped convolutions stay: their products are too short for the wider multiplications to pay. So do
+ * products of two computed operands, which would have to be rounded and packed in every run. */
 static bool takes_precision(const hone_node *node) {
   if (node->op == &hone_op_conv && hone_node_int(node, "groups") > 1) return false;
   return (node->op == &hone_op_conv || node->op == &hone_op_matmul) &&
-         node->outputs[0]->type.dtype == HONE_F32;
+         node->outputs[0]->type.dtype == HONE_F32 && is_weight(node->inputs[1].value);
 }
 
 /* The product of lowered operands, as f32. A bias is added after it, unrounded. */

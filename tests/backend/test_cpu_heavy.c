@@ -92,6 +92,22 @@ TEST(attentions) {
              " o = attention(q, k, v) {causal=true, scale=0.3, softcap=5.0}\n}", 1e-5);
   check_body("graph g(q: f32[1, 2, 7, 16], k: f32[1, 2, 9, 16], v: f32[1, 2, 9, 16],"
              " m: f32[1, 1, 7, 9]) -> (o) {\n o = attention(q, k, v, m)\n}", 1e-5);
+  /* Keys that count, places and windows, known at run only; some queries see nothing. */
+  static const char *const windows[] = {"causal=true", "left=2", "right=1", "left=1, right=0",
+                                        "causal=true, left=100"};
+  for (size_t i = 0; i < sizeof windows / sizeof *windows; i++) {
+    char body[512];
+    snprintf(body, sizeof body,
+             "graph g(q: f32[2, 4, 7, 8], k: f32[2, 2, 300, 8], v: f32[2, 2, 300, 5],\n"
+             " m: f32[2, 1, 7, 290], n: s64[2], p: s32[2]) -> (o) {\n"
+             " c = const s64[2] [295, 3]\n l = add(n, c)\n d = const s32[2] [285, 1]\n"
+             " f = add(p, d)\n o = attention(q, k, v, m, l, f) {%s}\n}", windows[i]);
+    check_body(body, 1e-5);
+    snprintf(body, sizeof body,
+             "graph g(q: f32[1, 2, 9, 8], k: f32[1, 2, 9, 8], v: f32[1, 2, 9, 8], n: s32[]) -> (o) {\n"
+             " o = attention(q, k, v, _, n) {%s}\n}", windows[i]);
+    check_body(body, 1e-5);
+  }
 }
 
 /* Layers of 12 inputs and 20 units. */

@@ -2,6 +2,7 @@
 #include "backend/cpu/attention.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "backend/cpu/attention_softmax.h"
 #include "backend/cpu/share.h"
@@ -29,7 +30,28 @@ typedef struct head {
   const char *mask;
   float *out;
   float *packed_k, *packed_v, *scores, *largest, *sum; /* the last two by query */
+  ptrdiff_t place, visible, keys; /* of query 0 among the keys; keys that count; that are read */
 } head;
+
+/* A number of the run, kept where sums with it cannot overflow. */
+static ptrdiff_t number_of(const hone_kernel_io *io, int index, hone_dtype dtype, size_t at) {
+  const int64_t far = (int64_t)1 << 48;
+  int64_t value = hone_load_int(dtype, io->in[index], at);
+  return (ptrdiff_t)(value > far ? far : value < -far ? -far : value);
+}
+
+/* What lies beyond the keys that count is not even read: it may be no number. */
+static void limit_keys(const hone_attention *a, const hone_kernel_io *io, size_t batch, head *h) {
+  h->place = a->causal_offset;
+  h->visible = (ptrdiff_t)(a->mask_keys ? a->mask_keys : a->keys);
+  if (a->offset_type)
+    h->place += number_of(io, a->offset, a->offset_type, a->offset_by_batch ? batch : 0);
+  if (a->lengths_type) {
+    ptrdiff_t length = number_of(io, a->lengths, a->lengths_type, a->lengths_by_batch ? batch : 0);
+    if (length < h->visible) h->visible = length;
+  }
+  h->keys = h->visible > 0 ? h->visible : 1;
+}
 
 static head head_at(const fused *f, const hone_kernel_io *io, size_t number, char *scratch) {
   const hone_attention *a = &f->a;
@@ -48,6 +70,7 @@ static head head_at(const fused *f, const hone_kernel_io *io, size_t number, cha
     ptrdiff_t element = a->mask_kind == HONE_MASK_ADD ? (ptrdiff_t)sizeof(float) : 1;
     h.mask = (const char *)io->in[a->mask] + (batch * a->mask_batch + of * a->mask_head) * element;
   }
+  limit_keys(a, io, (size_t)batch, &h);
   return h;
 }
 
@@ -61,29 +84,45 @@ static void pack_block(const head *h, size_t key, size_t keys) {
                     h->v + (ptrdiff_t)key * a->v_strides.token, down, h->packed_v);
 }
 
-/* Of the block's keys, how many query `i` sees. */
-static size_t visible_keys(const hone_attention *a, size_t i, size_t key, size_t keys) {
-  if (!a->causal) return keys;
-  ptrdiff_t sees = (ptrdiff_t)i + a->causal_offset + 1 - (ptrdiff_t)key;
-  return sees <= 0 ? 0 : smaller((size_t)sees, keys);
+/* The block's keys that query `i` sees: [begin, end) of the block. */
+typedef struct sight {
+  size_t begin, end;
+} sight;
+
+static size_t within(ptrdiff_t x, size_t most) {
+  return x <= 0 ? 0 : smaller((size_t)x, most);
+}
+
+static sight sight_of(const head *h, size_t i, size_t key, size_t keys) {
+  const hone_attention *a = &h->f->a;
+  ptrdiff_t place = h->place + (ptrdiff_t)i, begin = 0, end = h->visible;
+  if (a->causal && end > place + 1) end = place + 1;
+  if (a->has_right && end > place + a->right + 1) end = place + a->right + 1;
+  if (a->has_left) begin = place - a->left;
+  sight s = {within(begin - (ptrdiff_t)key, keys), within(end - (ptrdiff_t)key, keys)};
+  if (s.begin > s.end) s.begin = s.end;
+  return s;
 }
 
 static void soften(const head *h, size_t i, float *scores, size_t key, size_t keys) {
   const hone_attention *a = &h->f->a;
-  hone_softmax_row row = {.scores = scores,
-                          .keys = keys,
+  sight sees = sight_of(h, i, key, keys);
+  hone_softmax_row row = {.scores = scores + sees.begin,
+                          .keys = keys - sees.begin,
                           .mask_kind = a->mask_kind,
                           .mask_repeats = a->mask_key == 0,
-                          .visible = visible_keys(a, i, key, keys),
+                          .visible = sees.end - sees.begin,
                           .scale = a->scale,
                           .softcap = a->softcap,
                           .out = h->out + (ptrdiff_t)i * a->out_strides.token,
                           .value_depth = a->value_depth,
                           .largest = h->largest + i,
                           .sum = h->sum + i};
+  memset(scores, 0, sees.begin * sizeof *scores);
   if (h->mask) {
     ptrdiff_t element = a->mask_kind == HONE_MASK_ADD ? (ptrdiff_t)sizeof(float) : 1;
-    row.mask = h->mask + ((ptrdiff_t)i * a->mask_query + (ptrdiff_t)key * a->mask_key) * element;
+    ptrdiff_t first = (ptrdiff_t)(key + sees.begin) * a->mask_key;
+    row.mask = h->mask + ((ptrdiff_t)i * a->mask_query + first) * element;
   }
   h->f->softmax(&row);
 }
@@ -93,8 +132,10 @@ static void run_strip(const head *h, size_t first, size_t last, size_t key, size
   const hone_attention *a = &h->f->a;
   ptrdiff_t stride = (ptrdiff_t)h->f->block;
   float *out = h->out + (ptrdiff_t)first * a->out_strides.token;
-  bool start = key == 0, end = key + keys == a->keys;
-  if (start || visible_keys(a, last - 1, key, keys)) {
+  bool start = key == 0, end = key + keys == (size_t)h->keys;
+  /* What a strip sees begins with its first query's keys and ends with its last one's. */
+  bool sees = sight_of(h, last - 1, key, keys).end > sight_of(h, first, key, keys).begin;
+  if (start || sees) {
     hone_multiply(a->tiles, last - first, a->depth, keys,
                   h->q + (ptrdiff_t)first * a->q_strides.token, a->q_strides.token, h->packed_k,
                   h->scores, stride, false);
@@ -125,8 +166,8 @@ static void run(const void *args, const hone_kernel_io *io, int part, int parts)
   for (size_t number = mine.column; number < mine.column_end; number++) {
     head h = head_at(f, io, number, (char *)io->scratch + (size_t)part * f->part_scratch);
     for (size_t i = first; i < last; i++) h.largest[i] = -INFINITY, h.sum[i] = 0;
-    for (size_t key = 0, keys; key < a->keys; key += keys) {
-      keys = smaller(f->block, a->keys - key);
+    for (size_t key = 0, keys; key < (size_t)h.keys; key += keys) {
+      keys = smaller(f->block, (size_t)h.keys - key);
       pack_block(&h, key, keys);
       for (size_t s = 0; s < strips; s++)
         run_strip(&h, first + rows * s / strips, first + rows * (s + 1) / strips, key, keys);

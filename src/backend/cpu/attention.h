@@ -4,8 +4,10 @@
  *   out[i]  = sum over j of softmax(s[i])[j] * v[j]
  *
  * for each batch and head; soft(x) = softcap * tanh(x / softcap), or x when softcap is 0. Several
- * query heads may share one head of k and v (heads / kv_heads of them, neighbours). With `causal`,
- * query i sees the keys j <= i + causal_offset. A row that sees nothing gives NaN, as 0 / 0.
+ * query heads may share one head of k and v (heads / kv_heads of them, neighbours). Query i stands
+ * at place p = i + causal_offset, plus what the run says, among the keys: with `causal` it sees no key
+ * after p, with `has_left` none before p - left, with `has_right` none after p + right. A row that
+ * sees nothing gives zeros.
  *
  * Keys are taken in blocks of HONE_ATTENTION_KEYS with a running maximum and sum (Milakov and
  * Gimelshein, "Online normalizer calculation for softmax", 2018; Dao, "FlashAttention", 2022); the
@@ -18,6 +20,7 @@
 #include "backend/cpu/tile.h"
 #include "base/memory.h"
 #include "base/status.h"
+#include "ir/dtype.h"
 
 #define HONE_ATTENTION_KEYS 256
 
@@ -43,8 +46,15 @@ typedef struct hone_attention {
   /* Elements of the mask from batch to batch, head to head, query to query, key to key; 0 repeats.
    * The last is 0 or 1. */
   ptrdiff_t mask_batch, mask_head, mask_query, mask_key;
-  bool causal;
+  size_t mask_keys; /* keys beyond these are hidden; 0: the mask has all */
+  bool causal, has_left, has_right;
   ptrdiff_t causal_offset; /* keys - queries aligns the last of both */
+  ptrdiff_t left, right;
+  /* Known at run: how many keys count, and what is added to the place; none where absent. Indices
+   * into io->in; one number a batch, or one for all. */
+  hone_dtype lengths_type, offset_type;
+  int lengths, offset;
+  bool lengths_by_batch, offset_by_batch;
   float scale, softcap;
 } hone_attention;
 
