@@ -3,7 +3,7 @@
 
 static PyTypeObject *engine_type;
 
-static PyObject *wrap_engine(hone_engine *engine, PyObject *source) {
+PyObject *wrap_engine(hone_engine *engine, PyObject *source) {
   engine_object *self = PyObject_New(engine_object, engine_type);
   if (!self) {
     hone_engine_free(engine);
@@ -44,8 +44,7 @@ static bool report_progress(void *argument, const char *phase, size_t done, size
   return go_on;
 }
 
-/* A model from a path (str) or bytes; the exception is set when NULL. */
-static hone_model *open_model(PyObject *source, const char *folder, const hone_options *options) {
+hone_model *open_model(PyObject *source, const char *folder, const hone_options *options) {
   hone_model *model = NULL;
   hone_status *status;
   if (PyUnicode_Check(source)) {
@@ -162,8 +161,7 @@ static PyObject *describe_dim(const hone_port *port, int index) {
   return port->dim_names[index] ? PyUnicode_FromString(port->dim_names[index]) : Py_NewRef(Py_None);
 }
 
-/* (name, kind, dtype name, [dim, …] or None) */
-static PyObject *describe_port(const hone_port *port) {
+PyObject *describe_port(const hone_port *port) {
   PyObject *dims = port->type.rank < 0 ? Py_NewRef(Py_None) : PyList_New(port->type.rank);
   for (int i = 0; dims && i < port->type.rank; i++) {
     PyObject *dim = describe_dim(port, i);
@@ -205,6 +203,8 @@ static PyMethodDef engine_methods[] = {{"save", engine_save, METH_O, NULL},
                                        {"inputs", engine_inputs, METH_NOARGS, NULL},
                                        {"outputs", engine_outputs, METH_NOARGS, NULL},
                                        {"context", new_context, METH_VARARGS, NULL},
+                                       {"weights", engine_weights, METH_NOARGS, NULL},
+                                       {"refit", engine_refit, METH_VARARGS, NULL},
                                        {NULL, NULL, 0, NULL}};
 
 static PyType_Slot engine_slots[] = {

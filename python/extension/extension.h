@@ -54,6 +54,16 @@ PyObject *load(PyObject *module, PyObject *arguments);
 PyObject *check(PyObject *module, PyObject *path);
 /* Engine.context(options) */
 PyObject *new_context(PyObject *engine, PyObject *arguments);
+/* Engine.weights(), Engine.refit(model, folder, weights): refit.c */
+PyObject *engine_weights(PyObject *engine, PyObject *unused);
+PyObject *engine_refit(PyObject *engine, PyObject *arguments);
+
+/* An Engine, which takes the engine and holds on to `source` (NULL: nothing). */
+PyObject *wrap_engine(hone_engine *engine, PyObject *source);
+/* A model from a path (str) or bytes; the exception is set when NULL. */
+hone_model *open_model(PyObject *source, const char *folder, const hone_options *options);
+/* (name, kind, dtype name, [dim, …] or None) */
+PyObject *describe_port(const hone_port *port);
 
 /* ---- Values in: take.c ------------------------------------------------------------------------
  */

@@ -86,6 +86,16 @@ def options() -> list[dict[str, str]]:
     return [dict(zip(keys, row)) for row in _hone.options()]
 
 
+def _model(source: Any) -> Union[str, bytes]:
+    """A path, the bytes of a file, or an `onnx.ModelProto`, as a path or bytes."""
+    if hasattr(source, "SerializeToString"):
+        source = source.SerializeToString()
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return bytes(source)
+    path: str = os.fspath(source)
+    return path
+
+
 def build(
     source: Union[str, os.PathLike[str], bytes, Any],
     precision: str = "fp32",
@@ -107,13 +117,7 @@ def build(
     folder = more.pop("folder", None)
     texts = _option_texts(dict(more, precision=precision, device=device, threads=threads,
                                shapes=shapes, timing_cache=timing_cache))
-    if hasattr(source, "SerializeToString"):
-        source = source.SerializeToString()
-    if isinstance(source, (bytearray, memoryview)):
-        source = bytes(source)
-    if not isinstance(source, bytes):
-        source = os.fspath(source)
-    return Engine(_hone.build(source, None if folder is None else os.fspath(folder), texts, progress))
+    return Engine(_hone.build(_model(source), None if folder is None else os.fspath(folder), texts, progress))
 
 
 def load(path: Union[str, os.PathLike[str]], **more: Any) -> "Engine":
@@ -141,6 +145,27 @@ class Engine:
     def save(self, path: Union[str, os.PathLike[str]]) -> None:
         """Writes the engine file, atomically."""
         self._handle.save(os.fspath(path))
+
+    @property
+    def weights(self) -> list[Port]:
+        """The weights that refit can replace. An engine from a file has them if it was built with
+        refit=True; else UnsupportedError."""
+        return [Port(*row) for row in self._handle.weights()]
+
+    def refit(
+        self,
+        weights: Optional[Mapping[str, Any]] = None,
+        model: Optional[Any] = None,
+        folder: Optional[Union[str, os.PathLike[str]]] = None,
+    ) -> "Engine":
+        """A new engine with other weights, {name: array}, and the kernels of this one: nothing is
+        measured. `model` is another file of the same net (a path, bytes, an `onnx.ModelProto`; `folder`
+        as for build) to take the weights from first."""
+        source = None if model is None else _model(model)
+        place = None if folder is None else os.fspath(folder)
+        ports = {port.name: port for port in self.weights} if weights and model is None else {}
+        plain = {name: to_plain(array, ports.get(name)) for name, array in (weights or {}).items()}
+        return Engine(self._handle.refit(source, place, plain))
 
     def context(self, **more: Any) -> "Context":
         """A context of its own: options `threads`, `memory_limit` (bytes), `deadline` (seconds)."""

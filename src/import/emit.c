@@ -79,7 +79,7 @@ static bool can_fold(const hone_node *node) {
       return false;
   }
   const hone_type *type = &node->outputs[0]->type;
-  if (type->kind != HONE_KIND_TENSOR || type->dtype == HONE_STR || hone_is_weight_type(type))
+  if (type->kind != HONE_KIND_TENSOR || type->dtype == HONE_STR || hone_makes_weight(node))
     return false;
   return (op->facts & HONE_DATA_SHAPED) ||
          (hone_shape_count(&type->shape, &count) && count <= FOLD_MOST);

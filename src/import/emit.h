@@ -52,8 +52,10 @@ hone_value *hone_emit_end(hone_call *call, hone_node *node);
 /* Output `index` of a node that was ended. */
 hone_value *hone_emit_out(hone_call *call, hone_node *node, int index);
 
-/* What is folded only by the passes: weights, which may be replaced until then. */
-static inline bool hone_is_weight_type(const hone_type *type) {
+/* Whether the node's result is what only the passes fold: a weight, which may be replaced till then. */
+static inline bool hone_makes_weight(const hone_node *node) {
+  const hone_type *type = &node->outputs[0]->type;
+  if (node->op == &hone_op_dequantize) return true;
   hone_dtype_class class = hone_dtype_class_of(type->dtype);
   bool narrow = class != HONE_CLASS_BOOLEAN && hone_dtype_bits(type->dtype) <= 8;
   return type->shape.rank >= 2 && (class == HONE_CLASS_FLOAT || narrow);
