@@ -1,26 +1,9 @@
 /* einsum: sums of products by NumPy's equation, with repeated labels and ellipses. Room: ops. */
 #include <string.h>
 
+#include "ops/einsum.h"
 #include "ops/operand.h"
 #include "ops/ops.h"
-
-#define MOST_OPERANDS 16
-#define ELLIPSIS      52 /* labels: A..Z, a..z, then the ellipsis's axes */
-#define LABELS        (ELLIPSIS + HONE_MAX_RANK)
-
-/* Which label each axis of an operand or of the result has. */
-typedef struct term {
-  int rank;
-  int label[HONE_MAX_RANK];
-} term;
-
-typedef struct equation {
-  int operands;
-  term in[MOST_OPERANDS], out;
-  hone_dim size[LABELS]; /* of a label that comes up in an input */
-  int uses[LABELS];      /* how often it does */
-  int wide;              /* axes that the widest ellipsis stands for */
-} equation;
 
 static hone_status *bad(const char *what) {
   return hone_error(HONE_INVALID_MODEL, "%s", what);
@@ -33,7 +16,7 @@ static int label_of(char c) {
 
 /* Reads labels up to a comma, an arrow or the end. An ellipsis becomes `ellipsis` axes, the last
  * of the widest one's. */
-static hone_status *read_term(const char **text, int ellipsis, int wide, term *out) {
+static hone_status *read_term(const char **text, int ellipsis, int wide, hone_einsum_term *out) {
   out->rank = 0;
   for (bool had = false; **text && **text != ',' && **text != '-'; ++*text) {
     if (**text == ' ') continue;
@@ -42,7 +25,8 @@ static hone_status *read_term(const char **text, int ellipsis, int wide, term *o
       had = true;
       *text += 2;
       if (out->rank + ellipsis > HONE_MAX_RANK) return bad("a term of too many axes");
-      for (int i = wide - ellipsis; i < wide; i++) out->label[out->rank++] = ELLIPSIS + i;
+      for (int i = wide - ellipsis; i < wide; i++)
+        out->label[out->rank++] = HONE_EINSUM_ELLIPSIS + i;
       continue;
     }
     int label = label_of(**text);
@@ -66,10 +50,10 @@ static int ellipsis_axes(const char *text, int rank) {
 
 /* Without an arrow: the ellipsis, then the labels that come up once, in alphabetical order of
  * NumPy's: capitals first. */
-static hone_status *implicit_result(equation *e) {
+static hone_status *implicit_result(hone_einsum *e) {
   e->out.rank = 0;
-  for (int i = 0; i < e->wide; i++) e->out.label[e->out.rank++] = ELLIPSIS + i;
-  for (int label = 0; label < ELLIPSIS; label++) {
+  for (int i = 0; i < e->wide; i++) e->out.label[e->out.rank++] = HONE_EINSUM_ELLIPSIS + i;
+  for (int label = 0; label < HONE_EINSUM_ELLIPSIS; label++) {
     if (e->uses[label] != 1) continue;
     if (e->out.rank == HONE_MAX_RANK) return bad("a result of too many axes");
     e->out.label[e->out.rank++] = label;
@@ -77,7 +61,8 @@ static hone_status *implicit_result(equation *e) {
   return NULL;
 }
 
-static hone_status *take_operand(equation *e, const term *t, const hone_shape *shape) {
+static hone_status *take_operand(hone_einsum *e, const hone_einsum_term *t,
+                                 const hone_shape *shape) {
   if (t->rank != shape->rank) return bad("a term and its operand differ in rank");
   for (int i = 0; i < t->rank; i++) {
     int label = t->label[i];
@@ -90,12 +75,11 @@ static hone_status *take_operand(equation *e, const term *t, const hone_shape *s
   return NULL;
 }
 
-/* `shapes` are of known rank. */
-static hone_status *read_equation(const hone_node *node, int operands,
-                                  const hone_shape *const *shapes, equation *e) {
+hone_status *hone_einsum_read(const hone_node *node, int operands, const hone_shape *const *shapes,
+                              hone_einsum *e) {
   const char *text = hone_node_text(node, "equation"), *at = text;
-  *e = (equation){.operands = operands};
-  if (operands > MOST_OPERANDS) return bad("too many operands");
+  *e = (hone_einsum){.operands = operands};
+  if (operands > HONE_EINSUM_OPERANDS) return bad("too many operands");
   for (int i = 0; i < operands; i++) {
     int axes = ellipsis_axes(at, shapes[i]->rank);
     if (axes > e->wide) e->wide = axes;
@@ -113,7 +97,7 @@ static hone_status *read_equation(const hone_node *node, int operands,
   at += 2;
   HONE_TRY(read_term(&at, e->wide, e->wide, &e->out));
   if (*at) return bad("text after the result's term");
-  unsigned char seen[LABELS] = {0};
+  unsigned char seen[HONE_EINSUM_LABELS] = {0};
   for (int i = 0; i < e->out.rank; i++)
     if (!e->uses[e->out.label[i]] || seen[e->out.label[i]]++)
       return bad("a label of the result is in no operand, or comes twice");
@@ -121,8 +105,8 @@ static hone_status *read_equation(const hone_node *node, int operands,
 }
 
 static hone_status *einsum_infer(hone_infer *infer) {
-  const hone_shape *shapes[MOST_OPERANDS];
-  if (infer->input_count < 1 || infer->input_count > MOST_OPERANDS)
+  const hone_shape *shapes[HONE_EINSUM_OPERANDS];
+  if (infer->input_count < 1 || infer->input_count > HONE_EINSUM_OPERANDS)
     return hone_infer_fail(infer, "%d operands", infer->input_count);
   bool ranked = true;
   for (int i = 0; i < infer->input_count; i++) {
@@ -134,8 +118,8 @@ static hone_status *einsum_infer(hone_infer *infer) {
   }
   infer->out[0] = hone_tensor_type(infer->in[0]->dtype, hone_shape_unknown());
   if (!ranked) return NULL;
-  equation e;
-  HONE_TRY(read_equation(infer->node, infer->input_count, shapes, &e));
+  hone_einsum e;
+  HONE_TRY(hone_einsum_read(infer->node, infer->input_count, shapes, &e));
   infer->out[0].shape.rank = e.out.rank;
   for (int i = 0; i < e.out.rank; i++) infer->out[0].shape.dim[i] = e.size[e.out.label[i]];
   return NULL;
@@ -144,19 +128,19 @@ static hone_status *einsum_infer(hone_infer *infer) {
 /* The loops: the result's labels, then those summed over; how each operand steps along them. */
 typedef struct nest {
   int depth, outer;
-  int64_t size[LABELS];
-  size_t stride[MOST_OPERANDS][LABELS]; /* by depth */
+  int64_t size[HONE_EINSUM_LABELS];
+  size_t stride[HONE_EINSUM_OPERANDS][HONE_EINSUM_LABELS]; /* by depth */
 } nest;
 
-static void build_nest(const equation *e, const hone_shape *const *shapes, nest *n) {
-  int depth_of[LABELS];
+static void build_nest(const hone_einsum *e, const hone_shape *const *shapes, nest *n) {
+  int depth_of[HONE_EINSUM_LABELS];
   memset(n, 0, sizeof *n);
-  for (int i = 0; i < LABELS; i++) depth_of[i] = -1;
+  for (int i = 0; i < HONE_EINSUM_LABELS; i++) depth_of[i] = -1;
   for (int i = 0; i < e->out.rank; i++) depth_of[e->out.label[i]] = n->depth++;
   n->outer = n->depth;
-  for (int label = 0; label < LABELS; label++)
+  for (int label = 0; label < HONE_EINSUM_LABELS; label++)
     if (e->uses[label] && depth_of[label] < 0) depth_of[label] = n->depth++;
-  for (int label = 0; label < LABELS; label++)
+  for (int label = 0; label < HONE_EINSUM_LABELS; label++)
     if (depth_of[label] >= 0) n->size[depth_of[label]] = e->size[label];
   for (int i = 0; i < e->operands; i++) {
     size_t stride = 1;
@@ -187,22 +171,22 @@ static void add_product(const nest *n, int operands, const hone_numbers *x, cons
 }
 
 static hone_status *einsum_reference(hone_reference *ref) {
-  const hone_shape *shapes[MOST_OPERANDS];
-  hone_numbers x[MOST_OPERANDS], y;
+  const hone_shape *shapes[HONE_EINSUM_OPERANDS];
+  hone_numbers x[HONE_EINSUM_OPERANDS], y;
   int operands = ref->input_count;
   for (int i = 0; i < operands; i++) {
     shapes[i] = &ref->in[i]->shape;
     HONE_TRY(hone_operand(ref, i, &x[i]));
   }
-  equation *e = HONE_NEW(ref->scratch, equation);
+  hone_einsum *e = HONE_NEW(ref->scratch, hone_einsum);
   nest *n = HONE_NEW(ref->scratch, nest);
   if (!e || !n) return hone_error_memory();
-  HONE_TRY(read_equation(ref->node, operands, shapes, e));
+  HONE_TRY(hone_einsum_read(ref->node, operands, shapes, e));
   HONE_TRY(hone_result(ref, 0, &y));
   build_nest(e, shapes, n);
   bool empty = false;
   for (int d = 0; d < n->depth; d++) empty |= n->size[d] == 0;
-  int64_t at[LABELS] = {0};
+  int64_t at[HONE_EINSUM_LABELS] = {0};
   for (size_t to = 0; !empty && to < y.count; to++) {
     do add_product(n, operands, x, at, &y, to);
     while (hone_step(n->depth - n->outer, n->size + n->outer, at + n->outer));

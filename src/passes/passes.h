@@ -5,6 +5,7 @@
 #include "passes/pass.h"
 
 extern const hone_pass hone_pass_propagate;   /* types, shape arithmetic, constants */
+extern const hone_pass hone_pass_lower_einsum;  /* einsum as products, sums and transposes */
 extern const hone_pass hone_pass_simplify;    /* algebra, views, casts, one node at a time */
 extern const hone_pass hone_pass_settle;      /* simplify, and what only fits after the layout */
 extern const hone_pass hone_pass_regions;     /* captures and known branches of control flow */

@@ -9,6 +9,7 @@ static const hone_pass *const pipeline[] = {
     &hone_pass_regions,
     &hone_pass_propagate,
     &hone_pass_widen,
+    &hone_pass_lower_einsum,
     &hone_pass_propagate,
     &hone_pass_simplify,
     &hone_pass_merge_equal,
