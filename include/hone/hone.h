@@ -138,9 +138,6 @@ HONE_API hone_status *hone_engine_open(const char *path, const hone_options *opt
 /* The same from memory, which must stay as it is while the engine lives. */
 HONE_API hone_status *hone_engine_parse(hone_bytes bytes, const hone_options *options,
                                         hone_engine **out);
-/* The same from memory, which must stay as it is while the engine lives. */
-HONE_API hone_status *hone_engine_parse(hone_bytes bytes, const hone_options *options,
-                                        hone_engine **out);
 /* Says without loading whether `path` is whole and fits here. NULL: it runs as it is; MISMATCH:
  * whole, but it would be repacked (the message says why); CORRUPT, IO, …: it would be refused.
  * `report` (may be NULL) gets a JSON text for hone_text_release either way. */

@@ -1,4 +1,6 @@
 /* Context: one request at a time on an engine. */
+#include <stdio.h>
+
 #include "extension.h"
 
 typedef struct context_object {
@@ -68,52 +70,100 @@ static bool bind_inputs(context_object *self, loan *l, PyObject *inputs) {
   return true;
 }
 
-/* The object that output `index` is to be written to; None: a new one. */
-static PyObject *bound_object(PyObject *outputs, size_t index) {
-  return outputs == Py_None ? Py_None : PyList_GetItem(outputs, (Py_ssize_t)index);
+/* The outputs of one run: the caller's memory, and tensors that the run itself writes to. */
+typedef struct run_outputs {
+  const hone_engine *engine;
+  size_t count;
+  hone_tensor *given; /* data NULL where the caller gave none */
+  PyObject **made;    /* Tensors, NULL where none was asked for */
+} run_outputs;
+
+static void free_outputs(run_outputs *o) {
+  for (size_t i = 0; o->made && i < o->count; i++) Py_XDECREF(o->made[i]);
+  PyMem_Free(o->made);
+  PyMem_Free(o->given);
 }
 
-static bool bind_outputs(context_object *self, loan *l, PyObject *outputs) {
-  hone_engine *engine = ((engine_object *)self->engine)->engine;
-  size_t count = hone_output_count(engine);
-  for (size_t i = 0; i < count; i++) {
-    hone_tensor tensor = {.struct_size = sizeof tensor};
-    hone_port port = {.struct_size = sizeof port};
-    PyObject *object = bound_object(outputs, i);
-    if (!object) return false;
-    if (object != Py_None && !take_writable(l, object, &tensor)) return false;
-    hone_status *status = hone_output_at(engine, i, &port);
-    if (!status && object != Py_None && tensor.dtype != port.type.dtype)
-      return PyErr_Format(PyExc_TypeError, "output '%s' has elements of %s and was given %s",
-                          port.name, hone_dtype_text(port.type.dtype),
-                          hone_dtype_text(tensor.dtype)),
-             false;
-    if (!status) status = hone_set_output(self->context, i, &tensor);
-    if (status) return raise_status(status), false;
+/* The caller's memory for an output of a type; NULL with an exception where it is too small. */
+static void *given_memory(const run_outputs *o, size_t index, const hone_tensor *type) {
+  if (type->size <= o->given[index].size) return o->given[index].data;
+  char message[512];
+  hone_port port = {.struct_size = sizeof port, .name = ""};
+  hone_status_free(hone_output_at(o->engine, index, &port));
+  snprintf(message, sizeof message, "output '%.300s' takes %zu bytes and was given %zu", port.name,
+           type->size, o->given[index].size);
+  return raise_status(hone_status_new(HONE_INVALID_ARGUMENT, message));
+}
+
+/* Called by the run when the size of an output is known, without the interpreter's lock. */
+static void *output_memory(void *argument, size_t index, const hone_tensor *type) {
+  run_outputs *o = argument;
+  PyGILState_STATE state = PyGILState_Ensure();
+  void *memory = NULL;
+  if (o->given[index].data) {
+    memory = given_memory(o, index, type);
+  } else {
+    Py_XDECREF(o->made[index]);
+    o->made[index] = make_tensor(type);
+    if (o->made[index]) memory = tensor_data(o->made[index]);
   }
+  PyGILState_Release(state);
+  return memory;
+}
+
+/* Looks at what the caller gave for an output; NULL data where it was None. */
+static bool take_output(run_outputs *o, loan *l, PyObject *object, size_t index) {
+  hone_tensor *tensor = &o->given[index];
+  hone_port port = {.struct_size = sizeof port};
+  if (object == Py_None) return true;
+  if (!object || !take_writable(l, object, tensor)) return false;
+  hone_status *status = hone_output_at(o->engine, index, &port);
+  if (status) return raise_status(status), false;
+  if (tensor->dtype == port.type.dtype && port.type.kind == HONE_TENSOR) return true;
+  PyErr_Format(PyExc_TypeError, "output '%s' has elements of %s and was given %s", port.name,
+               hone_dtype_text(port.type.dtype), hone_dtype_text(tensor->dtype));
+  return false;
+}
+
+static bool take_outputs(run_outputs *o, loan *l, PyObject *outputs) {
+  o->given = PyMem_Calloc(o->count + 1, sizeof *o->given);
+  o->made = PyMem_Calloc(o->count + 1, sizeof *o->made);
+  if (!o->given || !o->made) return PyErr_NoMemory(), false;
+  for (size_t i = 0; outputs != Py_None && i < o->count; i++)
+    if (!take_output(o, l, PyList_GetItem(outputs, (Py_ssize_t)i), i)) return false;
   return true;
 }
 
-/* Memory that was lent for one run must not be written by the next. */
-static void unbind_outputs(context_object *self) {
-  size_t count = hone_output_count(((engine_object *)self->engine)->engine);
-  hone_tensor none = {.struct_size = sizeof none};
-  for (size_t i = 0; i < count; i++) hone_status_free(hone_set_output(self->context, i, &none));
+/* A new value; or the shape of what was written to the caller's memory. */
+static PyObject *give_output(const context_object *self, const run_outputs *o, size_t index) {
+  hone_tensor tensor = {.struct_size = sizeof tensor};
+  hone_status *status = hone_get_output(self->context, index, &tensor);
+  if (status) return raise_status(status);
+  if (o->given[index].data) return give_shape(&tensor);
+  PyObject *made = o->made[index];
+  if (!made || tensor_data(made) != tensor.data) return give_value(&tensor);
+  set_tensor_shape(made, &tensor);
+  return Py_NewRef(made);
 }
 
-/* The list of outputs: new values, or (shape,) where it was written to the caller's. */
-static PyObject *give_outputs(context_object *self, PyObject *outputs) {
-  size_t count = hone_output_count(((engine_object *)self->engine)->engine);
-  PyObject *list = PyList_New((Py_ssize_t)count);
-  for (size_t i = 0; list && i < count; i++) {
-    hone_tensor tensor = {.struct_size = sizeof tensor};
-    hone_status *status = hone_get_output(self->context, i, &tensor);
-    PyObject *value = status                                ? raise_status(status)
-                      : bound_object(outputs, i) == Py_None ? give_value(&tensor)
-                                                            : give_shape(&tensor);
+static PyObject *give_outputs(const context_object *self, const run_outputs *o) {
+  PyObject *list = PyList_New((Py_ssize_t)o->count);
+  for (size_t i = 0; list && i < o->count; i++) {
+    PyObject *value = give_output(self, o, i);
     if (!value || PyList_SetItem(list, (Py_ssize_t)i, value) != 0) Py_CLEAR(list);
   }
   return list;
+}
+
+static PyObject *run_bound(context_object *self, run_outputs *o) {
+  hone_status *status;
+  hone_set_output_memory(self->context, output_memory, o);
+  Py_BEGIN_ALLOW_THREADS;
+  status = hone_run(self->context);
+  Py_END_ALLOW_THREADS;
+  PyObject *result = status ? raise_status(status) : give_outputs(self, o);
+  hone_set_output_memory(self->context, NULL, NULL);
+  return result;
 }
 
 /* run(inputs, outputs or None) */
@@ -123,15 +173,11 @@ static PyObject *context_run(PyObject *object, PyObject *arguments) {
   if (!PyArg_ParseTuple(arguments, "O!O", &PyList_Type, &inputs, &outputs)) return NULL;
   if (outputs != Py_None && !PyList_Check(outputs))
     return PyErr_SetString(PyExc_TypeError, "outputs are a list or None"), NULL;
+  const hone_engine *engine = ((engine_object *)self->engine)->engine;
+  run_outputs o = {.engine = engine, .count = hone_output_count(engine)};
   loan l = {0};
-  if (bind_inputs(self, &l, inputs) && bind_outputs(self, &l, outputs)) {
-    hone_status *status;
-    Py_BEGIN_ALLOW_THREADS;
-    status = hone_run(self->context);
-    Py_END_ALLOW_THREADS;
-    result = status ? raise_status(status) : give_outputs(self, outputs);
-  }
-  if (outputs != Py_None) unbind_outputs(self);
+  if (bind_inputs(self, &l, inputs) && take_outputs(&o, &l, outputs)) result = run_bound(self, &o);
+  free_outputs(&o);
   give_back(&l);
   return result;
 }

@@ -95,21 +95,25 @@ PyObject *build(PyObject *module, PyObject *arguments) {
   return result;
 }
 
-/* load(path, options) */
+/* load(path or bytes, options) */
 PyObject *load(PyObject *module, PyObject *arguments) {
   (void)module;
-  const char *path;
-  PyObject *dict;
-  if (!PyArg_ParseTuple(arguments, "sO!", &path, &PyDict_Type, &dict)) return NULL;
-  hone_options *options = options_from(dict);
+  PyObject *source, *dict;
+  if (!PyArg_ParseTuple(arguments, "OO!", &source, &PyDict_Type, &dict)) return NULL;
+  bool in_memory = PyBytes_Check(source);
+  const char *path = in_memory ? "" : PyUnicode_AsUTF8AndSize(source, NULL);
+  hone_options *options = path ? options_from(dict) : NULL;
   if (!options) return NULL;
+  hone_bytes bytes = {0};
+  if (in_memory) bytes = (hone_bytes){PyBytes_AsString(source), (size_t)PyBytes_Size(source)};
   hone_engine *engine = NULL;
   hone_status *status;
   Py_BEGIN_ALLOW_THREADS;
-  status = hone_engine_open(path, options, &engine);
+  status = in_memory ? hone_engine_parse(bytes, options, &engine)
+                     : hone_engine_open(path, options, &engine);
   Py_END_ALLOW_THREADS;
   hone_options_free(options);
-  return status ? raise_status(status) : wrap_engine(engine, NULL);
+  return status ? raise_status(status) : wrap_engine(engine, in_memory ? source : NULL);
 }
 
 /* check(path) -> (code, message, JSON text) */

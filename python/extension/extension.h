@@ -85,8 +85,13 @@ bool take_writable(loan *l, PyObject *object, hone_tensor *out);
 /* A new plain value with a copy of the elements. */
 PyObject *give_value(const hone_tensor *tensor);
 PyObject *give_shape(const hone_tensor *tensor);
-/* A Tensor with a copy of the elements. */
+/* A Tensor of this type and size, its elements not set; and with a copy of them. */
+PyObject *make_tensor(const hone_tensor *type);
 PyObject *new_tensor(const hone_tensor *from);
+/* Where its elements lie. */
+void *tensor_data(PyObject *tensor);
+/* Cuts it to the shape that came out, which is no larger. */
+void set_tensor_shape(PyObject *tensor, const hone_tensor *type);
 
 /* struct's format of an element type; NULL where it has none. And the other way round. */
 const char *format_of(hone_dtype dtype);

@@ -11,14 +11,11 @@ PyObject *set_error_type(PyObject *module, PyObject *type) {
 }
 
 PyObject *raise_status(hone_status *status) {
-  if (PyErr_Occurred()) {
-    hone_status_free(status);
-    return NULL;
-  }
-  PyObject *arguments = Py_BuildValue("(iss)", (int)hone_status_code(status),
-                                      hone_status_message(status), hone_status_place(status));
+  PyObject *arguments = NULL, *error = NULL;
+  if (!PyErr_Occurred())
+    arguments = Py_BuildValue("(iss)", (int)hone_status_code(status), hone_status_message(status),
+                              hone_status_place(status));
   hone_status_free(status);
-  PyObject *error = NULL;
   if (arguments)
     error = PyObject_CallObject(error_type ? error_type : PyExc_RuntimeError, arguments);
   Py_XDECREF(arguments);

@@ -40,26 +40,41 @@ static Py_ssize_t item_size(hone_dtype dtype) {
   return (Py_ssize_t)hone_tensor_bytes(&one);
 }
 
-PyObject *new_tensor(const hone_tensor *from) {
-  tensor_object *self = PyObject_New(tensor_object, tensor_type);
-  if (!self) return NULL;
-  self->tensor = *from;
-  void *data = NULL;
-  /* Whole cache lines, so that what reads them may use its widest loads. */
-  if (posix_memalign(&data, 64, from->size ? from->size : 1) != 0) data = NULL;
-  self->tensor.data = data;
-  if (!data) {
-    Py_DECREF(self);
-    return PyErr_NoMemory();
-  }
-  if (from->size) memcpy(data, from->data, from->size);
-  Py_ssize_t step = item_size(from->dtype);
-  for (int i = from->rank - 1; i >= 0; i--) {
-    self->shape[i] = (Py_ssize_t)from->dims[i];
+void set_tensor_shape(PyObject *object, const hone_tensor *type) {
+  tensor_object *self = (tensor_object *)object;
+  Py_ssize_t step = item_size(type->dtype);
+  self->tensor.rank = type->rank;
+  self->tensor.size = type->size;
+  for (int i = type->rank - 1; i >= 0; i--) {
+    self->tensor.dims[i] = type->dims[i];
+    self->shape[i] = (Py_ssize_t)type->dims[i];
     self->strides[i] = step;
     step *= self->shape[i];
   }
-  return (PyObject *)self;
+}
+
+PyObject *make_tensor(const hone_tensor *type) {
+  tensor_object *self = PyObject_New(tensor_object, tensor_type);
+  if (!self) return NULL;
+  void *data = NULL;
+  /* Whole cache lines, so that kernels may use their widest stores. */
+  if (posix_memalign(&data, 64, type->size ? type->size : 1) != 0) data = NULL;
+  self->tensor = (hone_tensor){.struct_size = sizeof self->tensor, .dtype = type->dtype};
+  self->tensor.data = data;
+  set_tensor_shape((PyObject *)self, type);
+  if (data) return (PyObject *)self;
+  Py_DECREF(self);
+  return PyErr_NoMemory();
+}
+
+PyObject *new_tensor(const hone_tensor *from) {
+  PyObject *self = make_tensor(from);
+  if (self && from->size) memcpy(tensor_data(self), from->data, from->size);
+  return self;
+}
+
+void *tensor_data(PyObject *tensor) {
+  return ((tensor_object *)tensor)->tensor.data;
 }
 
 static void tensor_free(PyObject *object) {

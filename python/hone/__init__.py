@@ -120,9 +120,14 @@ def build(
     return Engine(_hone.build(_model(source), None if folder is None else os.fspath(folder), texts, progress))
 
 
-def load(path: Union[str, os.PathLike[str]], **more: Any) -> "Engine":
-    """Opens an engine file. Raises MismatchError or CorruptError with the reason where it cannot."""
-    return Engine(_hone.load(os.fspath(path), _option_texts(more)))
+def load(source: Union[str, os.PathLike[str], bytes], **more: Any) -> "Engine":
+    """Opens an engine file, or the bytes of one. Raises MismatchError or CorruptError with the reason
+    where it cannot."""
+    if isinstance(source, (bytearray, memoryview)):
+        source = bytes(source)
+    if not isinstance(source, bytes):
+        source = os.fspath(source)
+    return Engine(_hone.load(source, _option_texts(more)))
 
 
 def check(path: Union[str, os.PathLike[str]]) -> dict[str, Any]:

@@ -104,16 +104,18 @@ def test_a_command_line_of_trtexec(model, tmp_path):
 
 @pytest.mark.parametrize("flag,hint", [
     ("--fp16", "bf16"), ("--int8", "Q/DQ"), ("--useDLACore=0", "DLA"), ("--calib=c", "Q/DQ"),
-    ("--markDebug=x", "compare"), ("--dynamicPlugins=a.so", "a.so"), ("--refitFromOnnx", "hone refit"), ("--getPlanVersionOnly", "check")])
+    ("--markDebug=x", "compare"), ("--dynamicPlugins=a.so", "a.so"), ("--refitFromOnnx", "hone refit"),
+    ("--getPlanVersionOnly", "check")])
 def test_flags_of_trtexec_that_are_not_here_say_what_is(model, flag, hint):
-    assert hint in hone("trtexec", f"--onnx={model}", flag, code=1).stderr
+    done = subprocess.run([COMMAND, "trtexec", f"--onnx={model}", flag], capture_output=True, text=True)
+    assert done.returncode in (1, 2) and hint in done.stderr
 
 
 def test_every_flag_of_trtexec_is_answered(model):
     """The flags of its help (TensorRT 10 and 11) save those that only name files or numbers of theirs."""
     known = """onnx saveEngine loadEngine asyncFileReader getPlanVersionOnly minShapes optShapes maxShapes shapes
-        profile useProfile minShapesCalib optShapesCalib maxShapesCalib inputIOFormats outputIOFormats memPoolSize fp16 bf16
-        int8 fp8 int4 best noTF32 stronglyTyped precisionConstraints layerPrecisions layerOutputTypes calib
+        profile useProfile minShapesCalib optShapesCalib maxShapesCalib inputIOFormats outputIOFormats memPoolSize fp16
+        bf16 int8 fp8 int4 best noTF32 stronglyTyped precisionConstraints layerPrecisions layerOutputTypes calib
         builderOptimizationLevel avgTiming maxTactics maxAuxStreams tacticSources timingCacheFile noBuilderCache
         errorOnTimingCacheMiss sparsity tilingOptimizationLevel preview monitorMemory skipInference refit stripWeights
         stripAllWeights refitFromOnnx dumpRefit timeRefit allowWeightStreaming weightStreamingBudget versionCompatible

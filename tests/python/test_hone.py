@@ -131,6 +131,13 @@ def test_engine_file(engine, tmp_path):
     loaded = hone.load(tmp_path / "e.hone")
     assert loaded.run({"x": X})["y"].tobytes() == engine.run({"x": X})["y"].tobytes()
     assert isinstance(hone.check(tmp_path / "e.hone"), dict)
+    data = (tmp_path / "e.hone").read_bytes()
+    for source in (data, bytearray(data), str(tmp_path / "e.hone")):
+        again = hone.load(source)
+        del source
+        assert again.run({"x": X})["y"].tobytes() == engine.run({"x": X})["y"].tobytes()
+    with pytest.raises(hone.Error):
+        hone.load(data[:100])
 
 
 def test_a_damaged_engine_file_is_refused(engine, tmp_path):

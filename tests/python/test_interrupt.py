@@ -29,7 +29,8 @@ def endless(path):
         [VALUE("i", TensorProto.INT64, []), VALUE("c", TensorProto.BOOL, []), VALUE("v", TensorProto.FLOAT, [64])],
         [VALUE("d", TensorProto.BOOL, []), VALUE("w", TensorProto.FLOAT, [64])])
     return save(path, [helper.make_node("Loop", ["n", "", "x"], ["y"], body=body)],
-                [VALUE("n", TensorProto.INT64, []), VALUE("x", TensorProto.FLOAT, [64])], [VALUE("y", TensorProto.FLOAT, [64])])
+                [VALUE("n", TensorProto.INT64, []), VALUE("x", TensorProto.FLOAT, [64])],
+                [VALUE("y", TensorProto.FLOAT, [64])])
 
 
 def interrupted(code, after=0.7):
@@ -47,7 +48,8 @@ def test_a_run_is_stopped(tmp_path):
     rest, seconds = interrupted(f"""
         import array, hone
         engine = hone.build({endless(tmp_path / 'm.onnx')!r}, measure=False)
-        x, few, many = array.array("f", range(64)), memoryview(array.array("q", [3])), memoryview(array.array("q", [1 << 40]))
+        x = array.array("f", range(64))
+        few, many = memoryview(array.array("q", [3])), memoryview(array.array("q", [1 << 40]))
         scalar = lambda view: view.cast("B").cast("q", ())
         context = engine.context()
         print("go", flush=True)
@@ -62,9 +64,11 @@ def test_a_run_is_stopped(tmp_path):
 def test_a_build_is_stopped(tmp_path):
     """Even one that measures for long; and the exception is the only thing that comes of it."""
     rng = np.random.default_rng(0)
-    weights = [onnx.numpy_helper.from_array(rng.standard_normal((64, 64, 3, 3)).astype(np.float32), f"w{i}") for i in range(40)]
+    weights = [onnx.numpy_helper.from_array(rng.standard_normal((64, 64, 3, 3)).astype(np.float32), f"w{i}")
+               for i in range(40)]
     names = ["x"] + [f"t{i}" for i in range(40)]
-    nodes = [helper.make_node("Conv", [names[i], f"w{i}"], [names[i + 1]], pads=[1 + i % 2] * 4, strides=[1 + i % 2] * 2) for i in range(40)]
+    nodes = [helper.make_node("Conv", [names[i], f"w{i}"], [names[i + 1]], pads=[1] * 4,
+                              dilations=[1, 1], strides=[1 + (i in (10, 20))] * 2) for i in range(40)]
     path = save(tmp_path / "m.onnx", nodes, [VALUE("x", TensorProto.FLOAT, [1, 64, 256, 256])],
                 [VALUE(names[-1], TensorProto.FLOAT, None)], weights)
     rest, seconds = interrupted(f"""
