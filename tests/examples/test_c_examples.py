@@ -188,3 +188,39 @@ def test_weights_replaced_by_the_command(tmp_path):
     assert refused.returncode == 3 and "option refit" in refused.stderr
     command("refit", old, tmp_path / "new.onnx", "-o", new)
     assert np.array_equal(answer(new), from_arrays)
+
+
+def test_new_weights():
+    assert run("new_weights") == "3 4\n6 8\n"
+
+
+PRELUDE = """
+#include <stdio.h>
+#include <hone/hone.h>
+#include <hone/network.h>
+#include <hone/op.h>
+#include <hone/refit.h>
+void check(hone_status *status);
+"""
+VARIABLES = """
+void piece(hone_model *model, hone_engine *engine, hone_engine *changed, hone_context *context,
+           hone_options *options, hone_network *network, hone_tensor tensor, hone_tensor out,
+           hone_status *status, hone_value *x, hone_value *y, hone_value *w, hone_value *axis,
+           hone_port port) {
+  (void)model, (void)engine, (void)changed, (void)context, (void)options, (void)network;
+  (void)tensor, (void)out, (void)status, (void)x, (void)y, (void)w, (void)axis, (void)port;
+"""
+
+
+def test_the_code_of_the_page_compiles(tmp_path):
+    """Every piece of docs/c-api.md: functions as they are, statements inside a function."""
+    page = (ROOT / "docs" / "c-api.md").read_text()
+    pieces = [part.split("```")[0] for part in page.split("```c\n")[1:]]
+    assert len(pieces) == 7
+    for i, piece in enumerate(pieces):
+        whole = piece.startswith(("static ", "void "))
+        source = tmp_path / f"piece{i}.c"
+        source.write_text(PRELUDE + (piece if whole else VARIABLES + piece + "}\n"))
+        done = subprocess.run(["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only",
+                               f"-I{ROOT / 'include'}", source], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
