@@ -34,15 +34,13 @@ static bool leaves(const hone_value *value) { return leaves_by(value, 8); }
 
 /* ---- Parts ---------------------------------------------------------------------------------- */
 
-/* Whether all of `part` is one run of the bytes of `x`: after the first axis that is cut nothing is, and
- * before it there is nothing to repeat. */
+/* Whether all of `part` is one run of the bytes of `x`: before the last axis that is cut it has but one
+ * place on each. */
 static bool is_run(const hone_shape *x, const hone_shape *part) {
-  int cut = 0;
-  while (cut < x->rank && x->dim[cut] == part->dim[cut]) cut++;
+  int cut = x->rank - 1;
+  while (cut >= 0 && x->dim[cut] == part->dim[cut]) cut--;
   for (int i = 0; i < cut; i++)
-    if (cut < x->rank && x->dim[i] != 1) return false;
-  for (int i = cut + 1; i < x->rank; i++)
-    if (x->dim[i] != part->dim[i]) return false;
+    if (part->dim[i] != 1) return false;
   return true;
 }
 

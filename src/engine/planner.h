@@ -17,7 +17,7 @@ typedef struct hone_planner {
 } hone_planner;
 
 /* Slices, splits and concats that take no copy (inside.c). A tensor's part that is one run of its bytes
- * needs none: the first axis that is cut has only axes of 1 before it. */
+ * needs none: before the last axis that is cut it has but one place on each. */
 
 /* A unit that takes parts out of a tensor in memory: its outputs become places inside that tensor. Sets
  * `*done`; false where a kernel has to copy. `types` are the outputs', `known` the elements of the

@@ -1,5 +1,5 @@
 /* A scale or shift along the channels after a product goes into the product's weights and bias, which
- * is how batch normalisation costs nothing. Room: passes. */
+ * is how batch normalisation costs nothing; so does a scale before it. Room: passes. */
 #include "passes/affine.h"
 #include "passes/passes.h"
 
@@ -122,7 +122,70 @@ static bool may_scale(const site *s, int *axis) {
          weights->type.shape.dim[*axis] == (hone_dim)s->channels;
 }
 
+/* ---- Before the product ---------------------------------------------------------------------- */
+
+/* The axis of the weights that what goes in is multiplied along; false where there is not one. */
+static bool input_axis(const hone_node *product, int *axis) {
+  const hone_value *weights = product->inputs[WEIGHTS].value;
+  int rank = weights->type.shape.rank;
+  *axis = rank - 2;
+  if (!hone_value_is_constant(weights) || !hone_value_has_one_use(weights)) return false;
+  if (product->op == &hone_op_matmul) {
+    if (hone_node_flag(product, "transpose_b")) *axis = rank - 1;
+    return rank == 2 && !hone_node_flag(product, "transpose_a");
+  }
+  if (product->op == &hone_op_conv_transpose) *axis = rank - 1;
+  return rank >= 3 && hone_node_int(product, "groups") == 1;
+}
+
+/* x and the numbers that it is multiplied by before `product`, where whatever else reads the result is a
+ * product that can take them too. */
+static bool find_scale_before(hone_node *product, hone_value **x, site *s) {
+  hone_value *scaled = product->inputs[X].value;
+  hone_node *mul = scaled->producer;
+  int axis;
+  if (!mul || mul->op != &hone_op_mul || !hone_is_float(scaled) || scaled->type.shape.rank < 2)
+    return false;
+  for (const hone_use *use = scaled->uses; use; use = use->next)
+    if (!use->user || !is_product(use->user) || use->user->inputs[X].value != scaled ||
+        use->user->inputs[WEIGHTS].value == scaled || !input_axis(use->user, &axis))
+      return false;
+  for (int i = 0; i < 2; i++) {
+    const hone_value *numbers = mul->inputs[1 - i].value;
+    *x = mul->inputs[i].value;
+    if (!hone_same_type(*x, scaled) || !is_channel_constant(numbers, scaled)) continue;
+    *s = (site){mul, product, numbers,
+                (size_t)scaled->type.shape.dim[scaled->type.shape.rank - 1]};
+    return true;
+  }
+  return false;
+}
+
+/* (x s) w = x (s w) */
+static hone_status *fold_before(hone_node *product, hone_pass_context *context) {
+  site s;
+  hone_value *x;
+  int axis;
+  if (context->strict || !is_product(product) || !find_scale_before(product, &x, &s)) return NULL;
+  const hone_value *weights = product->inputs[WEIGHTS].value;
+  if (!input_axis(product, &axis) || weights->type.dtype != s.constant->type.dtype ||
+      weights->type.shape.dim[axis] != (hone_dim)s.channels)
+    return NULL;
+  hone_arena arena = {0};
+  double *scale = channel_reals(s.constant, s.channels, &arena);
+  hone_status *status =
+      scale ? scale_weights(&s, axis, scale, &arena) : hone_error_memory();
+  hone_arena_free(&arena);
+  HONE_TRY(status);
+  HONE_TRY(hone_node_add_sources(product, s.node));
+  hone_node_set_input(product, X, x);
+  hone_remove_unused(s.node);
+  hone_pass_fired(context, "scale before into weights");
+  return NULL;
+}
+
 static hone_status *fold_node(hone_node *node, hone_pass_context *context) {
+  if (hone_node_out(node, 0)) HONE_TRY(fold_before(node, context));
   site s;
   int axis;
   bool scales = node->op == &hone_op_mul;

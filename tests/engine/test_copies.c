@@ -54,7 +54,7 @@ static const row rows[] = {
      " s = add(c, r)"
      " t = tanh(s) d = matmul(c, m) e = concat(d, t) {axis=3} y = exp(e)", {4, 4}},
     {W "o = const s64[1] [-1] c = conv(x, w) d = conv(x, w) f = reduce(d, o) {kind=max, keep=true}"
-     " e = concat(f, c) {axis=3} y = concat(e, x) {axis=3}", {4, 4}},
+     " e = concat(f, c) {axis=3} y = concat(e, x) {axis=3}", {3, 3}},
     {W "c = conv(x, w) d = conv(x, v) {pads=[1, 1, 1, 1]} y = concat(c, d) {axis=3} z = exp(y)", {3, 3}},
     /* not where somebody else reads them, or one is joined twice */
     {W "c = conv(x, w) e = concat(c, c) {axis=3} y = exp(e)", {3, 3}},

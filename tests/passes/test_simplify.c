@@ -78,6 +78,19 @@ static const row rows[] = {
     {X, "i = const s64[1] [-1] y = gather(x, i) {axis=2}", 1, "slice"},
     {X, "i = const s64[2] [0, 1] y = gather(x, i) {axis=1}", 1, "gather"},
     {X, "i = const s64[] 0 y = gather(x, i) {axis=0}", 1, "gather"},
+    {X, "a = relu(x) b = concat(x, a) {axis=1} c = concat(b, x, b) {axis=-2} y = concat(c, a) {axis=1}",
+     3, "concat"},
+    {X, "a = relu(x) b = exp(x) c = concat(x, a) {axis=1} d = concat(c, b) {axis=1} y = tanh(d)", 4,
+     "concat"},
+    {X, "a = relu(x) b = concat(x, a) {axis=1} c = concat(b, b) {axis=2} y = concat(c, c) {axis=1}", 4,
+     "concat"},
+    {X, "i = const s64[1] [1] j = const s64[1] [3] k = const s64[1] [2] a = slice(x, i, j, i) "
+     "y = slice(a, i, j, k)", 1, "slice"},
+    {X, "i = const s64[1] [0] j = const s64[1] [99] o = const s64[1] [1] t = const s64[1] [2] "
+     "a = slice(x, i, j, o, t) b = slice(a, o, j, t, t) y = relu(b)", 2, "slice"},
+    /* of one axis the second cut counts from the first */
+    {X, "i = const s64[1] [1] j = const s64[1] [3] a = slice(x, i, j, i) y = slice(a, i, j, i)", 2,
+     "slice"},
     /* parts that are read where they lie: rows of products, heads of attention */
     {"x: f32[n, 3, 12]", "w = const f32[6, 5] @weights+0 a, b = split(x) {axis=2} p = matmul(a, w) "
      "q = matmul(b, w) y = sub(p, q)", 5, "slice"},
