@@ -6,8 +6,7 @@
 
 enum { X, INDICES, SHAPE };
 
-/* The size that the pooling window undoes to; the indices count in a tensor of this size. */
-static hone_status *unpooled(const hone_node *node, const hone_shape *x, hone_shape *out) {
+hone_status *hone_unpooled_shape(const hone_node *node, const hone_shape *x, hone_shape *out) {
   int rank = x->rank - 2;
   size_t windows, strides, pads;
   const int64_t *window = hone_node_ints(node, "window", &windows);
@@ -37,7 +36,7 @@ static hone_status *max_unpool_infer(hone_infer *infer) {
   if (x->rank < 0) return NULL;
   HONE_TRY(hone_infer_rank(infer, INDICES, x->rank));
   hone_shape *out = &infer->out[0].shape;
-  HONE_TRY(unpooled(infer->node, x, out));
+  HONE_TRY(hone_unpooled_shape(infer->node, x, out));
   int64_t given[HONE_MAX_RANK];
   size_t count;
   bool known = hone_infer_ints(infer, SHAPE, given, HONE_MAX_RANK, &count);
@@ -64,7 +63,7 @@ static hone_status *max_unpool_reference(hone_reference *ref) {
   hone_numbers x, y;
   int64_t *indices, strides[HONE_MAX_RANK];
   size_t count;
-  HONE_TRY(unpooled(ref->node, &ref->in[X]->shape, &inner));
+  HONE_TRY(hone_unpooled_shape(ref->node, &ref->in[X]->shape, &inner));
   HONE_TRY(hone_operand(ref, X, &x));
   HONE_TRY(hone_operand_ints(ref, INDICES, &indices));
   HONE_TRY(hone_result(ref, 0, &y));

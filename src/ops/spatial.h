@@ -32,6 +32,11 @@ HONE_MUST_USE hone_status *hone_spatial_transposed(const hone_node *node, int ra
                                                    const hone_dim *in, const hone_dim *kernel,
                                                    hone_spatial *out);
 
+/* The size that the pooling window of a max_unpool undoes to; its indices count in a tensor of this
+ * size. */
+HONE_MUST_USE hone_status *hone_unpooled_shape(const hone_node *node, const hone_shape *x,
+                                               hone_shape *out);
+
 /* Where window tap `tap` of output position `at` lies in the input, as an offset in pixels;
  * false when it is in the padding. */
 bool hone_spatial_tap(const hone_spatial *window, const int64_t *at, const int64_t *tap,

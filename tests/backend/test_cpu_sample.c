@@ -81,6 +81,26 @@ TEST(deformed_convs) {
   }
 }
 
+TEST(unpooling) {
+  check_body("graph g(x: f32[2, 3, 5, 4], i: s64[2, 3, 5, 4]) -> (o) {\n c = const s64[] 70\n"
+             " j = mul(i, c)\n o = max_unpool(x, j) {window=[2, 3], strides=[2, 2]}\n}", 0);
+  check_body("graph g(x: u8[1, 2, 4], i: s64[1, 2, 4]) -> (o) {\n s = const s64[3] [1, 2, 20]\n"
+             " o = max_unpool(x, i, s) {window=[3], pads=[1, 0]}\n}", 0);
+}
+
+TEST(columns_to_images) {
+  check_body("graph g(x: f32[2, 18, 12]) -> (o) {\n i = const s64[2] [5, 6] b = const s64[2] [3, 2]\n"
+             " o = col2im(x, i, b) {pads=[0, 1, 0, 0], dilations=[1, 3]}\n}", 1e-6);
+  check_body("graph g(x: f32[1, 10, 4]) -> (o) {\n i = const s64[1] [11] b = const s64[1] [5]\n"
+             " o = col2im(x, i, b) {strides=[2]}\n}", 1e-6);
+}
+
+TEST(determinants) {
+  check_body("graph g(x: f32[2, 3, 5, 5]) -> (o) { o = det(x) }", 1e-5);
+  check_body("graph g(x: f64[7, 1, 1]) -> (o) { o = det(x) }", 0);
+  check_body("graph g(x: f64[4, 9, 9]) -> (o) { o = det(x) }", 1e-12);
+}
+
 TEST(rotary_embeddings) {
   for (int interleaved = 0; interleaved < 2; interleaved++)
     for (int size = 14; size < 130; size += 50) {
@@ -99,6 +119,9 @@ int main(void) {
   RUN(pooled_regions);
   RUN(affine_grids);
   RUN(deformed_convs);
+  RUN(unpooling);
+  RUN(columns_to_images);
+  RUN(determinants);
   RUN(rotary_embeddings);
   CHECK(bodies_on_kernels > 250);
   return check_report();
