@@ -408,6 +408,87 @@ TEST(a_carried_value_keeps_its_shape_or_says_so) {
   hone_context_free(context);
 }
 
+/* ---- Nonsense ----------------------------------------------------------------------------------
+ */
+
+static uint32_t below(uint32_t limit) {
+  static uint64_t state = 88172645463325252u; /* Marsaglia's xorshift64 */
+  state ^= state << 13;
+  state ^= state >> 7;
+  state ^= state << 17;
+  return (uint32_t)(state >> 33) % limit;
+}
+
+/* Attributes of random values, some of them wrong. */
+static void random_attributes(const hone_op *op, char *out, size_t room) {
+  static const char *const values[] = {"1", "0", "-1", "true", "0.5", "[1, 2]", "[]", "f32", "x"};
+  *out = 0;
+  for (int i = 0; i < HONE_MAX_ATTRS && op->attrs[i].name; i++) {
+    const hone_attr_def *attr = &op->attrs[i];
+    size_t at = strlen(out);
+    char choice[64];
+    if (attr->fallback && below(3)) continue;
+    snprintf(choice, sizeof choice, "%.*s", attr->choices ? (int)strcspn(attr->choices, "|") : 0,
+             attr->choices ? attr->choices : "");
+    snprintf(out + at, room - at, "%s%s=%s", at ? ", " : "", attr->name,
+             attr->choices ? choice : values[below(9)]);
+  }
+}
+
+enum { VALUES = 40 };
+
+/* A layer of a random op over random values; true when it was taken. */
+static bool random_layer(hone_network *net, hone_value **values, size_t *count) {
+  size_t op_count;
+  const hone_op *op = hone_op_list(&op_count)[below((uint32_t)op_count)];
+  hone_value *in[4] = {NULL}, *out[2] = {NULL};
+  char attributes[600];
+  size_t inputs = below(5), outputs = 1 + below(2);
+  for (size_t i = 0; i < inputs; i++)
+    if (below(8)) in[i] = values[below((uint32_t)*count)];
+  random_attributes(op, attributes, sizeof attributes);
+  hone_status *status =
+      hone_network_add(net, op->name, op->name, in, inputs, attributes, out, outputs);
+  bool taken = status == NULL;
+  hone_status_free(status);
+  for (size_t i = 0; taken && i < outputs && *count < VALUES; i++)
+    if (out[i]) values[(*count)++] = out[i];
+  return taken;
+}
+
+/* Whatever is asked for, what was taken is a sound graph, also inside a body. */
+TEST(nonsense_is_refused_and_leaves_no_trace) {
+  static const char *const types[] = {"f32[n, 4, 4]", "f32[2, 4, 4, 3]", "s64[2]",      "bool[]",
+                                      "f32[4]",       "s64[]",           "seq(f32[n])", "str[2]"};
+  int taken = 0;
+  for (int turn = 0; turn < 400; turn++) {
+    hone_network *net = NULL, *yes = NULL, *no = NULL;
+    hone_value *values[VALUES], *condition, *out = NULL;
+    hone_model *model = NULL;
+    size_t count = 0;
+    char name[8];
+    CHECK_OK(hone_network_new("random", &net));
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+      snprintf(name, sizeof name, "x%zu", i);
+      values[count++] = input(net, name, types[i]);
+    }
+    condition = values[3];
+    for (int i = 0; i < 100; i++) taken += random_layer(net, values, &count);
+    CHECK_OK(hone_network_if(net, "if", condition, &yes, &no));
+    size_t outside = count;
+    for (int i = 0; i < 50; i++) taken += random_layer(yes, values, &count);
+    CHECK_OK(hone_network_output(yes, values[0], NULL));
+    CHECK_OK(hone_network_output(no, values[0], NULL));
+    CHECK_OK(hone_network_close(no, &out, 1));
+    CHECK_OK(hone_network_output(net, out, "y"));
+    for (size_t i = 0; i < outside; i++) CHECK_OK(hone_network_output(net, values[i], NULL));
+    CHECK_OK(hone_network_finish(net, &model));
+    hone_model_free(model);
+    hone_network_free(net);
+  }
+  CHECK(taken > 1000);
+}
+
 TEST(the_table_of_ops_as_text) {
   char *text = NULL;
   CHECK_OK(hone_ops_text(&text));
@@ -455,6 +536,7 @@ int main(void) {
   RUN(a_branch_reads_what_is_around_it);
   RUN(a_loop_carries_and_stacks);
   RUN(a_carried_value_keeps_its_shape_or_says_so);
+  RUN(nonsense_is_refused_and_leaves_no_trace);
   RUN(the_table_of_ops_as_text);
   RUN(running_out_of_memory_leaks_nothing);
   return check_report();

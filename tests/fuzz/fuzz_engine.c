@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <hone/refit.h>
 #include <stdio.h>
 
 #include "base/memory.h"
@@ -15,7 +16,7 @@ static void quiet(void *argument, int severity, const char *message) {
   (void)argument, (void)severity, (void)message;
 }
 
-/* Cuts the input into the five sections at its zero bytes and writes a sound file of them. */
+/* Cuts the input into sections at its zero bytes and writes a sound file of them. */
 static hone_status *write_file(const char *path, const uint8_t *data, size_t size) {
   hone_bytes sections[HONE_SECTION_COUNT];
   for (int i = 0; i < HONE_SECTION_COUNT; i++) {
@@ -36,8 +37,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   hone_engine *engine = NULL;
   hone_status *status = write_file(path, data, size);
   if (!status) status = hone_engine_open(path, NULL, &engine);
-  if (!status) hone_engine_free(engine);
+  hone_model *source = NULL;
+  if (!status) status = hone_engine_model(engine, &source);
+  if (!status) (void)hone_weight_count(source);
   hone_status_free(status);
+  hone_model_free(source);
+  hone_engine_free(engine);
   unlink(path);
   return 0;
 }
