@@ -1,4 +1,5 @@
-/* The peer of a comparison: ONNX Runtime in a process of its own, by the python3 on the path. */
+/* The peer of a comparison: ONNX Runtime in a process of its own, by the Python of the variable
+ * HONE_PYTHON, else the python3 on the path. */
 #include <ftw.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -32,16 +33,19 @@ static int write_inputs(const char *folder, const session *s) {
 }
 
 static int run_program(const char *model, const char *folder) {
+  const char *python = getenv("HONE_PYTHON");
+  if (!python) python = "python3";
   pid_t child = fork();
   if (child == 0) {
-    execlp("python3", "python3", "-c", peer_program, model, folder, (char *)NULL);
+    execlp(python, python, "-c", peer_program, model, folder, (char *)NULL);
     _exit(127);
   }
   int state = -1;
   if (child < 0 || waitpid(child, &state, 0) != child || state != 0) {
     fprintf(stderr,
-            "hone: ONNX Runtime did not run: it takes a python3 on the path that has onnx, "
-            "onnxruntime and numpy\n");
+            "hone: ONNX Runtime did not run: %s (HONE_PYTHON names another) has to have onnx, "
+            "onnxruntime and numpy\n",
+            python);
     return EXIT_REFUSED;
   }
   return 0;

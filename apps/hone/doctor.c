@@ -23,6 +23,20 @@ static void set_line(json_t *object, const char *key, const char *path) {
                       first_line(path, line, sizeof line) ? json_string(line) : json_null());
 }
 
+/* A limit of this process's control group, version 2: its own, else that of the container. */
+static void set_limit(json_t *object, const char *key, const char *name) {
+  char group[512], path[600];
+  if (first_line("/proc/self/cgroup", group, sizeof group) && strncmp(group, "0::", 3) == 0) {
+    snprintf(path, sizeof path, "/sys/fs/cgroup%s/%s", group + 3, name);
+    if (access(path, R_OK) == 0) {
+      set_line(object, key, path);
+      return;
+    }
+  }
+  snprintf(path, sizeof path, "/sys/fs/cgroup/%s", name);
+  set_line(object, key, path);
+}
+
 /* "MemTotal:  131 kB" as bytes. */
 static json_int_t memory_row(const char *name) {
   FILE *file = fopen("/proc/meminfo", "r");
@@ -41,8 +55,8 @@ static json_t *system_json(void) {
                              (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "memory_bytes",
                              memory_row("MemTotal"), "available_bytes", memory_row("MemAvailable"),
                              "huge_pages_free", memory_row("HugePages_Free") / 1024);
-  set_line(object, "cgroup_cpu_max", "/sys/fs/cgroup/cpu.max");
-  set_line(object, "cgroup_memory_max", "/sys/fs/cgroup/memory.max");
+  set_limit(object, "cgroup_cpu_max", "cpu.max");
+  set_limit(object, "cgroup_memory_max", "memory.max");
   set_line(object, "transparent_huge_pages", "/sys/kernel/mm/transparent_hugepage/enabled");
   set_line(object, "kernel", "/proc/sys/kernel/osrelease");
   return object;
@@ -52,7 +66,7 @@ static json_t *system_json(void) {
  */
 
 #define PYTHON_PROGRAM                                                             \
-  "python3 -c '\n"                                                                 \
+  "${HONE_PYTHON:-python3} -c '\n"                                                 \
   "import importlib.metadata as m, platform\n"                                     \
   "print(\"python\", platform.python_version())\n"                                 \
   "for name in (\"hone\", \"onnxruntime\", \"onnx\", \"numpy\", \"ml_dtypes\"):\n" \

@@ -72,7 +72,7 @@ static const struct flag {
     {"--export-layers", TEXT_FLAG, AT(export_layers), "inspect: the report as JSON"},
     {"--exportLayerInfo", TEXT_FLAG, AT(export_layers), NULL},
     {"--dot", TEXT_FLAG, AT(dot), "inspect: a picture for Graphviz (dot -Tsvg)"},
-    {"--peer", TEXT_FLAG, AT(peer), "compare: onnxruntime, by the python3 on the path"},
+    {"--peer", TEXT_FLAG, AT(peer), "compare: onnxruntime, by python3 or $HONE_PYTHON"},
     {"--tolerance", NUMBER_FLAG, AT(tolerance), "compare: bound on max|y - ref| / max|ref|"},
     {"--accuracyThreshold", NUMBER_FLAG, AT(tolerance), NULL},
     {"--json", TRUE_FLAG, AT(json), "print JSON"},

@@ -458,7 +458,8 @@ static hone_status *deliver(hone_frame *frame) {
     const hone_tensor *bound = &frame->bound[i];
     hone_datum *datum = &frame->data[graph->outputs[i].value->id];
     size_t bytes;
-    if ((!bound->data && !frame->run->give) || datum->kind != HONE_KIND_TENSOR || datum->dtype == HONE_STR) continue;
+    if (!bound->data && !frame->run->give) continue;
+    if (datum->kind != HONE_KIND_TENSOR || datum->dtype == HONE_STR) continue;
     if (!hone_shape_bytes(&datum->shape, datum->dtype, &bytes) || datum->data == bound->data)
       continue;
     void *memory;

@@ -1,5 +1,4 @@
 """hone compare: layer by layer, the first node that differs, the first NaN, the peer."""
-import os
 import sys
 
 import numpy as np
@@ -86,14 +85,9 @@ def test_what_loops_do_is_seen_in_every_turn(tmp_path):
     assert len(steps) == 1 and steps[0]["depth"] == 1 and result["first_nan_or_inf"] == "exp_in_body"
 
 
-def with_python(monkeypatch):
-    folder = os.path.dirname(sys.executable)
-    monkeypatch.setenv("PATH", folder + os.pathsep + os.environ["PATH"])
-
-
 def test_onnxruntime_as_the_peer(model, tmp_path, monkeypatch):
     pytest.importorskip("onnxruntime")
-    with_python(monkeypatch)
+    monkeypatch.setenv("HONE_PYTHON", sys.executable)
     result = hone_json("compare", model, "--peer", "onnxruntime", *QUICK)
     assert result["good"]
     known = [step["from_the_start"]["max_rel"] for step in result["steps"] if step["from_the_start"]]
@@ -105,6 +99,6 @@ def test_onnxruntime_as_the_peer(model, tmp_path, monkeypatch):
 
 
 def test_a_peer_that_is_not_there(model, tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert "python3" in hone("compare", model, "--peer", "onnxruntime", *QUICK, code=2).stderr
+    monkeypatch.setenv("HONE_PYTHON", str(tmp_path / "no_python"))
+    assert "no_python" in hone("compare", model, "--peer", "onnxruntime", *QUICK, code=2).stderr
     assert "onnxruntime" in hone("compare", model, "--peer", "torch", *QUICK, code=1).stderr
