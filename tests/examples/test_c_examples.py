@@ -224,3 +224,18 @@ def test_the_code_of_the_page_compiles(tmp_path):
         done = subprocess.run(["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only",
                                f"-I{ROOT / 'include'}", source], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
+
+
+def test_an_installed_library_is_found_by_pkg_config(tmp_path):
+    """As a user builds: install, pkg-config, cc."""
+    subprocess.run(["cmake", "--install", FOLDER.parents[1], "--prefix", tmp_path / "usr"], check=True,
+                   capture_output=True)
+    folder = next((tmp_path / "usr").rglob("hone.pc")).parent
+    environment = dict(os.environ, PKG_CONFIG_PATH=str(folder), LD_LIBRARY_PATH=str(folder.parent))
+    flags = subprocess.run(["pkg-config", "--cflags", "--libs", "hone"], check=True, text=True,
+                           capture_output=True, env=environment).stdout.split()
+    program = tmp_path / "new_weights"
+    subprocess.run(["cc", "-std=c11", ROOT / "examples" / "c" / "new_weights.c", "-o", program, *flags],
+                   check=True)
+    done = subprocess.run([program], check=True, text=True, capture_output=True, env=environment)
+    assert done.stdout == "3 4\n6 8\n"
