@@ -9,8 +9,9 @@ typedef struct hone_model_source {
   hone_bytes bytes;
   const char *folder;    /* where companion files lie; NULL: there are none */
   const char *format;    /* NULL or "": found by content */
-  const char *inputs;    /* what is fed: "name, name[1,?,224,3]"; dims replace the model's */
-  const char *outputs;   /* what is wanted: "name, name:1" */
+  const char *inputs;    /* what is fed: "node, name=node:1[1,?,224,3]"; dims replace the
+                            model's */
+  const char *outputs;   /* what is wanted: "node, name=node:1" */
   const char *signature; /* of a SavedModel */
   const char *tags;      /* of a SavedModel: "serve" or "serve,gpu" */
 } hone_model_source;

@@ -185,7 +185,7 @@ static hone_status *add_named_inputs(tf_scope *scope, const char *text) {
   for (size_t i = 0; i < count; i++) {
     tf_edge edge;
     hone_type type;
-    HONE_TRY(tf_parse_edge(scope->body, (hone_bytes){ports[i].name, strlen(ports[i].name)}, &edge));
+    HONE_TRY(tf_parse_edge(scope->body, (hone_bytes){ports[i].edge, strlen(ports[i].edge)}, &edge));
     HONE_TRY(tf_edge_type(scope, edge, &type));
     if (ports[i].has_shape) type.shape = ports[i].shape;
     HONE_TRY(tf_add_input(scope, edge, ports[i].name, type));
@@ -209,7 +209,7 @@ static hone_status *find_outputs(tf_importer *importer, const tf_body *body, tf_
   HONE_TRY_MEMORY(*names);
   for (size_t i = 0; i < *count; i++) {
     if (named)
-      HONE_TRY(tf_parse_edge(body, (hone_bytes){ports[i].name, strlen(ports[i].name)},
+      HONE_TRY(tf_parse_edge(body, (hone_bytes){ports[i].edge, strlen(ports[i].edge)},
                              &(*edges)[i]));
     (*names)[i] = named ? ports[i].name : tf_text(importer, body->nodes[(*edges)[i].node].name);
     HONE_TRY_MEMORY((*names)[i]);

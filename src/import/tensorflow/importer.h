@@ -150,7 +150,8 @@ HONE_MUST_USE hone_status *tf_add_output(tf_scope *scope, tf_edge edge, const ch
 
 /* ports.c */
 typedef struct tf_port {
-  const char *name;
+  const char *name; /* in the engine */
+  const char *edge; /* the same unless it is renamed */
   bool has_shape;
   hone_shape shape;
 } tf_port;

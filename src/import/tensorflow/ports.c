@@ -1,4 +1,4 @@
-/* What the user says a model is fed and gives: "name, name:1[1,?,224,3]". Room: import. */
+/* What the user says a model is fed and gives: "node, name=node:1[1,?,224,3]". Room: import. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,8 +50,12 @@ hone_status *tf_parse_ports(tf_importer *importer, const char *text, tf_port **o
     tf_port *port = &(*out)[(*count)++];
     size_t size = strcspn(at, ",[ ");
     if (!size) return broken(at);
-    port->name = hone_arena_text(&importer->scratch, at, size);
-    HONE_TRY_MEMORY(port->name);
+    size_t own = strcspn(at, "=,[ ");
+    bool renamed = own < size && at[own] == '=';
+    port->name = hone_arena_text(&importer->scratch, at, renamed ? own : size);
+    port->edge = renamed ? hone_arena_text(&importer->scratch, at + own + 1, size - own - 1)
+                         : port->name;
+    if (!port->name || !port->edge) return hone_error_memory();
     port->shape = hone_shape_unknown();
     at += size;
     port->has_shape = *at == '[';

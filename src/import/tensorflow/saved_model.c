@@ -127,7 +127,7 @@ static hone_status *read_ports(tf_importer *importer, const tf_body *body,
 static void override_shape(const tf_port *ports, size_t count, const char *name,
                                    hone_shape *shape) {
   for (size_t i = 0; i < count; i++)
-    if (strcmp(ports[i].name, name) == 0 && ports[i].has_shape) *shape = ports[i].shape;
+    if (strcmp(ports[i].edge, name) == 0 && ports[i].has_shape) *shape = ports[i].shape;
 }
 
 static hone_status *add_inputs(tf_scope *scope, const port *ports, size_t count) {
@@ -151,7 +151,7 @@ static hone_status *add_inputs(tf_scope *scope, const port *ports, size_t count)
 /* All of the signature's outputs, or those that the user names. */
 static bool is_wanted(const tf_port *wanted, size_t count, const char *name) {
   for (size_t i = 0; i < count; i++)
-    if (strcmp(wanted[i].name, name) == 0) return true;
+    if (strcmp(wanted[i].edge, name) == 0) return true;
   return count == 0;
 }
 

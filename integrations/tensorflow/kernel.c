@@ -1,0 +1,282 @@
+/* Running an engine for a node: inputs where they lie, results straight into TensorFlow's memory. */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "op.h"
+
+#define CONTEXTS_MOST 64
+
+enum { UNOPENED = 0, OPEN, REFUSED };
+
+typedef struct kernel {
+  char name[300];
+  _Atomic int state;
+  pthread_mutex_t opening;
+  TF_Tensor *bytes; /* of the engine, where they are a tensor's: kept as long as the engine */
+  hone_engine *engine;
+  int *input_place, *output_place; /* by the engine's port: which of the node's it is */
+  size_t inputs, outputs;
+  _Atomic(hone_context *) idle[CONTEXTS_MOST]; /* contexts that no call has now */
+  hone_native *native;
+  atomic_bool told; /* whether the log has the reason why it runs natively */
+} kernel;
+
+/* ---- Life ---- */
+
+/* Field 1 of the node's NodeDef is its name. */
+static void read_name(TF_OpKernelConstruction *construction, TF_Status *status, kernel *k) {
+  snprintf(k->name, sizeof k->name, "a node");
+  if (!tf.TF_OpKernelConstruction_GetNodeDef) return;
+  TF_Buffer *def = tf.TF_OpKernelConstruction_GetNodeDef(construction, status);
+  const unsigned char *data = def ? def->data : NULL;
+  if (data && def->length > 2 && data[0] == 0x0a && data[1] < 128 && data[1] + 2u <= def->length)
+    snprintf(k->name, sizeof k->name, "%.*s", (int)data[1], (const char *)data + 2);
+  if (def) tf.TF_DeleteBuffer(def);
+}
+
+void *hone_kernel_create(TF_OpKernelConstruction *construction) {
+  TF_Status *status = tf.TF_NewStatus();
+  kernel *k = calloc(1, sizeof *k);
+  if (k) {
+    pthread_mutex_init(&k->opening, NULL);
+    read_name(construction, status, k);
+    if (tf.TF_OpKernelConstruction_GetAttrFunction) {
+      TF_Buffer *function =
+          tf.TF_OpKernelConstruction_GetAttrFunction(construction, "segment_func", status);
+      if (function && tf.TF_GetCode(status) == TF_OK)
+        k->native = hone_native_new(k->name, function);
+      if (function) tf.TF_DeleteBuffer(function);
+    }
+  } else {
+    tf.TF_SetStatus(status, TF_INTERNAL, "out of memory");
+    tf.TF_OpKernelConstruction_Failure(construction, status);
+  }
+  tf.TF_DeleteStatus(status);
+  return k;
+}
+
+void hone_kernel_delete(void *kernel_) {
+  kernel *k = kernel_;
+  if (!k) return;
+  for (size_t i = 0; i < CONTEXTS_MOST; i++) hone_context_free(atomic_load(&k->idle[i]));
+  hone_engine_free(k->engine);
+  if (k->bytes) tf.TF_DeleteTensor(k->bytes);
+  hone_native_free(k->native);
+  free(k->input_place);
+  free(k->output_place);
+  pthread_mutex_destroy(&k->opening);
+  free(k);
+}
+
+/* ---- Opening the engine ---- */
+
+/* A string tensor's one element as text of its own; NULL where it is none. */
+static char *tensor_text(const TF_Tensor *tensor) {
+  const tf_string *string = tf.TF_TensorData(tensor);
+  if (!string || tf.TF_TensorByteSize(tensor) < sizeof *string) return NULL;
+  int kind = string->small.size & 3;
+  if (kind == 0) return strndup(string->small.text, string->small.size >> 2);
+  if (kind == 1) return strndup(string->large.text, string->large.size >> 2);
+  return NULL; /* kinds that only views of mapped tensors have */
+}
+
+static hone_status *open_engine(kernel *k, TF_Tensor *source) {
+  if (tf.TF_TensorType(source) == tf_of_hone(HONE_U8)) {
+    k->bytes = source;
+    hone_bytes bytes = {tf.TF_TensorData(source), tf.TF_TensorByteSize(source)};
+    return hone_engine_parse(bytes, NULL, &k->engine);
+  }
+  char *path = tensor_text(source);
+  hone_status *status = path ? hone_engine_open(path, NULL, &k->engine)
+                             : hone_status_new(HONE_INVALID_ARGUMENT, "the engine's path is none");
+  free(path);
+  return status;
+}
+
+/* The number in a port's name, "in_7"; -1 for another name. */
+static int place_of(const char *name, const char *prefix) {
+  size_t size = strlen(prefix);
+  char *end;
+  if (strncmp(name, prefix, size) != 0) return -1;
+  long place = strtol(name + size, &end, 10);
+  return *end || end == name + size || place < 0 || place > 100000 ? -1 : (int)place;
+}
+
+static hone_status *match_ports(kernel *k, int node_inputs, int node_outputs) {
+  hone_port port = {.struct_size = sizeof port};
+  k->inputs = hone_input_count(k->engine);
+  k->outputs = hone_output_count(k->engine);
+  k->input_place = calloc(k->inputs + 1, sizeof *k->input_place);
+  k->output_place = calloc(k->outputs + 1, sizeof *k->output_place);
+  if (!k->input_place || !k->output_place)
+    return hone_status_new(HONE_OUT_OF_MEMORY, "out of memory");
+  for (size_t i = 0; i < k->inputs + k->outputs; i++) {
+    bool input = i < k->inputs;
+    hone_status *status = input ? hone_input_at(k->engine, i, &port)
+                                : hone_output_at(k->engine, i - k->inputs, &port);
+    if (status) return status;
+    int place = place_of(port.name, input ? "in_" : "out_");
+    if (place < 0 || place >= (input ? node_inputs : node_outputs))
+      return hone_status_new(HONE_MISMATCH, "the engine's ports are not the node's");
+    *(input ? &k->input_place[i] : &k->output_place[i - k->inputs]) = place;
+  }
+  return (int)k->outputs == node_outputs
+             ? NULL
+             : hone_status_new(HONE_MISMATCH, "the engine gives fewer outputs than the node");
+}
+
+static void tell_why(kernel *k, const hone_status *status) {
+  if (atomic_exchange(&k->told, true)) return;
+  const char *place = hone_status_place(status);
+  fprintf(stderr, "hone: %s runs natively: %s%s%s\n", k->name, place ? place : "",
+          place && *place ? ": " : "", hone_status_message(status));
+}
+
+/* Opens the engine at the first call; `source` is taken. */
+static int open_once(kernel *k, TF_Tensor *source, int inputs, int outputs) {
+  pthread_mutex_lock(&k->opening);
+  if (atomic_load(&k->state) == UNOPENED) {
+    hone_status *status = open_engine(k, source);
+    if (!status) status = match_ports(k, inputs, outputs);
+    if (status) tell_why(k, status);
+    atomic_store(&k->state, status ? REFUSED : OPEN);
+    hone_status_free(status);
+  }
+  pthread_mutex_unlock(&k->opening);
+  if (source != k->bytes) tf.TF_DeleteTensor(source);
+  return atomic_load(&k->state);
+}
+
+/* ---- Contexts ---- */
+
+static hone_status *take_context(kernel *k, hone_context **out) {
+  for (size_t i = 0; i < CONTEXTS_MOST; i++) {
+    if (!atomic_load_explicit(&k->idle[i], memory_order_relaxed)) continue;
+    *out = atomic_exchange(&k->idle[i], NULL);
+    if (*out) return NULL;
+  }
+  return hone_context_new(k->engine, NULL, out);
+}
+
+static void put_back(kernel *k, hone_context *context) {
+  for (size_t i = 0; i < CONTEXTS_MOST; i++) {
+    hone_context *none = NULL;
+    if (atomic_compare_exchange_strong(&k->idle[i], &none, context)) return;
+  }
+  hone_context_free(context);
+}
+
+/* ---- Running ---- */
+
+/* A call under way. */
+typedef struct call {
+  kernel *k;
+  TF_OpKernelContext *context;
+  TF_Status *status;
+  uint64_t given; /* bit i: the engine's output i has its memory */
+  bool published; /* some output has: nothing else can give the outputs any more */
+} call;
+
+/* TensorFlow's memory for a result. */
+static void *give_output(void *argument, size_t index, const hone_tensor *type) {
+  call *c = argument;
+  int place = c->k->output_place[index];
+  int64_t dims[HONE_MAX_RANK];
+  for (int i = 0; i < type->rank; i++) dims[i] = type->dims[i];
+  TF_Tensor *tensor = tf.TF_AllocateOutput(c->context, place, tf_of_hone(type->dtype), dims,
+                                           type->rank, type->size, c->status);
+  if (!tensor || tf.TF_GetCode(c->status) != TF_OK) return NULL;
+  void *data = tf.TF_TensorData(tensor);
+  /* The first TensorFlow does not publish what it allocates; later ones refuse to do so twice. */
+  if (*tf.TF_Version() == '1') tf.TF_SetOutput(c->context, place, tensor, c->status);
+  tf.TF_DeleteTensor(tensor);
+  c->published = true;
+  if (index < 64) c->given |= (uint64_t)1 << index;
+  return data;
+}
+
+static hone_status *bind_input(call *c, hone_context *run, size_t index, TF_Tensor **held) {
+  tf.TF_GetInput(c->context, c->k->input_place[index], held, c->status);
+  if (tf.TF_GetCode(c->status) != TF_OK)
+    return hone_status_new(HONE_INVALID_ARGUMENT, tf.TF_Message(c->status));
+  hone_tensor tensor = {.struct_size = sizeof tensor,
+                        .dtype = hone_of_tf(tf.TF_TensorType(*held)),
+                        .rank = tf.TF_NumDims(*held),
+                        .data = tf.TF_TensorData(*held),
+                        .size = tf.TF_TensorByteSize(*held)};
+  if (tensor.rank > HONE_MAX_RANK)
+    return hone_status_new(HONE_UNSUPPORTED, "an input of too many dimensions");
+  for (int i = 0; i < tensor.rank; i++) tensor.dims[i] = tf.TF_Dim(*held, i);
+  return hone_set_input(run, index, &tensor);
+}
+
+/* Results that needed no memory, or whose memory was not asked for. */
+static hone_status *give_rest(call *c, hone_context *run) {
+  for (size_t i = 0; i < c->k->outputs; i++) {
+    hone_tensor out = {.struct_size = sizeof out};
+    if (i < 64 && c->given >> i & 1) continue;
+    hone_status *status = hone_get_output(run, i, &out);
+    if (status) return status;
+    void *memory = give_output(c, i, &out);
+    if (!memory && out.size) return hone_status_new(HONE_OUT_OF_MEMORY, "no memory for a result");
+    if (out.size) memcpy(memory, out.data, out.size);
+  }
+  return NULL;
+}
+
+static hone_status *run_engine(call *c, TF_Tensor **held) {
+  hone_context *run;
+  hone_status *status = take_context(c->k, &run);
+  if (status) return status;
+  hone_set_output_memory(run, give_output, c);
+  for (size_t i = 0; !status && i < c->k->inputs; i++) status = bind_input(c, run, i, &held[i]);
+  if (!status) status = hone_run(run);
+  if (!status) status = give_rest(c, run);
+  put_back(c->k, run);
+  for (size_t i = 0; i < c->k->inputs; i++)
+    if (held[i]) tf.TF_DeleteTensor(held[i]);
+  return status;
+}
+
+static bool native_allowed(void) {
+  const char *text = getenv("HONE_ALLOW_NATIVE");
+  if (!text) text = getenv("TF_TRT_ALLOW_ENGINE_NATIVE_SEGMENT_EXECUTION");
+  return !text || (strcmp(text, "0") != 0 && strcasecmp(text, "false") != 0);
+}
+
+static void run_native(call *c, int inputs) {
+  tf.TF_SetStatus(c->status, TF_OK, "");
+  if (c->published)
+    tf.TF_SetStatus(c->status, TF_INTERNAL, "the engine failed while it ran; the log says why");
+  else if (!native_allowed())
+    tf.TF_SetStatus(c->status, TF_ABORTED, "the engine did not run, and running natively is off");
+  else if (!c->k->native)
+    tf.TF_SetStatus(c->status, TF_ABORTED, "the engine did not run, and the node has no segment");
+  else
+    hone_native_run(c->k->native, c->context, inputs, c->status);
+  if (tf.TF_GetCode(c->status) != TF_OK) tf.TF_OpKernelContext_Failure(c->context, c->status);
+}
+
+void hone_kernel_compute(void *kernel_, TF_OpKernelContext *context) {
+  kernel *k = kernel_;
+  call c = {.k = k, .context = context, .status = tf.TF_NewStatus()};
+  TF_Tensor *held[256] = {0}, *source = NULL;
+  int inputs = tf.TF_NumInputs(context) - 1, state = atomic_load(&k->state);
+  if (state == UNOPENED) {
+    tf.TF_GetInput(context, inputs, &source, c.status);
+    state = source ? open_once(k, source, inputs, tf.TF_NumOutputs(context)) : REFUSED;
+  }
+  if (state == OPEN && k->inputs <= sizeof held / sizeof *held) {
+    hone_status *status = run_engine(&c, held);
+    if (status) {
+      tell_why(k, status);
+      hone_status_free(status);
+      state = REFUSED;
+    }
+  }
+  if (state != OPEN) run_native(&c, inputs);
+  tf.TF_DeleteStatus(c.status);
+}
