@@ -13,8 +13,10 @@ static hone_status *init_context(hone_context *context, const hone_options *opti
   context->deadline_seconds = hone_option_real(options, HONE_OPTION_deadline);
   context->inputs = HONE_NEW_ARRAY(&context->memory, graph->input_count + 1, hone_datum);
   context->input_given = HONE_NEW_ARRAY(&context->memory, graph->input_count + 1, bool);
+  context->input_items = HONE_NEW_ARRAY(&context->memory, graph->input_count + 1, hone_arena);
   context->bound = HONE_NEW_ARRAY(&context->memory, graph->output_count + 1, hone_tensor);
-  if (!context->inputs || !context->input_given || !context->bound) return hone_error_memory();
+  if (!context->inputs || !context->input_given || !context->input_items || !context->bound)
+    return hone_error_memory();
   HONE_TRY(hone_frame_new(&context->run, context->engine->program, 0, &context->frame));
   context->frame->bound = context->bound;
   hone_pool_reserve(context->run.threads);
@@ -40,6 +42,8 @@ hone_status *hone_context_new(hone_engine *engine, const hone_options *options,
 void hone_context_free(hone_context *context) {
   if (!context) return;
   hone_frame_free(context->frame);
+  for (int i = 0; context->input_items && i < context->engine->program->graph->input_count; i++)
+    hone_arena_free(&context->input_items[i]);
   hone_arena_free(&context->memory);
   hone_arena_free(&context->items);
   hone_arena_free(&context->run.watch.memory);
@@ -129,7 +133,10 @@ hone_status *hone_set_input(hone_context *context, size_t index, const hone_tens
     return hone_error(HONE_INVALID_ARGUMENT, "there is no input %zu", index);
   const hone_value *port = graph->inputs[index];
   hone_datum datum;
-  hone_status *status = hone_tensor_read(tensor, &context->memory, &datum);
+  /* A sequence that is bound loses its items now, whatever comes of the new one. */
+  if (context->inputs[index].kind != HONE_KIND_TENSOR) context->input_given[index] = false;
+  hone_arena_reset(&context->input_items[index]);
+  hone_status *status = hone_tensor_read(tensor, &context->input_items[index], &datum);
   if (!status) status = check_port(port, &datum);
   if (status) return hone_error_at(status, "input '%s'", port->name);
   context->inputs[index] = datum;
@@ -206,7 +213,10 @@ void hone_set_poll(hone_context *context, hone_poll *poll, void *argument) {
 }
 
 size_t hone_context_memory(const hone_context *context) {
-  return hone_frame_memory(context->frame) + context->memory.total + context->items.total;
+  size_t total = hone_frame_memory(context->frame) + context->memory.total + context->items.total;
+  for (int i = 0; i < context->engine->program->graph->input_count; i++)
+    total += context->input_items[i].total;
+  return total;
 }
 
 hone_status *hone_tensor_of(hone_arena *memory, const hone_datum *datum, hone_tensor *out) {

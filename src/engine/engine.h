@@ -57,6 +57,7 @@ struct hone_context {
   struct hone_frame *frame;
   hone_datum *inputs;
   bool *input_given;
+  hone_arena *input_items; /* by input: the items of the sequence that is bound */
   hone_tensor *bound;
   hone_arena memory; /* of the arrays */
   hone_arena items;  /* what the last hone_get_output lent of sequences */

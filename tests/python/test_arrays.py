@@ -233,6 +233,22 @@ def test_sequences_of_every_kind_of_array(dtype):
     assert all(isinstance(part, hone.Tensor) for part in engine.run({"s": parts}, numpy=False)["t"])
 
 
+def test_a_context_does_not_grow_with_the_sequences_that_it_has_seen():
+    sequence = helper.make_tensor_sequence_value_info
+    engine = build([helper.make_node("Identity", ["s"], ["t"])], [sequence("s", FLOAT, None)],
+                   [sequence("t", FLOAT, None)])
+    context, parts = engine.context(), [X] * 50
+    context.run({"s": parts})
+    context.run({"s": parts})
+    memory = context.memory
+    for _ in range(200):
+        context.run({"s": parts})
+    assert context.memory == memory
+    with pytest.raises((TypeError, hone.Error)):
+        context.run({"s": X})
+    assert len(context.run({"s": parts[:2]})["t"]) == 2
+
+
 @pytest.mark.parametrize("value", [None, X])
 def test_optionals_come_out(value):
     kind = helper.make_optional_type_proto(helper.make_tensor_type_proto(FLOAT, None))
