@@ -123,16 +123,33 @@ static void print_kernels(const json_t *units) {
   json_decref(counts);
 }
 
+/* Units that only move elements, each with its node and what it copies at typical sizes: nothing where
+ * the elements are made, or may be read, where they are. */
+static void print_copies(const json_t *units) {
+  size_t index;
+  json_t *unit;
+  char ops[256];
+  int none = 0;
+  printf("copies and reformats left\n");
+  json_array_foreach(units, index, unit) {
+    json_int_t bytes = json_integer_value(json_object_get(unit, "copied_bytes"));
+    if (!json_is_true(json_object_get(unit, "copies"))) continue;
+    none += bytes == 0;
+    if (bytes > 0)
+      printf("  %-24s %10.1f KiB  %s\n", ops_of(unit, ops, sizeof ops), (double)bytes / 1024,
+             node_of(unit));
+    else if (bytes < 0)
+      printf("  %-24s %14s  %s\n", ops_of(unit, ops, sizeof ops), "?", node_of(unit));
+  }
+  printf("  %d more move nothing\n", none);
+}
+
 /* Units that only move elements, and units without a kernel, each with its node. */
 static void print_leftovers(const json_t *units) {
   size_t index;
   json_t *unit;
   char ops[256];
-  printf("copies and reformats left\n");
-  json_array_foreach(units, index, unit) {
-    if (json_is_true(json_object_get(unit, "copies")))
-      printf("  %-24s %s\n", ops_of(unit, ops, sizeof ops), node_of(unit));
-  }
+  print_copies(units);
   printf("on the reference\n");
   json_array_foreach(units, index, unit) {
     if (strcmp(text_of(unit, "kernel"), "reference") == 0)

@@ -5,6 +5,7 @@
 
 #include <hone/network.h>
 
+#include "engine/copied.h"
 #include "engine/frame.h"
 #include "ir/text.h"
 
@@ -109,7 +110,17 @@ static bool copies(const hone_unit *unit) {
 typedef struct reporter {
   json_t *groups;
   int groups_count, references;
+  const hone_program *program;
+  const int64_t *copied; /* by unit of the program */
 } reporter;
+
+/* Bytes that a unit which only moves elements copies at typical sizes; -1 where that is not known. */
+static int64_t copied_by(const reporter *r, const hone_unit *unit) {
+  if (!copies(unit)) return 0;
+  const hone_unit *first = r->program->units;
+  bool root = unit >= first && unit < first + r->program->unit_count;
+  return root ? r->copied[unit - first] : -1;
+}
 
 static hone_status *report_unit(void *argument, hone_unit *unit) {
   reporter *r = argument;
@@ -119,19 +130,25 @@ static hone_status *report_unit(void *argument, hone_unit *unit) {
   if (unit->body) r->groups_count++;
   if (unit->body && strcmp(kernel, "reference") == 0) r->references++;
   json_t *entry = json_pack(
-      "{s:o, s:o, s:s, s:s, s:b, s:i, s:f, s:I, s:b, s:s, s:b, s:o, s:o, s:i}", "sources",
+      "{s:o, s:o, s:s, s:s, s:b, s:i, s:f, s:I, s:b, s:s, s:b, s:I, s:o, s:o, s:i}", "sources",
       sources_of(unit->node), "ops", ops_of(unit), "kernel", kernel, "why", why_of(unit), "group",
       unit->body != NULL, "candidates", unit->choice.candidate_count, "nanoseconds",
       unit->nanoseconds, "packed_bytes", (json_int_t)packed, "measured", (int)unit->choice.measured,
-      "place", place_of(unit), "copies", (int)copies(unit), "inputs", inputs_of(unit->node),
-      "outputs", outputs_of(unit->node), "depth", depth_of(unit));
+      "place", place_of(unit), "copies", (int)copies(unit), "copied_bytes",
+      (json_int_t)copied_by(r, unit), "inputs", inputs_of(unit->node), "outputs",
+      outputs_of(unit->node), "depth", depth_of(unit));
   if (!entry || json_array_append_new(r->groups, entry) != 0) return hone_error_memory();
   return NULL;
 }
 
 hone_status *hone_engine_report(const hone_engine *engine, char **out) {
-  reporter r = {.groups = json_array()};
-  hone_status *status = hone_visit_units(engine->program, report_unit, &r);
+  hone_arena memory = {0};
+  int64_t *copied;
+  reporter r = {.groups = json_array(), .program = engine->program};
+  hone_status *status = hone_copied_bytes(engine, &memory, &copied);
+  r.copied = copied;
+  if (!status) status = hone_visit_units(engine->program, report_unit, &r);
+  hone_arena_free(&memory);
   json_t *fused = json_object();
   for (int i = 0; i < engine->log.count; i++)
     json_object_set_new(fused, engine->log.entries[i].name,

@@ -17,9 +17,11 @@ static hone_status *gather_one(hone_node *node, const hone_pass_context *context
       count != 1 || !hone_axis(hone_node_int(node, "axis"), shape->rank, &axis))
     return NULL;
   int64_t size = shape->dim[axis];
-  if (x->constant || !hone_dim_known(size) || at < -size || at >= size) return NULL;
-  if (at < 0) at += size;
-  HONE_TRY(hone_make_slice(node, x, axis, at, at + 1, &part));
+  /* The first and the last are there, whatever the size; where it is 0 the shapes do not fit. */
+  bool there = hone_dim_known(size) ? at >= -size && at < size : at == 0 || at == -1;
+  if (x->constant || !there) return NULL;
+  HONE_TRY(hone_make_slice(node, x, axis, at, at == -1 ? INT64_MAX : at + 1, &part));
+  part->type.shape.dim[axis] = 1;
   if (index->type.shape.rank == 1) return *to = part, NULL;
   int64_t gone = axis;
   hone_value *inputs[2] = {part};
