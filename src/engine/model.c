@@ -18,9 +18,11 @@ hone_status *hone_model_text(const hone_model *model, char **out) {
 
 hone_status *hone_model_wrap(hone_graph *graph, hone_model **out) {
   hone_model *model = hone_alloc_zero(sizeof *model);
-  if (!model) {
+  hone_status *status = model ? hone_weights_name(graph) : hone_error_memory();
+  if (status) {
     hone_graph_free(graph);
-    return hone_error_memory();
+    hone_free(model);
+    return status;
   }
   atomic_init(&model->references, 1);
   model->graph = graph;

@@ -282,6 +282,34 @@ TEST(bodies_share_the_weights_around_them) {
   unlink(path[0]);
 }
 
+/* One that only a body uses is known by the user's name all the same. */
+TEST(weights_of_bodies_have_the_users_names) {
+  hone_network *net = NULL, *yes = NULL, *no = NULL;
+  hone_model *model = NULL;
+  hone_value *c = NULL, *x = NULL, *k = NULL, *y = NULL;
+  float three[3] = {1, 2, 3};
+  hone_tensor w = {.struct_size = sizeof w,
+                   .dtype = HONE_F32,
+                   .rank = 1,
+                   .dims = {3},
+                   .data = three,
+                   .size = sizeof three};
+  CHECK_OK(hone_network_new("inside", &net));
+  CHECK_OK(hone_network_input(net, "c", "bool[]", &c));
+  CHECK_OK(hone_network_input(net, "x", "f32[3]", &x));
+  CHECK_OK(hone_network_constant(net, "k", &w, &k));
+  CHECK_OK(hone_network_if(net, "if", c, &yes, &no));
+  CHECK_OK(hone_network_binary(yes, "then", "mul", x, k, NULL, &y));
+  CHECK_OK(hone_network_output(yes, y, NULL));
+  CHECK_OK(hone_network_output(no, x, NULL));
+  CHECK_OK(hone_network_close(yes, &y, 1));
+  CHECK_OK(hone_network_output(net, y, "y"));
+  CHECK_OK(hone_network_finish(net, &model));
+  CHECK(hone_weight_count(model) == 1 && strcmp(weight_at(model, 0).name, "k") == 0);
+  hone_model_free(model);
+  hone_network_free(net);
+}
+
 TEST(running_out_of_memory_leaks_nothing) {
   hone_model *model = engine_model(engine_net);
   hone_engine *engine = engine_build(model, NULL, NULL);
@@ -312,6 +340,7 @@ int main(void) {
   RUN(without_it_a_model_is_to_be_given);
   RUN(weights_that_change_the_graph_are_right_too);
   RUN(bodies_share_the_weights_around_them);
+  RUN(weights_of_bodies_have_the_users_names);
   RUN(running_out_of_memory_leaks_nothing);
   return check_report();
 }
