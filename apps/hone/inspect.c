@@ -1,19 +1,10 @@
 /* hone inspect and check: what a model or an engine is, and why. */
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "command.h"
-
-static const char *text_of(const json_t *object, const char *key) {
-  const char *text = json_string_value(json_object_get(object, key));
-  return text ? text : "";
-}
-
-static double number_of(const json_t *object, const char *key) {
-  return json_number_value(json_object_get(object, key));
-}
+#include "report.h"
 
 static const char *last_of(const json_t *list) {
   size_t count = json_array_size(list);
@@ -28,15 +19,7 @@ static const char *node_of(const json_t *unit) {
 }
 
 static const char *ops_of(const json_t *unit, char *buffer, size_t room) {
-  size_t index, at = 0;
-  json_t *op;
-  *buffer = 0;
-  json_array_foreach(json_object_get(unit, "ops"), index, op) {
-    if (at < room)
-      at +=
-          (size_t)snprintf(buffer + at, room - at, "%s%s", index ? "+" : "", json_string_value(op));
-  }
-  return buffer;
+  return report_join(json_object_get(unit, "ops"), "+", buffer, room);
 }
 
 /* ---- Ports ------------------------------------------------------------------------------------
@@ -81,9 +64,10 @@ static void print_ports(const char *title, const json_t *ports) {
   json_t *port;
   printf("%s\n", title);
   json_array_foreach(ports, index, port) {
-    const char *kind = text_of(port, "kind");
-    printf("  %s: %s%s%s%s\n", text_of(port, "name"), strcmp(kind, "tensor") ? kind : "",
-           strcmp(kind, "tensor") ? " of " : "", text_of(port, "dtype"), text_of(port, "shape"));
+    const char *kind = report_text(port, "kind");
+    printf("  %s: %s%s%s%s\n", report_text(port, "name"), strcmp(kind, "tensor") ? kind : "",
+           strcmp(kind, "tensor") ? " of " : "", report_text(port, "dtype"),
+           report_text(port, "shape"));
   }
 }
 
@@ -95,7 +79,7 @@ static void print_sections(const json_t *file) {
   json_t *section;
   printf("sections of the file\n");
   json_array_foreach(json_object_get(file, "sections"), index, section) {
-    printf("  %-10s %12.0f bytes\n", text_of(section, "name"), number_of(section, "bytes"));
+    printf("  %-10s %12.0f bytes\n", report_text(section, "name"), report_number(section, "bytes"));
   }
 }
 
@@ -113,8 +97,8 @@ static void print_kernels(const json_t *units) {
   const char *kernel;
   size_t index;
   json_array_foreach(units, index, unit) {
-    json_int_t before = json_integer_value(json_object_get(counts, text_of(unit, "kernel")));
-    json_object_set_new(counts, text_of(unit, "kernel"), json_integer(before + 1));
+    json_int_t before = json_integer_value(json_object_get(counts, report_text(unit, "kernel")));
+    json_object_set_new(counts, report_text(unit, "kernel"), json_integer(before + 1));
   }
   printf("what runs the units\n");
   json_object_foreach(counts, kernel, count) {
@@ -123,8 +107,8 @@ static void print_kernels(const json_t *units) {
   json_decref(counts);
 }
 
-/* Units that only move elements, each with its node and what it copies at typical sizes: nothing where
- * the elements are made, or may be read, where they are. */
+/* Units that only move elements, each with its node and what it copies at typical sizes: nothing
+ * where the elements are made, or may be read, where they are. */
 static void print_copies(const json_t *units) {
   size_t index;
   json_t *unit;
@@ -152,9 +136,9 @@ static void print_leftovers(const json_t *units) {
   print_copies(units);
   printf("on the reference\n");
   json_array_foreach(units, index, unit) {
-    if (strcmp(text_of(unit, "kernel"), "reference") == 0)
+    if (strcmp(report_text(unit, "kernel"), "reference") == 0)
       printf("  %-24s %s: %s\n", ops_of(unit, ops, sizeof ops), node_of(unit),
-             text_of(unit, "why"));
+             report_text(unit, "why"));
   }
 }
 
@@ -165,9 +149,9 @@ static void print_layers(const json_t *units) {
   printf("%-28s %-24s %4s %10s %10s  node\n", "op", "kernel", "of", "build us", "packed");
   json_array_foreach(units, index, unit) {
     printf("%-28.28s %-24.24s %4.0f %10.1f %10.0f  %*s%s\n", ops_of(unit, ops, sizeof ops),
-           text_of(unit, "kernel"), number_of(unit, "candidates"),
-           number_of(unit, "nanoseconds") / 1e3, number_of(unit, "packed_bytes"),
-           (int)number_of(unit, "depth") * 2, "", node_of(unit));
+           report_text(unit, "kernel"), report_number(unit, "candidates"),
+           report_number(unit, "nanoseconds") / 1e3, report_number(unit, "packed_bytes"),
+           (int)report_number(unit, "depth") * 2, "", node_of(unit));
   }
 }
 
@@ -179,8 +163,9 @@ static void print_summary(const command_line *line, const json_t *report) {
   printf(
       "built by hone %s in %.3g s: precision %s, %.0f threads, %.0f kernels measured, %.0f from "
       "the cache\n",
-      text_of(report, "version"), number_of(report, "build_seconds"), text_of(report, "precision"),
-      number_of(report, "threads"), number_of(report, "measured"), number_of(report, "from_cache"));
+      report_text(report, "version"), report_number(report, "build_seconds"),
+      report_text(report, "precision"), report_number(report, "threads"),
+      report_number(report, "measured"), report_number(report, "from_cache"));
   print_fired(report);
   print_kernels(units);
   print_leftovers(units);

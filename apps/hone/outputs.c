@@ -77,11 +77,6 @@ static json_t *output_json(const char *name, const hone_tensor *tensor) {
                    hone_dtype_text(tensor->dtype), "values", elements_json(tensor));
 }
 
-static bool ends_with(const char *text, const char *ending) {
-  size_t size = strlen(text), tail = strlen(ending);
-  return size >= tail && strcmp(text + size - tail, ending) == 0;
-}
-
 static int give_output(const command_line *line, const session *s, size_t index, json_t *list) {
   hone_port port = {.struct_size = sizeof port};
   hone_tensor tensor = {.struct_size = sizeof tensor};
@@ -94,7 +89,7 @@ static int give_output(const command_line *line, const session *s, size_t index,
     output_path(line->output, port.name, path, sizeof path);
     if (!write_npy(path, &tensor)) return EXIT_WRONG_USE;
   }
-  if (index == 0 && line->export_output && ends_with(line->export_output, ".npy") &&
+  if (index == 0 && line->export_output && has_ending(line->export_output, ".npy") &&
       !write_npy(line->export_output, &tensor))
     return EXIT_WRONG_USE;
   return 0;
@@ -102,7 +97,7 @@ static int give_output(const command_line *line, const session *s, size_t index,
 
 int give_outputs(const command_line *line, const session *s) {
   size_t count = hone_output_count(s->engine);
-  bool single = line->export_output && ends_with(line->export_output, ".npy");
+  bool single = line->export_output && has_ending(line->export_output, ".npy");
   if (single && count != 1) {
     complain(line->export_output, "a .npy holds one output; say -o FOLDER, or a .json");
     return EXIT_WRONG_USE;

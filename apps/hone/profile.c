@@ -1,32 +1,10 @@
 /* Times by layer: a table, and trtexec's JSON. */
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "command.h"
-
-/* Text of a list of texts, as "conv+relu". */
-static const char *joined(const json_t *list, const char *between, char *buffer, size_t room) {
-  size_t index, at = 0;
-  json_t *item;
-  *buffer = 0;
-  json_array_foreach(list, index, item) {
-    if (at < room)
-      at += (size_t)snprintf(buffer + at, room - at, "%s%s", index ? between : "",
-                             json_string_value(item));
-  }
-  return buffer;
-}
-
-static double number_of(const json_t *object, const char *key) {
-  return json_number_value(json_object_get(object, key));
-}
-
-static const char *text_of(const json_t *object, const char *key) {
-  const char *text = json_string_value(json_object_get(object, key));
-  return text ? text : "";
-}
+#include "report.h"
 
 /* What the steps of the graph itself took; a control step's time holds that of its bodies. */
 static double total_of(const json_t *steps) {
@@ -34,19 +12,20 @@ static double total_of(const json_t *steps) {
   size_t index;
   json_t *step;
   json_array_foreach(steps, index, step) {
-    if (number_of(step, "depth") == 0) total += number_of(step, "nanoseconds");
+    if (report_number(step, "depth") == 0) total += report_number(step, "nanoseconds");
   }
   return total;
 }
 
 static void print_row(const json_t *step, double total, int runs) {
   char ops[256], sources[1024];
-  double time = number_of(step, "nanoseconds");
-  int depth = (int)number_of(step, "depth");
+  double time = report_number(step, "nanoseconds");
+  int depth = (int)report_number(step, "depth");
   printf("%10.4f %6.1f %6.0f  %-28.28s %-24.24s %*s%s\n", time / 1e6 / runs,
-         total > 0 ? 100 * time / total : 0, number_of(step, "runs") / runs,
-         joined(json_object_get(step, "ops"), "+", ops, sizeof ops), text_of(step, "kernel"),
-         depth * 2, "", joined(json_object_get(step, "sources"), ", ", sources, sizeof sources));
+         total > 0 ? 100 * time / total : 0, report_number(step, "runs") / runs,
+         report_join(json_object_get(step, "ops"), "+", ops, sizeof ops),
+         report_text(step, "kernel"), depth * 2, "",
+         report_join(json_object_get(step, "sources"), ", ", sources, sizeof sources));
 }
 
 typedef struct kernel_time {
@@ -66,11 +45,11 @@ static void print_kernels(const json_t *steps, double total, int runs) {
   kernel_time *kernels = calloc(count + 1, sizeof *kernels);
   json_t *step;
   json_array_foreach(steps, index, step) {
-    if (!kernels || strcmp(text_of(step, "kernel"), "control") == 0) continue;
+    if (!kernels || strcmp(report_text(step, "kernel"), "control") == 0) continue;
     size_t k = 0;
-    while (k < kinds && strcmp(kernels[k].kernel, text_of(step, "kernel")) != 0) k++;
-    if (k == kinds) kernels[kinds++].kernel = text_of(step, "kernel");
-    kernels[k].time += number_of(step, "nanoseconds");
+    while (k < kinds && strcmp(kernels[k].kernel, report_text(step, "kernel")) != 0) k++;
+    if (k == kinds) kernels[kinds++].kernel = report_text(step, "kernel");
+    kernels[k].time += report_number(step, "nanoseconds");
     kernels[k].steps++;
   }
   if (kernels) qsort(kernels, kinds, sizeof *kernels, by_time);
@@ -101,11 +80,11 @@ static json_t *exported(const json_t *steps, int runs) {
   size_t index;
   char text[1024];
   json_array_foreach(steps, index, step) {
-    double time = number_of(step, "nanoseconds");
+    double time = report_number(step, "nanoseconds");
     json_array_append_new(
         list, json_pack("{s:s, s:f, s:f, s:f, s:O, s:O, s:O, s:O}", "name",
-                        joined(json_object_get(step, "sources"), ", ", text, sizeof text), "timeMs",
-                        time / 1e6, "averageMs", time / 1e6 / runs, "percentage",
+                        report_join(json_object_get(step, "sources"), ", ", text, sizeof text),
+                        "timeMs", time / 1e6, "averageMs", time / 1e6 / runs, "percentage",
                         total > 0 ? 100 * time / total : 0, "ops", json_object_get(step, "ops"),
                         "kernel", json_object_get(step, "kernel"), "sources",
                         json_object_get(step, "sources"), "depth", json_object_get(step, "depth")));

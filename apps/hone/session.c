@@ -38,8 +38,7 @@ static bool find_file(const char *text, const char *name, bool alone, char *path
     *named = true;
     return true;
   }
-  size_t length = strlen(text);
-  if (!alone && (length < 4 || strcmp(text + length - 4, ".npz") != 0)) return false;
+  if (!alone && !has_ending(text, ".npz")) return false;
   if (strpbrk(text, ":=")) return false;
   snprintf(path, room, "%s", text);
   *named = false;
@@ -66,11 +65,6 @@ static bool is_picture(const file_bytes *file) {
   for (size_t i = 0; i < sizeof starts / sizeof *starts; i++)
     if (file->size > 64 && memcmp(file->data, starts[i], strlen(starts[i])) == 0) return true;
   return false;
-}
-
-static bool has_ending(const char *path, const char *ending) {
-  size_t size = strlen(path), tail = strlen(ending);
-  return size > tail && strcmp(path + size - tail, ending) == 0;
 }
 
 /* By what the file holds; a file of raw elements may hold anything, so .bin and .raw are raw. */

@@ -11,6 +11,11 @@ bool complain(const char *path, const char *what) {
   return false;
 }
 
+bool has_ending(const char *path, const char *ending) {
+  size_t size = strlen(path), tail = strlen(ending);
+  return size > tail && strcmp(path + size - tail, ending) == 0;
+}
+
 void free_tensors(tensor_list *list) {
   for (size_t i = 0; list->tensors && i < list->count; i++) free(list->tensors[i].data);
   free(list->tensors);
@@ -83,11 +88,12 @@ static double small_float(unsigned bits, int exponent, int mantissa) {
   return bits >> (exponent + mantissa) & 1 ? -value : value;
 }
 
-#define NUMBERS(X)                                                                                \
-  X(F32, float)                                                                                   \
-  X(F64, double)                                                                                  \
-  X(S64, int64_t) X(S32, int32_t) X(S16, int16_t) X(S8, int8_t) X(U64, uint64_t) X(U32, uint32_t) \
-      X(U16, uint16_t) X(U8, uint8_t) X(BOOL, uint8_t)
+#define NUMBERS(X)                                                                                 \
+  X(F32, float)                                                                                    \
+  X(F64, double)                                                                                   \
+  X(S64, int64_t)                                                                                  \
+  X(S32, int32_t) X(S16, int16_t) X(S8, int8_t) X(U64, uint64_t) X(U32, uint32_t) X(U16, uint16_t) \
+      X(U8, uint8_t) X(BOOL, uint8_t)
 
 double tensor_value(const hone_tensor *tensor, size_t index) {
   switch (tensor->dtype) {

@@ -22,6 +22,8 @@ bool read_file(const char *path, file_bytes *out);
 /* Says what is wrong with a file; always false. */
 bool complain(const char *path, const char *what);
 
+bool has_ending(const char *path, const char *ending);
+
 /* NumPy's .npy format, version 1 to 3, C order, little-endian. False after saying why not. */
 bool parse_npy(const char *path, const unsigned char *bytes, size_t size, hone_tensor *out);
 bool write_npy(const char *path, const hone_tensor *tensor);
