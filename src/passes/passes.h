@@ -17,6 +17,7 @@ extern const hone_pass hone_pass_layout;      /* transposes sink, meet and vanis
 extern const hone_pass hone_pass_fold_affine; /* scales and biases into weights */
 extern const hone_pass hone_pass_merge_siblings; /* products that read one tensor */
 extern const hone_pass hone_pass_precision;   /* what a layer computes in */
+extern const hone_pass hone_pass_split_products; /* factors and biases that no kernel takes */
 extern const hone_pass hone_pass_lower_quantize; /* quantisation as pointwise nodes */
 extern const hone_pass hone_pass_place;       /* host or device */
 extern const hone_pass hone_pass_fuse_groups; /* device nodes into groups */

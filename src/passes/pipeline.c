@@ -25,6 +25,7 @@ static const hone_pass *const pipeline[] = {
     &hone_pass_precision,
     &hone_pass_propagate,
     &hone_pass_settle,
+    &hone_pass_split_products,
     &hone_pass_lower_quantize,
     &hone_pass_merge_equal,
     &hone_pass_dead_code,

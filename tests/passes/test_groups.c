@@ -138,6 +138,26 @@ TEST(quantisation_becomes_pointwise) {
   }
 }
 
+TEST(products_without_what_no_kernel_takes) {
+  static const hone_pass *const splitting[] = {&hone_pass_split_products, NULL};
+  static const struct { const char *head, *body; int split; } cases[] = {
+      {"a: f32[5, 4], b: f32[4, 3]", "y = matmul(a, b) {alpha=0.5}", 1},
+      {"a: f32[5, 4], b: f32[4, 3], c: f32[3]", "y = matmul(a, b, c) {alpha=0.5}", 1},
+      {"a: f32[5, 4], b: f32[4, 3], c: f32[5, 1]", "y = matmul(a, b, c)", 1},
+      {"a: f32[5, 4], c: f32[]", "b = const f32[4, 3] @weights+0 y = matmul(a, b, c) {alpha=2.0}", 1},
+      {"a: f32[5, 4]", "b = const f32[4, 3] @weights+0 y = matmul(a, b) {alpha=2.0}", 0},
+      {"a: f32[5, 4], b: f32[4, 3], c: f32[5, 3]", "y = matmul(a, b, c)", 0},
+      {"a: f32[5, 4], b: f32[4, 3], c: f32[1, 3]", "y = matmul(a, b, c)", 0}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    char text[512];
+    hone_pass_log log;
+    snprintf(text, sizeof text, "graph g(%s) -> (y) { %s }", cases[i].head, cases[i].body);
+    hone_graph *graph = rewrite_with(text, splitting, rewrite_defaults, &log, 1e-6);
+    CHECK(rewrite_fired(&log, "split a product") == cases[i].split);
+    hone_graph_free(graph);
+  }
+}
+
 TEST(lower_precision_is_explicit) {
   static const hone_pass *const lowering[] = {&hone_pass_precision, &hone_pass_propagate,
                                               &hone_pass_simplify, &hone_pass_merge_equal,
@@ -238,6 +258,7 @@ int main(void) {
   RUN(groups_keep_names_and_sources);
   RUN(places);
   RUN(quantisation_becomes_pointwise);
+  RUN(products_without_what_no_kernel_takes);
   RUN(lower_precision_is_explicit);
   RUN(pipeline_on_a_transformer_layer);
   RUN(pipeline_on_packed_projections);

@@ -37,10 +37,10 @@ void hone_register_load(hone_dtype dtype, const void *data, size_t at, size_t co
       for (size_t i = 0; i < count; i++) ((int64_t *)to)[i] = ((const int32_t *)data)[at + i];
       return;
     case HONE_U8:
-      for (size_t i = 0; i < count; i++) floats[i] = ((const uint8_t *)data)[at + i];
+      hone_strips_here()->from_u8((const uint8_t *)data + at, count, floats);
       return;
     case HONE_S8:
-      for (size_t i = 0; i < count; i++) floats[i] = ((const int8_t *)data)[at + i];
+      hone_strips_here()->from_s8((const int8_t *)data + at, count, floats);
       return;
     case HONE_F16:
       hone_strips_here()->from_f16((const uint16_t *)data + at, count, floats);
@@ -78,10 +78,8 @@ void hone_register_store(hone_dtype dtype, const void *from, size_t count, void 
       for (size_t i = 0; i < count; i++) ((int32_t *)data)[at + i] = (int32_t)wholes[i];
       return;
     case HONE_U8:
-      for (size_t i = 0; i < count; i++) ((uint8_t *)data)[at + i] = (uint8_t)(int)floats[i];
-      return;
     case HONE_S8:
-      for (size_t i = 0; i < count; i++) ((int8_t *)data)[at + i] = (int8_t)(int)floats[i];
+      hone_strips_here()->to_byte(floats, count, (uint8_t *)data + at);
       return;
     case HONE_F16:
       hone_strips_here()->to_f16(floats, count, (uint16_t *)data + at);

@@ -25,10 +25,11 @@ typedef struct scaled {
   hone_lane_function *const *lanes;
 } scaled;
 
-/* What goes with a block of elements. */
+/* What goes with a block of elements: floats where they hold all, else doubles. */
 typedef struct companions {
   double scale[BLOCK], zero[BLOCK];
-  float scale_f32[BLOCK], zero_f32[BLOCK];
+  float scale_f32[BLOCK], zero_f32[BLOCK], least[BLOCK], most[BLOCK];
+  size_t filled; /* the index of the scale that fills all; SIZE_MAX: none does */
 } companions;
 
 /* How many elements from `index` on share its scale, and whether the next ones have the scales that
@@ -42,48 +43,75 @@ static size_t same_scale(const hone_scaling *s, size_t index, bool *one_by_one) 
   return (block_end < s->extent ? block_end : s->extent) - position;
 }
 
-/* The reals at the scale index of each of `count` elements from `begin` on. */
-static void fill_reals(const scaled *q, hone_dtype dtype, const void *data, size_t begin,
-                       size_t count, double *out) {
+/* One number for all; or for each of `count` elements from `begin` on its own. */
+static void fill_same(hone_dtype dtype, const void *data, size_t at, double *reals, float *floats) {
+  double value = dtype ? hone_load_real(dtype, data, at) : 0;
+  for (size_t i = 0; i < BLOCK; i++) reals[i] = value;
+  for (size_t i = 0; i < BLOCK; i++) floats[i] = (float)value;
+}
+
+static void fill_each(const scaled *q, hone_dtype dtype, const void *data, size_t begin,
+                      size_t count, double *reals, float *floats) {
   for (size_t i = 0, run; i < count; i += run) {
     bool one_by_one;
     size_t at = hone_scaling_index(&q->scaling, begin + i);
     run = same_scale(&q->scaling, begin + i, &one_by_one);
-    if (q->scaling.extent == 1 && q->scaling.inner == 1) run = count; /* one for all */
     if (run > count - i) run = count - i;
-    if (one_by_one) {
-      hone_load_reals(dtype, data, at, run, out + i);
-      continue;
+    if (dtype && one_by_one) {
+      hone_load_reals(dtype, data, at, run, reals + i);
+    } else {
+      double value = dtype ? hone_load_real(dtype, data, at) : 0;
+      for (size_t k = 0; k < run; k++) reals[i + k] = value;
     }
-    double value = hone_load_real(dtype, data, at);
-    for (size_t k = 0; k < run; k++) out[i + k] = value;
   }
+  for (size_t i = 0; i < count; i++) floats[i] = (float)reals[i];
 }
 
-static void fill_companions(const scaled *q, const hone_kernel_io *io, size_t begin, size_t count,
-                            companions *to) {
-  fill_reals(q, q->scale, io->in[SCALE], begin, count, to->scale);
-  if (q->zero) fill_reals(q, q->zero, io->in[ZERO], begin, count, to->zero);
-  for (size_t i = 0; i < count; i++) {
-    to->scale_f32[i] = (float)to->scale[i];
-    to->zero_f32[i] = q->zero ? (float)to->zero[i] : 0;
+/* Makes ready for at most `count` elements from `begin` on; returns for how many. */
+static size_t accompany(const scaled *q, const hone_kernel_io *io, size_t begin, size_t count,
+                        companions *to) {
+  enum { LEAST = 32 }; /* runs of one scale that are worth a block of their own */
+  const void *scales = io->in[SCALE], *zeros = io->in[ZERO];
+  bool one_by_one, single = q->scaling.extent == 1 && q->scaling.inner == 1;
+  size_t at = hone_scaling_index(&q->scaling, begin);
+  size_t run = single ? count : same_scale(&q->scaling, begin, &one_by_one);
+  bool packed = hone_dtype_bits(q->x) < 8 || hone_dtype_bits(q->y) < 8; /* blocks begin at bytes */
+  bool same = single || (!one_by_one && (run >= count || (run >= LEAST && !packed)));
+  if (!same) {
+    fill_each(q, q->scale, scales, begin, count, to->scale, to->scale_f32);
+    fill_each(q, q->zero, zeros, begin, count, to->zero, to->zero_f32);
+    to->filled = SIZE_MAX;
+    return count;
   }
+  if (to->filled != at) {
+    fill_same(q->scale, scales, at, to->scale, to->scale_f32);
+    fill_same(q->zero, zeros, at, to->zero, to->zero_f32);
+    to->filled = at;
+  }
+  return run < count ? run : count;
 }
 
-static bool is_single(const scaled *q) { return q->scaling.extent == 1 && q->scaling.inner == 1; }
+/* The least and the largest integer of a type of up to 32 bits. */
+static void limits_of(hone_dtype dtype, double *least, double *most) {
+  int bits = (int)hone_dtype_bits(dtype);
+  bool is_signed = hone_dtype_class_of(dtype) == HONE_CLASS_SIGNED;
+  *least = is_signed ? -ldexp(1, bits - 1) : 0;
+  *most = ldexp(1, bits - is_signed) - 1;
+}
 
 typedef void block_function(const scaled *q, const hone_kernel_io *io, const companions *with,
                             size_t begin, size_t count);
 
 static void run_blocks(const scaled *q, const hone_kernel_io *io, int part, int parts,
                        block_function *run) {
-  companions with;
+  companions with = {.filled = SIZE_MAX};
   size_t begin, end;
+  double least, most;
+  limits_of(q->y, &least, &most);
+  for (size_t i = 0; i < BLOCK; i++) with.least[i] = (float)least, with.most[i] = (float)most;
   hone_split(q->count, BLOCK, part, parts, &begin, &end);
-  if (begin < end && is_single(q)) fill_companions(q, io, 0, BLOCK, &with);
-  for (size_t i = begin; i < end; i += BLOCK) {
-    size_t count = end - i < BLOCK ? end - i : BLOCK;
-    if (!is_single(q)) fill_companions(q, io, i, count, &with);
+  for (size_t i = begin, count; i < end; i += count) {
+    count = accompany(q, io, i, end - i < BLOCK ? end - i : BLOCK, &with);
     run(q, io, &with, i, count);
   }
 }
@@ -131,14 +159,6 @@ static double round_to(hone_dtype dtype, double value) {
   return hone_load_real(dtype, &bits, 0);
 }
 
-/* The least and the largest integer of a type of up to 32 bits. */
-static void limits_of(hone_dtype dtype, double *least, double *most) {
-  int bits = (int)hone_dtype_bits(dtype);
-  bool is_signed = hone_dtype_class_of(dtype) == HONE_CLASS_SIGNED;
-  *least = is_signed ? -ldexp(1, bits - 1) : 0;
-  *most = ldexp(1, bits - is_signed) - 1;
-}
-
 static void store_wholes(const scaled *q, const float *x, size_t begin, size_t count, void *y) {
   if (hone_dtype_bits(q->y) >= 8) {
     hone_register_store(q->y, x, count, y, begin);
@@ -151,11 +171,8 @@ static void store_wholes(const scaled *q, const float *x, size_t begin, size_t c
 
 static void quantize_floats(const scaled *q, const hone_kernel_io *io, const companions *with,
                             size_t begin, size_t count) {
-  float x[BLOCK], low[BLOCK], high[BLOCK];
+  float x[BLOCK];
   uint16_t halves[BLOCK];
-  double least, most;
-  limits_of(q->y, &least, &most);
-  for (size_t i = 0; i < count; i++) low[i] = (float)least, high[i] = (float)most;
   load_floats(q->x, io->in[X], begin, count, x);
   q->lanes[HONE_LANE_div](count, x, with->scale_f32, x, 0, 0, x);
   if (q->precision == HONE_F16) {
@@ -165,7 +182,7 @@ static void quantize_floats(const scaled *q, const hone_kernel_io *io, const com
   q->lanes[HONE_LANE_round](count, x, x, x, 0, 0, x);
   if (q->zero) q->lanes[HONE_LANE_add](count, x, with->zero_f32, x, 0, 0, x);
   for (size_t i = 0; i < count; i++) x[i] = x[i] == x[i] ? x[i] : 0;
-  q->lanes[HONE_LANE_clip](count, x, low, high, 0, 0, x);
+  q->lanes[HONE_LANE_clip](count, x, with->least, with->most, 0, 0, x);
   store_wholes(q, x, begin, count, io->out[0]);
 }
 

@@ -1,4 +1,3 @@
 /* Tiles of products for AVX2. Room: backend/cpu. */
 #define PRODUCT hone_product_avx2
-#define VECTOR  32
 #include "backend/cpu/product_body.h"

@@ -1,4 +1,3 @@
 /* Tiles of products for AVX-512. Room: backend/cpu. */
 #define PRODUCT hone_product_avx512
-#define VECTOR  64
 #include "backend/cpu/product_body.h"

@@ -44,6 +44,10 @@ typedef struct hone_strips {
   /* (p, q) = (a cos - b sin, b cos + a sin); results may lie over their operands. */
   void (*turn)(const float *a, const float *b, const float *cosine, const float *sine,
                size_t count, float *p, float *q);
+  /* Bytes to f32 and back; floats are whole and in the range of the type. */
+  void (*from_u8)(const uint8_t *x, size_t count, float *out);
+  void (*from_s8)(const int8_t *x, size_t count, float *out);
+  void (*to_byte)(const float *x, size_t count, uint8_t *out); /* of either sign */
   /* f16 to f32 and back, half to even. */
   void (*from_f16)(const uint16_t *x, size_t count, float *out);
   void (*to_f16)(const float *x, size_t count, uint16_t *out);

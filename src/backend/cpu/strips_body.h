@@ -136,6 +136,40 @@ static void strip_turn(const float *a, const float *b, const float *cosine, cons
   }
 }
 
+#define FROM_BYTES(name, type, widen)                                                      \
+  static void strip_##name(const type *x, size_t count, float *out) {                      \
+    size_t i = 0;                                                                          \
+    FROM_EIGHT(widen)                                                                      \
+    for (; i < count; i++) out[i] = (float)x[i];                                           \
+  }
+#if defined(__AVX2__)
+#define FROM_EIGHT(widen)                                                                  \
+  for (; i + 8 <= count; i += 8)                                                           \
+    _mm256_storeu_ps(out + i, _mm256_cvtepi32_ps(widen(_mm_loadl_epi64((const __m128i *)(x + i)))));
+#else
+#define FROM_EIGHT(widen)
+#endif
+FROM_BYTES(from_u8, uint8_t, _mm256_cvtepu8_epi32)
+FROM_BYTES(from_s8, int8_t, _mm256_cvtepi8_epi32)
+#undef FROM_BYTES
+#undef FROM_EIGHT
+
+static void strip_to_byte(const float *x, size_t count, uint8_t *out) {
+  size_t i = 0;
+#if defined(__AVX2__)
+  /* The low byte of each number, gathered in both halves, then side by side. */
+  const __m256i low = _mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
+                                       0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
+  for (; i + 8 <= count; i += 8) {
+    __m256i bytes = _mm256_shuffle_epi8(_mm256_cvttps_epi32(_mm256_loadu_ps(x + i)), low);
+    __m128i both = _mm_unpacklo_epi32(_mm256_castsi256_si128(bytes),
+                                      _mm256_extracti128_si256(bytes, 1));
+    _mm_storel_epi64((__m128i *)(out + i), both);
+  }
+#endif
+  for (; i < count; i++) out[i] = (uint8_t)(int)x[i];
+}
+
 static void strip_from_f16(const uint16_t *x, size_t count, float *out) {
   size_t i = 0;
 #if defined(__F16C__)
@@ -165,6 +199,9 @@ const hone_strips STRIPS = {
     .sum_rows = strip_sum_rows,
     .blend_rows = strip_blend_rows,
     .turn = strip_turn,
+    .from_u8 = strip_from_u8,
+    .from_s8 = strip_from_s8,
+    .to_byte = strip_to_byte,
     .from_f16 = strip_from_f16,
     .to_f16 = strip_to_f16,
 };
