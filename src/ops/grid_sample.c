@@ -58,6 +58,12 @@ static double tame(double x) {
   return fabs(x) < 1e15 ? x : -1e15;
 }
 
+/* Of a number that is tame; quicker than the library's floor. */
+static int64_t floor_of(double x) {
+  int64_t whole = (int64_t)x;
+  return whole - ((double)whole > x);
+}
+
 /* Keys' cubic kernel with a = -0.75 at distance `x`. */
 static double cubic(double x) {
   const double a = -0.75;
@@ -72,12 +78,13 @@ void hone_sampler_taps(const hone_sampler *s, int axis, double g, int64_t *index
   x = tame(x);
   if (s->mode == 'n') x = nearbyint(x);
   if (s->mode != 'c') x = pad_position(s, x, size); /* cubic taps are padded one by one */
-  double base = s->mode == 'n' ? nearbyint(x) : floor(x) - (s->mode == 'c');
+  int64_t base = s->mode == 'n' ? (int64_t)nearbyint(x) : floor_of(x) - (s->mode == 'c');
   for (int i = 0; i < s->taps; i++) {
-    double place = base + i, padded = trunc(pad_position(s, place, size));
+    double place = (double)(base + i);
+    int64_t padded = (int64_t)pad_position(s, place, size);
     weight[i] = s->mode == 'n' ? 1 : s->mode == 'l' ? 1 - fabs(x - place) : cubic(x - place);
-    bool inside = padded >= 0 && padded < size;
-    index[i] = inside ? (int64_t)padded : 0;
+    bool inside = padded >= 0 && padded < s->size[axis];
+    index[i] = inside ? padded : 0;
     if (!inside) weight[i] = 0;
   }
 }

@@ -91,6 +91,26 @@ static void run_lines(const void *args, const hone_kernel_io *io, int part, int 
   }
 }
 
+/* ---- hardmax of f32 along the last axis ----------------------------------------------------- */
+
+static void run_hardmax_rows(const void *args, const hone_kernel_io *io, int part, int parts) {
+  const lines *l = args;
+  size_t begin, end, size = l->line.size;
+  hone_split(size ? l->line.outer : 0, 1, part, parts, &begin, &end);
+  for (size_t o = begin; o < end; o++) {
+    const float *x = (const float *)io->in[0] + o * size;
+    float *y = (float *)io->out[0] + o * size, most = l->strips->max(x, size);
+    size_t best = 0;
+    if (most == most)
+      while (x[best] != most) best++;
+    else /* no number is above the first, if that is none */
+      for (size_t i = 1; i < size; i++)
+        if (x[i] > x[best]) best = i;
+    memset(y, 0, size * sizeof *y);
+    y[best] = 1;
+  }
+}
+
 /* ---- lp_norm of f32 ------------------------------------------------------------------------- */
 
 static float factor_of(const lines *l, double sum) {
@@ -174,6 +194,10 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
   out->work = count * (vectors ? 0.2 : 4);
   if (vectors) {
     out->kernel = hone_one_phase(l->line.inner == 1 ? run_norm_rows : run_norm_strips, l);
+    return NULL;
+  }
+  if (row->op == &hone_op_hardmax && l->dtype == HONE_F32 && l->line.inner == 1) {
+    out->kernel = hone_one_phase(run_hardmax_rows, l);
     return NULL;
   }
   if (!hone_mul(l->line.size, sizeof(double), &l->part_scratch))

@@ -135,8 +135,9 @@ static hone_status *plan_matmul(const hone_node_view *view, hone_product *p) {
 typedef struct windows {
   hone_spatial spatial;
   bool transposed;
-  size_t pixels, image; /* of an output image; of an input image */
+  size_t pixels, image;  /* of an output image; of an input image */
   size_t channels;
+  const int64_t *taps;   /* the coordinates of each */
 } windows;
 
 /* Where the operand of tap `tap` of output position `at` lies; false: nowhere. */
@@ -163,18 +164,28 @@ static void position_of(size_t index, int rank, const int64_t *size, int64_t *at
 static void locate_pixels(const hone_product *p, const char *a, size_t outer, size_t row,
                           size_t live, const char *zeros, const void **table) {
   const windows *w = p->locate_state;
-  int64_t at[HONE_MAX_SPATIAL], tap[HONE_MAX_SPATIAL];
+  int64_t at[HONE_MAX_SPATIAL];
   (void)outer;
   for (size_t i = 0; i < live; i++) {
     size_t image = (row + i) / w->pixels * w->image, offset;
     position_of((row + i) % w->pixels, w->spatial.rank, w->spatial.out, at);
     for (size_t t = 0; t < p->taps; t++) {
-      position_of(t, w->spatial.rank, w->spatial.kernel, tap);
-      bool inside = tap_offset(w, at, tap, &offset);
+      bool inside = tap_offset(w, at, w->taps + t * (size_t)w->spatial.rank, &offset);
       table[t * HONE_PRODUCT_ROWS + i] =
           inside ? a + (image + offset) * w->channels * p->element : zeros;
     }
   }
+}
+
+static hone_status *list_taps(windows *w, size_t count, hone_arena *arena) {
+  size_t rank = (size_t)w->spatial.rank, numbers;
+  if (!hone_mul(count, rank, &numbers)) return hone_error_memory();
+  int64_t *taps = HONE_NEW_ARRAY(arena, numbers + 1, int64_t);
+  HONE_TRY_MEMORY(taps);
+  for (size_t t = 0; t < count; t++)
+    position_of(t, w->spatial.rank, w->spatial.kernel, taps + t * rank);
+  w->taps = taps;
+  return NULL;
 }
 
 static hone_status *plan_windows(const hone_node_view *view, hone_arena *arena, hone_product *p) {
@@ -199,6 +210,7 @@ static hone_status *plan_windows(const hone_node_view *view, hone_arena *arena, 
   p->columns = filters / groups;
   p->depth = w->channels / groups;
   p->taps = hone_shape_span(k, 0, rank);
+  HONE_TRY(list_taps(w, p->taps, arena));
   p->a_step = 1;
   p->a_outer[0] = (ptrdiff_t)p->depth;
   p->b_outer[0] = (ptrdiff_t)(w->transposed ? p->depth : p->columns);

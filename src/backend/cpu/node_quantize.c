@@ -23,12 +23,14 @@ typedef struct scaled {
   bool saturate;
   bool floats;                  /* whether floats hold all that comes up */
   hone_lane_function *const *lanes;
+  const hone_strips *strips;
 } scaled;
 
 /* What goes with a block of elements: floats where they hold all, else doubles. */
 typedef struct companions {
   double scale[BLOCK], zero[BLOCK];
-  float scale_f32[BLOCK], zero_f32[BLOCK], least[BLOCK], most[BLOCK];
+  float scale_f32[BLOCK], zero_f32[BLOCK];
+  float least, most; /* of the result */
   size_t filled; /* the index of the scale that fills all; SIZE_MAX: none does */
 } companions;
 
@@ -108,7 +110,8 @@ static void run_blocks(const scaled *q, const hone_kernel_io *io, int part, int 
   size_t begin, end;
   double least, most;
   limits_of(q->y, &least, &most);
-  for (size_t i = 0; i < BLOCK; i++) with.least[i] = (float)least, with.most[i] = (float)most;
+  with.least = (float)least;
+  with.most = (float)most;
   hone_split(q->count, BLOCK, part, parts, &begin, &end);
   for (size_t i = begin, count; i < end; i += count) {
     count = accompany(q, io, i, end - i < BLOCK ? end - i : BLOCK, &with);
@@ -141,8 +144,9 @@ static void dequantize_block(const scaled *q, const hone_kernel_io *io, const co
   float x[BLOCK];
   load_floats(q->x, io->in[X], begin, count, x);
   if (q->zero) q->lanes[HONE_LANE_sub](count, x, with->zero_f32, x, 0, 0, x);
-  q->lanes[HONE_LANE_mul](count, x, with->scale_f32, x, 0, 0, x);
-  hone_register_store(q->y, x, count, io->out[0], begin);
+  float *y = q->y == HONE_F32 ? (float *)io->out[0] + begin : x;
+  q->lanes[HONE_LANE_mul](count, x, with->scale_f32, x, 0, 0, y);
+  if (y == x) hone_register_store(q->y, x, count, io->out[0], begin);
 }
 
 static void run_dequantize(const void *args, const hone_kernel_io *io, int part, int parts) {
@@ -173,16 +177,15 @@ static void quantize_floats(const scaled *q, const hone_kernel_io *io, const com
                             size_t begin, size_t count) {
   float x[BLOCK];
   uint16_t halves[BLOCK];
+  const float *scale = with->scale_f32;
   load_floats(q->x, io->in[X], begin, count, x);
-  q->lanes[HONE_LANE_div](count, x, with->scale_f32, x, 0, 0, x);
   if (q->precision == HONE_F16) {
-    hone_strips_here()->to_f16(x, count, halves);
-    hone_strips_here()->from_f16(halves, count, x);
+    q->lanes[HONE_LANE_div](count, x, scale, x, 0, 0, x);
+    q->strips->to_f16(x, count, halves);
+    q->strips->from_f16(halves, count, x);
+    scale = NULL;
   }
-  q->lanes[HONE_LANE_round](count, x, x, x, 0, 0, x);
-  if (q->zero) q->lanes[HONE_LANE_add](count, x, with->zero_f32, x, 0, 0, x);
-  for (size_t i = 0; i < count; i++) x[i] = x[i] == x[i] ? x[i] : 0;
-  q->lanes[HONE_LANE_clip](count, x, with->least, with->most, 0, 0, x);
+  q->strips->quantize(x, scale, with->zero_f32, with->least, with->most, count, x);
   store_wholes(q, x, begin, count, io->out[0]);
 }
 
@@ -246,7 +249,8 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
                 .scale = scale->dtype,
                 .zero = zero ? zero->dtype : HONE_DTYPE_NONE,
                 .y = view->out[0]->dtype,
-                .lanes = hone_lanes()};
+                .lanes = hone_lanes(),
+                .strips = hone_strips_here()};
   hone_shape_count(&x->shape, &q->count);
   q->floats = floats_hold(q->x) && floats_hold(q->y) && q->scale != HONE_F64;
   if (quantizes) {

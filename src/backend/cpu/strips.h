@@ -44,6 +44,10 @@ typedef struct hone_strips {
   /* (p, q) = (a cos - b sin, b cos + a sin); results may lie over their operands. */
   void (*turn)(const float *a, const float *b, const float *cosine, const float *sine,
                size_t count, float *p, float *q);
+  /* out[i] = round(x[i] / scale[i]) + zero[i] limited to least..most, NaN as 0; x[i] is the quotient
+   * itself where scale is NULL. */
+  void (*quantize)(const float *x, const float *scale, const float *zero, float least, float most,
+                   size_t count, float *out);
   /* Bytes to f32 and back; floats are whole and in the range of the type. */
   void (*from_u8)(const uint8_t *x, size_t count, float *out);
   void (*from_s8)(const int8_t *x, size_t count, float *out);

@@ -136,6 +136,20 @@ static void strip_turn(const float *a, const float *b, const float *cosine, cons
   }
 }
 
+static void strip_quantize(const float *x, const float *scale, const float *zero, float least,
+                           float most, size_t count, float *out) {
+  for (size_t i = 0; i < count; i += VF_LANES) {
+    int n = count - i < VF_LANES ? (int)(count - i) : VF_LANES;
+    bool whole = n == VF_LANES;
+    vf q = whole ? vf_load(x + i) : vf_load_n(x + i, n);
+    if (scale) q = vf_div(q, whole ? vf_load(scale + i) : vf_load_n(scale + i, n));
+    vf sum = vf_add(vf_round(q), whole ? vf_load(zero + i) : vf_load_n(zero + i, n));
+    vf y = vf_equal(q, q, vf_clamp(sum, vf_set(least), vf_set(most)), vf_set(0));
+    if (whole) vf_store(out + i, y);
+    else vf_store_n(out + i, y, n);
+  }
+}
+
 #define FROM_BYTES(name, type, widen)                                                      \
   static void strip_##name(const type *x, size_t count, float *out) {                      \
     size_t i = 0;                                                                          \
@@ -199,6 +213,7 @@ const hone_strips STRIPS = {
     .sum_rows = strip_sum_rows,
     .blend_rows = strip_blend_rows,
     .turn = strip_turn,
+    .quantize = strip_quantize,
     .from_u8 = strip_from_u8,
     .from_s8 = strip_from_s8,
     .to_byte = strip_to_byte,
