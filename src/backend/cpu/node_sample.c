@@ -51,29 +51,39 @@ static void flush(const sampling *s, blend *b, bool add, float *space, float *ou
 
 /* ---- grid_sample ---------------------------------------------------------------------------- */
 
+/* Pixels of the picture and their weights: every axis multiplies them by its taps. */
+typedef struct pixel_taps {
+  size_t offset[MOST_ROWS], count;
+  double weight[MOST_ROWS];
+} pixel_taps;
+
+static void multiply_taps(const hone_sampler *p, int axis, double g, const pixel_taps *from,
+                          pixel_taps *to) {
+  int64_t index[HONE_SAMPLER_TAPS];
+  double weight[HONE_SAMPLER_TAPS];
+  hone_sampler_taps(p, axis, g, index, weight);
+  to->count = 0;
+  for (size_t k = 0; k < from->count; k++)
+    for (int t = 0; t < p->taps; t++) {
+      if (weight[t] == 0) continue;
+      to->offset[to->count] = from->offset[k] * (size_t)p->size[axis] + (size_t)index[t];
+      to->weight[to->count++] = from->weight[k] * weight[t];
+    }
+}
+
 static void sample_pixel(const sampling *s, const float *image, const double *grid, float *out) {
   const hone_sampler *p = &s->sampler;
-  int64_t index[HONE_MAX_SPATIAL][HONE_SAMPLER_TAPS];
-  double weight[HONE_MAX_SPATIAL][HONE_SAMPLER_TAPS];
-  size_t total = 1;
-  blend b = {.count = 0};
-  for (int i = 0; i < p->rank; i++) {
-    hone_sampler_taps(p, i, grid[p->rank - 1 - i], index[i], weight[i]);
-    total *= (size_t)p->taps;
-  }
-  for (size_t t = 0; t < total; t++) {
-    double product = 1;
-    size_t offset = 0, rest = t, place = total;
-    for (int i = 0; i < p->rank; i++) {
-      place /= (size_t)p->taps;
-      size_t tap = rest / place;
-      rest %= place;
-      product *= weight[i][tap];
-      offset = offset * (size_t)p->size[i] + (size_t)index[i][tap];
-    }
-    if (product == 0) continue;
-    b.rows[b.count] = image + offset * s->channels;
-    b.weights[b.count++] = (float)product;
+  pixel_taps all[2];
+  all[0].count = 1;
+  all[0].offset[0] = 0;
+  all[0].weight[0] = 1;
+  for (int i = 0; i < p->rank; i++)
+    multiply_taps(p, i, grid[p->rank - 1 - i], &all[i % 2], &all[1 - i % 2]);
+  const pixel_taps *last = &all[p->rank % 2];
+  blend b = {.count = last->count};
+  for (size_t k = 0; k < last->count; k++) {
+    b.rows[k] = image + last->offset[k] * s->channels;
+    b.weights[k] = (float)last->weight[k];
   }
   flush(s, &b, false, NULL, out);
 }
