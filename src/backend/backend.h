@@ -50,6 +50,7 @@ typedef struct hone_group_view {
   int threads;                      /* workers the context will use at most */
   uint64_t in_place;                /* of a concat: body inputs, by bit, already in the output */
   size_t pitch;                     /* elements from row to row of output 0; 0: side by side */
+  const size_t *in_pitch;           /* the same by body input; NULL: all side by side */
 } hone_group_view;
 
 #define HONE_MAX_PHASES 8
@@ -80,6 +81,8 @@ typedef struct hone_backend {
                        hone_arena *arena, hone_step *out);
   /* Whether output 0 may be written with its rows (the last axis) at a pitch. NULL: never. */
   bool (*pitches)(const hone_prepared *prepared);
+  /* Whether body input `input` may be read so. */
+  bool (*reads_pitched)(const hone_prepared *prepared, int input);
   /* Changes whenever a packing changes its bytes' meaning. */
   uint32_t packing_version;
 } hone_backend;

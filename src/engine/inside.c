@@ -146,28 +146,56 @@ static int body_uses(const hone_value *value) {
   return count;
 }
 
-/* The concat that alone reads the unit's only output, once and along the last axis; NULL if there is
- * none. */
-static const hone_node *only_concat(const hone_node *node, int rank) {
-  const hone_value *value = node->output_count == 1 ? node->outputs[0] : NULL;
-  const hone_node *user = value && hone_value_has_one_use(value) ? value->uses->user : NULL;
-  if (!user || user->op != &hone_op_group) return NULL;
-  const hone_node *concat = only_node(user->regions[0], &hone_op_concat);
-  int axis, input = 0;
-  if (!concat || !hone_axis(hone_node_int(concat, "axis"), rank, &axis) || axis != rank - 1)
-    return NULL;
-  while (user->inputs[input].value != value) input++;
-  return body_uses(user->regions[0]->inputs[input]) == 1 ? user : NULL;
+/* Which of the node's inputs is `value`. */
+static int input_of(const hone_node *node, const hone_value *value) {
+  int input = 0;
+  while (node->inputs[input].value != value) input++;
+  return input;
 }
 
-size_t hone_inside_pitch(const hone_planner *p, const hone_unit *unit, const hone_type *type) {
+/* Whether the node's body is a concat along the last of `rank` axes that joins `value` once. */
+static bool joins_last(const hone_node *node, const hone_value *value, int rank) {
+  const hone_node *concat = only_node(node->regions[0], &hone_op_concat);
+  int axis;
+  return concat && hone_axis(hone_node_int(concat, "axis"), rank, &axis) && axis == rank - 1 &&
+         body_uses(node->regions[0]->inputs[input_of(node, value)]) == 1;
+}
+
+/* Whether the unit of `node`, which comes after `unit`, reads `value` by a kernel that takes a pitch. */
+static bool takes_pitch(const hone_planner *p, const hone_unit *unit, const hone_node *node,
+                        const hone_value *value) {
+  const hone_unit *end = p->program->units + p->program->unit_count;
+  while (unit < end && unit->node != node) unit++;
+  const hone_backend *backend = unit < end ? unit->prepared.backend : NULL;
+  return backend && unit->kind == HONE_UNIT_KERNEL && backend->reads_pitched &&
+         backend->reads_pitched(&unit->prepared, input_of(node, value));
+}
+
+/* The group that joins the unit's only output, where all others that read it take a pitch; NULL if there
+ * is none. */
+static const hone_node *only_concat(const hone_planner *p, const hone_unit *unit, int rank,
+                                    int *readers) {
+  const hone_value *value = unit->node->output_count == 1 ? unit->node->outputs[0] : NULL;
+  const hone_node *found = NULL;
+  *readers = 0;
+  for (const hone_use *use = value ? value->uses : NULL; use; use = use->next, ++*readers) {
+    if (!use->user || use->user->op != &hone_op_group) return NULL;
+    bool joins = !found && joins_last(use->user, value, rank);
+    if (joins) found = use->user;
+    else if (!takes_pitch(p, unit, use->user, value)) return NULL;
+  }
+  return found;
+}
+
+size_t hone_inside_pitch(const hone_planner *p, const hone_unit *unit, const hone_type *type,
+                         int *readers) {
   const hone_backend *backend = unit->prepared.backend;
   const hone_shape *shape = &type->shape;
   if (!p->may_pitch || !backend->pitches || !backend->pitches(&unit->prepared)) return 0;
   if (!has_bytes(type) || !hone_type_known(type) || shape->rank < 2 ||
       hone_shape_span(shape, 0, shape->rank - 1) < 2)
     return 0;
-  const hone_node *user = only_concat(unit->node, shape->rank);
+  const hone_node *user = only_concat(p, unit, shape->rank, readers);
   const hone_node *concat = user ? user->regions[0]->first : NULL;
   int64_t pitch = 0;
   for (int i = 0; concat && i < concat->input_count; i++) {

@@ -168,9 +168,14 @@ static hone_status *plan_kernel(planner *p, const hone_unit *unit, const hone_ty
   const hone_datum **known =
       HONE_NEW_ARRAY(p->memory, unit->body->input_count + 1, const hone_datum *);
   HONE_TRY_MEMORY(known);
-  for (int i = 0; i < unit->body->input_count; i++)
-    known[i] = p->values[unit->node->inputs[i].value->id].known;
-  hone_group_view view = {unit->body, body_types, known, p->threads, in_place, pitch};
+  size_t *in_pitch = HONE_NEW_ARRAY(p->memory, unit->body->input_count + 1, size_t);
+  HONE_TRY_MEMORY(in_pitch);
+  for (int i = 0; i < unit->body->input_count; i++) {
+    const hone_planned *in = &p->values[unit->node->inputs[i].value->id];
+    known[i] = in->known;
+    in_pitch[i] = in->pitch;
+  }
+  hone_group_view view = {unit->body, body_types, known, p->threads, in_place, pitch, in_pitch};
   return unit->prepared.backend->plan(&unit->prepared, &view, p->memory, out);
 }
 
@@ -227,13 +232,14 @@ static hone_status *run_unit(planner *p, const hone_unit *unit, const hone_type 
                              const hone_datum *const *known, const hone_type *body_types) {
   uint64_t in_place = 0;
   size_t pitch = 0;
+  int readers = 0;
   bool kernel = unit->kind == HONE_UNIT_KERNEL, all = false;
   if (kernel) {
     hone_inside_part(p, unit, out, &all);
     if (all) return NULL;
     in_place = hone_inside_join(p, unit, &out[0]);
     all = in_place && hone_inside_is_all(unit, in_place);
-    pitch = hone_inside_pitch(p, unit, &out[0]);
+    pitch = hone_inside_pitch(p, unit, &out[0], &readers);
   }
   if (!all) HONE_TRY(add_step(p, unit, body_types, in_place, pitch));
   if (!all) kernel = p->plan->steps[p->plan->step_count - 1].kernel.phase_count > 0;
@@ -242,8 +248,10 @@ static hone_status *run_unit(planner *p, const hone_unit *unit, const hone_type 
   if (kernel && in_place) hone_inside_commit(p, unit);
   if (kernel && pitch) {
     p->values[unit->node->outputs[0]->id].pitch = pitch;
-    p->pitched++;
+    p->pitched += readers;
   }
+  for (int i = 0; kernel && !in_place && i < unit->node->input_count; i++)
+    p->pitched -= unit->node->inputs[i].value && p->values[unit->node->inputs[i].value->id].pitch;
   return NULL;
 }
 

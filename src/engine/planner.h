@@ -13,19 +13,21 @@ typedef struct hone_planner {
   hone_planned *values;
   int threads;
   bool may_pitch; /* whether kernels may write rows at a pitch */
-  int pitched;    /* values whose rows are apart, and whose concat was not met yet */
+  int pitched;    /* readers, not met yet, of values whose rows are apart */
 } hone_planner;
 
-/* Slices, splits and concats that take no copy (inside.c). A tensor's part that is one run of its bytes
- * needs none: before the last axis that is cut it has but one place on each. */
+/* Slices, splits and concats that take no copy (inside.c). A tensor's part that is one run of its
+ * bytes needs none: before the last axis that is cut it has but one place on each. */
 
 /* A unit that takes parts out of a tensor in memory: its outputs become places inside that tensor. Sets
  * `*done`; false where a kernel has to copy. `types` are the outputs', `known` the elements of the
  * unit's inputs, by input. */
 void hone_inside_part(hone_planner *p, const hone_unit *unit, const hone_type *types, bool *done);
-/* The pitch at which a kernel of the unit has to write its output, of type `type`, for the concat along
- * the last axis that alone reads it; 0 where it need not. */
-size_t hone_inside_pitch(const hone_planner *p, const hone_unit *unit, const hone_type *type);
+/* The pitch at which a kernel of the unit has to write its output, of type `type`, for a concat along
+ * the last axis; 0 where it need not, or where somebody else reads it and takes no pitch. `readers`:
+ * how many units read it. */
+size_t hone_inside_pitch(const hone_planner *p, const hone_unit *unit, const hone_type *type,
+                         int *readers);
 /* A unit that joins tensors to one of type `type`: which inputs of its body could be made inside the
  * result, since this stage makes their memory and nothing says where; by bit. */
 uint64_t hone_inside_join(hone_planner *p, const hone_unit *unit, const hone_type *type);

@@ -56,6 +56,15 @@ static const row rows[] = {
     {W "o = const s64[1] [-1] c = conv(x, w) d = conv(x, w) f = reduce(d, o) {kind=max, keep=true}"
      " e = concat(f, c) {axis=3} y = concat(e, x) {axis=3}", {3, 3}},
     {W "c = conv(x, w) d = conv(x, v) {pads=[1, 1, 1, 1]} y = concat(c, d) {axis=3} z = exp(y)", {3, 3}},
+    /* who else reads them reads rows apart: convolutions, products, pools */
+    {W "u = const f32[4, 2] @weights+512 c = conv(x, w) d = conv(x, v) {pads=[1, 1, 1, 1]}"
+     " p = pool(c) {window=[3, 3], pads=[1, 1, 1, 1], kind=max} m = matmul(c, u)"
+     " e = concat(p, c, m, d) {axis=3} y = exp(e)", {5, 5}},
+    {W "u = const f32[3, 3, 4, 4] @weights+512 b = const f32[4] @weights+2048 c = conv(x, w)"
+     " f = conv(c, u, b) {pads=[1, 1, 1, 1]} g = conv(f, u) {pads=[1, 1, 1, 1]}"
+     " e = concat(c, f, g) {axis=3} y = exp(e)", {4, 4}},
+    {W "u = const f32[3, 3, 4, 4] @weights+512 c = conv(x, w) f = conv(c, u) {pads=[1, 1, 1, 1]}"
+     " g = add(f, c) e = concat(c, g) {axis=3} y = exp(e)", {4, 4}},
     /* not where somebody else reads them, or one is joined twice */
     {W "c = conv(x, w) e = concat(c, c) {axis=3} y = exp(e)", {3, 3}},
     {W "c = conv(x, w) d = conv(x, v) {pads=[1, 1, 1, 1]} f = tanh(c) e = concat(c, f, d) {axis=3}"

@@ -54,6 +54,8 @@ hone_status *hone_body_plan(const hone_body *body, const void *pack, const hone_
                             hone_arena *arena, hone_step *out);
 /* Whether output 0 may have its rows at a pitch. */
 bool hone_body_pitches(const hone_body *body);
+/* Whether input `input` may, since a single kernel reads it and takes that. */
+bool hone_body_reads_pitched(const hone_body *body, int input);
 /* The value whose memory this is: itself, or what it is a view of. */
 const hone_value *hone_body_root(const hone_value *value);
 

@@ -67,6 +67,21 @@ static bool pass(const chooser *c, const hone_node *node, hone_layout *layout) {
   return true;
 }
 
+/* Rows of `shape` at a pitch. */
+static hone_layout pitched(const hone_shape *shape, size_t pitch) {
+  hone_layout layout = hone_layout_dense(shape);
+  int64_t columns = shape->dim[shape->rank - 1];
+  for (int i = 0; i < shape->rank - 1 && columns; i++)
+    layout.stride[i] = layout.stride[i] / columns * (int64_t)pitch;
+  return layout;
+}
+
+/* The pitch of an input's rows; 0 where they lie side by side. */
+static size_t pitch_of(const chooser *c, const hone_value *value) {
+  bool input = !value->producer && !value->constant;
+  return input && c->view->in_pitch ? c->view->in_pitch[value->index] : 0;
+}
+
 /* How `value` lies in the nearest value before it that has memory. Where a node tears the layout, the
  * copy that it reads is made after all, and counts as that memory. */
 static bool trace(const chooser *c, const hone_value *value, hone_strided *out) {
@@ -77,7 +92,10 @@ static bool trace(const chooser *c, const hone_value *value, hone_strided *out) 
     chain[count++] = value->producer;
     value = value->producer->inputs[0].value;
   }
+  size_t pitch = pitch_of(c, value);
   *out = (hone_strided){value, hone_layout_dense(shape_of(c, value))};
+  if (pitch) out->layout = pitched(shape_of(c, value), pitch);
+  if (pitch) return count == 0;
   while (count-- > 0) {
     const hone_node *node = chain[count];
     moved = moved || is_move(node);
@@ -140,16 +158,24 @@ bool hone_body_pitches(const hone_body *body) {
          last->result == body->graph->outputs[0].value;
 }
 
+bool hone_body_reads_pitched(const hone_body *body, int input) {
+  const hone_value *value = body->graph->inputs[input];
+  if (!hone_value_has_one_use(value) || !value->uses->user) return false;
+  for (int i = 0; i < body->stage_count; i++) {
+    const hone_body_stage *s = &body->stages[i];
+    if (s->node != value->uses->user) continue;
+    for (int k = 0; k < s->node->input_count && k < HONE_NODE_STRIDED; k++)
+      if (s->node->inputs[k].value == value) return s->kernel->functions->row_inputs >> k & 1;
+  }
+  return false;
+}
+
 /* The last stage writes the rows of the body's output apart. */
 static void set_pitch(chooser *c) {
   hone_strided *out = &c->reads[c->body->stage_count - 1].out;
   const hone_value *value = c->body->graph->outputs[0].value;
-  const hone_shape *shape = shape_of(c, value);
   out->base = value;
-  out->layout = hone_layout_dense(shape);
-  int64_t columns = shape->dim[shape->rank - 1];
-  for (int i = 0; i < shape->rank - 1 && columns; i++)
-    out->layout.stride[i] = out->layout.stride[i] / columns * (int64_t)c->view->pitch;
+  out->layout = pitched(shape_of(c, value), c->view->pitch);
 }
 
 void hone_body_choose_reads(const hone_body *body, const hone_group_view *view,

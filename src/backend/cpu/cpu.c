@@ -121,11 +121,16 @@ static hone_status *plan(const hone_prepared *prepared, const hone_group_view *v
 
 static bool pitches(const hone_prepared *prepared) { return hone_body_pitches(prepared->state); }
 
+static bool reads_pitched(const hone_prepared *prepared, int input) {
+  return hone_body_reads_pitched(prepared->state, input);
+}
+
 const hone_backend hone_backend_cpu = {
     .name = "cpu",
     .candidates = candidates,
     .prepare = prepare,
     .plan = plan,
     .pitches = pitches,
+    .reads_pitched = reads_pitched,
     .packing_version = 1,
 };

@@ -191,6 +191,7 @@ const hone_node_functions hone_node_conv = {
     .finishes = true,
     .estimate = estimate,
     .pitches = true,
+    .row_inputs = 1u << X,
     .strided = strided,
 };
 const hone_node_functions hone_node_conv_transposed = {
@@ -201,5 +202,6 @@ const hone_node_functions hone_node_conv_transposed = {
     .packed_inputs = 1u << W,
     .finishes = true,
     .pitches = true,
+    .row_inputs = 1u << X,
     .strided = strided,
 };

@@ -51,6 +51,7 @@ typedef struct hone_node_functions {
   uint32_t packed_inputs;
   bool finishes; /* takes a hone_finish for its only output, f32 */
   bool pitches;  /* writes rows of output 0 at any pitch: out_layout says where */
+  uint32_t row_inputs; /* inputs, by bit, whose rows may be at any pitch: `strided` agrees */
   /* Whether an operand (HONE_STRIDED_OUTPUT: output 0) of this shape may lie so; steps are not
    * negative. NULL: operands are dense. */
   bool (*strided)(const hone_node *node, int operand, const hone_shape *shape,

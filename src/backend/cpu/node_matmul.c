@@ -153,6 +153,7 @@ const hone_node_functions hone_node_gemm = {
     .packed_inputs = 1u << B,
     .finishes = true,
     .pitches = true,
+    .row_inputs = 1u << A,
     .strided = gemm_strided,
 };
 
@@ -229,6 +230,7 @@ const hone_node_functions hone_node_gemm_bf16 = {
     .packed_inputs = 1u << B,
     .finishes = true,
     .pitches = true,
+    .row_inputs = 1u << A,
     .strided = gemm_strided,
 };
 

@@ -23,6 +23,7 @@ typedef struct pooling {
   hone_dtype dtype;
   size_t element; /* bytes */
   size_t batch, channels;
+  size_t in_pixel, out_pixel; /* bytes from pixel to pixel */
   size_t in[AXES], out[AXES], dilation[AXES];
   const span *spans[AXES]; /* by output position */
   const hone_strips *strips;
@@ -37,7 +38,7 @@ static size_t find_rows(const pooling *p, const char *image, const span *d, cons
         size_t z = d->first + i * p->dilation[D], y = h->first + j * p->dilation[H];
         size_t x = w->first + k * p->dilation[W];
         size_t pixel = (z * p->in[H] + y) * p->in[W] + x;
-        rows[count++] = image + pixel * p->channels * p->element;
+        rows[count++] = image + pixel * p->in_pixel;
       }
   return count;
 }
@@ -67,7 +68,7 @@ static void run_pixel(const pooling *p, const void *const *rows, size_t count, d
 static void run_line(const pooling *p, const char *image, size_t z, size_t y, char *out) {
   const void *rows[MOST_TAPS];
   const span *d = &p->spans[D][z], *h = &p->spans[H][y];
-  for (size_t x = 0; x < p->out[W]; x++, out += p->channels * p->element) {
+  for (size_t x = 0; x < p->out[W]; x++, out += p->out_pixel) {
     const span *w = &p->spans[W][x];
     size_t count = find_rows(p, image, d, h, w, rows);
     double counted = (double)d->counted * (double)h->counted * (double)w->counted;
@@ -77,8 +78,8 @@ static void run_line(const pooling *p, const char *image, size_t z, size_t y, ch
 
 static void run(const void *args, const hone_kernel_io *io, int part, int parts) {
   const pooling *p = args;
-  size_t pixel = p->channels * p->element, line = p->out[W] * pixel;
-  size_t image = p->in[D] * p->in[H] * p->in[W] * pixel;
+  size_t line = p->out[W] * p->out_pixel;
+  size_t image = p->in[D] * p->in[H] * p->in[W] * p->in_pixel;
   size_t begin, end;
   hone_split(p->batch * p->out[D] * p->out[H], 1, part, parts, &begin, &end);
   for (size_t i = begin; i < end; i++) {
@@ -117,6 +118,20 @@ static hone_status *make_spans(const hone_spatial *w, int axis, bool count_pads,
   return NULL;
 }
 
+/* Pixels at an even pitch. */
+static bool strided(const hone_node *node, int operand, const hone_shape *shape,
+                    const hone_layout *layout) {
+  ptrdiff_t pitch;
+  (void)node;
+  return operand <= 0 && hone_layout_pitch(layout, shape, &pitch);
+}
+
+static size_t pixel_bytes(const pooling *p, const hone_shape *shape, const hone_layout *layout) {
+  ptrdiff_t pitch = (ptrdiff_t)p->channels;
+  if (layout) (void)hone_layout_pitch(layout, shape, &pitch);
+  return (size_t)pitch * p->element;
+}
+
 static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view, hone_arena *arena,
                          hone_node_plan *out) {
   (void)row;
@@ -135,6 +150,8 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
   p->element = hone_dtype_bits(p->dtype) / 8;
   p->batch = (size_t)x->dim[0];
   p->channels = (size_t)x->dim[x->rank - 1];
+  p->in_pixel = pixel_bytes(p, x, view->in_layout[0]);
+  p->out_pixel = pixel_bytes(p, &view->out[0]->shape, view->out_layout);
   p->strips = hone_strips_here();
   double taps = 1;
   for (int i = 0; i < AXES; i++) {
@@ -153,4 +170,8 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
   return NULL;
 }
 
-const hone_node_functions hone_node_pool = {.accepts = accepts, .plan = plan};
+const hone_node_functions hone_node_pool = {.accepts = accepts,
+                                            .plan = plan,
+                                            .pitches = true,
+                                            .row_inputs = 1,
+                                            .strided = strided};
