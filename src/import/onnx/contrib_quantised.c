@@ -173,9 +173,10 @@ static hone_status *import_qgemm(hone_onnx_call *call) {
   hone_value *b = hone_onnx_dequantize(call, hone_onnx_need(call, 3), b_scale,
                                        hone_onnx_in(call, 5), transposed ? 0 : 1);
   double alpha = hone_onnx_real(call, "alpha", 1);
-  if (c)
-    c = hone_onnx_dequantize(call, c, HONE_ONNX(call, "mul", hone_onnx_need(call, 1), b_scale),
-                             NULL, -1);
+  if (c) {
+    hone_node *product = HONE_ONNX_BEGIN(call, "mul", hone_onnx_need(call, 1), b_scale);
+    c = hone_onnx_dequantize(call, c, hone_onnx_end_weight(call, product), NULL, -1);
+  }
   hone_node *node = HONE_ONNX_BEGIN(call, "matmul", a, b, c);
   hone_onnx_set_int(call, node, "transpose_a", hone_onnx_flag(call, "transA", false));
   hone_onnx_set_int(call, node, "transpose_b", transposed);

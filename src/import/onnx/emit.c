@@ -116,11 +116,14 @@ static void infer_node(hone_onnx_call *call, hone_node *node) {
   if (!call->status) keep(call, hone_node_infer(node));
 }
 
+hone_value *hone_onnx_end_weight(hone_onnx_call *call, hone_node *node) {
+  if (node) infer_node(call, node);
+  return node && !call->status ? node->outputs[0] : placeholder(call);
+}
+
 hone_value *hone_onnx_end(hone_onnx_call *call, hone_node *node) {
-  if (!node) return placeholder(call);
-  infer_node(call, node);
-  if (call->status) return placeholder(call);
-  if (!can_fold(node)) return node->outputs[0];
+  hone_value *out = hone_onnx_end_weight(call, node);
+  if (call->status || !node || !can_fold(node)) return out;
   hone_value *folded = NULL;
   keep(call, fold(call, node, &folded));
   if (call->status) return placeholder(call);

@@ -114,6 +114,8 @@ void hone_onnx_set_texts(hone_onnx_call *call, hone_node *node, const char *attr
                          const char *const *values, size_t count);
 /* Infers the types; gives output 0. */
 hone_value *hone_onnx_end(hone_onnx_call *call, hone_node *node);
+/* The same for what weights become: left to the passes to fold, so that they may be replaced. */
+hone_value *hone_onnx_end_weight(hone_onnx_call *call, hone_node *node);
 /* Output `index` of a node that was ended. */
 hone_value *hone_onnx_out(hone_onnx_call *call, hone_node *node, int index);
 

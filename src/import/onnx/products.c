@@ -8,7 +8,8 @@ static bool is_float(const hone_value *value) {
 /* value * factor in the value's type; the value where the factor is 1. */
 static hone_value *scale(hone_onnx_call *call, hone_value *value, double factor) {
   if (factor == 1) return value;
-  return HONE_ONNX(call, "mul", value, hone_onnx_const_real(call, value->type.dtype, factor));
+  hone_value *number = hone_onnx_const_real(call, value->type.dtype, factor);
+  return hone_onnx_end_weight(call, HONE_ONNX_BEGIN(call, "mul", value, number));
 }
 
 static hone_status *import_gemm(hone_onnx_call *call) {

@@ -119,7 +119,10 @@ hone_status *hone_onnx_import_qlinear_conv(hone_onnx_call *call) {
   hone_value *x =
       hone_onnx_dequantize(call, hone_onnx_need(call, 0), x_scale, hone_onnx_need(call, 2), 1);
   w = hone_onnx_dequantize(call, w, w_scale, hone_onnx_need(call, 5), 0);
-  if (b) b = hone_onnx_dequantize(call, b, HONE_ONNX(call, "mul", x_scale, w_scale), NULL, 0);
+  if (b) {
+    hone_node *product = HONE_ONNX_BEGIN(call, "mul", x_scale, w_scale);
+    b = hone_onnx_dequantize(call, b, hone_onnx_end_weight(call, product), NULL, 0);
+  }
   hone_value *y = hone_onnx_to_first(call, hone_onnx_convolve(call, x, w, b), rank);
   hone_onnx_return(
       call, 0,
