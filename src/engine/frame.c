@@ -184,6 +184,9 @@ typedef struct segment {
   size_t count;
   void **pointers;     /* of the first step */
   _Atomic size_t stop; /* the step before which all leave, at a barrier; set by worker 0 */
+  atomic_flag faulting;
+  hone_kernel_fault fault; /* the least of the workers'; faulting guards it */
+  size_t fault_at;         /* its phase, counted through the steps */
 } segment;
 
 #define POLL_NS 20000000u
@@ -199,18 +202,30 @@ static bool should_stop(hone_run_state *run) {
   return run->poll(run->poll_argument);
 }
 
+/* The fault of the first phase, then of its first element, stays: the same for any workers. */
+static void add_fault(segment *s, const hone_kernel_fault *fault, size_t at) {
+  while (atomic_flag_test_and_set(&s->faulting))
+    ;
+  if (at < s->fault_at || (at == s->fault_at && fault->element < s->fault.element)) {
+    s->fault = *fault;
+    s->fault_at = at;
+  }
+  atomic_flag_clear(&s->faulting);
+}
+
 /* One worker's share of a segment. Steps of one part follow each other on worker 0 without a
  * barrier between them. */
 static void segment_work(hone_team *team, int worker, int workers, void *argument) {
   segment *s = argument;
   hone_frame *frame = s->frame;
+  hone_kernel_fault fault = {.what = NULL};
   void *scratch = frame->arena.data + frame->plan->scratch_offset;
   void **pointers = s->pointers;
   bool alone = true; /* what came before needs no barrier: only worker 0 did it */
   for (size_t i = 0; i < s->count; i++) {
     const hone_plan_step *step = &s->steps[i];
     const hone_node *node = step->unit->node;
-    hone_kernel_io io = {pointers, pointers + node->input_count, scratch};
+    hone_kernel_io io = {pointers, pointers + node->input_count, scratch, &fault};
     pointers += node->input_count + node->output_count;
     int parts = step->kernel.parts < workers ? step->kernel.parts : workers;
     if (worker == 0 && atomic_load_explicit(&s->stop, memory_order_relaxed) > i &&
@@ -224,6 +239,10 @@ static void segment_work(hone_team *team, int worker, int workers, void *argumen
       if (phase == 0 && (barrier || workers == 1) && atomic_load(&s->stop) <= i) return;
       if (worker < parts || (worker == 0 && parts < 1))
         step->kernel.phases[phase](step->kernel.args, &io, worker, parts < 1 ? 1 : parts);
+      if (__builtin_expect(fault.what != NULL, 0)) {
+        add_fault(s, &fault, i * HONE_MAX_PHASES + (size_t)phase);
+        fault = (hone_kernel_fault){.what = NULL};
+      }
       alone = parts <= 1;
     }
   }
@@ -259,8 +278,28 @@ static void record(hone_frame *frame, const hone_plan_step *step, uint64_t start
   time->nanoseconds += hone_now() - start;
 }
 
+static hone_status *segment_status(const segment *s) {
+  const hone_kernel_fault *fault = &s->fault;
+  if (fault->what) {
+    const hone_node *node = fault->node;
+    if (!node) node = s->steps[s->fault_at / HONE_MAX_PHASES].unit->node;
+    return hone_error_at(
+        hone_error(HONE_INVALID_ARGUMENT, "%s %lld is outside of %s of %lld (input %d, element %zu)",
+                   fault->what, (long long)fault->value, fault->where, (long long)fault->bound,
+                   fault->input, fault->element),
+        "node '%s' (%s)", hone_node_label(node), node->op->name);
+  }
+  return s->stop != SIZE_MAX ? hone_error(HONE_CANCELLED, "the run was cancelled") : NULL;
+}
+
 static hone_status *run_segment(hone_frame *frame, size_t first, size_t count, void **pointers) {
-  segment s = {frame, &frame->plan->steps[first], count, pointers, SIZE_MAX};
+  segment s = {.frame = frame,
+               .steps = &frame->plan->steps[first],
+               .count = count,
+               .pointers = pointers,
+               .stop = SIZE_MAX,
+               .faulting = ATOMIC_FLAG_INIT,
+               .fault_at = SIZE_MAX};
   void **at = pointers;
   for (size_t i = 0; i < count; i++) {
     fill_pointers(frame, &s.steps[i], at);
@@ -270,7 +309,7 @@ static hone_status *run_segment(hone_frame *frame, size_t first, size_t count, v
   int threads = segment_threads(&s);
   hone_pool_run(threads < frame->run->threads ? threads : frame->run->threads, segment_work, &s);
   if (frame->run->profiled) record(frame, s.steps, start);
-  return s.stop != SIZE_MAX ? hone_error(HONE_CANCELLED, "the run was cancelled") : NULL;
+  return segment_status(&s);
 }
 
 /* ---- Values that the run puts somewhere -------------------------------------------------- */

@@ -14,6 +14,7 @@ typedef struct place {
 } place;
 
 typedef struct bound_stage {
+  const hone_node *node; /* NULL for a formula */
   place *in, *out;
   int in_count, out_count;
   size_t scratch_at;
@@ -54,8 +55,9 @@ static void run_phase(const void *args, const hone_kernel_io *io, int part, int 
   void *in[HONE_NODE_INPUTS] = {NULL}, *out[HONE_NODE_OUTPUTS] = {NULL};
   for (int i = 0; i < stage->in_count; i++) in[i] = address(&stage->in[i], io);
   for (int i = 0; i < stage->out_count; i++) out[i] = address(&stage->out[i], io);
-  hone_kernel_io own = {in, out, (char *)io->scratch + stage->scratch_at};
+  hone_kernel_io own = {in, out, (char *)io->scratch + stage->scratch_at, io->fault};
   phase->run(phase->args, &own, part, parts);
+  if (io->fault && io->fault->what && !io->fault->node) io->fault->node = stage->node;
 }
 
 #define PHASE(index)                                                                         \
@@ -233,6 +235,7 @@ static void fill_view(planner *p, const hone_body_stage *s, bound_stage *stage,
                       hone_node_view *view) {
   const hone_node *node = s->node;
   const hone_stage_reads *reads = &p->reads[s - p->body->stages];
+  stage->node = node;
   *view = (hone_node_view){.node = node, .threads = p->view->threads};
   stage->in_count = at_least(node->input_count);
   stage->out_count = at_least(node->output_count);

@@ -15,11 +15,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What makes a run invalid that only its data could tell: a value that is no place. */
+typedef struct hone_kernel_fault {
+  const char *what, *where; /* static: an "index" outside of "a dimension"; NULL: no fault */
+  int input;                /* of the node, and the element of it */
+  size_t element;
+  int64_t value, bound;
+  const void *node; /* the hone_node; set by who runs the kernel */
+} hone_kernel_fault;
+
 typedef struct hone_kernel_io {
   void *const *in;  /* the group's inputs, in its order; NULL where absent */
   void *const *out; /* the group's outputs */
   void *scratch;
+  hone_kernel_fault *fault; /* this worker's own, for hone_kernel_fail; NULL: nobody asks */
 } hone_kernel_io;
+
+/* Reports a value that the kernel cannot follow; the first of a worker counts, and of workers the
+ * one of the least step and element. The kernel goes on with any value that is safe: the outputs
+ * of a run with a fault are nobody's. */
+static inline void hone_kernel_fail(const hone_kernel_io *io, const hone_kernel_fault *fault) {
+  if (io->fault && !io->fault->what) *io->fault = *fault;
+}
 
 typedef void hone_kernel_phase(const void *args, const hone_kernel_io *io, int part, int parts);
 

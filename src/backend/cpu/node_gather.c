@@ -1,8 +1,7 @@
-/* gather nodes: rows picked by index. An index that is out of range is taken as the nearest that
- * is not: a kernel has nobody to tell, and must not read elsewhere. Room: backend/cpu. */
+/* gather nodes: rows picked by index. Room: backend/cpu. */
 #include <string.h>
 
-#include "backend/cpu/node_kernel.h"
+#include "backend/cpu/index.h"
 #include "base/pool.h"
 #include "ops/axes.h"
 
@@ -11,14 +10,6 @@ typedef struct gather {
   hone_dtype index;
 } gather;
 
-static size_t index_at(const gather *g, const void *indices, size_t i) {
-  int64_t at = g->index == HONE_S64   ? ((const int64_t *)indices)[i]
-               : g->index == HONE_S32 ? ((const int32_t *)indices)[i]
-                                      : hone_load_int(g->index, indices, i);
-  if (at < 0) at += (int64_t)g->size;
-  return at < 0 ? 0 : (size_t)at >= g->size ? g->size - 1 : (size_t)at;
-}
-
 static void run(const void *args, const hone_kernel_io *io, int part, int parts) {
   const gather *g = args;
   size_t begin, end;
@@ -26,7 +17,7 @@ static void run(const void *args, const hone_kernel_io *io, int part, int parts)
   char *y = io->out[0];
   hone_split(g->outer * g->count, 1, part, parts, &begin, &end);
   for (size_t i = begin; i < end; i++) {
-    size_t outer = i / g->count, at = index_at(g, io->in[1], i % g->count);
+    size_t outer = i / g->count, at = hone_index_at(io, 1, g->index, i % g->count, g->size);
     memcpy(y + i * g->bytes, x + (outer * g->size + at) * g->bytes, g->bytes);
   }
 }

@@ -1,9 +1,8 @@
 /* gather_nd, scatter_nd, gather_elements, scatter_elements nodes: elements or slices at computed
- * places. An index that is out of range is taken as the nearest that is not: a kernel has nobody
- * to tell, and must not reach elsewhere. Room: backend/cpu. */
+ * places. Room: backend/cpu. */
 #include <string.h>
 
-#include "backend/cpu/node_kernel.h"
+#include "backend/cpu/index.h"
 #include "base/pool.h"
 
 enum { X, INDICES, UPDATES };
@@ -20,24 +19,19 @@ typedef struct places {
   hone_dtype index;
 } places;
 
-static size_t index_at(const places *p, const void *indices, size_t i, size_t size) {
-  int64_t at = p->index == HONE_S64 ? ((const int64_t *)indices)[i]
-                                    : hone_load_int(p->index, indices, i);
-  if (at < 0) at += (int64_t)size;
-  return at < 0 ? 0 : (size_t)at >= size ? size - 1 : (size_t)at;
-}
-
 /* Where slice `i` lies, in bytes. */
-static size_t slice_at(const places *p, const void *indices, size_t i) {
+static size_t slice_at(const places *p, const hone_kernel_io *io, size_t i) {
   size_t at = i / p->picks * p->image;
   for (int d = 0; d < p->rank; d++)
-    at += index_at(p, indices, i * (size_t)p->rank + (size_t)d, p->size[d]) * p->stride[d];
+    at += hone_index_at(io, INDICES, p->index, i * (size_t)p->rank + (size_t)d, p->size[d]) *
+          p->stride[d];
   return at;
 }
 
 /* Where the element that belongs to position `i` of the indices lies, in bytes. */
-static size_t element_at(const places *p, const void *indices, size_t i) {
-  size_t at = index_at(p, indices, i, p->size[p->axis]) * p->stride[p->axis], left = i;
+static size_t element_at(const places *p, const hone_kernel_io *io, size_t i) {
+  size_t at = hone_index_at(io, INDICES, p->index, i, p->size[p->axis]) * p->stride[p->axis];
+  size_t left = i;
   for (int d = p->rank - 1; d >= 0; d--) {
     if (d != p->axis) at += left % p->index_size[d] * p->stride[d];
     left /= p->index_size[d];
@@ -52,14 +46,14 @@ static size_t element_at(const places *p, const void *indices, size_t i) {
     hone_split(p->count, 1, part, parts, &begin, &end);                                          \
     for (size_t i = begin; i < end; i++)                                                         \
       memcpy((char *)io->out[0] + i * p->run,                                                    \
-             (const char *)io->in[X] + place(p, io->in[INDICES], i), p->run);                    \
+             (const char *)io->in[X] + place(p, io, i), p->run);                    \
   }                                                                                              \
   /* In order, by one part: the last of equal places wins. */                                    \
   static void scatter_##name(const void *args, const hone_kernel_io *io, int part, int parts) {  \
     const places *p = args;                                                                      \
     (void)parts;                                                                                 \
     for (size_t i = 0; part == 0 && i < p->count; i++)                                           \
-      memcpy((char *)io->out[0] + place(p, io->in[INDICES], i),                                  \
+      memcpy((char *)io->out[0] + place(p, io, i),                                  \
              (const char *)io->in[UPDATES] + i * p->run, p->run);                                \
   }
 KERNELS(slices, slice_at)
