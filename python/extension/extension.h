@@ -52,6 +52,7 @@ int add_tensor_type(PyObject *module);
 PyObject *build(PyObject *module, PyObject *arguments);
 PyObject *load(PyObject *module, PyObject *arguments);
 PyObject *check(PyObject *module, PyObject *path);
+PyObject *segments(PyObject *module, PyObject *arguments);
 /* Engine.context(options) */
 PyObject *new_context(PyObject *engine, PyObject *arguments);
 /* Engine.weights(), Engine.refit(model, folder, weights): refit.c */

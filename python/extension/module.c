@@ -4,6 +4,7 @@
 static PyMethodDef methods[] = {{"build", build, METH_VARARGS, NULL},
                                 {"load", load, METH_VARARGS, NULL},
                                 {"check", check, METH_O, NULL},
+                                {"segments", segments, METH_VARARGS, NULL},
                                 {"options", list_options, METH_NOARGS, NULL},
                                 {"set_error_type", set_error_type, METH_O, NULL},
                                 {NULL, NULL, 0, NULL}};

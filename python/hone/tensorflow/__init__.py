@@ -1,4 +1,4 @@
-"""Hone inside TensorFlow: models whose parts run on engines, loaded and saved as any SavedModel.
+"""Hone inside TensorFlow: models whose parts run on engines, called, saved and loaded as any other.
 
 Importing this registers the op `HoneEngine`, which converted models need.
 """
@@ -6,53 +6,158 @@ from __future__ import annotations
 
 import os
 import pathlib
+import statistics
 import tempfile
+import time
+from typing import Any, Callable, Iterable, Optional, Sequence
 
+import numpy as np
 import tensorflow as tf
+from tensorflow.python.eager import wrap_function
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-import hone
+from ._surgery import Surgery
 
-_library = tf.load_op_library(str(pathlib.Path(__file__).parent / "libhone_tensorflow.so"))
+__all__ = ["convert", "convert_graph_def", "Converted", "library_path"]
 
+library_path = str(pathlib.Path(__file__).parent / "libhone_tensorflow.so")
+_library = tf.load_op_library(library_path)
 
-def _edges(tensors):
-    return [t.name.removesuffix(":0") for t in tensors]
-
-
-def _ports(prefix, tensors):
-    return ",".join(f"{prefix}_{i}={edge}" for i, edge in enumerate(_edges(tensors)))
-
-
-def build_engine(frozen, path, **options):
-    """Builds the engine of a frozen ConcreteFunction and writes it to `path`."""
-    graph = frozen.graph.as_graph_def()
-    inputs = [t for t in frozen.inputs if t.dtype != tf.resource]
-    hone.build(graph.SerializeToString(), format="graph_def", inputs=_ports("in", inputs),
-               outputs=_ports("out", frozen.outputs), **options).save(path)
+# A converted function stays where its median time is at most this share of native's.
+NEVER_SLOWER = 1.02
+ROUNDS = 9
 
 
 class Converted(tf.Module):
-    """A function that runs on an engine, to be called or saved."""
+    """A function whose segments run on engines. Call it, or save it as a SavedModel."""
 
-    def __init__(self, frozen, path):
+    def __init__(self, original, surgery, folder):
         super().__init__()
-        self._engine = tf.saved_model.Asset(path)
-        inputs = [tf.TensorSpec(t.shape, t.dtype, name=t.op.name) for t in frozen.inputs]
-        shapes = [t.shape for t in frozen.outputs]
+        self.segments = surgery.segments
+        self.native = surgery.native
+        self._engines = []
+        for segment in surgery.segments:
+            path = os.path.join(folder, f"{segment.name}.hone")
+            segment.engine.save(path)
+            self._engines.append(tf.saved_model.Asset(path))
+        feeds = [t.name for t in original.inputs] + [f"{s.path_input}:0" for s in surgery.segments]
+        inner = wrap_function.function_from_graph_def(surgery.result(), feeds, [t.name for t in original.outputs])
+        shapes = [t.shape for t in original.outputs]
+        self._structure = original.structured_outputs
 
-        @tf.function(input_signature=inputs, autograph=False)
-        def call(*tensors):
-            results = _library.hone_engine(inputs=list(tensors), engine=self._engine.asset_path,
-                                           OutT=[t.dtype for t in frozen.outputs], segment_func=frozen)
-            return [tf.ensure_shape(r, s) for r, s in zip(results, shapes)]
+        def run(*tensors):
+            paths = [asset.asset_path for asset in self._engines]
+            results = tf.nest.flatten(inner(*tensors, *paths))
+            results = [tf.ensure_shape(r, shape) for r, shape in zip(results, shapes)]
+            return tf.nest.pack_sequence_as(self._structure, results, expand_composites=True)
 
-        self.call = call
+        names = _input_names(original)
+        specs = [tf.TensorSpec(t.shape, t.dtype, name) for t, name in zip(original.inputs, names)]
+        self.run = tf.function(run, input_signature=specs, autograph=False)
+        self.function = self.run.get_concrete_function()
+
+    def __call__(self, *tensors, **named):
+        return self.function(*tensors, **named)
+
+    def save(self, folder: Any, signature: str = "serving_default") -> None:
+        """Writes a SavedModel, the engines among its assets. Its one signature is this function."""
+        tf.saved_model.save(self, os.fspath(folder), signatures={signature: self.run})
 
 
-def convert(function, **options):
-    """A ConcreteFunction as a module whose `call` runs on one engine."""
-    frozen = convert_variables_to_constants_v2(function)
-    path = os.path.join(tempfile.mkdtemp(prefix="hone-"), "engine.hone")
-    build_engine(frozen, path, **options)
-    return Converted(frozen, path)
+def _input_names(function):
+    """The names that callers give the inputs: those of the signature where it has any."""
+    _, named = function.structured_input_signature or ((), {})
+    by_tensor = [t.op.name for t in function.inputs]
+    return sorted(named) if len(named) == len(by_tensor) else by_tensor
+
+
+def _as_function(model, signature, tags):
+    """The ConcreteFunction that a model, a folder or a function stands for."""
+    if isinstance(model, (str, os.PathLike)):
+        loaded = tf.saved_model.load(os.fspath(model), tags=list(tags) if tags else None)
+        if signature not in loaded.signatures:
+            raise ValueError(f"no signature '{signature}'; there are {sorted(loaded.signatures)}")
+        function = loaded.signatures[signature]
+        function.loaded_from = loaded  # keeps its variables
+        return function
+    if hasattr(model, "inputs") and hasattr(model, "graph"):
+        return model
+    if isinstance(model, tf.keras.Model):
+        specs = [tf.TensorSpec(t.shape, t.dtype, t.name) for t in model.inputs]
+        one = len(specs) == 1
+        return tf.function(lambda *x: model(x[0] if one else list(x), training=False), input_signature=specs,
+                           autograph=False).get_concrete_function()
+    raise TypeError("a folder of a SavedModel, a ConcreteFunction or a Keras model is wanted")
+
+
+def _seeded_inputs(function):
+    """Something to measure with, where the user gives nothing: sizes that are open are 1."""
+    random, made = np.random.default_rng(0), []
+    for t in function.inputs:
+        shape = [d or 1 for d in t.shape.as_list()] if t.shape.rank is not None else []
+        values = random.uniform(0, 1, shape)
+        made.append(tf.cast(tf.constant(values), t.dtype) if t.dtype.is_floating else tf.zeros(shape, t.dtype))
+    return made
+
+
+def _ratio(function, other, inputs):
+    """The median time of `function` as a share of the other's, taking turns."""
+    spent: dict[Any, list[float]] = {function: [], other: []}
+    for _ in range(ROUNDS):
+        for each in (function, other):
+            start = time.perf_counter()
+            each(*inputs)
+            spent[each].append(time.perf_counter() - start)
+    return statistics.median(spent[function]) / statistics.median(spent[other])
+
+
+def convert(model: Any, *, signature: str = "serving_default", tags: Optional[Sequence[str]] = None,
+            minimum_segment_size: Optional[int] = None, denied: Iterable[str] = (),
+            input_fn: Optional[Callable[[], Iterable[Any]]] = None, **options: Any) -> Converted:
+    """Replaces what engines run faster in a model: a SavedModel's folder, a ConcreteFunction or a Keras model.
+
+    A converted function that is slower than the native one, on the first item of `input_fn` or on seeded
+    data, goes back to native, unless `minimum_segment_size` asks for every segment of that size. `options`
+    are those of hone.build. Operators in `denied` stay native."""
+    function = _as_function(model, signature, tags)
+    frozen = convert_variables_to_constants_v2(function, lower_control_flow=False)
+    surgery = Surgery(frozen.graph, [t.name for t in frozen.outputs],
+                      least_nodes=1 if minimum_segment_size is None else minimum_segment_size, denied=denied)
+    for segment in surgery.segments:
+        surgery.build(segment, **options)
+    folder = tempfile.mkdtemp(prefix="hone-")
+    converted = Converted(_Original(frozen, function), surgery, folder)
+    if minimum_segment_size is None and surgery.segments:
+        inputs = _first_item(input_fn) if input_fn else _seeded_inputs(frozen)
+        if _ratio(converted, frozen, inputs) > NEVER_SLOWER:
+            surgery.segments.clear()
+            converted = Converted(_Original(frozen, function), surgery, folder)
+    return converted
+
+
+def _first_item(input_fn):
+    item = next(iter(input_fn()))
+    values = item if isinstance(item, (list, tuple)) else item.values() if isinstance(item, dict) else [item]
+    return [tf.convert_to_tensor(value) for value in values]
+
+
+class _Original:
+    """The frozen function with the names and the structure of the one that callers know."""
+
+    def __init__(self, frozen, function):
+        self.inputs = list(frozen.inputs)
+        self.outputs = list(frozen.outputs)
+        self.structured_outputs = function.structured_outputs
+        self.structured_input_signature = function.structured_input_signature
+
+
+def convert_graph_def(graph_def: Any, outputs: Sequence[str], *, minimum_segment_size: int = 3,
+                      denied: Iterable[str] = (), prefix: str = "HoneEngine", **options: Any) -> Any:
+    """A frozen GraphDef with engines in place of its segments, their bytes inside. `outputs` keep their
+    names."""
+    with tf.Graph().as_default() as graph:
+        tf.import_graph_def(graph_def, name="")
+    surgery = Surgery(graph, outputs, least_nodes=minimum_segment_size, denied=denied, prefix=prefix)
+    for segment in surgery.segments:
+        surgery.build(segment, **options)
+    return surgery.result(embed=True)

@@ -1,0 +1,152 @@
+"""Conversion: what becomes an engine, what stays native, names, nothing slower, graphs of every form."""
+import numpy as np
+import pytest
+
+tf = pytest.importorskip("tensorflow")
+
+import native
+import numerics
+
+import hone.tensorflow
+
+rng = np.random.default_rng(3)
+
+
+def f32(*shape):
+    return rng.uniform(-1, 1, shape).astype(np.float32)
+
+
+WEIGHTS = [f32(6, 6) * 0.5 for _ in range(3)]
+
+
+def concrete(function, *specs):
+    return tf.function(function, autograph=False).get_concrete_function(*specs)
+
+
+def assert_same(got, want):
+    got, want = tf.nest.flatten(got), tf.nest.flatten(want)
+    for mine, theirs in zip(got, want, strict=True):
+        assert native.error(mine.numpy(), theirs.numpy()) <= numerics.bound("model", "fp32")
+
+
+def two_parts(x):
+    """A part, an operator that stays native, a part, and a way round it."""
+    y = tf.nn.relu(x @ WEIGHTS[0])
+    z = tf.math.igamma(tf.abs(y) + 1.0, tf.abs(y) + 0.5)
+    return {"after": tf.tanh(z @ WEIGHTS[1]) + y @ WEIGHTS[2], "middle": z}
+
+
+def convert(function, **options):
+    return hone.tensorflow.convert(function, measure=False, **options)
+
+
+def test_what_no_engine_takes_stays_native_and_says_why():
+    function = concrete(two_parts, tf.TensorSpec([None, 6]))
+    converted = convert(function, minimum_segment_size=1)
+    assert len(converted.segments) == 2
+    reasons = {row["op"]: row["reason"] for row in converted.native}
+    assert "not supported" in reasons["Igamma"]
+    for batch in (1, 5):
+        x = tf.constant(f32(batch, 6))
+        assert_same(converted(x), function(x))
+
+
+def test_segments_do_not_wait_for_themselves():
+    """y goes round the native operator: it cannot be in one engine with what comes after it."""
+    function = concrete(two_parts, tf.TensorSpec([None, 6]))
+    for segment in convert(function, minimum_segment_size=1).segments:
+        names = " ".join(segment.nodes)
+        assert not ("Relu" in names and "Tanh" in names)
+
+
+def test_least_size():
+    function = concrete(two_parts, tf.TensorSpec([None, 6]))
+    assert len(convert(function, minimum_segment_size=4).segments) == 1
+    assert len(convert(function, minimum_segment_size=100).segments) == 0
+
+
+def test_denied_operators_stay_native():
+    function = concrete(lambda x: tf.nn.relu(x @ WEIGHTS[0]) @ WEIGHTS[1], tf.TensorSpec([None, 6]))
+    converted = convert(function, minimum_segment_size=1, denied=["Relu"])
+    assert {row["op"]: row["reason"] for row in converted.native}["Relu"] == "it is denied"
+    x = tf.constant(f32(2, 6))
+    assert_same(converted(x), function(x))
+
+
+def test_strings_pass_by():
+    function = concrete(lambda text, x: (tf.strings.length(text), x @ WEIGHTS[0]),
+                        tf.TensorSpec([None], tf.string), tf.TensorSpec([None, 6]))
+    converted = convert(function, minimum_segment_size=1)
+    assert len(converted.segments) == 1
+    text, x = tf.constant(["a", "bcd"]), tf.constant(f32(2, 6))
+    assert_same(converted(text, x), function(text, x))
+
+
+def test_control_flow_goes_in_whole():
+    def loop(x):
+        return tf.while_loop(lambda i, y: i < 4, lambda i, y: (i + 1, tf.tanh(y @ WEIGHTS[0])), (0, x))[1]
+
+    function = concrete(loop, tf.TensorSpec([None, 6]))
+    converted = convert(function, minimum_segment_size=1)
+    assert len(converted.segments) == 1
+    x = tf.constant(f32(3, 6))
+    assert_same(converted(x), function(x))
+
+
+def keras_model():
+    k = tf.keras
+    model = k.Sequential([k.Input((12, 12, 3)), k.layers.Conv2D(8, 3, activation="relu"), k.layers.BatchNormalization(),
+                          k.layers.GlobalAveragePooling2D(), k.layers.Dense(4, activation="softmax")])
+    for w in model.weights:
+        w.assign(rng.uniform(0.2, 1, w.shape))
+    return model
+
+
+def test_a_keras_model_saved_and_served(tmp_path):
+    model = keras_model()
+    converted = convert(model, minimum_segment_size=1)
+    x = tf.constant(f32(3, 12, 12, 3))
+    assert_same(converted(x), model(x, training=False))
+    converted.save(tmp_path / "model")
+    served = tf.saved_model.load(str(tmp_path / "model")).signatures["serving_default"]
+    assert_same(served(x), model(x, training=False))
+
+
+def test_a_saved_model_keeps_its_names(tmp_path):
+    model = keras_model()
+    model.export(str(tmp_path / "native"), verbose=False)
+    converted = convert(tmp_path / "native", minimum_segment_size=1)
+    converted.save(tmp_path / "model")
+    before, after = (tf.saved_model.load(str(tmp_path / name)).signatures["serving_default"]
+                     for name in ("native", "model"))
+    assert before.structured_input_signature[1].keys() == after.structured_input_signature[1].keys()
+    assert before.structured_outputs.keys() == after.structured_outputs.keys()
+    name, = before.structured_input_signature[1]
+    x = tf.constant(f32(2, 12, 12, 3))
+    assert_same(after(**{name: x}), before(**{name: x}))
+
+
+def test_a_graph_keeps_the_names_of_its_outputs():
+    graph_def, inputs, outputs, want = native.frozen(lambda x: tf.nn.top_k(x @ WEIGHTS[0], 2), [f32(3, 6)])
+    graph = tf.compat.v1.GraphDef.FromString(graph_def)
+    made = hone.tensorflow.convert_graph_def(graph, outputs, minimum_segment_size=1, measure=False)
+    assert sum(node.op == "HoneEngine" for node in made.node) == 1
+    x = f32(3, 6)
+    with tf.Graph().as_default() as before:
+        tf.import_graph_def(graph, name="")
+    with tf.Graph().as_default() as after:
+        tf.import_graph_def(made, name="")
+    results = []
+    for each in (before, after):
+        with tf.compat.v1.Session(graph=each) as session:
+            results.append(session.run([f"{o}:0" for o in outputs], {f"{inputs[0]}:0": x}))
+    for mine, theirs in zip(*results):
+        assert native.error(mine, theirs) <= numerics.bound("model", "fp32")
+
+
+def test_what_is_not_faster_stays_native():
+    """One addition of a few numbers: crossing into an engine cannot pay."""
+    function = concrete(lambda x: x + 1.0, tf.TensorSpec([4]))
+    converted = convert(function, input_fn=lambda: [tf.constant(f32(4))])
+    x = tf.constant(f32(4))
+    assert_same(converted(x), function(x))
