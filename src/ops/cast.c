@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "ops/cast.h"
 #include "ops/cast_text.h"
 #include "ops/ops.h"
 
@@ -35,18 +36,15 @@ static double greatest(hone_dtype dtype) {
 }
 
 /* A positive number as the power of two that the rounding mode picks. */
-static double to_power(double x, const char *round) {
+static double to_power(double x, char round) {
   int exponent;
   double fraction = frexp(x, &exponent); /* in [0.5, 1) */
-  if (!(x > 0) || isinf(x) || *round == 'n') return x;
-  return ldexp(1, *round == 'u' && fraction > 0.5 ? exponent : exponent - 1);
+  if (!(x > 0) || isinf(x) || round == 'n') return x;
+  return ldexp(1, round == 'u' && fraction > 0.5 ? exponent : exponent - 1);
 }
 
-/* What storing cannot know: saturation and f8e8m0's rounding. */
-static void adjust(const hone_node *node, hone_dtype to, double *x, size_t count) {
+void hone_cast_adjust(hone_dtype to, bool saturate, char round, double *x, size_t count) {
   double limit = greatest(to);
-  bool saturate = hone_node_flag(node, "saturate");
-  const char *round = hone_node_text(node, "round");
   if (limit == 0) return;
   for (size_t i = 0; i < count; i++) {
     if (to == HONE_F8E8M0) x[i] = to_power(x[i], round);
@@ -60,7 +58,8 @@ static void cast_reals(const hone_node *node, const hone_datum *x, const hone_da
                        size_t begin, size_t count) {
   double block[BLOCK];
   hone_load_reals(x->dtype, x->data, begin, count, block);
-  adjust(node, y->dtype, block, count);
+  hone_cast_adjust(y->dtype, hone_node_flag(node, "saturate"), hone_node_text(node, "round")[0],
+                   block, count);
   hone_store_reals(y->dtype, y->data, begin, count, block);
 }
 

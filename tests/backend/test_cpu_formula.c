@@ -83,6 +83,19 @@ TEST(chains) {
              2e-6);
 }
 
+TEST(casts_to_bytes) {
+  static const char *const from[] = {"f32", "f64", "f16", "s32", "u8"};
+  static const char *const to[] = {"f8e4m3", "f8e4m3fnuz", "f8e5m2", "f8e5m2fnuz", "f8e8m0"};
+  static const char *const rounds[] = {"up", "down", "nearest"};
+  for (int f = 0; f < 5; f++)
+    for (int t = 0; t < 5; t++)
+      for (int r = 0; r < 3; r++)
+        check_body(BODY("graph g(x: %s[270]) -> (o) {\n c = const %s[] %s\n y = mul(x, c)\n"
+                        " o = cast(y) {to=%s, saturate=%s, round=%s}\n}",
+                        from[f], from[f], f == 2 || f == 4 ? "1" : "300", to[t], r ? "true" : "false",
+                        rounds[r]), 0);
+}
+
 TEST(casts) {
   static const char *const types[] = {"f32", "f64", "f16", "bf16", "s64", "s32",
                                       "s8",  "u8",  "bool", "u16"};
@@ -113,6 +126,7 @@ int main(void) {
   RUN(broadcasting);
   RUN(chains);
   RUN(casts);
+  RUN(casts_to_bytes);
   CHECK(bodies_on_kernels > 500);
   return check_report();
 }

@@ -12,11 +12,10 @@ static bool knows_dtype(hone_dtype dtype) {
          klass != HONE_CLASS_COMPLEX;
 }
 
-/* Casts whose result cannot be told from the value alone are left to the reference. */
+/* Registers hold u64 as signed integers, which only integers can be made of. */
 static bool knows_cast(const hone_node *node) {
   hone_dtype from = node->inputs[0].value->type.dtype, to = node->outputs[0]->type.dtype;
-  bool narrow_float = hone_dtype_class_of(to) == HONE_CLASS_FLOAT && hone_dtype_bits(to) <= 8;
-  return !narrow_float && !(from == HONE_U64 && !hone_is_integer(to));
+  return from != HONE_U64 || hone_is_integer(to);
 }
 
 bool hone_formula_accepts(const hone_node *node) {
@@ -171,7 +170,12 @@ static hone_status *make_step(maker *m, int index) {
   s->to = result->type.dtype;
   HONE_TRY(make_inputs(m, node, s));
   choose_kind(node, s);
-  if (s->kind != HONE_STEP_CAST) hone_pointwise_attrs(node, s->attrs);
+  if (s->kind != HONE_STEP_CAST) {
+    hone_pointwise_attrs(node, s->attrs);
+  } else {
+    s->attrs[0] = hone_node_flag(node, "saturate");
+    s->attrs[1] = hone_node_text(node, "round")[0];
+  }
   bool is_result = m->last[result->id] == m->count;
   /* Only vector forms may write over an operand. */
   uint64_t done = 0;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "backend/cpu/strips.h"
+#include "ops/cast.h"
 
 /* hone_bf16_to_f32 and hone_f32_to_bf16, inline because whole layers go through them. */
 static inline float from_bf16(uint16_t half) {
@@ -195,7 +196,16 @@ static void cast_to_integer(const hone_formula_step *s, const void *from, void *
 static void cast_to_real(const hone_formula_step *s, const void *from, void *out, size_t count,
                          hone_block *temporary) {
   hone_width width = hone_width_of(s->from);
-  if (width == HONE_WIDTH_WHOLE) {
+  bool narrow = hone_dtype_class_of(s->to) == HONE_CLASS_FLOAT && hone_dtype_bits(s->to) == 8;
+  if (narrow) {
+    double *reals = temporary[1].real;
+    for (size_t i = 0; i < count; i++)
+      reals[i] = width == HONE_WIDTH_FLOAT  ? (double)((const float *)from)[i]
+                 : width == HONE_WIDTH_WHOLE ? (double)((const int64_t *)from)[i]
+                                             : ((const double *)from)[i];
+    hone_cast_adjust(s->to, s->attrs[0] != 0, (char)s->attrs[1], reals, count);
+    hone_store_reals(s->to, temporary, 0, count, reals);
+  } else if (width == HONE_WIDTH_WHOLE) {
     hone_store_ints(s->to, temporary, 0, count, from);
   } else {
     const double *reals = from;

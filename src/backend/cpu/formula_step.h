@@ -35,7 +35,7 @@ struct hone_formula_step {
   hone_block_loop *loop;
   hone_dtype from, to;   /* of the operands that are computed with, and of the result */
   int in[3], out;        /* registers */
-  double attrs[2];
+  double attrs[2];       /* of a cast: whether it saturates, the letter of its rounding */
 };
 
 /* Elements [at, at + count) of `data` into a register, and back. Both know every type that
