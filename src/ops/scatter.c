@@ -5,36 +5,41 @@
 #include "ops/axes.h"
 #include "ops/elements.h"
 #include "ops/ops.h"
+#include "ops/scatter.h"
 
 #define REDUCTION {"reduction", HONE_ATTR_CHOICE, "none", "none|add|mul|max|min"}
+
+void hone_scatter_combine(const char *reduction, hone_dtype dtype, void *y, size_t to,
+                          const void *updates, size_t from, size_t count) {
+  bool real = hone_dtype_class_of(dtype) == HONE_CLASS_FLOAT;
+  bool natural = hone_dtype_class_of(dtype) == HONE_CLASS_UNSIGNED;
+  char kind = reduction[1]; /* add mul max min */
+  for (size_t i = 0; i < count; i++) {
+    if (real) {
+      double a = hone_load_real(dtype, y, to + i);
+      double b = hone_load_real(dtype, updates, from + i);
+      double most = a != a || a > b ? a : b, least = a != a || a < b ? a : b;
+      hone_store_real(dtype, y, to + i,
+                      kind == 'd' ? a + b : kind == 'u' ? a * b : kind == 'a' ? most : least);
+    } else {
+      int64_t a = hone_load_int(dtype, y, to + i);
+      int64_t b = hone_load_int(dtype, updates, from + i);
+      bool above = natural ? (uint64_t)a > (uint64_t)b : a > b;
+      int64_t sum = (int64_t)((uint64_t)a + (uint64_t)b);
+      int64_t product = (int64_t)((uint64_t)a * (uint64_t)b);
+      hone_store_int(dtype, y, to + i,
+                     kind == 'd' ? sum : kind == 'u' ? product : above == (kind == 'a') ? a : b);
+    }
+  }
+}
 
 /* Puts `count` updates to y[to …]: as they are, or combined. */
 static void put(const char *reduction, const hone_datum *y, size_t to, const hone_datum *updates,
                 size_t from, size_t count) {
-  if (strcmp(reduction, "none") == 0) {
+  if (strcmp(reduction, "none") == 0)
     hone_copy_run(y->dtype, y->data, to, updates->data, from, count);
-    return;
-  }
-  bool real = hone_dtype_class_of(y->dtype) == HONE_CLASS_FLOAT;
-  bool natural = hone_dtype_class_of(y->dtype) == HONE_CLASS_UNSIGNED;
-  char kind = reduction[1]; /* add mul max min */
-  for (size_t i = 0; i < count; i++) {
-    if (real) {
-      double a = hone_load_real(y->dtype, y->data, to + i);
-      double b = hone_load_real(updates->dtype, updates->data, from + i);
-      double most = a != a || a > b ? a : b, least = a != a || a < b ? a : b;
-      hone_store_real(y->dtype, y->data, to + i,
-                      kind == 'd' ? a + b : kind == 'u' ? a * b : kind == 'a' ? most : least);
-    } else {
-      int64_t a = hone_load_int(y->dtype, y->data, to + i);
-      int64_t b = hone_load_int(updates->dtype, updates->data, from + i);
-      bool above = natural ? (uint64_t)a > (uint64_t)b : a > b;
-      int64_t sum = (int64_t)((uint64_t)a + (uint64_t)b);
-      int64_t product = (int64_t)((uint64_t)a * (uint64_t)b);
-      hone_store_int(y->dtype, y->data, to + i,
-                     kind == 'd' ? sum : kind == 'u' ? product : above == (kind == 'a') ? a : b);
-    }
-  }
+  else
+    hone_scatter_combine(reduction, y->dtype, y->data, to, updates->data, from, count);
 }
 
 static hone_status *same_dtype(hone_infer *infer, int index) {

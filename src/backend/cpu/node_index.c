@@ -4,6 +4,7 @@
 
 #include "backend/cpu/index.h"
 #include "base/pool.h"
+#include "ops/scatter.h"
 
 enum { X, INDICES, UPDATES };
 
@@ -16,7 +17,10 @@ typedef struct places {
   int axis;
   size_t batches, picks, image;   /* _nd: batch entries, picks of each, bytes of an entry */
   size_t count, run, total;       /* picks in all, bytes of a slice and of the whole tensor */
-  hone_dtype index;
+  hone_dtype index, dtype;
+  size_t bytes;                   /* of an element */
+  const char *reduction;          /* NULL: none */
+  bool adds_floats;
 } places;
 
 /* Where slice `i` lies, in bytes. */
@@ -39,33 +43,42 @@ static size_t element_at(const places *p, const hone_kernel_io *io, size_t i) {
   return at;
 }
 
-#define KERNELS(name, place)                                                                     \
-  static void gather_##name(const void *args, const hone_kernel_io *io, int part, int parts) {   \
-    const places *p = args;                                                                      \
-    size_t begin, end;                                                                           \
-    hone_split(p->count, 1, part, parts, &begin, &end);                                          \
-    for (size_t i = begin; i < end; i++)                                                         \
-      memcpy((char *)io->out[0] + i * p->run,                                                    \
-             (const char *)io->in[X] + place(p, io, i), p->run);                    \
-  }                                                                                              \
-  /* In order, by one part: the last of equal places wins. */                                    \
-  static void scatter_##name(const void *args, const hone_kernel_io *io, int part, int parts) {  \
-    const places *p = args;                                                                      \
-    (void)parts;                                                                                 \
-    for (size_t i = 0; part == 0 && i < p->count; i++)                                           \
-      memcpy((char *)io->out[0] + place(p, io, i),                                  \
-             (const char *)io->in[UPDATES] + i * p->run, p->run);                                \
+/* Puts update `i` at byte `to`. */
+static void put(const places *p, const hone_kernel_io *io, size_t to, size_t i) {
+  char *y = (char *)io->out[0] + to;
+  const char *update = (const char *)io->in[UPDATES] + i * p->run;
+  if (!p->reduction)
+    memcpy(y, update, p->run);
+  else if (p->adds_floats)
+    for (size_t k = 0; k < p->run / sizeof(float); k++)
+      ((float *)y)[k] += ((const float *)update)[k];
+  else
+    hone_scatter_combine(p->reduction, p->dtype, y, 0, update, 0, p->run / p->bytes);
+}
+
+/* A scatter's parts own runs of the output and take every update that belongs there, in order: the
+ * last of equal places wins, sums are the same for any parts. */
+#define KERNELS(name, place)                                                                    \
+  static void gather_##name(const void *args, const hone_kernel_io *io, int part, int parts) {  \
+    const places *p = args;                                                                     \
+    size_t begin, end;                                                                          \
+    hone_split(p->count, 1, part, parts, &begin, &end);                                         \
+    for (size_t i = begin; i < end; i++)                                                        \
+      memcpy((char *)io->out[0] + i * p->run, (const char *)io->in[X] + place(p, io, i), p->run); \
+  }                                                                                             \
+  static void scatter_##name(const void *args, const hone_kernel_io *io, int part, int parts) { \
+    const places *p = args;                                                                     \
+    size_t begin, end;                                                                          \
+    hone_split(p->total, p->run ? p->run : 1, part, parts, &begin, &end);                       \
+    memcpy((char *)io->out[0] + begin, (const char *)io->in[X] + begin, end - begin);           \
+    for (size_t i = 0; i < p->count; i++) {                                                     \
+      size_t to = place(p, io, i);                                                              \
+      if (to >= begin && to < end) put(p, io, to, i);                                           \
+    }                                                                                           \
   }
 KERNELS(slices, slice_at)
 KERNELS(elements, element_at)
 #undef KERNELS
-
-static void copy_all(const void *args, const hone_kernel_io *io, int part, int parts) {
-  const places *p = args;
-  size_t begin, end;
-  hone_split(p->total, 64, part, parts, &begin, &end);
-  memcpy((char *)io->out[0] + begin, (const char *)io->in[X] + begin, end - begin);
-}
 
 static bool accepts_gather(const hone_cpu_kernel *row, const hone_node *node) {
   (void)row;
@@ -75,7 +88,10 @@ static bool accepts_gather(const hone_cpu_kernel *row, const hone_node *node) {
 }
 
 static bool accepts_scatter(const hone_cpu_kernel *row, const hone_node *node) {
-  return accepts_gather(row, node) && strcmp(hone_node_text(node, "reduction"), "none") == 0;
+  hone_dtype_class class = hone_dtype_class_of(node->inputs[X].value->type.dtype);
+  return accepts_gather(row, node) &&
+         (strcmp(hone_node_text(node, "reduction"), "none") == 0 || class == HONE_CLASS_FLOAT ||
+          class == HONE_CLASS_SIGNED || class == HONE_CLASS_UNSIGNED);
 }
 
 static hone_status *new_places(const hone_node_view *view, hone_arena *arena, places **out) {
@@ -83,7 +99,8 @@ static hone_status *new_places(const hone_node_view *view, hone_arena *arena, pl
   places *p = HONE_NEW(arena, places);
   HONE_TRY_MEMORY(p);
   p->index = view->in[INDICES]->dtype;
-  p->total = hone_dtype_bits(view->in[X]->dtype) / 8;
+  p->dtype = view->in[X]->dtype;
+  p->total = p->bytes = hone_dtype_bits(p->dtype) / 8;
   for (int d = x->rank - 1; d >= 0; d--) {
     p->size[d] = (size_t)x->dim[d];
     p->stride[d] = p->total;
@@ -93,7 +110,7 @@ static hone_status *new_places(const hone_node_view *view, hone_arena *arena, pl
   return NULL;
 }
 
-static hone_status *finish(const hone_node_view *view, const places *p, hone_kernel_phase *gather,
+static hone_status *finish(const hone_node_view *view, places *p, hone_kernel_phase *gather,
                            hone_kernel_phase *scatter, hone_node_plan *out) {
   bool scatters = view->node->op == &hone_op_scatter_nd ||
                   view->node->op == &hone_op_scatter_elements;
@@ -103,8 +120,10 @@ static hone_status *finish(const hone_node_view *view, const places *p, hone_ker
   /* What the reference has to say something about. */
   if ((p->total == 0 && p->count && p->run) || (scatters && updates * element < p->count * p->run))
     return hone_error(HONE_UNSUPPORTED, "an index into nothing, or too few updates");
-  out->kernel = hone_one_phase(scatters ? copy_all : gather, p);
-  if (scatters) out->kernel.phases[out->kernel.phase_count++] = scatter;
+  const char *reduction = scatters ? hone_node_text(view->node, "reduction") : "none";
+  if (strcmp(reduction, "none") != 0) p->reduction = reduction;
+  p->adds_floats = p->dtype == HONE_F32 && strcmp(reduction, "add") == 0;
+  out->kernel = hone_one_phase(scatters ? scatter : gather, p);
   out->work = (double)p->count * (10 + (double)p->run / 8) + (double)p->total / 16;
   return NULL;
 }

@@ -1,0 +1,224 @@
+/* topk nodes: the k best elements of each line, by a heap of k entries that most elements never
+ * enter. Room: backend/cpu.
+ *
+ * Elements become keys: unsigned integers in the order asked for. A line's positions are walked
+ * upwards, so that one that only equals the worst of the heap stays outside. With fewer lines than
+ * workers each worker takes a slice of every line, and the first merges their entries: best by key,
+ * then position, is one order whatever the slices.
+ */
+#include <string.h>
+
+#include "backend/cpu/node_kernel.h"
+#include "base/pool.h"
+#include "ops/axes.h"
+
+typedef struct entry {
+  uint64_t key;
+  size_t position;
+} entry;
+
+typedef struct topk {
+  hone_line line;
+  hone_dtype dtype;
+  size_t k, bytes;     /* of an element */
+  bool smallest;
+  size_t part_scratch; /* room for k entries of each line that a part works on */
+  bool sliced;         /* parts share each line */
+} topk;
+
+/* ---- Keys ----------------------------------------------------------------------------------- */
+
+#define KEYS 256
+
+static uint64_t real_key(double value) {
+  uint64_t bits;
+  if (value != value) return UINT64_MAX; /* NaN is greater than all */
+  value += 0.0;                          /* one zero */
+  memcpy(&bits, &value, sizeof bits);
+  return bits >> 63 ? ~bits : bits | (uint64_t)1 << 63;
+}
+
+static uint64_t float_key(float value) {
+  uint32_t bits;
+  if (value != value) return UINT32_MAX;
+  value += 0.0f;
+  memcpy(&bits, &value, sizeof bits);
+  return bits ^ ((uint32_t)-(int32_t)(bits >> 31) | 0x80000000u);
+}
+
+/* Keys of `count` elements from `first` on, `step` apart; their greatest. */
+static uint64_t load_keys(const topk *t, const void *x, size_t first, size_t count, uint64_t *out) {
+  size_t step = t->line.inner;
+  uint64_t greatest = 0, flip = t->smallest ? UINT64_MAX : 0;
+  if (t->dtype == HONE_F32) {
+    const float *values = (const float *)x + first;
+    for (size_t i = 0; i < count; i++) out[i] = float_key(values[i * step]);
+  } else if (hone_dtype_class_of(t->dtype) == HONE_CLASS_FLOAT) {
+    for (size_t i = 0; i < count; i++)
+      out[i] = real_key(hone_load_real(t->dtype, x, first + i * step));
+  } else {
+    uint64_t sign = hone_dtype_class_of(t->dtype) == HONE_CLASS_SIGNED ? (uint64_t)1 << 63 : 0;
+    for (size_t i = 0; i < count; i++)
+      out[i] = (uint64_t)hone_load_int(t->dtype, x, first + i * step) ^ sign;
+  }
+  for (size_t i = 0; i < count; i++) {
+    out[i] ^= flip;
+    greatest = out[i] > greatest ? out[i] : greatest;
+  }
+  return greatest;
+}
+
+/* ---- The heap: its root is the worst entry --------------------------------------------------- */
+
+static bool is_worse(const entry *a, const entry *b) {
+  return a->key != b->key ? a->key < b->key : a->position > b->position;
+}
+
+static void sink(entry *heap, size_t count, size_t at, entry value) {
+  for (size_t child; (child = 2 * at + 1) < count; at = child) {
+    if (child + 1 < count && is_worse(&heap[child + 1], &heap[child])) child++;
+    if (!is_worse(&heap[child], &value)) break;
+    heap[at] = heap[child];
+  }
+  heap[at] = value;
+}
+
+/* Takes an entry into a heap of at most k; `count` are there. */
+static size_t offer(entry *heap, size_t count, size_t k, entry value) {
+  if (count == k) {
+    if (is_worse(&heap[0], &value)) sink(heap, k, 0, value);
+    return k;
+  }
+  heap[count++] = value;
+  if (count == k)
+    for (size_t i = k / 2; i-- > 0;) sink(heap, k, i, heap[i]);
+  return count;
+}
+
+/* Best first. */
+static void sort(entry *heap, size_t count) {
+  for (size_t i = count / 2; i-- > 0;) sink(heap, count, i, heap[i]);
+  for (size_t left = count; left > 1; left--) {
+    entry worst = heap[0];
+    sink(heap, left - 1, 0, heap[left - 1]);
+    heap[left - 1] = worst;
+  }
+}
+
+/* The best of positions begin … end of the line that starts at element `first`. */
+static size_t select_best(const topk *t, const void *x, size_t first, size_t begin, size_t end,
+                          entry *heap) {
+  uint64_t keys[KEYS];
+  size_t count = 0;
+  for (size_t from = begin; from < end; from += KEYS) {
+    size_t size = end - from < KEYS ? end - from : KEYS;
+    uint64_t greatest = load_keys(t, x, first + from * t->line.inner, size, keys);
+    if (count == t->k && greatest <= heap[0].key) continue;
+    for (size_t i = 0; i < size; i++)
+      if (count < t->k || keys[i] > heap[0].key)
+        count = offer(heap, count, t->k, (entry){keys[i], from + i});
+  }
+  return count;
+}
+
+/* ---- Phases --------------------------------------------------------------------------------- */
+
+static size_t first_of(const topk *t, size_t line) {
+  return line / t->line.inner * t->line.size * t->line.inner + line % t->line.inner;
+}
+
+static void store(const topk *t, const hone_kernel_io *io, size_t line, const entry *best) {
+  size_t first = first_of(t, line), inner = t->line.inner;
+  size_t to = line / inner * t->k * inner + line % inner;
+  for (size_t i = 0; i < t->k; i++, to += inner) {
+    size_t from = first + best[i].position * inner;
+    if (io->out[0])
+      memcpy((char *)io->out[0] + to * t->bytes, (const char *)io->in[0] + from * t->bytes,
+             t->bytes);
+    if (io->out[1]) ((int64_t *)io->out[1])[to] = (int64_t)best[i].position;
+  }
+}
+
+static entry *entries_of(const topk *t, const hone_kernel_io *io, int part) {
+  return (entry *)((char *)io->scratch + (size_t)part * t->part_scratch);
+}
+
+static void run_lines(const void *args, const hone_kernel_io *io, int part, int parts) {
+  const topk *t = args;
+  size_t begin, end;
+  entry *heap = entries_of(t, io, part);
+  hone_split(t->line.outer * t->line.inner, 1, part, parts, &begin, &end);
+  for (size_t line = begin; line < end; line++) {
+    sort(heap, select_best(t, io->in[0], first_of(t, line), 0, t->line.size, heap));
+    store(t, io, line, heap);
+  }
+}
+
+/* A part's slice of every line; a heap that is not full ends with a position beyond the line. */
+static void run_slices(const void *args, const hone_kernel_io *io, int part, int parts) {
+  const topk *t = args;
+  size_t begin, end;
+  entry *heap = entries_of(t, io, part);
+  hone_split(t->line.size, KEYS, part, parts, &begin, &end);
+  for (size_t line = 0; line < t->line.outer * t->line.inner; line++, heap += t->k) {
+    size_t count = select_best(t, io->in[0], first_of(t, line), begin, end, heap);
+    if (count < t->k) heap[count].position = SIZE_MAX;
+  }
+}
+
+static void merge_slices(const void *args, const hone_kernel_io *io, int part, int parts) {
+  const topk *t = args;
+  size_t lines = t->line.outer * t->line.inner, begin, end;
+  hone_split(lines, 1, part, parts, &begin, &end);
+  for (size_t line = begin; line < end; line++) {
+    entry *heap = entries_of(t, io, parts) + line * t->k;
+    size_t count = 0;
+    for (int p = 0; p < parts; p++) {
+      const entry *from = entries_of(t, io, p) + line * t->k;
+      for (size_t i = 0; i < t->k && from[i].position != SIZE_MAX; i++)
+        count = offer(heap, count, t->k, from[i]);
+    }
+    sort(heap, count);
+    store(t, io, line, heap);
+  }
+}
+
+/* ---- Planning ------------------------------------------------------------------------------- */
+
+static bool accepts(const hone_cpu_kernel *row, const hone_node *node) {
+  (void)row;
+  hone_dtype dtype = node->inputs[0].value->type.dtype;
+  hone_dtype_class class = hone_dtype_class_of(dtype);
+  return hone_dtype_bits(dtype) >= 8 &&
+         (class == HONE_CLASS_FLOAT || class == HONE_CLASS_SIGNED ||
+          class == HONE_CLASS_UNSIGNED || class == HONE_CLASS_BOOLEAN);
+}
+
+static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view, hone_arena *arena,
+                         hone_node_plan *out) {
+  (void)row;
+  const hone_shape *x = &view->in[0]->shape;
+  const hone_type *y = view->out[0] ? view->out[0] : view->out[1];
+  topk *t = HONE_NEW(arena, topk);
+  HONE_TRY_MEMORY(t);
+  int axis = 0;
+  (void)hone_axis(hone_node_int(view->node, "axis"), x->rank, &axis);
+  t->line = hone_line_of(x, axis);
+  t->dtype = view->in[0]->dtype;
+  t->bytes = hone_dtype_bits(t->dtype) / 8;
+  t->k = y ? (size_t)y->shape.dim[axis] : 0;
+  t->smallest = !hone_node_flag(view->node, "largest");
+  size_t lines = t->line.outer * t->line.inner, entries = t->k;
+  if (lines == 0 || t->k == 0) t->line.outer = lines = 0;
+  if (t->k > t->line.size) return hone_error(HONE_UNSUPPORTED, "fewer than k elements");
+  t->sliced = view->threads > 1 && lines && lines < (size_t)view->threads;
+  if (t->sliced) entries = t->k * lines;
+  t->part_scratch = hone_align_up(entries * sizeof(entry), 64);
+  out->kernel = hone_one_phase(t->sliced ? run_slices : run_lines, t);
+  if (t->sliced) out->kernel.phases[out->kernel.phase_count++] = merge_slices;
+  out->kernel.part_scratch = t->part_scratch;
+  if (t->sliced) out->kernel.shared_scratch = t->part_scratch; /* the merged, after the parts' */
+  out->work = (double)lines * ((double)t->line.size * 1.5 + (double)t->k * 40);
+  return NULL;
+}
+const hone_node_functions hone_node_topk = {.accepts = accepts, .plan = plan};
