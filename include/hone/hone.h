@@ -1,5 +1,6 @@
-/* Hone: trained models in, fast engines out. Beside this header: hone/network.h builds models call by
- * call, hone/op.h adds operators of your own, hone/refit.h replaces weights. docs/c-api.md shows all.
+/* Hone: trained models in, fast engines out. Beside this header: hone/network.h builds models call
+ * by call, hone/op.h adds operators of your own, hone/refit.h replaces weights; docs/c-api.md goes
+ * through all of it by task.
  *
  *   hone_model *model; hone_engine *engine; hone_context *context;
  *   hone_model_open("net.onnx", NULL, &model);      import: milliseconds
@@ -13,8 +14,8 @@
  * it to the matching _free (which takes NULL); accessors lend. A status that is not NULL is yours.
  * Threads: a model, an engine and an options bag may be read by many threads at once; a context
  * serves one thread at a time, except hone_cancel, which any thread may call.
- * ABI: structs that cross the boundary begin with struct_size, set by the caller with sizeof; members
- * are only ever added at the end.
+ * ABI: structs that cross the boundary begin with struct_size, set by the caller with sizeof;
+ * members are only ever added at the end.
  */
 #ifndef HONE_HONE_H
 #define HONE_HONE_H
@@ -73,8 +74,8 @@ HONE_API void hone_options_set_progress(hone_options *options, hone_progress *pr
 
 /* Log lines of the whole process. Severity: 0 error, 1 warning, 2 info, 3 verbose. NULL brings
  * back the default, which prints to stderr what the variable HONE_LOG (0 to 3, default 1) allows.
- * Set it while no other thread is in a call of Hone; it is called on whatever thread has something to
- * say, on several at once, and must not call Hone. */
+ * Set it while no other thread is in a call of Hone; it is called on whatever thread has something
+ * to say, on several at once, and must not call Hone. */
 typedef void hone_logger(void *argument, int severity, const char *message);
 HONE_API void hone_set_logger(hone_logger *logger, void *argument);
 

@@ -88,8 +88,7 @@ typedef enum hone_layout { HONE_CHANNELS_LAST = 0, HONE_CHANNELS_FIRST = 1 } hon
  * (before each axis, then after each), padding, groups. */
 HONE_API hone_status *hone_network_conv(hone_network *network, const char *layer,
                                         hone_layout layout, hone_value *x, hone_value *weights,
-                                        hone_value *bias, const char *attributes,
-                                        hone_value **out);
+                                        hone_value *bias, const char *attributes, hone_value **out);
 /* Transposed convolution. Attributes: as above, with output_padding and output_shape. */
 HONE_API hone_status *hone_network_deconv(hone_network *network, const char *layer,
                                           hone_layout layout, hone_value *x, hone_value *weights,
@@ -141,8 +140,8 @@ HONE_API hone_status *hone_network_norm(hone_network *network, const char *layer
 HONE_API hone_status *hone_network_concat(hone_network *network, const char *layer,
                                           hone_value *const *values, size_t count, int64_t axis,
                                           hone_value **out);
-/* Elements starts[i] to ends[i] - 1 of axes[i], every steps[i]th (NULL: every one); what lies beyond
- * the end is cut, negative places count from it. */
+/* Elements starts[i] to ends[i] - 1 of axes[i], every steps[i]th (NULL: every one); what lies
+ * beyond the end is cut, negative places count from it. */
 HONE_API hone_status *hone_network_slice(hone_network *network, const char *layer, hone_value *x,
                                          const int64_t *starts, const int64_t *ends,
                                          const int64_t *axes, const int64_t *steps, size_t count,
@@ -174,14 +173,14 @@ HONE_API hone_status *hone_network_pad(hone_network *network, const char *layer,
 HONE_API hone_status *hone_network_shape(hone_network *network, const char *layer, hone_value *x,
                                          hone_value **out);
 
-/* x [steps, batch, k], w [directions, 4 h, k], r [directions, 4 h, h], gates in the order i, o, f, c;
- * b [directions, 8 h] (w's, then r's), h0 and c0 [directions, batch, h]: each may be NULL. Outputs
- * (each may be NULL): y [steps, directions, batch, h], the last h, the last c. Attributes:
+/* x [steps, batch, k], w [directions, 4 h, k], r [directions, 4 h, h], gates in the order i, o, f,
+ * c; b [directions, 8 h] (w's, then r's), h0 and c0 [directions, batch, h]: each may be NULL.
+ * Outputs (each may be NULL): y [steps, directions, batch, h], the last h, the last c. Attributes:
  * direction, activations, clip. With lengths or peepholes: hone_network_add. */
 HONE_API hone_status *hone_network_lstm(hone_network *network, const char *layer, hone_value *x,
-                                        hone_value *w, hone_value *r, hone_value *b,
-                                        hone_value *h0, hone_value *c0, const char *attributes,
-                                        hone_value **y, hone_value **h, hone_value **c);
+                                        hone_value *w, hone_value *r, hone_value *b, hone_value *h0,
+                                        hone_value *c0, const char *attributes, hone_value **y,
+                                        hone_value **h, hone_value **c);
 /* The same with w [directions, 3 h, k], r [directions, 3 h, h], gates z, r, h; b [directions, 6 h].
  * Attributes: linear_before_reset too. */
 HONE_API hone_status *hone_network_gru(hone_network *network, const char *layer, hone_value *x,
@@ -212,11 +211,11 @@ HONE_API hone_status *hone_network_if(hone_network *network, const char *layer,
  * (s64), 1 the condition, 2 and on the carried values. Its outputs: whether to go on, the carried
  * values, then any number of tensors that are stacked over the turns along a new first axis. The
  * layer gives the last carried values, then the stacks. A carried value keeps its element type and,
- * unless they are said to be `changing`, its sizes; of changing ones only the rank is known inside. */
-HONE_API hone_status *hone_network_loop(hone_network *network, const char *layer,
-                                        hone_value *trips, hone_value *condition,
-                                        hone_value *const *carried, size_t carried_count,
-                                        bool changing, hone_network **body);
+ * unless they are said to be `changing`, its sizes; of changing ones only the rank is known inside.
+ */
+HONE_API hone_status *hone_network_loop(hone_network *network, const char *layer, hone_value *trips,
+                                        hone_value *condition, hone_value *const *carried,
+                                        size_t carried_count, bool changing, hone_network **body);
 /* Input `index` of a loop's body; NULL where there is none. */
 HONE_API hone_value *hone_network_body_input(hone_network *body, size_t index);
 /* Closes the body of a loop, or both of an if (either is given), and gives the layer's outputs, as

@@ -43,7 +43,8 @@ HONE_API double hone_attribute_real(const hone_node *node, const char *name);
 HONE_API const char *hone_attribute_text(const hone_node *node, const char *name);
 HONE_API const int64_t *hone_attribute_ints(const hone_node *node, const char *name, size_t *count);
 HONE_API const double *hone_attribute_reals(const hone_node *node, const char *name, size_t *count);
-HONE_API const char *const *hone_attribute_texts(const hone_node *node, const char *name, size_t *count);
+HONE_API const char *const *hone_attribute_texts(const hone_node *node, const char *name,
+                                                 size_t *count);
 
 /* ---- The shape function --------------------------------------------------------------------- */
 
@@ -124,7 +125,7 @@ typedef struct hone_kernel_call {
 
 typedef void hone_kernel_function(void *user, const hone_kernel_call *call);
 
-/* ---- Registering ------------------------------------------------------------------------------ */
+/* ---- Registering ---------------------------------------------------------------------------- */
 
 enum {
   HONE_OP_IMPURE = 1,     /* two runs may differ: never folded, never merged */
@@ -144,9 +145,9 @@ typedef struct hone_op_definition {
   uint32_t shape_inputs;  /* bit i: the shape function reads the elements of input i */
   hone_shape_function *shape;
   hone_reference_function *reference;
-  hone_plan_function *plan;     /* with `kernel`; both may be NULL */
+  hone_plan_function *plan; /* with `kernel`; both may be NULL */
   hone_kernel_function *kernel;
-  void *user;             /* handed to each function */
+  void *user; /* handed to each function */
 } hone_op_definition;
 
 /* INVALID_ARGUMENT where the definition is not sound or there is another op of that name; the same
@@ -155,8 +156,8 @@ HONE_API hone_status *hone_op_define(const hone_op_definition *definition);
 
 /* Loads a shared library, which stays loaded, and calls its function
  *   hone_status *hone_plugin(void);
- * which defines ops. Only libraries that are named so explicitly are ever loaded: nothing in a model
- * or an engine can ask for one. */
+ * which defines ops. Only libraries that are named so explicitly are ever loaded: nothing in a
+ * model or an engine can ask for one. */
 HONE_API hone_status *hone_plugin_load(const char *path);
 
 #ifdef __cplusplus

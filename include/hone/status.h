@@ -48,8 +48,8 @@ HONE_API const char *hone_status_place(const hone_status *status);
 /* The name of a code as the command and the logs print it, such as "invalid model". Static. */
 HONE_API const char *hone_code_name(hone_code code);
 
-/* A failure of the user's own code, for functions that are to return one. Never NULL: without memory
- * it is the static out-of-memory status. The message is copied, cut at 1,000 bytes. */
+/* A failure of the user's own code, for functions that are to return one. Never NULL: without
+ * memory it is the static out-of-memory status. The message is copied, cut at 1,000 bytes. */
 HONE_API hone_status *hone_status_new(hone_code code, const char *message);
 
 /* Gives `status` back; NULL is allowed. */
