@@ -166,6 +166,9 @@ static const hone_conv_kernel *conv_kernel(const hone_cpu_kernel *row) {
 }
 
 static bool low_accepts(const hone_cpu_kernel *row, const hone_node *node) {
+  /* Vectors of floats beat bfloat16 without vectors. */
+  if (row->isa == HONE_ISA_PLAIN && hone_isa_runs(HONE_ISA_AVX2) && hone_node_is_lowered(node))
+    return false;
   const hone_value *a = hone_node_operand(node, A), *b = node->inputs[B].value;
   bool types = (a->type.dtype == HONE_F32 || a->type.dtype == HONE_BF16) &&
                b->type.dtype == HONE_BF16 && node->outputs[0]->type.dtype == HONE_BF16;
