@@ -45,7 +45,8 @@ typedef struct hone_prepared {
 /* What plan sees: concrete types for every value of the body, and elements where known. */
 typedef struct hone_group_view {
   const hone_graph *body;
-  const hone_type *types;           /* by value id of the body; all shapes known */
+  const hone_type *types;           /* by value id of the body; all shapes known, or bounds of what
+                                       a data-shaped op makes, which is then the only node */
   const hone_datum *const *known;   /* by body input: elements known now (host values), or NULL */
   int threads;                      /* workers the context will use at most */
   uint64_t in_place;                /* of a concat: body inputs, by bit, already in the output */
@@ -62,6 +63,7 @@ typedef struct hone_step {
   const void *args;      /* from the plan's arena; shared by the phases */
   size_t scratch;        /* bytes for hone_kernel_io.scratch, for view->threads parts */
   int parts;             /* workers it is worth: 1..view->threads */
+  bool finds;            /* only running tells the outputs' sizes: hone_kernel_found does */
 } hone_step;
 
 typedef struct hone_backend {

@@ -170,7 +170,7 @@ static hone_status *enter_stage(hone_frame *frame, const hone_plan *plan) {
     }
     datum->kind = HONE_KIND_TENSOR;
     datum->dtype = planned->type.dtype;
-    datum->shape = planned->type.shape;
+    datum->shape = planned->typed ? planned->type.shape : *planned->bound;
   }
   return NULL;
 }
@@ -225,8 +225,12 @@ static void segment_work(hone_team *team, int worker, int workers, void *argumen
   for (size_t i = 0; i < s->count; i++) {
     const hone_plan_step *step = &s->steps[i];
     const hone_node *node = step->unit->node;
-    hone_kernel_io io = {pointers, pointers + node->input_count, scratch, &fault};
+    hone_kernel_io io = {pointers, pointers + node->input_count, scratch, NULL, &fault};
     pointers += node->input_count + node->output_count;
+    if (step->kernel.finds) {
+      io.dims = pointers;
+      pointers += node->output_count;
+    }
     int parts = step->kernel.parts < workers ? step->kernel.parts : workers;
     if (worker == 0 && atomic_load_explicit(&s->stop, memory_order_relaxed) > i &&
         should_stop(frame->run))
@@ -256,7 +260,7 @@ static int segment_threads(const segment *s) {
   return threads;
 }
 
-static void fill_pointers(const hone_frame *frame, const hone_plan_step *step, void **pointers) {
+static void fill_pointers(hone_frame *frame, const hone_plan_step *step, void **pointers) {
   const hone_node *node = step->unit->node;
   for (int i = 0; i < node->input_count; i++) {
     const hone_value *input = node->inputs[i].value;
@@ -266,10 +270,15 @@ static void fill_pointers(const hone_frame *frame, const hone_plan_step *step, v
     const hone_value *output = node->outputs[i];
     *pointers++ = output ? frame->data[output->id].data : NULL;
   }
+  for (int i = 0; step->kernel.finds && i < node->output_count; i++) {
+    const hone_value *output = node->outputs[i];
+    *pointers++ = output ? frame->data[output->id].shape.dim : NULL;
+  }
 }
 
 static size_t pointers_of(const hone_plan_step *step) {
-  return (size_t)step->unit->node->input_count + (size_t)step->unit->node->output_count;
+  size_t outputs = (size_t)step->unit->node->output_count;
+  return (size_t)step->unit->node->input_count + outputs * (step->kernel.finds ? 2 : 1);
 }
 
 static void record(hone_frame *frame, const hone_plan_step *step, uint64_t start) {

@@ -13,7 +13,7 @@ hone_status *hone_place_outputs(hone_planner *p) {
     hone_planned *root = &p->values[planned->root];
     if (planned->inside != 0) continue;
     bool made_here = !p->before || p->before->values[planned->root].at.kind == HONE_AT_NOWHERE;
-    if (root->at.kind != HONE_AT_ARENA || !made_here) continue;
+    if (root->at.kind != HONE_AT_ARENA || !made_here || root->bound) continue;
     root->at = (hone_location){.kind = HONE_AT_OUTPUT, .index = i};
     if (!hone_shape_bytes(&root->type.shape, root->type.dtype, &p->plan->output_bytes[i]))
       return hone_error(HONE_LIMIT, "the size of output '%s' overflows",
@@ -33,7 +33,8 @@ static hone_status *add_block(hone_planner *p, lifetimes *l, uint32_t id, int fi
                               int fixed) {
   hone_planned *planned = &p->values[id];
   size_t bytes;
-  if (!hone_shape_bytes(&planned->type.shape, planned->type.dtype, &bytes))
+  const hone_shape *shape = planned->bound ? planned->bound : &planned->type.shape;
+  if (!hone_shape_bytes(shape, planned->type.dtype, &bytes))
     return hone_error(HONE_LIMIT, "the size of '%s' overflows", p->program->values[id]->name);
   l->block[id] = (int32_t)l->count;
   l->ids[l->count] = id;

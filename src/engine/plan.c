@@ -135,9 +135,42 @@ static bool wants_integers(planner *p, const hone_unit *unit) {
   return any;
 }
 
+/* Whether the unit's only node makes what running alone tells the size of. */
+static bool finds_sizes(const hone_unit *unit) {
+  const hone_node *node = unit->body->first;
+  return node && !node->next && (node->op->facts & HONE_DATA_SHAPED);
+}
+
+/* Puts bounds into `types` for what such a unit makes, where its rule tells them. */
+static hone_status *bound_sizes(planner *p, const hone_unit *unit, hone_type *types) {
+  const hone_node *node = unit->body->first;
+  const hone_type **in = HONE_NEW_ARRAY(p->memory, node->input_count + 1, const hone_type *);
+  const hone_datum **known = HONE_NEW_ARRAY(p->memory, node->input_count + 1, const hone_datum *);
+  hone_type *out = HONE_NEW_ARRAY(p->memory, node->output_count + 1, hone_type);
+  if (!in || !known || !out) return hone_error_memory();
+  for (int i = 0; i < node->input_count; i++) {
+    const hone_value *value = node->inputs[i].value;
+    if (!value) continue;
+    in[i] = &types[value->id];
+    if (!value->constant) {
+      known[i] = p->values[unit->node->inputs[value->index].value->id].known;
+      continue;
+    }
+    hone_datum *datum = HONE_NEW(p->memory, hone_datum);
+    HONE_TRY_MEMORY(datum);
+    *datum = hone_value_datum(value);
+    known[i] = datum;
+  }
+  hone_infer infer = {node, NULL, node->input_count, node->output_count, in, known, out};
+  HONE_TRY(node->op->infer(&infer));
+  for (int i = 0; i < node->output_count; i++)
+    if (node->outputs[i]) types[node->outputs[i]->id] = out[i];
+  return NULL;
+}
+
 /* Types, and elements where they follow, of the unit's outputs. */
 static hone_status *infer_unit(planner *p, const hone_unit *unit, hone_type *out,
-                               const hone_datum **known_out, const hone_type **body_types) {
+                               const hone_datum **known_out, hone_type **body_types) {
   const hone_node *node = unit->node;
   if (unit->body) {
     hone_type *types;
@@ -203,7 +236,8 @@ static hone_status *add_step(planner *p, const hone_unit *unit, const hone_type 
     }
   }
   p->plan->step_count++;
-  p->plan->pointer_count += (size_t)unit->node->input_count + (size_t)unit->node->output_count;
+  size_t outputs = (size_t)unit->node->output_count;
+  p->plan->pointer_count += (size_t)unit->node->input_count + outputs * (1 + step->kernel.finds);
   return NULL;
 }
 
@@ -245,6 +279,10 @@ static hone_status *run_unit(planner *p, const hone_unit *unit, const hone_type 
   if (!all) kernel = p->plan->steps[p->plan->step_count - 1].kernel.phase_count > 0;
   set_outputs(p, unit, out, known,
               (hone_location){.kind = kernel ? HONE_AT_ARENA : HONE_AT_GROWN});
+  for (int i = 0; kernel && i < unit->node->output_count; i++) {
+    hone_planned *planned = &p->values[unit->node->outputs[i]->id];
+    if (!planned->typed) planned->bound = &body_types[unit->body->outputs[i].value->id].shape;
+  }
   if (kernel && in_place) hone_inside_commit(p, unit);
   if (kernel && pitch) {
     p->values[unit->node->outputs[0]->id].pitch = pitch;
@@ -260,7 +298,7 @@ static hone_status *plan_unit(planner *p, const hone_unit *unit, bool *wait) {
   const hone_node *node = unit->node;
   hone_type *out = HONE_NEW_ARRAY(p->memory, node->output_count + 1, hone_type);
   const hone_datum **known = HONE_NEW_ARRAY(p->memory, node->output_count + 1, const hone_datum *);
-  const hone_type *body_types = NULL;
+  hone_type *body_types = NULL;
   if (!out || !known) return hone_error_memory();
   HONE_TRY(infer_unit(p, unit, out, known, &body_types));
   bool computed = true, typed = true;
@@ -269,9 +307,13 @@ static hone_status *plan_unit(planner *p, const hone_unit *unit, bool *wait) {
     computed = computed && known[i];
     typed = typed && hone_type_known(&out[i]);
   }
-  if (unit->kind == HONE_UNIT_KERNEL && !typed && wants_integers(p, unit)) {
-    *wait = true;
-    return NULL;
+  if (unit->kind == HONE_UNIT_KERNEL && !typed) {
+    if (finds_sizes(unit)) {
+      HONE_TRY(bound_sizes(p, unit, body_types));
+    } else if (wants_integers(p, unit)) {
+      *wait = true;
+      return NULL;
+    }
   }
   if (!computed && unit->kind != HONE_UNIT_VIEW) return run_unit(p, unit, out, known, body_types);
   hone_location at = {.kind = HONE_AT_FIXED};

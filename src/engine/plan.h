@@ -38,6 +38,7 @@ typedef struct hone_planned {
   uint32_t root;           /* the value whose memory this is (itself, or through views and parts) */
   size_t inside;           /* bytes from where the root begins */
   size_t pitch;            /* elements from row to row of the last axis; 0: side by side */
+  const hone_shape *bound; /* ARENA: what its memory is for where only running tells its size */
   bool typed;              /* the type is final: every dim known, or no tensor */
 } hone_planned;
 

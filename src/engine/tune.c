@@ -129,7 +129,9 @@ static void timed_work(hone_team *team, int worker, int workers, void *argument)
 
 static double time_once(const bench *b, const hone_bench_group *group, const contender *c,
                         int repeats) {
-  timed_run run = {c, {b->pointers, b->pointers + group->body->input_count, c->scratch, NULL}, repeats};
+  hone_kernel_io io = {
+      .in = b->pointers, .out = b->pointers + group->body->input_count, .scratch = c->scratch};
+  timed_run run = {c, io, repeats};
   uint64_t start = hone_now();
   hone_pool_run(c->step.parts < group->threads ? c->step.parts : group->threads, timed_work, &run);
   return (double)(hone_now() - start) / repeats;

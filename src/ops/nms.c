@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "ops/box.h"
 #include "ops/operand.h"
 #include "ops/ops.h"
 
@@ -39,17 +40,13 @@ static hone_status *nms_infer(hone_infer *infer) {
   return NULL;
 }
 
-/* A box with ordered corners. */
-typedef struct box {
-  double top, left, bottom, right;
-} box;
-
-static box box_of(const double *b, bool center) {
-  if (center) return (box){b[1] - b[3] / 2, b[0] - b[2] / 2, b[1] + b[3] / 2, b[0] + b[2] / 2};
-  return (box){fmin(b[0], b[2]), fmin(b[1], b[3]), fmax(b[0], b[2]), fmax(b[1], b[3])};
+hone_box_corners hone_box_of(const double *b, bool center) {
+  if (center)
+    return (hone_box_corners){b[1] - b[3] / 2, b[0] - b[2] / 2, b[1] + b[3] / 2, b[0] + b[2] / 2};
+  return (hone_box_corners){fmin(b[0], b[2]), fmin(b[1], b[3]), fmax(b[0], b[2]), fmax(b[1], b[3])};
 }
 
-static double overlap(const box *a, const box *b) {
+double hone_box_overlap(const hone_box_corners *a, const hone_box_corners *b) {
   double height = fmin(a->bottom, b->bottom) - fmax(a->top, b->top);
   double width = fmin(a->right, b->right) - fmax(a->left, b->left);
   if (!(height > 0) || !(width > 0)) return 0;
@@ -90,11 +87,11 @@ static int64_t select_boxes(suppression *s) {
       s->sorted[candidates++] = (candidate){s->scores[i], (int64_t)i};
   qsort(s->sorted, candidates, sizeof *s->sorted, compare);
   for (size_t i = 0; i < candidates && kept < s->most; i++) {
-    box mine = box_of(s->boxes + 4 * s->sorted[i].index, s->center);
+    hone_box_corners mine = hone_box_of(s->boxes + 4 * s->sorted[i].index, s->center);
     bool free = true;
     for (int64_t k = 0; free && k < kept; k++) {
-      box other = box_of(s->boxes + 4 * s->kept[k], s->center);
-      free = overlap(&mine, &other) <= s->overlap;
+      hone_box_corners other = hone_box_of(s->boxes + 4 * s->kept[k], s->center);
+      free = hone_box_overlap(&mine, &other) <= s->overlap;
     }
     if (free) s->kept[kept++] = s->sorted[i].index;
   }

@@ -38,8 +38,7 @@ static bool reads_host_only(const hone_node *node) {
 }
 
 static bool is_groupable(const hone_node *node) {
-  const uint32_t outside = HONE_HAS_REGIONS | HONE_OBJECTS | HONE_DATA_SHAPED | HONE_VIEW |
-                           HONE_SHAPE_ONLY;
+  const uint32_t outside = HONE_HAS_REGIONS | HONE_OBJECTS | HONE_VIEW | HONE_SHAPE_ONLY;
   if (node->op->facts & outside) return false;
   for (int i = 0; i < node->output_count; i++) {
     const hone_value *output = node->outputs[i];

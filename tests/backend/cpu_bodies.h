@@ -90,7 +90,7 @@ static bool body_run_parts(body_run *r, const hone_step *step, int parts, void *
     out[i] = hone_arena_alloc(&r->memory, bytes + 128);
     memset(out[i], 0xff, bytes + 128);
   }
-  hone_kernel_io io = {in, out, scratch, NULL};
+  hone_kernel_io io = {in, out, scratch, NULL, NULL};
   for (int phase = 0; phase < step->phase_count; phase++)
     for (int part = 0; part < parts; part++) step->phases[phase](step->args, &io, part, parts);
   bool whole = true;

@@ -35,7 +35,7 @@ static inline void run_parts(hone_kernel_phase *const *phases, int count, const 
   unsigned char *bytes = hone_alloc_aligned(64, scratch + 64);
   if (!bytes) abort();
   memset(bytes, 0xff, scratch + 64); /* NaN as floats */
-  hone_kernel_io io = {(void *const *)in, outs, bytes, NULL};
+  hone_kernel_io io = {(void *const *)in, outs, bytes, NULL, NULL};
   for (int phase = 0; phase < count; phase++) {
     for (int part = 0; part < parts; part++) phases[phase](args, &io, part, parts);
   }

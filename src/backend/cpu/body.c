@@ -36,7 +36,9 @@ static bool accepts_outputs(const hone_graph *graph) {
 static bool accepts_node(const hone_node *node) {
   if (is_pointwise(node)) return hone_formula_accepts(node);
   if (is_view(node)) return true;
-  return !(node->op->facts & HONE_DATA_SHAPED) && node->input_count <= HONE_NODE_INPUTS &&
+  /* What follows a data-shaped node has no size yet. */
+  bool alone = node->graph->first == node && !node->next;
+  return (alone || !(node->op->facts & HONE_DATA_SHAPED)) && node->input_count <= HONE_NODE_INPUTS &&
          node->output_count <= HONE_NODE_OUTPUTS && hone_cpu_kernel_next(node, NULL);
 }
 

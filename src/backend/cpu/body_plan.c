@@ -55,7 +55,10 @@ static void run_phase(const void *args, const hone_kernel_io *io, int part, int 
   void *in[HONE_NODE_INPUTS] = {NULL}, *out[HONE_NODE_OUTPUTS] = {NULL};
   for (int i = 0; i < stage->in_count; i++) in[i] = address(&stage->in[i], io);
   for (int i = 0; i < stage->out_count; i++) out[i] = address(&stage->out[i], io);
-  hone_kernel_io own = {in, out, (char *)io->scratch + stage->scratch_at, io->fault};
+  void *dims[HONE_NODE_OUTPUTS] = {NULL};
+  for (int i = 0; io->dims && i < stage->out_count; i++)
+    if (stage->out[i].kind == PLACE_OUT) dims[i] = io->dims[stage->out[i].at];
+  hone_kernel_io own = {in, out, (char *)io->scratch + stage->scratch_at, dims, io->fault};
   phase->run(phase->args, &own, part, parts);
   if (io->fault && io->fault->what && !io->fault->node) io->fault->node = stage->node;
 }
@@ -316,6 +319,7 @@ hone_status *hone_body_plan(const hone_body *body, const void *pack, const hone_
   }
   *out = (hone_step){.phase_count = p.bound->phase_count, .args = p.bound, .scratch = p.scratch};
   out->parts = worth_parts(p.work, view->threads);
+  out->finds = body->graph->first->op->facts & HONE_DATA_SHAPED;
   for (int i = 0; i < p.bound->phase_count; i++) out->phases[i] = numbered[i];
   return NULL;
 }

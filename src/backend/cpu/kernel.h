@@ -28,6 +28,7 @@ typedef struct hone_kernel_io {
   void *const *in;  /* the group's inputs, in its order; NULL where absent */
   void *const *out; /* the group's outputs */
   void *scratch;
+  void *const *dims; /* of a data-shaped op, by output: its dimensions, for hone_kernel_found */
   hone_kernel_fault *fault; /* this worker's own, for hone_kernel_fail; NULL: nobody asks */
 } hone_kernel_io;
 
@@ -36,6 +37,12 @@ typedef struct hone_kernel_io {
  * of a run with a fault are nobody's. */
 static inline void hone_kernel_fail(const hone_kernel_io *io, const hone_kernel_fault *fault) {
   if (io->fault && !io->fault->what) *io->fault = *fault;
+}
+
+/* Says that dimension `axis` of an output is `size`, not the bound that its memory is made for. The
+ * last phase says it, on one part. */
+static inline void hone_kernel_found(const hone_kernel_io *io, int output, int axis, size_t size) {
+  if (io->dims && io->dims[output]) ((int64_t *)io->dims[output])[axis] = (int64_t)size;
 }
 
 typedef void hone_kernel_phase(const void *args, const hone_kernel_io *io, int part, int parts);

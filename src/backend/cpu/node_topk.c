@@ -8,14 +8,10 @@
  */
 #include <string.h>
 
+#include "backend/cpu/best.h"
 #include "backend/cpu/node_kernel.h"
 #include "base/pool.h"
 #include "ops/axes.h"
-
-typedef struct entry {
-  uint64_t key;
-  size_t position;
-} entry;
 
 typedef struct topk {
   hone_line line;
@@ -26,7 +22,7 @@ typedef struct topk {
   bool sliced;         /* parts share each line */
 } topk;
 
-/* ---- Keys ----------------------------------------------------------------------------------- */
+/* ---- Selecting ------------------------------------------------------------------------------ */
 
 #define KEYS 256
 
@@ -38,21 +34,13 @@ static uint64_t real_key(double value) {
   return bits >> 63 ? ~bits : bits | (uint64_t)1 << 63;
 }
 
-static uint64_t float_key(float value) {
-  uint32_t bits;
-  if (value != value) return UINT32_MAX;
-  value += 0.0f;
-  memcpy(&bits, &value, sizeof bits);
-  return bits ^ ((uint32_t)-(int32_t)(bits >> 31) | 0x80000000u);
-}
-
 /* Keys of `count` elements from `first` on, `step` apart; their greatest. */
 static uint64_t load_keys(const topk *t, const void *x, size_t first, size_t count, uint64_t *out) {
   size_t step = t->line.inner;
   uint64_t greatest = 0, flip = t->smallest ? UINT64_MAX : 0;
   if (t->dtype == HONE_F32) {
     const float *values = (const float *)x + first;
-    for (size_t i = 0; i < count; i++) out[i] = float_key(values[i * step]);
+    for (size_t i = 0; i < count; i++) out[i] = hone_float_key(values[i * step]);
   } else if (hone_dtype_class_of(t->dtype) == HONE_CLASS_FLOAT) {
     for (size_t i = 0; i < count; i++)
       out[i] = real_key(hone_load_real(t->dtype, x, first + i * step));
@@ -68,46 +56,9 @@ static uint64_t load_keys(const topk *t, const void *x, size_t first, size_t cou
   return greatest;
 }
 
-/* ---- The heap: its root is the worst entry --------------------------------------------------- */
-
-static bool is_worse(const entry *a, const entry *b) {
-  return a->key != b->key ? a->key < b->key : a->position > b->position;
-}
-
-static void sink(entry *heap, size_t count, size_t at, entry value) {
-  for (size_t child; (child = 2 * at + 1) < count; at = child) {
-    if (child + 1 < count && is_worse(&heap[child + 1], &heap[child])) child++;
-    if (!is_worse(&heap[child], &value)) break;
-    heap[at] = heap[child];
-  }
-  heap[at] = value;
-}
-
-/* Takes an entry into a heap of at most k; `count` are there. */
-static size_t offer(entry *heap, size_t count, size_t k, entry value) {
-  if (count == k) {
-    if (is_worse(&heap[0], &value)) sink(heap, k, 0, value);
-    return k;
-  }
-  heap[count++] = value;
-  if (count == k)
-    for (size_t i = k / 2; i-- > 0;) sink(heap, k, i, heap[i]);
-  return count;
-}
-
-/* Best first. */
-static void sort(entry *heap, size_t count) {
-  for (size_t i = count / 2; i-- > 0;) sink(heap, count, i, heap[i]);
-  for (size_t left = count; left > 1; left--) {
-    entry worst = heap[0];
-    sink(heap, left - 1, 0, heap[left - 1]);
-    heap[left - 1] = worst;
-  }
-}
-
 /* The best of positions begin … end of the line that starts at element `first`. */
 static size_t select_best(const topk *t, const void *x, size_t first, size_t begin, size_t end,
-                          entry *heap) {
+                          hone_best *heap) {
   uint64_t keys[KEYS];
   size_t count = 0;
   for (size_t from = begin; from < end; from += KEYS) {
@@ -116,7 +67,7 @@ static size_t select_best(const topk *t, const void *x, size_t first, size_t beg
     if (count == t->k && greatest <= heap[0].key) continue;
     for (size_t i = 0; i < size; i++)
       if (count < t->k || keys[i] > heap[0].key)
-        count = offer(heap, count, t->k, (entry){keys[i], from + i});
+        count = hone_best_offer(heap, count, t->k, (hone_best){keys[i], from + i});
   }
   return count;
 }
@@ -127,7 +78,7 @@ static size_t first_of(const topk *t, size_t line) {
   return line / t->line.inner * t->line.size * t->line.inner + line % t->line.inner;
 }
 
-static void store(const topk *t, const hone_kernel_io *io, size_t line, const entry *best) {
+static void store(const topk *t, const hone_kernel_io *io, size_t line, const hone_best *best) {
   size_t first = first_of(t, line), inner = t->line.inner;
   size_t to = line / inner * t->k * inner + line % inner;
   for (size_t i = 0; i < t->k; i++, to += inner) {
@@ -139,17 +90,17 @@ static void store(const topk *t, const hone_kernel_io *io, size_t line, const en
   }
 }
 
-static entry *entries_of(const topk *t, const hone_kernel_io *io, int part) {
-  return (entry *)((char *)io->scratch + (size_t)part * t->part_scratch);
+static hone_best *entries_of(const topk *t, const hone_kernel_io *io, int part) {
+  return (hone_best *)((char *)io->scratch + (size_t)part * t->part_scratch);
 }
 
 static void run_lines(const void *args, const hone_kernel_io *io, int part, int parts) {
   const topk *t = args;
   size_t begin, end;
-  entry *heap = entries_of(t, io, part);
+  hone_best *heap = entries_of(t, io, part);
   hone_split(t->line.outer * t->line.inner, 1, part, parts, &begin, &end);
   for (size_t line = begin; line < end; line++) {
-    sort(heap, select_best(t, io->in[0], first_of(t, line), 0, t->line.size, heap));
+    hone_best_sort(heap, select_best(t, io->in[0], first_of(t, line), 0, t->line.size, heap));
     store(t, io, line, heap);
   }
 }
@@ -158,7 +109,7 @@ static void run_lines(const void *args, const hone_kernel_io *io, int part, int 
 static void run_slices(const void *args, const hone_kernel_io *io, int part, int parts) {
   const topk *t = args;
   size_t begin, end;
-  entry *heap = entries_of(t, io, part);
+  hone_best *heap = entries_of(t, io, part);
   hone_split(t->line.size, KEYS, part, parts, &begin, &end);
   for (size_t line = 0; line < t->line.outer * t->line.inner; line++, heap += t->k) {
     size_t count = select_best(t, io->in[0], first_of(t, line), begin, end, heap);
@@ -171,14 +122,14 @@ static void merge_slices(const void *args, const hone_kernel_io *io, int part, i
   size_t lines = t->line.outer * t->line.inner, begin, end;
   hone_split(lines, 1, part, parts, &begin, &end);
   for (size_t line = begin; line < end; line++) {
-    entry *heap = entries_of(t, io, parts) + line * t->k;
+    hone_best *heap = entries_of(t, io, parts) + line * t->k;
     size_t count = 0;
     for (int p = 0; p < parts; p++) {
-      const entry *from = entries_of(t, io, p) + line * t->k;
+      const hone_best *from = entries_of(t, io, p) + line * t->k;
       for (size_t i = 0; i < t->k && from[i].position != SIZE_MAX; i++)
-        count = offer(heap, count, t->k, from[i]);
+        count = hone_best_offer(heap, count, t->k, from[i]);
     }
-    sort(heap, count);
+    hone_best_sort(heap, count);
     store(t, io, line, heap);
   }
 }
@@ -213,7 +164,7 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
   if (t->k > t->line.size) return hone_error(HONE_UNSUPPORTED, "fewer than k elements");
   t->sliced = view->threads > 1 && lines && lines < (size_t)view->threads;
   if (t->sliced) entries = t->k * lines;
-  t->part_scratch = hone_align_up(entries * sizeof(entry), 64);
+  t->part_scratch = hone_align_up(entries * sizeof(hone_best), 64);
   out->kernel = hone_one_phase(t->sliced ? run_slices : run_lines, t);
   if (t->sliced) out->kernel.phases[out->kernel.phase_count++] = merge_slices;
   out->kernel.part_scratch = t->part_scratch;

@@ -1,0 +1,35 @@
+/* A heap of the best entries; its root is the worst of them. Room: backend/cpu. */
+#include "backend/cpu/best.h"
+
+static bool is_worse(const hone_best *a, const hone_best *b) {
+  return a->key != b->key ? a->key < b->key : a->position > b->position;
+}
+
+static void sink(hone_best *heap, size_t count, size_t at, hone_best value) {
+  for (size_t child; (child = 2 * at + 1) < count; at = child) {
+    if (child + 1 < count && is_worse(&heap[child + 1], &heap[child])) child++;
+    if (!is_worse(&heap[child], &value)) break;
+    heap[at] = heap[child];
+  }
+  heap[at] = value;
+}
+
+size_t hone_best_offer(hone_best *heap, size_t count, size_t k, hone_best value) {
+  if (count == k) {
+    if (is_worse(&heap[0], &value)) sink(heap, k, 0, value);
+    return k;
+  }
+  heap[count++] = value;
+  if (count == k)
+    for (size_t i = k / 2; i-- > 0;) sink(heap, k, i, heap[i]);
+  return count;
+}
+
+void hone_best_sort(hone_best *heap, size_t count) {
+  for (size_t i = count / 2; i-- > 0;) sink(heap, count, i, heap[i]);
+  for (size_t left = count; left > 1; left--) {
+    hone_best worst = heap[0];
+    sink(heap, left - 1, 0, heap[left - 1]);
+    heap[left - 1] = worst;
+  }
+}
