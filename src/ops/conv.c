@@ -114,7 +114,8 @@ const hone_op hone_op_conv = {
               {"dilations", HONE_ATTR_INTS, "[]", NULL},
               {"pads", HONE_ATTR_INTS, "[]", NULL}, /* before each axis, then after each */
               {"padding", HONE_ATTR_CHOICE, "explicit", "explicit|same_upper|same_lower|valid"},
-              {"groups", HONE_ATTR_INT, "1", NULL}},
+              {"groups", HONE_ATTR_INT, "1", NULL},
+              {"exact", HONE_ATTR_FLAG, "false", NULL}}, /* sums of products, no transforms */
     .facts = HONE_HEAVY,
     .infer = conv_infer,
     .reference = conv_reference,

@@ -161,7 +161,38 @@ TEST(lowered) {
                  " o = cast(c) {to=f32}\n}", 0.2);
 }
 
+/* How many of the candidates for a 3x3 convolution with the first weight `first` are Winograd's. */
+static int transforms_offered(float first, const char *attributes) {
+  char text[400];
+  float kept = weights[0];
+  hone_graph *body = NULL;
+  hone_candidate candidates[16];
+  int found = 0;
+  body_fill(HONE_F32, weights, sizeof weights / sizeof *weights, 5);
+  weights[0] = first;
+  snprintf(text, sizeof text,
+           "graph g(x: f32[1, 9, 11, 8]) -> (o) {\n w = const f32[3, 3, 8, 16] @weights+0\n"
+           " o = conv(x, w) {pads=[1, 1, 1, 1]%s}\n}\n", attributes);
+  body_weights = (hone_bytes){weights, sizeof weights};
+  CHECK_OK(hone_graph_parse(text, strlen(text), hone_op_find, body_weights, &body));
+  size_t count = body ? hone_backend_cpu.candidates(body, candidates, 16) : 0;
+  for (size_t i = 0; i < count; i++)
+    found += strncmp(candidates[i].name, "conv_winograd", 13) == 0;
+  CHECK(count > 0);
+  hone_graph_free(body);
+  weights[0] = kept;
+  return found;
+}
+
+TEST(transforms_where_numbers_hold) {
+  CHECK(transforms_offered(1, "") == 2);
+  CHECK(transforms_offered(1, ", exact=true") == 0);
+  CHECK(transforms_offered(3e38f, "") == 0); /* what the transform adds up overflows */
+  CHECK(transforms_offered(INFINITY, "") == 0);
+}
+
 int main(void) {
+  RUN(transforms_where_numbers_hold);
   RUN(lowered);
   RUN(layers);
   RUN(tails_of_conv);

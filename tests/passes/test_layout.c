@@ -138,7 +138,23 @@ TEST(strict_keeps_weights) {
   hone_graph_free(graph);
 }
 
+/* What tells kernels not to transform: set by fp32-strict alone. */
+TEST(strict_marks_convolutions) {
+  static const hone_pass *const exact[] = {&hone_pass_propagate, &hone_pass_exact, NULL};
+  for (int strict = 0; strict < 2; strict++) {
+    hone_pass_context context = rewrite_defaults;
+    hone_pass_log log;
+    context.strict = strict;
+    hone_graph *graph = rewrite_with(
+        "graph g(x: f32[1, 5, 5, 2]) -> (y) { w = const f32[3, 3, 2, 1] @weights+0\n"
+        "  y = conv(x, w) }", exact, context, &log, 0);
+    CHECK(graph && hone_node_flag(graph->outputs[0].value->producer, "exact") == (strict == 1));
+    hone_graph_free(graph);
+  }
+}
+
 int main(void) {
+  RUN(strict_marks_convolutions);
   RUN(transposes_vanish);
   RUN(pads_meet_windows);
   RUN(norms_fold_into_weights);

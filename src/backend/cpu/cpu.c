@@ -29,6 +29,10 @@ static void put_in_order(hone_candidate *candidates, size_t count, hone_candidat
   candidates[at] = one;
 }
 
+static bool holds(const hone_cpu_kernel *kernel, const hone_node *core) {
+  return !kernel->functions->holds || kernel->functions->holds(kernel, core);
+}
+
 /* Whether the stages of the body, the core on `kernel`, stay within their limits. */
 static bool fits(const hone_graph *body, const hone_cpu_kernel *kernel) {
   hone_arena trial = {0};
@@ -55,7 +59,7 @@ static size_t candidates(const hone_graph *body, hone_candidate *out, size_t roo
   hone_candidate all[MOST_ROWS];
   size_t count = 0;
   while (count < MOST_ROWS && (k = hone_cpu_kernel_next(core, k))) {
-    if (has_algorithm(rows, count, k->algorithm) || !fits(body, k)) continue;
+    if (has_algorithm(rows, count, k->algorithm) || !fits(body, k) || !holds(k, core)) continue;
     double estimate = k->functions->estimate ? k->functions->estimate(k, core) : (double)count;
     rows[count] = k;
     put_in_order(all, count++, (hone_candidate){k->name, 0, estimate});

@@ -1,8 +1,11 @@
 /* conv and conv_transpose nodes on the kernels of conv.h. Room: backend/cpu. */
+#include <math.h>
 #include <string.h>
 
 #include "backend/cpu/conv_transposed.h"
 #include "backend/cpu/node_kernel.h"
+#include "backend/cpu/winograd.h"
+#include "base/log.h"
 #include "ops/spatial.h"
 
 enum { X, W, BIAS };
@@ -99,6 +102,32 @@ static size_t pack_size(const hone_cpu_kernel *row, const hone_node *node) {
 }
 
 /* conv has w as [taps][C / g][M], conv_transpose as [taps][M / g][C]. */
+static hone_conv_weights weights_of(const hone_node *node, const float *data) {
+  const hone_shape *w = &node->inputs[W].value->type.shape;
+  ptrdiff_t inner = (ptrdiff_t)w->dim[w->rank - 2], outer = (ptrdiff_t)w->dim[w->rank - 1];
+  if (is_transposed(node)) return (hone_conv_weights){data, outer, 1, inner * outer};
+  return (hone_conv_weights){data, 1, outer, inner * outer};
+}
+
+/* Winograd's transforms are left out where the node is to be exact, and on weights that lose more
+ * by them than docs/numerics.md allows. */
+static bool holds(const hone_cpu_kernel *row, const hone_node *node) {
+  hone_conv conv;
+  hone_arena copy = {0};
+  const float *data;
+  if (strncmp(row->algorithm, "conv_winograd", 13) != 0) return true;
+  if (hone_node_flag(node, "exact") || !build_conv(row, node, &conv)) return false;
+  hone_status *status = hone_constant_floats(node->inputs[W].value, &copy, &data);
+  double error = INFINITY;
+  if (!status) error = hone_winograd_error(conv_kernel(row), &conv, weights_of(node, data));
+  hone_status_free(status);
+  hone_arena_free(&copy);
+  if (error <= HONE_WINOGRAD_ERROR) return true;
+  hone_log(HONE_LOG_INFO, "node '%s': %s left out, its error on these weights is %.1e, above %.0e",
+           hone_node_label(node), row->algorithm, error, HONE_WINOGRAD_ERROR);
+  return false;
+}
+
 static hone_status *pack(const hone_cpu_kernel *row, const hone_node *node, void *to) {
   hone_conv conv;
   const hone_conv_kernel *kernel = conv_kernel(row);
@@ -107,12 +136,7 @@ static hone_status *pack(const hone_cpu_kernel *row, const hone_node *node, void
   if (!build_conv(row, node, &conv))
     return hone_error(HONE_INTERNAL, "kernel %s was given a node it does not take", row->name);
   HONE_TRY(hone_constant_floats(node->inputs[W].value, &copy, &data));
-  const hone_shape *w = &node->inputs[W].value->type.shape;
-  ptrdiff_t inner = (ptrdiff_t)w->dim[w->rank - 2], outer = (ptrdiff_t)w->dim[w->rank - 1];
-  hone_conv_weights weights = {data, 1, outer, inner * outer};
-  if (is_transposed(node))
-    weights = (hone_conv_weights){data, outer, 1, inner * outer};
-  kernel->pack(kernel, &conv, weights, to);
+  kernel->pack(kernel, &conv, weights_of(node, data), to);
   hone_arena_free(&copy);
   return NULL;
 }
@@ -184,6 +208,7 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
 
 const hone_node_functions hone_node_conv = {
     .accepts = accepts,
+    .holds = holds,
     .plan = plan,
     .pack_size = pack_size,
     .pack = pack,

@@ -42,6 +42,9 @@ typedef struct hone_cpu_kernel hone_cpu_kernel;
 
 typedef struct hone_node_functions {
   bool (*accepts)(const hone_cpu_kernel *kernel, const hone_node *node);
+  /* Whether the numbers hold on this node's weights; NULL: always. Asked where candidates are
+   * offered, not where a chosen kernel is prepared: it may read all weights. */
+  bool (*holds)(const hone_cpu_kernel *kernel, const hone_node *node);
   hone_status *(*plan)(const hone_cpu_kernel *kernel, const hone_node_view *view,
                        hone_arena *arena, hone_node_plan *out);
   /* For rows with packs, else NULL: the bytes (0: too large), the packing, and which inputs (bits)

@@ -50,6 +50,11 @@ bool hone_winograd_accepts(const hone_conv *conv);
 size_t hone_winograd_pack_size(const hone_conv_kernel *kernel, const hone_conv *conv);
 void hone_winograd_pack(const hone_conv_kernel *kernel, const hone_conv *conv,
                         hone_conv_weights weights, float *packed);
+/* The largest error of an output channel, max|y - exact| / max|exact|, on these weights and numbers
+ * of -1..1: what says whether the algorithm is used for them (docs/numerics.md). */
+double hone_winograd_error(const hone_conv_kernel *kernel, const hone_conv *conv,
+                           hone_conv_weights weights);
+#define HONE_WINOGRAD_ERROR 3e-5
 hone_status *hone_winograd_plan(const hone_conv_kernel *kernel, const hone_conv *conv,
                                 const float *packed, hone_arena *arena, hone_kernel_plan *out);
 
