@@ -155,6 +155,7 @@ hone_status *hone_options_for_refit(const hone_options *options, hone_options **
         hone_options_set(*out, rows[for_refit[i]].name, hone_option_text(options, for_refit[i]));
     if (!status) continue;
     hone_options_free(*out);
+    *out = NULL;
     return status;
   }
   return NULL;
