@@ -212,6 +212,60 @@ case("Cumprod", lambda x: raw.Cumprod(x=x, axis=0), f32(3, 4))
 case("TopKV2", lambda x: raw.TopKV2(input=x, k=4), f32(3, 9))
 
 
+# -- pictures ---------------------------------------------------------------------------------------------
+
+PICTURE = f32(2, 5, 7, 3)
+for flags in ({}, {"align_corners": True}, {"half_pixel_centers": True}):
+    for size in ([10, 14], [3, 4], [1, 9]):
+        label = f"{' '.join(flags)} {size[0]}x{size[1]}"
+        case(f"ResizeBilinear {label}",
+             lambda x, f=flags, s=size: raw.ResizeBilinear(images=x, size=s, **f), PICTURE)
+        case(f"ResizeNearestNeighbor {label}",
+             lambda x, f=flags, s=size: raw.ResizeNearestNeighbor(images=x, size=s, **f), PICTURE)
+    # Positions that TensorFlow's table of weights holds exactly.
+    case(f"ResizeBicubic {' '.join(flags)}",
+         lambda x, f=flags: raw.ResizeBicubic(images=x, size=[9, 17] if "align_corners" in f else [10, 18], **f),
+         f32(2, 5, 9, 3))
+case("ResizeBilinear bytes", lambda x: raw.ResizeBilinear(images=x, size=[6, 6], half_pixel_centers=True),
+     s32(1, 4, 5, 3, low=0, high=255).astype(np.uint8))
+case("ResizeNearestNeighbor bytes", lambda x: raw.ResizeNearestNeighbor(images=x, size=[6, 6]),
+     s32(1, 4, 5, 3, low=0, high=255).astype(np.uint8))
+case("ResizeBilinear by shape", lambda x: raw.ResizeBilinear(images=x, size=2 * tf.shape(x)[1:3]), PICTURE)
+BOXES = np.array([[0, 0, 1, 1], [0.1, 0.2, 0.7, 0.9], [0.8, 0.9, 0.1, 0.3], [-0.3, 0.5, 0.4, 1.6]], np.float32)
+for method in ("bilinear", "nearest"):
+    for size in ([4, 3], [1, 1]):
+        case(f"CropAndResize {method} {size[0]}x{size[1]}",
+             lambda x, b, i, m=method, s=size: raw.CropAndResize(image=x, boxes=b, box_ind=i, crop_size=s, method=m,
+                                                                 extrapolation_value=-3.0),
+             PICTURE, BOXES, np.array([0, 1, 1, 0], np.int32))
+
+# -- blocks, series, bands --------------------------------------------------------------------------------
+
+case("DepthToSpace", lambda x: raw.DepthToSpace(input=x, block_size=2), f32(2, 3, 5, 12))
+case("SpaceToDepth", lambda x: raw.SpaceToDepth(input=x, block_size=3), f32(2, 3, 6, 4))
+case("SpaceToBatchND", lambda x: raw.SpaceToBatchND(input=x, block_shape=[2, 3], paddings=[[1, 0], [2, 1]]),
+     f32(2, 5, 6, 3))
+case("SpaceToBatchND of rows", lambda x: raw.SpaceToBatchND(input=x, block_shape=[2], paddings=[[1, 0]]), f32(2, 5))
+case("BatchToSpaceND", lambda x: raw.BatchToSpaceND(input=x, block_shape=[2, 3], crops=[[1, 0], [2, 1]]),
+     f32(12, 3, 4, 2))
+case("Convolution with holes", lambda x: tf.nn.convolution(x, tf.constant(W), padding="SAME", dilations=[2, 2]),
+     f32(2, 9, 8, 4))
+for lower, upper in ((0, -1), (-1, 0), (1, 2), (0, 0), (-1, -1)):
+    case(f"MatrixBandPart {lower} {upper}",
+         lambda x, a=lower, b=upper: raw.MatrixBandPart(input=x, num_lower=a, num_upper=b), f32(2, 5, 6))
+case("LinSpace", lambda x: raw.LinSpace(start=x, stop=3.0, num=7), np.array(-1.25, np.float32))
+case("LinSpace of one", lambda x: raw.LinSpace(start=x, stop=3.0, num=1), np.array(-1.25, np.float32))
+case("LinSpace by shape", lambda x: raw.LinSpace(start=0.0, stop=1.0, num=tf.shape(x)[0]), f32(6))
+case("Unique", lambda x: raw.Unique(x=x), s32(20))
+case("Unique s64", lambda x: raw.Unique(x=x, out_idx=tf.int64), s32(20))
+case("UniqueWithCounts", lambda x: raw.UniqueWithCounts(x=x), s32(20))
+case("DataFormatVecPermute", lambda x: raw.DataFormatVecPermute(x=x), s32(4))
+case("DataFormatVecPermute back", lambda x: raw.DataFormatVecPermute(x=x, src_format="NCHW", dst_format="NHWC"),
+     s32(4, 2), closed=True)
+case("DataFormatVecPermute spatial", lambda x: raw.DataFormatVecPermute(x=x), s32(2), closed=True)
+case("DataFormatDimMap", lambda x: raw.DataFormatDimMap(x=x), np.array([0, 1, 2, 3, -1, -2], np.int32))
+
+
 @pytest.mark.parametrize("name,sizes", [(name, sizes) for name in CASES for sizes in ("known", "open")
                                         if sizes == "known" or name not in CLOSED])
 def test_operator(name, sizes):
