@@ -206,8 +206,6 @@ static hone_status *import_slice(hone_call *call) {
   int rank = hone_emit_rank(call, x);
   for (int i = 0; i < rank; i++) axes[i] = i;
   bool sized = hone_known_ints(hone_tf_in(call, 2), sizes, HONE_MAX_RANK, &count);
-  bool whole = sized;
-  for (size_t i = 0; sized && i < count; i++) whole &= sizes[i] < 0;
   if (sized && hone_known_ints(begin, from, HONE_MAX_RANK, &begins) && begins == count) {
     for (size_t i = 0; i < count; i++) sizes[i] = sizes[i] < 0 ? INT64_MAX : from[i] + sizes[i];
     end = hone_emit_ints(call, sizes, count);
