@@ -266,6 +266,32 @@ case("DataFormatVecPermute spatial", lambda x: raw.DataFormatVecPermute(x=x), s3
 case("DataFormatDimMap", lambda x: raw.DataFormatDimMap(x=x), np.array([0, 1, 2, 3, -1, -2], np.int32))
 
 
+# -- boxes that suppress each other -----------------------------------------------------------------------
+
+CORNERS = np.concatenate([c := f32(60, 2, low=0, high=0.8), c + f32(60, 2, low=0.1, high=0.3)], 1)
+SCORES = f32(60, low=0, high=1)
+case("NonMaxSuppression", lambda b, s: raw.NonMaxSuppression(boxes=b, scores=s, max_output_size=12), CORNERS, SCORES)
+case("NonMaxSuppressionV2", lambda b, s: raw.NonMaxSuppressionV2(boxes=b, scores=s, max_output_size=50,
+                                                                 iou_threshold=0.1), CORNERS, SCORES)
+case("NonMaxSuppressionV3", lambda b, s: raw.NonMaxSuppressionV3(boxes=b, scores=s, max_output_size=50,
+                                                                 iou_threshold=0.3, score_threshold=0.4),
+     CORNERS, SCORES)
+for padded in (False, True):
+    case(f"NonMaxSuppressionV4 {padded}", lambda b, s, p=padded: raw.NonMaxSuppressionV4(
+        boxes=b, scores=s, max_output_size=50, iou_threshold=0.3, score_threshold=0.4, pad_to_max_output_size=p),
+        CORNERS, SCORES)
+    case(f"NonMaxSuppressionV5 {padded}", lambda b, s, p=padded: raw.NonMaxSuppressionV5(
+        boxes=b, scores=s, max_output_size=50, iou_threshold=0.3, score_threshold=0.4, soft_nms_sigma=0.0,
+        pad_to_max_output_size=p), CORNERS, SCORES)
+for name, own, options in (("shared", 1, {}), ("of a class", 3, {}), ("padded", 1, {"pad_per_class": True}),
+                           ("not clipped", 3, {"clip_boxes": False})):
+    case(f"CombinedNonMaxSuppression {name}", lambda b, s, o=options: raw.CombinedNonMaxSuppression(
+        boxes=tf.ensure_shape(b, [None, None, b.shape[2], 4]), scores=s, max_output_size_per_class=5,
+        max_total_size=20, iou_threshold=0.3, score_threshold=0.4, **o),
+        (CORNERS.reshape(2, 30 // own, own, 4) * 1.2).astype(np.float32), f32(2, 30 // own, 3, low=0, high=1),
+        closed=True)
+
+
 @pytest.mark.parametrize("name,sizes", [(name, sizes) for name in CASES for sizes in ("known", "open")
                                         if sizes == "known" or name not in CLOSED])
 def test_operator(name, sizes):
