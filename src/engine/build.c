@@ -76,24 +76,26 @@ static hone_status *progress(builder *b, const char *phase) {
   return NULL;
 }
 
-/* The group at its typical types; false when they are not known (beyond a stage, in a region). */
-static bool typical_group(const builder *b, const hone_unit *unit, hone_arena *memory,
-                          hone_bench_group *out) {
+/* The group at its typical types; `known` is false when they are not (beyond a stage, in a region). */
+static hone_status *typical_group(const builder *b, const hone_unit *unit, hone_arena *memory,
+                                  hone_bench_group *out, bool *known) {
   const hone_node *node = unit->node;
-  if (!b->typical || node->graph != b->engine->graph) return false;
+  *known = false;
+  if (!b->typical || node->graph != b->engine->graph) return NULL;
   hone_type *types = HONE_NEW_ARRAY(memory, node->input_count + 1, hone_type);
-  const hone_datum **known = HONE_NEW_ARRAY(memory, node->input_count + 1, const hone_datum *);
-  if (!types || !known) return false;
+  const hone_datum **data = HONE_NEW_ARRAY(memory, node->input_count + 1, const hone_datum *);
+  if (!types || !data) return hone_error_memory();
   for (int i = 0; i < node->input_count; i++) {
     const hone_planned *planned = &b->typical->values[node->inputs[i].value->id];
     if (planned->at.kind == HONE_AT_NOWHERE || !planned->typed ||
         planned->type.kind != HONE_KIND_TENSOR)
-      return false;
+      return NULL;
     types[i] = planned->type;
-    known[i] = planned->known;
+    data[i] = planned->known;
   }
-  *out = (hone_bench_group){unit->body, types, known, b->engine->threads};
-  return true;
+  *out = (hone_bench_group){unit->body, types, data, b->engine->threads};
+  *known = true;
+  return NULL;
 }
 
 /* Fills in the times that the cache does not have. False when there will be none. */
@@ -137,10 +139,12 @@ static hone_status *choose(builder *b, hone_unit *unit, const hone_candidate *ca
   char key[HONE_TIMING_KEY];
   double times[HONE_MAX_CANDIDATES];
   bool have = false;
+  bool known = false;
   hone_status *status = NULL;
   *chosen = 0;
   unit->choice.candidate_count = (int)count;
-  if (count > 1 && typical_group(b, unit, &memory, &group)) {
+  if (count > 1) status = typical_group(b, unit, &memory, &group, &known);
+  if (known) {
     status = hone_timing_key(&group, key);
     if (!status) status = get_times(b, &group, key, candidates, count, times, &have);
     if (!status && have) {
@@ -229,14 +233,15 @@ static hone_status *plan_typical(builder *b, hone_plan **out) {
   }
   for (int i = 0; i < graph->input_count; i++) data[graph->inputs[i]->id] = inputs[i];
   status = hone_plan_get(b->engine->program, NULL, data, b->engine->threads, out);
-  if (status) {
+  if (status && hone_status_code(status) != HONE_OUT_OF_MEMORY) {
     hone_log(HONE_LOG_INFO, "kernels are chosen without measuring: %s; option shapes helps",
              hone_status_message(status));
     hone_status_free(status);
+    status = NULL;
     *out = NULL;
   }
   hone_arena_free(&memory);
-  return NULL;
+  return status;
 }
 
 static hone_status *choose_all(builder *b) {

@@ -29,6 +29,7 @@ static hone_status *read_options(const json_t *from, hone_options *out) {
     const char *value = json_string_value(json_object_get(from, name));
     hone_status *status = value ? hone_options_set(out, name, value) : NULL;
     if (!status) continue;
+    if (hone_status_code(status) == HONE_OUT_OF_MEMORY) return status;
     hone_status_free(status);
     return hone_error(HONE_CORRUPT, "section meta has no such value of option %s", name);
   }

@@ -35,6 +35,7 @@ static hone_partial *slot(hone_partials *partials, const hone_value *value) {
   if (value->id >= partials->room) {
     size_t room = (size_t)value->id * 2 + 64;
     hone_partial **known = HONE_NEW_ARRAY(&partials->arena, room, hone_partial *);
+    partials->failed |= !known;
     if (!known) return NULL;
     if (partials->room) memcpy(known, partials->known, partials->room * sizeof *known);
     partials->known = known;
@@ -42,6 +43,7 @@ static hone_partial *slot(hone_partials *partials, const hone_value *value) {
   }
   if (!partials->known[value->id])
     partials->known[value->id] = HONE_NEW(&partials->arena, hone_partial);
+  partials->failed |= !partials->known[value->id];
   return partials->known[value->id];
 }
 

@@ -30,6 +30,7 @@ typedef struct hone_partials {
   hone_partial **known;
   size_t room;
   hone_arena arena;
+  bool failed; /* memory ran out: something may be known and is not told */
 } hone_partials;
 
 /* What is known of `value`; NULL if nothing is. Constants are read when first asked for. */

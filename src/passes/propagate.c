@@ -276,6 +276,7 @@ static hone_status *propagate_graph(hone_graph *graph, hone_pass_context *contex
     next = node->next;
     status = propagate_node(node, &p);
   }
+  if (!status && p.partials.failed) status = hone_error_memory();
   hone_arena_free(&p.partials.arena);
   hone_same_sizes_free(&p.same);
   hone_arena_free(&p.anchors.arena);

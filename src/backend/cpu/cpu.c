@@ -33,12 +33,13 @@ static bool holds(const hone_cpu_kernel *kernel, const hone_node *core) {
   return !kernel->functions->holds || kernel->functions->holds(kernel, core);
 }
 
-/* Whether the stages of the body, the core on `kernel`, stay within their limits. */
+/* Whether the stages of the body, the core on `kernel`, stay within their limits. Where memory ran
+ * out that stays open, and preparing the kernel will tell: it is no reason for another one. */
 static bool fits(const hone_graph *body, const hone_cpu_kernel *kernel) {
   hone_arena trial = {0};
   hone_body *made;
   hone_status *status = hone_body_make(body, kernel, &trial, &made);
-  bool good = status == NULL;
+  bool good = !status || hone_status_code(status) == HONE_OUT_OF_MEMORY;
   hone_status_free(status);
   hone_arena_free(&trial);
   return good;
