@@ -1,6 +1,11 @@
 /* Engine files: the same answers, the same bytes, and every kind of damage refused. */
 #include "engines.h"
 
+#include <dirent.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cpu.h"
@@ -185,11 +190,118 @@ TEST(packs_again_for_another_processor) {
   unlink(path);
 }
 
+/* Each byte of the file in turn, in memory: refused, and by a section's name past the front. */
+TEST(refuses_each_flipped_byte) {
+  hone_engine_free(saved_engine());
+  size_t size;
+  char *bytes = read_all(&size);
+  hone_format_view view = {.file = {0}};
+  CHECK_OK(hone_format_read((hone_bytes){bytes, size}, &view));
+  size_t front = (size_t)((const char *)view.sections[0].data - bytes);
+  for (size_t at = 0; at < size && !check_failed; at++) {
+    hone_engine *engine = NULL;
+    bytes[at] = (char)~bytes[at];
+    hone_status *status = hone_engine_parse((hone_bytes){bytes, size}, NULL, &engine);
+    bytes[at] = (char)~bytes[at];
+    hone_code code = hone_status_code(status);
+    CHECK(code == HONE_CORRUPT || (code == HONE_MISMATCH && at < front));
+    CHECK(at < front || strstr(hone_status_message(status), "section "));
+    hone_status_free(status);
+  }
+  hone_free(bytes);
+  unlink(path);
+}
+
+/* How many files beside `path` begin with its name; they are removed where asked to. */
+static int count_leftovers(bool removed) {
+  int count = 0;
+  DIR *folder = opendir("/tmp");
+  for (struct dirent *entry; folder && (entry = readdir(folder));) {
+    char full[400];
+    snprintf(full, sizeof full, "/tmp/%s", entry->d_name);
+    if (strcmp(full, path) == 0 || strncmp(full, path, strlen(path)) != 0) continue;
+    count++;
+    if (removed) unlink(full);
+  }
+  if (folder) closedir(folder);
+  return count;
+}
+
+/* A process killed while it saves leaves the old file or the new one, whole, at the name. */
+TEST(a_killed_save_leaves_a_whole_file) {
+  hone_engine *engine = saved_engine();
+  uint32_t state = 5;
+  for (int round = 0; round < 40 && !check_failed; round++) {
+    pid_t child = fork();
+    if (child == 0) {
+      for (;;) hone_status_free(hone_engine_save(engine, path));
+    }
+    CHECK(child > 0);
+    if (child <= 0) break;
+    engine_random(&state);
+    struct timespec pause = {0, (long)(state >> 8) % 8000000};
+    nanosleep(&pause, NULL);
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    hone_engine *opened = NULL;
+    CHECK_OK(hone_engine_open(path, NULL, &opened));
+    hone_engine_free(opened);
+  }
+  count_leftovers(true);
+  hone_engine_free(engine);
+  unlink(path);
+}
+
+/* Processes that save to one name at once: each succeeds, one whole file stays, nothing beside it. */
+TEST(saves_at_once_do_not_mix) {
+  hone_engine *engine = saved_engine(), *opened = NULL;
+  pid_t children[4];
+  for (int i = 0; i < 4; i++) {
+    children[i] = fork();
+    if (children[i]) continue;
+    hone_status *status = NULL;
+    for (int n = 0; n < 20 && !status; n++) status = hone_engine_save(engine, path);
+    _exit(status != NULL);
+  }
+  for (int i = 0; i < 4; i++) {
+    int code = -1;
+    CHECK(children[i] > 0 && waitpid(children[i], &code, 0) == children[i] && code == 0);
+  }
+  CHECK_OK(hone_engine_open(path, NULL, &opened));
+  CHECK(count_leftovers(false) == 0);
+  hone_engine_free(opened);
+  hone_engine_free(engine);
+  unlink(path);
+}
+
+/* No room: an error with the name and the system's reason; the old file stays, nothing beside it. */
+TEST(a_full_disk_is_told) {
+  hone_engine *engine = saved_engine(), *opened = NULL;
+  struct rlimit old, few;
+  signal(SIGXFSZ, SIG_IGN);
+  CHECK(getrlimit(RLIMIT_FSIZE, &old) == 0);
+  few = old;
+  few.rlim_cur = 4096;
+  CHECK(setrlimit(RLIMIT_FSIZE, &few) == 0);
+  CHECK_ERROR(hone_engine_save(engine, path), HONE_IO, path);
+  CHECK(setrlimit(RLIMIT_FSIZE, &old) == 0);
+  CHECK_ERROR(hone_engine_save(engine, "/dev/full/engine"), HONE_IO, "/dev/full/engine");
+  CHECK_OK(hone_engine_open(path, NULL, &opened));
+  CHECK(count_leftovers(false) == 0);
+  hone_engine_free(opened);
+  hone_engine_free(engine);
+  unlink(path);
+}
+
 int main(void) {
   RUN(loads_to_the_same_bits);
   RUN(loads_from_memory);
   RUN(writes_the_same_bytes);
   RUN(refuses_every_damage);
+  RUN(refuses_each_flipped_byte);
+  RUN(a_killed_save_leaves_a_whole_file);
+  RUN(saves_at_once_do_not_mix);
+  RUN(a_full_disk_is_told);
   RUN(refuses_damaged_packs_lazily);
   RUN(packs_again_for_another_processor);
   return check_report();
