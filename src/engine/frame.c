@@ -65,8 +65,7 @@ void hone_frame_free(hone_frame *frame) {
       hone_frame_free(frame->children[i]);
   if (frame->outputs)
     for (int i = 0; i < frame->program->graph->output_count; i++) hone_free(frame->outputs[i].data);
-  while (frame->chain_count) hone_plan_release(frame->chain[--frame->chain_count]);
-  hone_free(frame->chain);
+  hone_frame_forget_stages(frame);
   hone_free(frame->arena.data);
   hone_free(frame->pointers);
   hone_arena_free(&frame->objects);
@@ -457,48 +456,6 @@ static hone_status *run_stage(hone_frame *frame) {
   return NULL;
 }
 
-/* Whether `plan` is the stage after `before` for what the frame holds now. */
-static bool still_fits(const hone_frame *frame, const hone_plan *before, const hone_plan *plan) {
-  char key[1024];
-  size_t size = hone_plan_key(frame->program, before, frame->data, key, sizeof key);
-  return plan->threads == frame->run->threads && size <= sizeof key && size == plan->key_size &&
-         memcmp(key, plan->key, size) == 0;
-}
-
-/* Lets go of the stages from `depth` on. */
-static void cut_chain(hone_frame *frame, size_t depth) {
-  while (frame->chain_count > depth) hone_plan_release(frame->chain[--frame->chain_count]);
-}
-
-/* The stage at `depth`: the last run's where it still fits, else one from the cache or new. A stage
- * that fits follows the one before it, since all of them were one chain. */
-static hone_status *next_stage(hone_frame *frame, size_t depth) {
-  hone_plan *before = depth ? frame->chain[depth - 1] : NULL;
-  if (depth < frame->chain_count && still_fits(frame, before, frame->chain[depth])) {
-    frame->plan = frame->chain[depth];
-    return NULL;
-  }
-  cut_chain(frame, depth);
-  if (depth == frame->chain_room) {
-    size_t room = depth ? depth * 2 : 4;
-    hone_plan **chain = hone_realloc(frame->chain, room * sizeof *chain);
-    HONE_TRY_MEMORY(chain);
-    frame->chain = chain;
-    frame->chain_room = room;
-  }
-  hone_plan *plan;
-  HONE_TRY(hone_plan_get(frame->program, before, frame->data, frame->run->threads, &plan));
-  hone_status *status = hone_plan_check_limit(plan, frame->run->memory_limit);
-  if (status) {
-    hone_plan_release(plan);
-    return status;
-  }
-  frame->chain[depth] = plan;
-  frame->chain_count = depth + 1;
-  frame->plan = frame->chain[depth];
-  return NULL;
-}
-
 /* Outputs that no kernel wrote in place go to the caller's memory now. */
 static hone_status *deliver(hone_frame *frame) {
   const hone_graph *graph = frame->program->graph;
@@ -525,7 +482,7 @@ hone_status *hone_frame_run(hone_frame *frame, const hone_datum *inputs) {
     frame->bound[i].data = NULL;
   for (int i = 0; i < graph->input_count; i++) frame->data[graph->inputs[i]->id] = inputs[i];
   for (size_t depth = 0;; depth++) {
-    HONE_TRY(next_stage(frame, depth));
+    HONE_TRY(hone_frame_stage(frame, depth));
     HONE_TRY(run_stage(frame));
     if (frame->plan->next_unit == frame->program->unit_count) break;
   }

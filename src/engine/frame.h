@@ -19,12 +19,20 @@ typedef struct hone_step_time {
   uint64_t runs, nanoseconds;
 } hone_step_time;
 
+/* A stage that the frame ran, and the one before it (NULL: the start); references to both. */
+typedef struct hone_seen_stage {
+  hone_plan *before, *plan;
+} hone_seen_stage;
+
 typedef struct hone_frame {
   hone_run_state *run; /* the context's: cancel, threads, limits */
   hone_program *program;
   const hone_plan *plan; /* the stage that runs now, one of the chain */
   hone_plan **chain;     /* the stages of the last run, in order; references are held */
   size_t chain_count, chain_room;
+  hone_seen_stage *seen; /* stages of earlier runs, found again without the program's lock */
+  size_t seen_count, seen_next;
+  hone_buffer key; /* of the stage that is looked for */
   hone_datum *data; /* by value id: what each value is now */
   hone_buffer arena;
   hone_buffer *outputs; /* the frame's own, by output */
@@ -50,6 +58,10 @@ HONE_MUST_USE hone_status *hone_frame_run(hone_frame *frame, const hone_datum *i
 /* Output `index` of the last run. */
 const hone_datum *hone_frame_output(const hone_frame *frame, int index);
 size_t hone_frame_memory(const hone_frame *frame);
+
+/* Sets frame->plan to the stage at `depth` of the chain, for what the frame holds now: stages.c. */
+HONE_MUST_USE hone_status *hone_frame_stage(hone_frame *frame, size_t depth);
+void hone_frame_forget_stages(hone_frame *frame);
 
 /* Runs unit `index`, an if or a loop, of the frame: control.c. */
 HONE_MUST_USE hone_status *hone_frame_control(hone_frame *frame, size_t index);
