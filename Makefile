@@ -45,7 +45,7 @@ tsan:
 
 clang:
 	@CC=clang $(CMAKE) -S . -B build-clang -DCMAKE_BUILD_TYPE=Release > /dev/null
-	@ninja -C build-clang -j$(JOBS) hone
+	@ninja -C build-clang -j$(JOBS) hone hone_tensorflow
 
 # A longer run of the fuzz targets: make fuzz SECONDS_EACH=600
 SECONDS_EACH ?= 600
