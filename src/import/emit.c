@@ -61,6 +61,15 @@ void hone_emit_set_ints(hone_call *call, hone_node *node, const char *attr,
   if (node) hone_emit_keep(call, hone_node_set_ints(node, attr, values, count));
 }
 
+void hone_emit_set_reals(hone_call *call, hone_node *node, const char *attr, const double *values,
+                         size_t count) {
+  if (node) hone_emit_keep(call, hone_node_set_reals(node, attr, values, count));
+}
+void hone_emit_set_texts(hone_call *call, hone_node *node, const char *attr,
+                         const char *const *values, size_t count) {
+  if (node) hone_emit_keep(call, hone_node_set_texts(node, attr, values, count));
+}
+
 /* Whether all that the node's result depends on is known and small. */
 static bool can_fold(const hone_node *node) {
   const hone_op *op = node->op;
@@ -116,11 +125,14 @@ static void infer_node(hone_call *call, hone_node *node) {
   if (!call->status) hone_emit_keep(call, hone_node_infer(node));
 }
 
+hone_value *hone_emit_end_weight(hone_call *call, hone_node *node) {
+  if (node) infer_node(call, node);
+  return node && !call->status ? node->outputs[0] : call->placeholder;
+}
+
 hone_value *hone_emit_end(hone_call *call, hone_node *node) {
-  if (!node) return call->placeholder;
-  infer_node(call, node);
-  if (call->status) return call->placeholder;
-  if (!can_fold(node)) return node->outputs[0];
+  hone_value *out = hone_emit_end_weight(call, node);
+  if (call->status || !node || !can_fold(node)) return out;
   hone_value *folded = NULL;
   hone_emit_keep(call, fold(call, node, &folded));
   if (call->status) return call->placeholder;

@@ -47,8 +47,14 @@ void hone_emit_set_real(hone_call *call, hone_node *node, const char *attr, doub
 void hone_emit_set_text(hone_call *call, hone_node *node, const char *attr, const char *value);
 void hone_emit_set_ints(hone_call *call, hone_node *node, const char *attr, const int64_t *values,
                         size_t count);
+void hone_emit_set_reals(hone_call *call, hone_node *node, const char *attr, const double *values,
+                         size_t count);
+void hone_emit_set_texts(hone_call *call, hone_node *node, const char *attr,
+                         const char *const *values, size_t count);
 /* Infers the types; gives output 0. */
 hone_value *hone_emit_end(hone_call *call, hone_node *node);
+/* The same for what weights become: left to the passes to fold, so that they may be replaced. */
+hone_value *hone_emit_end_weight(hone_call *call, hone_node *node);
 /* Output `index` of a node that was ended. */
 hone_value *hone_emit_out(hone_call *call, hone_node *node, int index);
 

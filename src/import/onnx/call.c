@@ -5,44 +5,29 @@
 
 #include "import/onnx/importer.h"
 
-int hone_onnx_opset(const hone_onnx_call *call) {
-  return call->opset;
+int hone_onnx_opset(const hone_call *call) {
+  return onnx_own(call)->opset;
 }
-int hone_onnx_input_count(const hone_onnx_call *call) {
-  return call->input_count;
+int hone_onnx_input_count(const hone_call *call) {
+  return onnx_own(call)->input_count;
 }
-int hone_onnx_output_count(const hone_onnx_call *call) {
-  return call->output_count;
-}
-
-hone_value *hone_onnx_in(hone_onnx_call *call, int index) {
-  return index < call->input_count ? call->in[index] : NULL;
+int hone_onnx_output_count(const hone_call *call) {
+  return onnx_own(call)->output_count;
 }
 
-hone_value *hone_onnx_need(hone_onnx_call *call, int index) {
+hone_value *hone_onnx_in(hone_call *call, int index) {
+  return index < onnx_own(call)->input_count ? onnx_own(call)->in[index] : NULL;
+}
+
+hone_value *hone_onnx_need(hone_call *call, int index) {
   hone_value *value = hone_onnx_in(call, index);
   if (value) return value;
-  hone_onnx_fail(call, HONE_INVALID_MODEL, "its input %d is missing", index);
-  return &call->importer->placeholder;
+  hone_emit_fail(call, HONE_INVALID_MODEL, "its input %d is missing", index);
+  return call->placeholder;
 }
 
-bool hone_onnx_wants(const hone_onnx_call *call, int index) {
-  return index < call->output_count && call->node->outputs.items[index].size > 0;
-}
-
-bool hone_onnx_failed(const hone_onnx_call *call) {
-  return call->status != NULL;
-}
-
-hone_status *hone_onnx_fail(hone_onnx_call *call, hone_code code, const char *format, ...) {
-  char text[600];
-  if (call->status) return NULL;
-  va_list list;
-  va_start(list, format);
-  vsnprintf(text, sizeof text, format, list);
-  va_end(list);
-  call->status = hone_error(code, "%s", text);
-  return NULL;
+bool hone_onnx_wants(const hone_call *call, int index) {
+  return index < onnx_own(call)->output_count && onnx_own(call)->node->outputs.items[index].size > 0;
 }
 
 /* ---- Attributes ---- */
@@ -61,85 +46,86 @@ int onnx_attr_type(const onnx_attribute *attr) {
   return attr->sparse.data ? ONNX_SPARSE_TENSOR : ONNX_UNDEFINED;
 }
 
-const onnx_attribute *onnx_attr(const hone_onnx_call *call, const char *name) {
-  for (int i = 0; i < call->attr_count; i++)
-    if (onnx_span_is(call->attrs[i].name, name)) return &call->attrs[i];
+const onnx_attribute *onnx_attr(const hone_call *call, const char *name) {
+  const onnx_call *own = onnx_own(call);
+  for (int i = 0; i < own->attr_count; i++)
+    if (onnx_span_is(own->attrs[i].name, name)) return &own->attrs[i];
   return NULL;
 }
 
-bool hone_onnx_has(const hone_onnx_call *call, const char *attr) {
+bool hone_onnx_has(const hone_call *call, const char *attr) {
   return onnx_attr(call, attr) != NULL;
 }
 
 /* The attribute if it is there and of `type`; one of another type fails the call. An empty list
  * may have lost its type. */
-static const onnx_attribute *typed(hone_onnx_call *call, const char *name, int type) {
+static const onnx_attribute *typed(hone_call *call, const char *name, int type) {
   const onnx_attribute *attr = onnx_attr(call, name);
   if (!attr) return NULL;
   int found = onnx_attr_type(attr);
   if (found == type) return attr;
   if (found != ONNX_UNDEFINED)
-    hone_onnx_fail(call, HONE_INVALID_MODEL, "attribute %s is of type %d instead of %d", name,
+    hone_emit_fail(call, HONE_INVALID_MODEL, "attribute %s is of type %d instead of %d", name,
                    found, type);
   return NULL;
 }
 
-int64_t hone_onnx_int(hone_onnx_call *call, const char *name, int64_t fallback) {
+int64_t hone_onnx_int(hone_call *call, const char *name, int64_t fallback) {
   const onnx_attribute *attr = typed(call, name, ONNX_INT);
   return attr ? (int64_t)hone_proto_varint(attr->i) : fallback;
 }
 
-int64_t hone_onnx_int_in(hone_onnx_call *call, const char *name, int64_t fallback, int64_t least,
+int64_t hone_onnx_int_in(hone_call *call, const char *name, int64_t fallback, int64_t least,
                          int64_t most) {
   int64_t value = hone_onnx_int(call, name, fallback);
   if (value >= least && value <= most) return value;
-  hone_onnx_fail(call, HONE_INVALID_MODEL, "attribute %s is %lld, outside %lld..%lld", name,
+  hone_emit_fail(call, HONE_INVALID_MODEL, "attribute %s is %lld, outside %lld..%lld", name,
                  (long long)value, (long long)least, (long long)most);
   return fallback;
 }
 
-bool hone_onnx_flag(hone_onnx_call *call, const char *name, bool fallback) {
+bool hone_onnx_flag(hone_call *call, const char *name, bool fallback) {
   return hone_onnx_int(call, name, fallback) != 0;
 }
 
-double hone_onnx_real(hone_onnx_call *call, const char *name, double fallback) {
+double hone_onnx_real(hone_call *call, const char *name, double fallback) {
   const onnx_attribute *attr = typed(call, name, ONNX_FLOAT);
   return attr ? (double)hone_proto_float(attr->f) : fallback;
 }
 
 /* A span as a text without zero bytes; NULL after a failure. */
-static const char *as_text(hone_onnx_call *call, const char *name, hone_bytes span) {
-  const char *text = onnx_text(call->importer, span);
+static const char *as_text(hone_call *call, const char *name, hone_bytes span) {
+  const char *text = onnx_text(onnx_own(call)->importer, span);
   if (!text && !call->status) call->status = hone_error_memory();
   if (!span.size || !memchr(span.data, 0, span.size)) return text;
-  hone_onnx_fail(call, HONE_INVALID_MODEL, "attribute %s holds a zero byte", name);
+  hone_emit_fail(call, HONE_INVALID_MODEL, "attribute %s holds a zero byte", name);
   return NULL;
 }
 
-const char *hone_onnx_text(hone_onnx_call *call, const char *name, const char *fallback) {
+const char *hone_onnx_text(hone_call *call, const char *name, const char *fallback) {
   const onnx_attribute *attr = typed(call, name, ONNX_STRING);
   const char *text = attr ? as_text(call, name, attr->s) : NULL;
   return text ? text : fallback;
 }
 
-hone_dtype hone_onnx_dtype(hone_onnx_call *call, const char *name, hone_dtype fallback) {
+hone_dtype hone_onnx_dtype(hone_call *call, const char *name, hone_dtype fallback) {
   if (!hone_onnx_has(call, name)) return fallback;
   int64_t code = hone_onnx_int(call, name, 0);
   hone_dtype dtype = hone_onnx_dtype_of(code);
   if (dtype) return dtype;
-  hone_onnx_fail(call, HONE_UNSUPPORTED, "attribute %s: element type %lld is not known here", name,
+  hone_emit_fail(call, HONE_UNSUPPORTED, "attribute %s: element type %lld is not known here", name,
                  (long long)code);
   return fallback;
 }
 
 /* Memory for a list of `count` elements, never NULL: after a failure a static zero. */
-static void *list_memory(hone_onnx_call *call, const hone_proto_list *list, hone_proto_kind kind,
+static void *list_memory(hone_call *call, const hone_proto_list *list, hone_proto_kind kind,
                          size_t element, size_t *count) {
   static const max_align_t nothing[4];
   hone_status *status = list ? hone_proto_count(list, kind, count) : NULL;
   void *memory = NULL;
   if (!status && *count) {
-    memory = hone_arena_array(&call->importer->scratch, *count, element);
+    memory = hone_arena_array(&onnx_own(call)->importer->scratch, *count, element);
     if (!memory) status = hone_error_memory();
   }
   if (memory) return memory;
@@ -151,7 +137,7 @@ static void *list_memory(hone_onnx_call *call, const hone_proto_list *list, hone
   return (void *)(uintptr_t)nothing;
 }
 
-const int64_t *hone_onnx_ints(hone_onnx_call *call, const char *name, size_t *count) {
+const int64_t *hone_onnx_ints(hone_call *call, const char *name, size_t *count) {
   const onnx_attribute *attr = typed(call, name, ONNX_INTS);
   *count = 0;
   int64_t *values =
@@ -161,7 +147,7 @@ const int64_t *hone_onnx_ints(hone_onnx_call *call, const char *name, size_t *co
   return values;
 }
 
-const double *hone_onnx_reals(hone_onnx_call *call, const char *name, size_t *count) {
+const double *hone_onnx_reals(hone_call *call, const char *name, size_t *count) {
   const onnx_attribute *attr = typed(call, name, ONNX_FLOATS);
   *count = 0;
   double *values =
@@ -175,7 +161,7 @@ const double *hone_onnx_reals(hone_onnx_call *call, const char *name, size_t *co
   return values;
 }
 
-const hone_string *hone_onnx_strings(hone_onnx_call *call, const char *name, size_t *count) {
+const hone_string *hone_onnx_strings(hone_call *call, const char *name, size_t *count) {
   const onnx_attribute *attr = typed(call, name, ONNX_STRINGS);
   *count = attr ? attr->strings.count : 0;
   hone_string *values = list_memory(call, NULL, HONE_PROTO_BYTES, sizeof *values, count);
@@ -186,7 +172,7 @@ const hone_string *hone_onnx_strings(hone_onnx_call *call, const char *name, siz
   return values;
 }
 
-const char *const *hone_onnx_texts(hone_onnx_call *call, const char *name, size_t *count) {
+const char *const *hone_onnx_texts(hone_call *call, const char *name, size_t *count) {
   const onnx_attribute *attr = typed(call, name, ONNX_STRINGS);
   *count = attr ? attr->strings.count : 0;
   const char **texts = list_memory(call, NULL, HONE_PROTO_BYTES, sizeof *texts, count);
@@ -197,16 +183,16 @@ const char *const *hone_onnx_texts(hone_onnx_call *call, const char *name, size_
   return texts;
 }
 
-const int64_t *hone_onnx_ints_of(hone_onnx_call *call, const char *name, size_t count,
+const int64_t *hone_onnx_ints_of(hone_call *call, const char *name, size_t count,
                                  int64_t fallback) {
   static const int64_t zeros[2 * HONE_MAX_RANK];
   size_t given;
   const int64_t *values = hone_onnx_ints(call, name, &given);
   if (given == count && count) return values;
   if (given || count > 2 * HONE_MAX_RANK)
-    hone_onnx_fail(call, HONE_INVALID_MODEL, "attribute %s has %zu entries instead of %zu", name,
+    hone_emit_fail(call, HONE_INVALID_MODEL, "attribute %s has %zu entries instead of %zu", name,
                    given, count);
-  int64_t *made = hone_arena_alloc(&call->importer->scratch, sizeof zeros);
+  int64_t *made = hone_arena_alloc(&onnx_own(call)->importer->scratch, sizeof zeros);
   if (!made) {
     if (!call->status) call->status = hone_error_memory();
     return zeros;
@@ -215,53 +201,40 @@ const int64_t *hone_onnx_ints_of(hone_onnx_call *call, const char *name, size_t 
   return made;
 }
 
-hone_value *hone_onnx_tensor(hone_onnx_call *call, const char *name) {
+hone_value *hone_onnx_tensor(hone_call *call, const char *name) {
   const onnx_attribute *attr = onnx_attr(call, name);
   hone_value *value = NULL;
   if (!attr || call->status) return NULL;
   bool sparse = onnx_attr_type(attr) == ONNX_SPARSE_TENSOR;
   hone_bytes bytes = sparse ? attr->sparse : attr->t;
   if (!bytes.data) {
-    hone_onnx_fail(call, HONE_INVALID_MODEL, "attribute %s is no tensor", name);
+    hone_emit_fail(call, HONE_INVALID_MODEL, "attribute %s is no tensor", name);
     return NULL;
   }
-  call->status = (sparse ? onnx_sparse_constant : onnx_constant)(call->importer, call->scope->graph,
+  onnx_importer *importer = onnx_own(call)->importer;
+  call->status = (sparse ? onnx_sparse_constant : onnx_constant)(importer, call->graph,
                                                                  (hone_bytes){0}, bytes, &value);
   return call->status ? NULL : value;
 }
 
-/* ---- Facts about values ---- */
+/* ---- Results ---- */
 
-int hone_onnx_rank(hone_onnx_call *call, const hone_value *value) {
-  if (value->type.kind == HONE_KIND_TENSOR && value->type.shape.rank >= 0)
-    return value->type.shape.rank;
-  hone_onnx_fail(call, HONE_UNSUPPORTED, "the rank of its input is not known");
-  return 0;
+void hone_onnx_return(hone_call *call, int index, hone_value *value) {
+  if (index < onnx_own(call)->output_count && !call->status) onnx_own(call)->out[index] = value;
 }
 
-int hone_onnx_axis(hone_onnx_call *call, int64_t axis, int rank) {
-  int out = 0;
-  if (!hone_axis(axis, rank, &out))
-    hone_onnx_fail(call, HONE_INVALID_MODEL, "axis %lld of %d dimensions", (long long)axis, rank);
-  return out;
-}
-
-static bool known(const hone_value *value, size_t room, size_t *count) {
-  if (!hone_value_is_constant(value) || !hone_shape_count(&value->type.shape, count)) return false;
-  hone_value_fix(value);
-  hone_dtype_class class = hone_dtype_class_of(value->type.dtype);
-  return *count <= room && class != HONE_CLASS_STRING && class != HONE_CLASS_COMPLEX;
-}
-
-bool hone_onnx_known_ints(const hone_value *value, int64_t *out, size_t room, size_t *count) {
-  if (!known(value, room, count)) return false;
-  for (size_t i = 0; i < *count; i++) out[i] = hone_load_int(value->type.dtype, value->constant, i);
-  return true;
-}
-
-bool hone_onnx_known_reals(const hone_value *value, double *out, size_t room, size_t *count) {
-  if (!known(value, room, count)) return false;
-  for (size_t i = 0; i < *count; i++)
-    out[i] = hone_load_real(value->type.dtype, value->constant, i);
-  return true;
+void hone_onnx_end_return(hone_call *call, hone_node *node) {
+  if (!node) return;
+  hone_value *first = hone_emit_end(call, node);
+  if (call->status) return;
+  if (node == call->folded) {
+    hone_onnx_return(call, 0, first);
+    return;
+  }
+  for (int i = 0; i < node->output_count; i++) {
+    if (hone_onnx_wants(call, i))
+      hone_onnx_return(call, i, node->outputs[i]);
+    else if (node->outputs[i])
+      hone_node_drop_output(node, i);
+  }
 }

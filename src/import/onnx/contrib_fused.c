@@ -4,12 +4,12 @@
 
 #include "import/onnx/windows.h"
 
-static hone_value *ints(hone_onnx_call *call, int64_t value) {
-  return hone_onnx_const_ints(call, &value, 1);
+static hone_value *ints(hone_call *call, int64_t value) {
+  return hone_emit_ints(call, &value, 1);
 }
 
 /* The activation that a fused operator names; NULL or "" is none. Parameters in order. */
-static hone_value *activate(hone_onnx_call *call, hone_value *x, const char *name,
+static hone_value *activate(hone_call *call, hone_value *x, const char *name,
                             const double *params, size_t count) {
   static const struct {
     const char *onnx, *hone, *attrs[2];
@@ -21,24 +21,24 @@ static hone_value *activate(hone_onnx_call *call, hone_value *x, const char *nam
   hone_dtype dtype = x->type.dtype;
   if (!*name) return x;
   if (strcmp(name, "Clip") == 0 && count == 2)
-    return HONE_ONNX(call, "clip", x, hone_onnx_const_real(call, dtype, params[0]),
-                     hone_onnx_const_real(call, dtype, params[1]));
+    return HONE_EMIT(call, "clip", x, hone_emit_real(call, dtype, params[0]),
+                     hone_emit_real(call, dtype, params[1]));
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     if (strcmp(name, rows[i].onnx) != 0) continue;
-    hone_node *node = HONE_ONNX_BEGIN(call, rows[i].hone, x);
+    hone_node *node = HONE_EMIT_BEGIN(call, rows[i].hone, x);
     for (size_t k = 0; k < 2 && k < count && rows[i].attrs[k]; k++)
-      hone_onnx_set_real(call, node, rows[i].attrs[k], params[k]);
-    return hone_onnx_end(call, node);
+      hone_emit_set_real(call, node, rows[i].attrs[k], params[k]);
+    return hone_emit_end(call, node);
   }
-  hone_onnx_fail(call, HONE_UNSUPPORTED, "the activation '%.40s'", name);
+  hone_emit_fail(call, HONE_UNSUPPORTED, "the activation '%.40s'", name);
   return x;
 }
 
-static hone_status *import_fused_conv(hone_onnx_call *call) {
+static hone_status *import_fused_conv(hone_call *call) {
   hone_value *w = hone_onnx_need(call, 1), *z = hone_onnx_in(call, 3);
-  int rank = hone_onnx_rank(call, w);
+  int rank = hone_emit_rank(call, w);
   hone_value *y = hone_onnx_convolve(call, hone_onnx_need(call, 0), w, hone_onnx_in(call, 2));
-  if (z) y = HONE_ONNX(call, "add", y, hone_onnx_to_last(call, z, rank));
+  if (z) y = HONE_EMIT(call, "add", y, hone_onnx_to_last(call, z, rank));
   size_t count;
   const double *params = hone_onnx_reals(call, "activation_params", &count);
   y = activate(call, y, hone_onnx_text(call, "activation", ""), params, count);
@@ -46,42 +46,42 @@ static hone_status *import_fused_conv(hone_onnx_call *call) {
   return NULL;
 }
 
-static hone_status *import_fused_gemm(hone_onnx_call *call) {
+static hone_status *import_fused_gemm(hone_call *call) {
   hone_value *c = hone_onnx_in(call, 2);
   double beta = hone_onnx_real(call, "beta", 1);
   if (c && beta != 1)
-    c = HONE_ONNX(call, "mul", c, hone_onnx_const_real(call, c->type.dtype, beta));
+    c = HONE_EMIT(call, "mul", c, hone_emit_real(call, c->type.dtype, beta));
   hone_node *node =
-      HONE_ONNX_BEGIN(call, "matmul", hone_onnx_need(call, 0), hone_onnx_need(call, 1), c);
-  hone_onnx_set_int(call, node, "transpose_a", hone_onnx_flag(call, "transA", false));
-  hone_onnx_set_int(call, node, "transpose_b", hone_onnx_flag(call, "transB", false));
-  hone_onnx_set_real(call, node, "alpha", hone_onnx_real(call, "alpha", 1));
+      HONE_EMIT_BEGIN(call, "matmul", hone_onnx_need(call, 0), hone_onnx_need(call, 1), c);
+  hone_emit_set_int(call, node, "transpose_a", hone_onnx_flag(call, "transA", false));
+  hone_emit_set_int(call, node, "transpose_b", hone_onnx_flag(call, "transB", false));
+  hone_emit_set_real(call, node, "alpha", hone_onnx_real(call, "alpha", 1));
   double params[2] = {hone_onnx_real(call, "activation_alpha", 0),
                       hone_onnx_real(call, "activation_beta", 0)};
   size_t given = hone_onnx_has(call, "activation_beta")    ? 2
                  : hone_onnx_has(call, "activation_alpha") ? 1
                                                            : 0;
   const char *name = hone_onnx_text(call, "activation", "");
-  hone_onnx_return(call, 0, activate(call, hone_onnx_end(call, node), name, params, given));
+  hone_onnx_return(call, 0, activate(call, hone_emit_end(call, node), name, params, given));
   return NULL;
 }
 
 /* A constant of `bits` a number in u8 rows as a tensor [rows, columns] of that type; `row_bytes`
  * is what a row takes, padding included. */
-static hone_value *repack(hone_onnx_call *call, const hone_value *packed, hone_dtype dtype,
+static hone_value *repack(hone_call *call, const hone_value *packed, hone_dtype dtype,
                           size_t rows, size_t columns, size_t row_bytes) {
   size_t bytes, least, unit = hone_dtype_bits(dtype);
   hone_shape shape = hone_shape_of(2, (hone_dim[]){(hone_dim)rows, (hone_dim)columns});
   bool fits = hone_shape_bytes(&shape, dtype, &bytes) && hone_mul(rows, row_bytes, &least) &&
               packed->constant && packed->constant_size >= least;
   if (!fits) {
-    hone_onnx_fail(call, HONE_UNSUPPORTED, "weights that are no constant of the right size");
+    hone_emit_fail(call, HONE_UNSUPPORTED, "weights that are no constant of the right size");
     return NULL;
   }
   hone_value_fix(packed);
   uint8_t *copy = hone_alloc_zero(bytes + 1);
   if (!copy) {
-    hone_onnx_fail(call, HONE_OUT_OF_MEMORY, "no memory for weights");
+    hone_emit_fail(call, HONE_OUT_OF_MEMORY, "no memory for weights");
     return NULL;
   }
   for (size_t row = 0; row < rows; row++)
@@ -89,21 +89,21 @@ static hone_value *repack(hone_onnx_call *call, const hone_value *packed, hone_d
       const uint8_t *from = (const uint8_t *)packed->constant + row * row_bytes;
       hone_store_int(dtype, copy, row * columns + i, hone_load_int(dtype, from, i));
     }
-  hone_value *value = unit ? hone_onnx_const(call, dtype, shape, copy, bytes) : NULL;
+  hone_value *value = unit ? hone_emit_const(call, dtype, shape, copy, bytes) : NULL;
   hone_free(copy);
   return value;
 }
 
 /* A tensor [rows, columns] of the middle of the type's range: the zero point where none is given.
  */
-static hone_value *middle_of(hone_onnx_call *call, hone_dtype dtype, int64_t rows,
+static hone_value *middle_of(hone_call *call, hone_dtype dtype, int64_t rows,
                              int64_t columns) {
   int64_t middle = (int64_t)1 << (hone_dtype_bits(dtype) - 1);
-  hone_value *one = hone_onnx_cast(call, hone_onnx_const_int(call, middle), dtype);
-  return HONE_ONNX(call, "expand", one, hone_onnx_const_ints(call, (int64_t[]){rows, columns}, 2));
+  hone_value *one = hone_emit_cast(call, hone_emit_int(call, middle), dtype);
+  return HONE_EMIT(call, "expand", one, hone_emit_ints(call, (int64_t[]){rows, columns}, 2));
 }
 
-static hone_status *import_matmul_bits(hone_onnx_call *call) {
+static hone_status *import_matmul_bits(hone_call *call) {
   int64_t n = hone_onnx_int_in(call, "N", 0, 1, INT32_MAX);
   int64_t k = hone_onnx_int_in(call, "K", 0, 1, INT32_MAX);
   int64_t block = hone_onnx_int_in(call, "block_size", 0, 16, 1 << 20);
@@ -111,26 +111,26 @@ static hone_status *import_matmul_bits(hone_onnx_call *call) {
   hone_dtype dtype = bits == 8 ? HONE_U8 : bits == 4 ? HONE_U4 : HONE_U2;
   hone_value *b = hone_onnx_need(call, 1), *scales = hone_onnx_need(call, 2);
   hone_value *zeros = hone_onnx_in(call, 3);
-  if (hone_onnx_failed(call)) return NULL;
+  if (call->status) return NULL;
   if (hone_onnx_in(call, 4) || hone_onnx_int(call, "weight_prepacked", 0) ||
       (zeros && zeros->type.dtype != HONE_U8) || (bits != 2 && bits != 4 && bits != 8))
-    return hone_onnx_fail(call, HONE_UNSUPPORTED, "weights in this packing");
+    return hone_emit_fail(call, HONE_UNSUPPORTED, "weights in this packing");
   int64_t blocks = (k + block - 1) / block, columns = blocks * block;
   b = repack(call, b, dtype, (size_t)n, (size_t)columns, (size_t)(columns * bits / 8));
   zeros = zeros ? repack(call, zeros, dtype, (size_t)n, (size_t)blocks,
                          (size_t)((blocks * bits + 7) / 8))
                 : middle_of(call, dtype, n, blocks);
   if (!b || !zeros) return NULL;
-  scales = hone_onnx_reshape(call, scales, (const int64_t[]){n, blocks}, 2);
-  hone_node *node = HONE_ONNX_BEGIN(call, "dequantize", b, scales, zeros);
-  hone_onnx_set_int(call, node, "axis", 1);
-  hone_onnx_set_int(call, node, "block", block);
-  hone_onnx_set_int(call, node, "dtype", scales->type.dtype);
-  b = hone_onnx_end(call, node);
-  if (columns != k) b = HONE_ONNX(call, "slice", b, ints(call, 0), ints(call, k), ints(call, 1));
-  node = HONE_ONNX_BEGIN(call, "matmul", hone_onnx_need(call, 0), b, hone_onnx_in(call, 5));
-  hone_onnx_set_int(call, node, "transpose_b", true);
-  hone_onnx_return(call, 0, hone_onnx_end(call, node));
+  scales = hone_emit_reshape(call, scales, (const int64_t[]){n, blocks}, 2);
+  hone_node *node = HONE_EMIT_BEGIN(call, "dequantize", b, scales, zeros);
+  hone_emit_set_int(call, node, "axis", 1);
+  hone_emit_set_int(call, node, "block", block);
+  hone_emit_set_int(call, node, "dtype", scales->type.dtype);
+  b = hone_emit_end(call, node);
+  if (columns != k) b = HONE_EMIT(call, "slice", b, ints(call, 0), ints(call, k), ints(call, 1));
+  node = HONE_EMIT_BEGIN(call, "matmul", hone_onnx_need(call, 0), b, hone_onnx_in(call, 5));
+  hone_emit_set_int(call, node, "transpose_b", true);
+  hone_onnx_return(call, 0, hone_emit_end(call, node));
   return NULL;
 }
 

@@ -73,46 +73,46 @@ static size_t add_places(const char *term, const char *labels, int64_t *perm, si
 }
 
 /* The dims of x that a role's labels stand for, as one vector. */
-static hone_value *dims_of(hone_onnx_call *call, hone_value *x, const char *term,
+static hone_value *dims_of(hone_call *call, hone_value *x, const char *term,
                            const char *labels) {
   hone_value *parts[HONE_MAX_RANK];
   int count = 0;
   for (; *labels; labels++) {
     int at = (int)place(term, *labels);
-    parts[count++] = hone_onnx_dims(call, x, at, at + 1);
+    parts[count++] = hone_emit_dims(call, x, at, at + 1);
   }
   if (count == 0) return NULL;
-  hone_node *node = hone_onnx_begin(call, "concat", parts, count, 1);
-  hone_onnx_set_int(call, node, "axis", 0);
-  return hone_onnx_end(call, node);
+  hone_node *node = hone_emit_begin(call, "concat", parts, count, 1);
+  hone_emit_set_int(call, node, "axis", 0);
+  return hone_emit_end(call, node);
 }
 
-static hone_value *reshape(hone_onnx_call *call, hone_value *x, hone_value *const *dims,
+static hone_value *reshape(hone_call *call, hone_value *x, hone_value *const *dims,
                            int count) {
   hone_value *parts[4];
   int given = 0;
   for (int i = 0; i < count; i++)
     if (dims[i]) parts[given++] = dims[i];
-  hone_node *node = hone_onnx_begin(call, "concat", parts, given, 1);
-  hone_onnx_set_int(call, node, "axis", 0);
-  return HONE_ONNX(call, "reshape", x, hone_onnx_end(call, node));
+  hone_node *node = hone_emit_begin(call, "concat", parts, given, 1);
+  hone_emit_set_int(call, node, "axis", 0);
+  return HONE_EMIT(call, "reshape", x, hone_emit_end(call, node));
 }
 
 /* The product of a role's dims, as a vector of one; 1 for no label. */
-static hone_value *merged(hone_onnx_call *call, hone_value *x, const char *term,
+static hone_value *merged(hone_call *call, hone_value *x, const char *term,
                           const char *labels) {
   hone_value *product = NULL;
   for (; *labels; labels++) {
     int at = (int)place(term, *labels);
-    hone_value *dim = hone_onnx_dims(call, x, at, at + 1);
-    product = product ? HONE_ONNX(call, "mul", product, dim) : dim;
+    hone_value *dim = hone_emit_dims(call, x, at, at + 1);
+    product = product ? HONE_EMIT(call, "mul", product, dim) : dim;
   }
-  return product ? product : hone_onnx_const_ints(call, (int64_t[]){1}, 1);
+  return product ? product : hone_emit_ints(call, (int64_t[]){1}, 1);
 }
 
 /* An operand as [batch…, first, second], the labels of each of the last two merged into one axis.
  */
-static hone_value *as_matrices(hone_onnx_call *call, hone_value *x, const equation *e, int side) {
+static hone_value *as_matrices(hone_call *call, hone_value *x, const equation *e, int side) {
   const char *term = e->term[side], *first = e->labels[side == LEFT ? ROW : SUM];
   const char *second = e->labels[side == LEFT ? SUM : COLUMN];
   int64_t perm[HONE_MAX_RANK];
@@ -121,7 +121,7 @@ static hone_value *as_matrices(hone_onnx_call *call, hone_value *x, const equati
   count = add_places(term, second, perm, count);
   hone_value *dims[] = {dims_of(call, x, term, e->labels[BATCH]), merged(call, x, term, first),
                         merged(call, x, term, second)};
-  x = hone_onnx_transpose(call, x, (int)count, perm);
+  x = hone_emit_transpose(call, x, (int)count, perm);
   if (strlen(first) == 1 && strlen(second) == 1) return x;
   return reshape(call, x, dims, 3);
 }
@@ -139,38 +139,38 @@ static bool sizes_agree(const equation *e, hone_value *const *x) {
   return true;
 }
 
-static hone_status *multiply(hone_onnx_call *call, const equation *e, hone_value *const *x) {
-  hone_value *y = HONE_ONNX(call, "matmul", as_matrices(call, x[LEFT], e, LEFT),
+static hone_status *multiply(hone_call *call, const equation *e, hone_value *const *x) {
+  hone_value *y = HONE_EMIT(call, "matmul", as_matrices(call, x[LEFT], e, LEFT),
                             as_matrices(call, x[RIGHT], e, RIGHT));
   if (strlen(e->labels[ROW]) != 1 || strlen(e->labels[COLUMN]) != 1) {
     hone_value *dims[] = {dims_of(call, x[LEFT], e->term[LEFT], e->labels[BATCH]),
                           dims_of(call, x[LEFT], e->term[LEFT], e->labels[ROW]),
                           dims_of(call, x[RIGHT], e->term[RIGHT], e->labels[COLUMN])};
     bool scalar = !dims[0] && !dims[1] && !dims[2];
-    y = scalar ? hone_onnx_reshape(call, y, NULL, 0) : reshape(call, y, dims, 3);
+    y = scalar ? hone_emit_reshape(call, y, NULL, 0) : reshape(call, y, dims, 3);
   }
   char order[HONE_MAX_RANK + 1];
   snprintf(order, sizeof order, "%s%s%s", e->labels[BATCH], e->labels[ROW], e->labels[COLUMN]);
   int64_t perm[HONE_MAX_RANK];
   size_t rank = add_places(order, e->term[RESULT], perm, 0);
-  hone_onnx_return(call, 0, hone_onnx_transpose(call, y, (int)rank, perm));
+  hone_onnx_return(call, 0, hone_emit_transpose(call, y, (int)rank, perm));
   return NULL;
 }
 
-static hone_status *import_einsum(hone_onnx_call *call) {
+static hone_status *import_einsum(hone_call *call) {
   hone_value *inputs[MOST_OPERANDS];
   int count = hone_onnx_input_count(call);
   const char *text = hone_onnx_text(call, "equation", "");
   equation e;
   if (count < 1 || count > MOST_OPERANDS)
-    return hone_onnx_fail(call, HONE_UNSUPPORTED, "%d operands are more than %d", count,
+    return hone_emit_fail(call, HONE_UNSUPPORTED, "%d operands are more than %d", count,
                           MOST_OPERANDS);
   for (int i = 0; i < count; i++) inputs[i] = hone_onnx_need(call, i);
   if (count == 2 && read_equation(text, &e) && sizes_agree(&e, inputs))
     return multiply(call, &e, inputs);
-  hone_node *node = hone_onnx_begin(call, "einsum", inputs, count, 1);
-  hone_onnx_set_text(call, node, "equation", text);
-  hone_onnx_return(call, 0, hone_onnx_end(call, node));
+  hone_node *node = hone_emit_begin(call, "einsum", inputs, count, 1);
+  hone_emit_set_text(call, node, "equation", text);
+  hone_onnx_return(call, 0, hone_emit_end(call, node));
   return NULL;
 }
 

@@ -51,18 +51,19 @@ static bool has_argument(const onnx_attribute *attrs, size_t count, hone_bytes n
 }
 
 /* The call's attributes, and the function's defaults for those it does not give. */
-static hone_status *take_arguments(hone_onnx_call *call, const onnx_function *function,
+static hone_status *take_arguments(hone_call *call, const onnx_function *function,
                                    onnx_scope *scope) {
+  onnx_call *own = onnx_own(call);
   /* They live with the caller's call, which lasts until the body is done. */
-  hone_arena *memory = &call->scope->memory;
+  hone_arena *memory = &own->scope->memory;
   const hone_proto_list *defaults = &function->attribute_defaults;
-  size_t count = (size_t)call->attr_count;
+  size_t count = (size_t)own->attr_count;
   onnx_attribute *all = HONE_NEW_ARRAY(memory, count + defaults->count + 1, onnx_attribute);
   HONE_TRY_MEMORY(all);
-  if (count) memcpy(all, call->attrs, count * sizeof *all);
+  if (count) memcpy(all, own->attrs, count * sizeof *all);
   for (size_t i = 0; i < defaults->count; i++) {
     onnx_attribute attr;
-    HONE_TRY(onnx_read_attribute(&call->importer->reader, defaults->items[i], &attr));
+    HONE_TRY(onnx_read_attribute(&own->importer->reader, defaults->items[i], &attr));
     if (!has_argument(all, count, attr.name)) all[count++] = attr;
   }
   scope->arguments = all;
@@ -70,17 +71,18 @@ static hone_status *take_arguments(hone_onnx_call *call, const onnx_function *fu
   return NULL;
 }
 
-hone_status *onnx_enter_function(hone_onnx_call *call, onnx_local *local, onnx_scope *scope) {
-  onnx_importer *importer = call->importer;
+hone_status *onnx_enter_function(hone_call *call, onnx_local *local, onnx_scope *scope) {
+  onnx_call *own = onnx_own(call);
+  onnx_importer *importer = own->importer;
   const onnx_function *function = &local->function;
   char prefix[400];
-  scope->graph = call->scope->graph;
-  if ((size_t)call->input_count > function->inputs.count ||
-      (size_t)call->output_count > function->outputs.count)
+  scope->graph = call->graph;
+  if ((size_t)own->input_count > function->inputs.count ||
+      (size_t)own->output_count > function->outputs.count)
     return hone_error(HONE_INVALID_MODEL,
                       "a call with %d inputs and %d outputs, where the function "
                       "has %zu and %zu",
-                      call->input_count, call->output_count, function->inputs.count,
+                      own->input_count, own->output_count, function->inputs.count,
                       function->outputs.count);
   if (!local->nodes) {
     HONE_TRY(onnx_read_nodes(importer, &function->nodes, &local->nodes));
@@ -88,16 +90,16 @@ hone_status *onnx_enter_function(hone_onnx_call *call, onnx_local *local, onnx_s
   }
   HONE_TRY(onnx_read_opsets(importer, &function->opsets, scope));
   if (!scope->opset_count) {
-    scope->opsets = call->scope->opsets;
-    scope->opset_count = call->scope->opset_count;
+    scope->opsets = own->scope->opsets;
+    scope->opset_count = own->scope->opset_count;
   }
   snprintf(prefix, sizeof prefix, "%s/", call->label);
-  scope->prefix = hone_arena_text(&call->scope->memory, prefix, strlen(prefix));
+  scope->prefix = hone_arena_text(&own->scope->memory, prefix, strlen(prefix));
   HONE_TRY_MEMORY(scope->prefix);
   HONE_TRY(take_arguments(call, function, scope));
   for (size_t i = 0; i < function->inputs.count; i++)
     HONE_TRY(onnx_bind(scope, function->inputs.items[i],
-                       i < (size_t)call->input_count ? call->in[i] : NULL));
+                       i < (size_t)own->input_count ? own->in[i] : NULL));
   return NULL;
 }
 

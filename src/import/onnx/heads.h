@@ -5,11 +5,11 @@
 #include "import/onnx/map.h"
 
 /* [b, s, heads * d] as [b, heads, s, d]; and back. */
-hone_value *hone_onnx_split_heads(hone_onnx_call *call, hone_value *x, int64_t heads);
-hone_value *hone_onnx_join_heads(hone_onnx_call *call, hone_value *x);
+hone_value *hone_onnx_split_heads(hone_call *call, hone_value *x, int64_t heads);
+hone_value *hone_onnx_join_heads(hone_call *call, hone_value *x);
 /* The two after one another along `axis`; `b` alone where there is no `a`. */
-hone_value *hone_onnx_append(hone_onnx_call *call, hone_value *a, hone_value *b, int64_t axis);
+hone_value *hone_onnx_append(hone_call *call, hone_value *a, hone_value *b, int64_t axis);
 /* 0, 1, … along axis `axis` of x, as [1, size]. */
-hone_value *hone_onnx_counting(hone_onnx_call *call, hone_value *x, int axis);
+hone_value *hone_onnx_counting(hone_call *call, hone_value *x, int axis);
 
 #endif

@@ -1,7 +1,7 @@
 /* What the parts of the ONNX importer share. Room: import.
  *
  * import.c reads the model, scope.c knows which name is which value, nodes.c turns nodes into
- * calls, call.c and emit.c are what import functions use, tensor.c makes constants, type.c reads
+ * calls, call.c is what import functions ask their node, tensor.c makes constants, type.c reads
  * types.
  */
 #ifndef HONE_IMPORT_ONNX_IMPORTER_H
@@ -68,20 +68,27 @@ typedef struct onnx_scope {
   hone_arena memory;  /* of the scope and of its calls in progress */
 } onnx_scope;
 
-struct hone_onnx_call {
+/* One ONNX node on its way into the graph. */
+typedef struct onnx_call {
+  hone_call base; /* first: import functions see this part */
   onnx_importer *importer;
   onnx_scope *scope;
   const onnx_node *node;
   const hone_onnx_row *row;
-  const char *label;
   onnx_attribute *attrs;
   int attr_count, input_count, output_count, opset;
   hone_value **in, **out;
   uint32_t first_id; /* values from here on were made by this call */
-  hone_node *folded; /* the last node that was folded, and into what */
-  hone_value *folded_into;
-  hone_status *status; /* the first failure; owned */
-};
+} onnx_call;
+
+static inline onnx_call *onnx_own(const hone_call *call) { return (onnx_call *)(uintptr_t)call; }
+/* From here on the call emits into `scope`; what it did before. */
+static inline onnx_scope *onnx_move(hone_call *call, onnx_scope *scope) {
+  onnx_scope *before = onnx_own(call)->scope;
+  onnx_own(call)->scope = scope;
+  call->graph = scope->graph;
+  return before;
+}
 
 /* scope.c */
 void onnx_scope_free(onnx_scope *scope);
@@ -99,7 +106,7 @@ HONE_MUST_USE hone_status *onnx_read_opsets(onnx_importer *importer, const hone_
                                             onnx_scope *scope);
 /* A scope for a region of the call's `owner`, whose input `first_capture` and later ones are
  * captures; the region's input for owner input i is i + region_offset. */
-onnx_scope onnx_scope_region(hone_onnx_call *call, hone_node *owner, hone_graph *region,
+onnx_scope onnx_scope_region(hone_call *call, hone_node *owner, hone_graph *region,
                              int first_capture, int region_offset);
 
 /* nodes.c */
@@ -129,12 +136,12 @@ HONE_MUST_USE hone_status *onnx_value_type(onnx_importer *importer, hone_bytes t
 
 /* control.c */
 /* The nodes of a graph attribute of one input and one output in place, applied to x. */
-HONE_MUST_USE hone_status *onnx_inline_body(hone_onnx_call *call, const char *attr, hone_value *x,
+HONE_MUST_USE hone_status *onnx_inline_body(hone_call *call, const char *attr, hone_value *x,
                                             hone_value **out);
 
 /* call.c */
 /* The attribute with its reference resolved; NULL when absent. */
-const onnx_attribute *onnx_attr(const hone_onnx_call *call, const char *name);
+const onnx_attribute *onnx_attr(const hone_call *call, const char *name);
 int onnx_attr_type(const onnx_attribute *attr);
 
 /* table.c */
@@ -144,9 +151,9 @@ const hone_onnx_row *onnx_find_row(onnx_importer *importer, const onnx_node *nod
 /* The user's op for an operator, registered as "domain/Name"; NULL when there is none. */
 const hone_op *onnx_find_user_op(const onnx_node *node);
 /* The call as a node of that op, attributes by their names. */
-HONE_MUST_USE hone_status *onnx_run_user_op(hone_onnx_call *call, const hone_op *op);
+HONE_MUST_USE hone_status *onnx_run_user_op(hone_call *call, const hone_op *op);
 /* Runs a row on a call: its function, or what the straight row says. */
-HONE_MUST_USE hone_status *onnx_run_row(hone_onnx_call *call);
+HONE_MUST_USE hone_status *onnx_run_row(hone_call *call);
 
 /* functions.c */
 HONE_MUST_USE hone_status *onnx_read_functions(onnx_importer *importer,
@@ -154,7 +161,7 @@ HONE_MUST_USE hone_status *onnx_read_functions(onnx_importer *importer,
 /* The model's function that a node calls; NULL when it calls none. */
 onnx_local *onnx_find_function(onnx_importer *importer, const onnx_node *node);
 /* Opens `scope` for the body of `local` as called by `call`. */
-HONE_MUST_USE hone_status *onnx_enter_function(hone_onnx_call *call, onnx_local *local,
+HONE_MUST_USE hone_status *onnx_enter_function(hone_call *call, onnx_local *local,
                                                onnx_scope *scope);
 /* Binds what the body gave to the names that the calling node gives them. */
 HONE_MUST_USE hone_status *onnx_leave_function(onnx_scope *caller, const onnx_node *node,

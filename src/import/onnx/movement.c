@@ -4,78 +4,78 @@
 #include <string.h>
 
 /* The attribute `axes` as a constant; absent: NULL. */
-static hone_value *axes_of(hone_onnx_call *call) {
+static hone_value *axes_of(hone_call *call) {
   size_t count;
   const int64_t *axes = hone_onnx_ints(call, "axes", &count);
-  return hone_onnx_has(call, "axes") ? hone_onnx_const_ints(call, axes, count) : NULL;
+  return hone_onnx_has(call, "axes") ? hone_emit_ints(call, axes, count) : NULL;
 }
 
-static hone_status *import_squeeze_1(hone_onnx_call *call) {
-  hone_value *y = HONE_ONNX(call, "squeeze", hone_onnx_need(call, 0), axes_of(call));
+static hone_status *import_squeeze_1(hone_call *call) {
+  hone_value *y = HONE_EMIT(call, "squeeze", hone_onnx_need(call, 0), axes_of(call));
   hone_onnx_return(call, 0, y);
   return NULL;
 }
 
-static hone_status *import_unsqueeze_1(hone_onnx_call *call) {
+static hone_status *import_unsqueeze_1(hone_call *call) {
   hone_value *axes = axes_of(call);
-  if (!axes) return hone_onnx_fail(call, HONE_INVALID_MODEL, "attribute axes is missing");
-  hone_onnx_return(call, 0, HONE_ONNX(call, "unsqueeze", hone_onnx_need(call, 0), axes));
+  if (!axes) return hone_emit_fail(call, HONE_INVALID_MODEL, "attribute axes is missing");
+  hone_onnx_return(call, 0, HONE_EMIT(call, "unsqueeze", hone_onnx_need(call, 0), axes));
   return NULL;
 }
 
 /* The sizes are an attribute up to opset 12, then an input; since 18 their number may be given. */
-static hone_status *import_split(hone_onnx_call *call) {
+static hone_status *import_split(hone_call *call) {
   size_t count;
   const int64_t *values = hone_onnx_ints(call, "split", &count);
   hone_value *sizes = hone_onnx_in(call, 1);
-  if (hone_onnx_has(call, "split")) sizes = hone_onnx_const_ints(call, values, count);
+  if (hone_onnx_has(call, "split")) sizes = hone_emit_ints(call, values, count);
   hone_value *const inputs[] = {hone_onnx_need(call, 0), sizes};
   int outputs = hone_onnx_output_count(call);
-  hone_node *node = hone_onnx_begin(call, "split", inputs, 2, outputs);
-  hone_onnx_set_int(call, node, "axis", hone_onnx_int(call, "axis", 0));
-  hone_onnx_set_int(call, node, "parts", hone_onnx_int(call, "num_outputs", outputs));
+  hone_node *node = hone_emit_begin(call, "split", inputs, 2, outputs);
+  hone_emit_set_int(call, node, "axis", hone_onnx_int(call, "axis", 0));
+  hone_emit_set_int(call, node, "parts", hone_onnx_int(call, "num_outputs", outputs));
   hone_onnx_end_return(call, node);
   return NULL;
 }
 
 /* Up to opset 9 where to cut is in attributes. */
-static hone_status *import_slice_1(hone_onnx_call *call) {
+static hone_status *import_slice_1(hone_call *call) {
   size_t starts_count, ends_count;
   const int64_t *starts = hone_onnx_ints(call, "starts", &starts_count);
   const int64_t *ends = hone_onnx_ints(call, "ends", &ends_count);
-  hone_value *y = HONE_ONNX(call, "slice", hone_onnx_need(call, 0),
-                            hone_onnx_const_ints(call, starts, starts_count),
-                            hone_onnx_const_ints(call, ends, ends_count), axes_of(call));
+  hone_value *y = HONE_EMIT(call, "slice", hone_onnx_need(call, 0),
+                            hone_emit_ints(call, starts, starts_count),
+                            hone_emit_ints(call, ends, ends_count), axes_of(call));
   hone_onnx_return(call, 0, y);
   return NULL;
 }
 
 /* Up to opset 10 pads and value are attributes. */
-static hone_status *import_pad_2(hone_onnx_call *call) {
+static hone_status *import_pad_2(hone_call *call) {
   size_t count;
   const int64_t *pads = hone_onnx_ints(call, "pads", &count);
   hone_value *x = hone_onnx_need(call, 0);
-  hone_value *value = hone_onnx_const_real(call, x->type.dtype, hone_onnx_real(call, "value", 0));
+  hone_value *value = hone_emit_real(call, x->type.dtype, hone_onnx_real(call, "value", 0));
   hone_node *node =
-      HONE_ONNX_BEGIN(call, "pad", x, hone_onnx_const_ints(call, pads, count), value);
-  hone_onnx_set_text(call, node, "mode", hone_onnx_text(call, "mode", "constant"));
+      HONE_EMIT_BEGIN(call, "pad", x, hone_emit_ints(call, pads, count), value);
+  hone_emit_set_text(call, node, "mode", hone_onnx_text(call, "mode", "constant"));
   hone_onnx_end_return(call, node);
   return NULL;
 }
 
 /* One value everywhere. */
-static hone_status *import_constant_of_shape(hone_onnx_call *call) {
+static hone_status *import_constant_of_shape(hone_call *call) {
   hone_value *value = hone_onnx_tensor(call, "value");
-  if (!value) value = hone_onnx_const_real(call, HONE_F32, 0);
-  value = hone_onnx_reshape(call, value, NULL, 0);
-  hone_onnx_return(call, 0, HONE_ONNX(call, "expand", value, hone_onnx_need(call, 0)));
+  if (!value) value = hone_emit_real(call, HONE_F32, 0);
+  value = hone_emit_reshape(call, value, NULL, 0);
+  hone_onnx_return(call, 0, HONE_EMIT(call, "expand", value, hone_onnx_need(call, 0)));
   return NULL;
 }
 
-static hone_value *concat(hone_onnx_call *call, hone_value *const *parts, int count) {
-  hone_node *node = hone_onnx_begin(call, "concat", parts, count, 1);
-  hone_onnx_set_int(call, node, "axis", 0);
-  return hone_onnx_end(call, node);
+static hone_value *concat(hone_call *call, hone_value *const *parts, int count) {
+  hone_node *node = hone_emit_begin(call, "concat", parts, count, 1);
+  hone_emit_set_int(call, node, "axis", 0);
+  return hone_emit_end(call, node);
 }
 
 /* x [N, C, H, W] and its block size. */
@@ -84,52 +84,52 @@ typedef struct image {
   int64_t block;
 } image;
 
-static image image_of(hone_onnx_call *call) {
+static image image_of(hone_call *call) {
   image in = {.x = hone_onnx_need(call, 0)};
   in.block = hone_onnx_int_in(call, "blocksize", 0, 1, 1 << 15);
-  if (hone_onnx_rank(call, in.x) != 4)
-    (void)hone_onnx_fail(call, HONE_INVALID_MODEL, "x does not have 4 dimensions");
-  in.batch = hone_onnx_dims(call, in.x, 0, 1);
-  in.pixels = hone_onnx_dims(call, in.x, 2, 4);
+  if (hone_emit_rank(call, in.x) != 4)
+    (void)hone_emit_fail(call, HONE_INVALID_MODEL, "x does not have 4 dimensions");
+  in.batch = hone_emit_dims(call, in.x, 0, 1);
+  in.pixels = hone_emit_dims(call, in.x, 2, 4);
   return in;
 }
 
 /* Channels become blocks of pixels: which of a channel's indices is the block's says `mode`. */
-static hone_status *import_depth_to_space(hone_onnx_call *call) {
+static hone_status *import_depth_to_space(hone_call *call) {
   image in = image_of(call);
   int64_t b = in.block;
   bool depth_first = strcmp(hone_onnx_text(call, "mode", "DCR"), "DCR") == 0;
-  hone_value *apart = depth_first ? hone_onnx_const_ints(call, (int64_t[]){b, b, -1}, 3)
-                                  : hone_onnx_const_ints(call, (int64_t[]){-1, b, b}, 3);
+  hone_value *apart = depth_first ? hone_emit_ints(call, (int64_t[]){b, b, -1}, 3)
+                                  : hone_emit_ints(call, (int64_t[]){-1, b, b}, 3);
   hone_value *shape = concat(call, (hone_value *const[]){in.batch, apart, in.pixels}, 3);
-  hone_value *six = HONE_ONNX(call, "reshape", in.x, shape);
+  hone_value *six = HONE_EMIT(call, "reshape", in.x, shape);
   static const int64_t dcr[] = {0, 3, 4, 1, 5, 2}, crd[] = {0, 1, 4, 2, 5, 3};
-  six = hone_onnx_transpose(call, six, 6, depth_first ? dcr : crd);
-  hone_value *larger = HONE_ONNX(call, "mul", in.pixels, hone_onnx_const_int(call, b));
-  hone_value *rest = hone_onnx_const_ints(call, (int64_t[]){-1}, 1);
+  six = hone_emit_transpose(call, six, 6, depth_first ? dcr : crd);
+  hone_value *larger = HONE_EMIT(call, "mul", in.pixels, hone_emit_int(call, b));
+  hone_value *rest = hone_emit_ints(call, (int64_t[]){-1}, 1);
   shape = concat(call, (hone_value *const[]){in.batch, rest, larger}, 3);
-  hone_onnx_return(call, 0, HONE_ONNX(call, "reshape", six, shape));
+  hone_onnx_return(call, 0, HONE_EMIT(call, "reshape", six, shape));
   return NULL;
 }
 
-static hone_status *import_space_to_depth(hone_onnx_call *call) {
+static hone_status *import_space_to_depth(hone_call *call) {
   image in = image_of(call);
-  hone_value *block = hone_onnx_const_ints(call, &in.block, 1);
-  hone_value *smaller = HONE_ONNX(call, "div", in.pixels, hone_onnx_const_int(call, in.block));
-  hone_value *zero = hone_onnx_const_ints(call, (int64_t[]){0}, 1);
-  hone_value *one = hone_onnx_const_ints(call, (int64_t[]){1}, 1);
-  hone_value *rest = hone_onnx_const_ints(call, (int64_t[]){-1}, 1);
-  hone_value *rows = HONE_ONNX(call, "gather", smaller, zero);
-  hone_value *columns = HONE_ONNX(call, "gather", smaller, one);
-  hone_value *channels = hone_onnx_dims(call, in.x, 1, 2);
+  hone_value *block = hone_emit_ints(call, &in.block, 1);
+  hone_value *smaller = HONE_EMIT(call, "div", in.pixels, hone_emit_int(call, in.block));
+  hone_value *zero = hone_emit_ints(call, (int64_t[]){0}, 1);
+  hone_value *one = hone_emit_ints(call, (int64_t[]){1}, 1);
+  hone_value *rest = hone_emit_ints(call, (int64_t[]){-1}, 1);
+  hone_value *rows = HONE_EMIT(call, "gather", smaller, zero);
+  hone_value *columns = HONE_EMIT(call, "gather", smaller, one);
+  hone_value *channels = hone_emit_dims(call, in.x, 1, 2);
   hone_value *shape = concat(
       call, (hone_value *const[]){in.batch, channels, rows, block, columns, block}, 6);
-  hone_value *six = HONE_ONNX(call, "reshape", in.x, shape);
+  hone_value *six = HONE_EMIT(call, "reshape", in.x, shape);
   static const int64_t dcr[] = {0, 3, 5, 1, 2, 4}, crd[] = {0, 1, 3, 5, 2, 4};
   bool depth_first = strcmp(hone_onnx_text(call, "mode", "DCR"), "DCR") == 0;
-  six = hone_onnx_transpose(call, six, 6, depth_first ? dcr : crd);
+  six = hone_emit_transpose(call, six, 6, depth_first ? dcr : crd);
   shape = concat(call, (hone_value *const[]){in.batch, rest, smaller}, 3);
-  hone_onnx_return(call, 0, HONE_ONNX(call, "reshape", six, shape));
+  hone_onnx_return(call, 0, HONE_EMIT(call, "reshape", six, shape));
   return NULL;
 }
 

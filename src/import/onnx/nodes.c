@@ -56,14 +56,15 @@ static const char *node_label(onnx_scope *scope, const onnx_node *node) {
   return hone_arena_text(&scope->memory, text, strlen(text));
 }
 
-static hone_status *read_attributes(hone_onnx_call *call) {
-  const hone_proto_list *list = &call->node->attributes;
-  const onnx_scope *scope = call->scope;
-  call->attrs = HONE_NEW_ARRAY(&call->scope->memory, list->count + 1, onnx_attribute);
-  HONE_TRY_MEMORY(call->attrs);
+static hone_status *read_attributes(hone_call *call) {
+  onnx_call *own = onnx_own(call);
+  const hone_proto_list *list = &own->node->attributes;
+  const onnx_scope *scope = own->scope;
+  own->attrs = HONE_NEW_ARRAY(&own->scope->memory, list->count + 1, onnx_attribute);
+  HONE_TRY_MEMORY(own->attrs);
   for (size_t i = 0; i < list->count; i++) {
     onnx_attribute attr;
-    HONE_TRY(onnx_read_attribute(&call->importer->reader, list->items[i], &attr));
+    HONE_TRY(onnx_read_attribute(&own->importer->reader, list->items[i], &attr));
     if (attr.reference.size) {
       const onnx_attribute *given = NULL;
       for (size_t k = 0; !given && k < scope->argument_count; k++) {
@@ -77,59 +78,62 @@ static hone_status *read_attributes(hone_onnx_call *call) {
       attr = *given;
       attr.name = name;
     }
-    call->attrs[call->attr_count++] = attr;
+    own->attrs[own->attr_count++] = attr;
   }
   return NULL;
 }
 
-static hone_status *find_inputs(hone_onnx_call *call) {
-  const hone_proto_list *inputs = &call->node->inputs;
-  call->in = HONE_NEW_ARRAY(&call->scope->memory, inputs->count + 1, hone_value *);
-  call->out = HONE_NEW_ARRAY(&call->scope->memory, call->node->outputs.count + 1, hone_value *);
-  if (!call->in || !call->out) return hone_error_memory();
+static hone_status *find_inputs(hone_call *call) {
+  onnx_call *own = onnx_own(call);
+  const hone_proto_list *inputs = &own->node->inputs;
+  own->in = HONE_NEW_ARRAY(&own->scope->memory, inputs->count + 1, hone_value *);
+  own->out = HONE_NEW_ARRAY(&own->scope->memory, own->node->outputs.count + 1, hone_value *);
+  if (!own->in || !own->out) return hone_error_memory();
   for (size_t i = 0; i < inputs->count; i++)
-    if (inputs->items[i].size) HONE_TRY(onnx_find(call->scope, inputs->items[i], &call->in[i]));
-  call->input_count = (int)inputs->count;
-  call->output_count = (int)call->node->outputs.count;
-  call->first_id = call->scope->graph->next_id;
+    if (inputs->items[i].size) HONE_TRY(onnx_find(own->scope, inputs->items[i], &own->in[i]));
+  own->input_count = (int)inputs->count;
+  own->output_count = (int)own->node->outputs.count;
+  own->first_id = call->graph->next_id;
   return NULL;
 }
 
 /* A rank that no shape rule found out may be known to the model. */
-static hone_status *take_hint(hone_onnx_call *call, hone_bytes name, hone_value *value) {
-  const hone_bytes *hint = hone_map_get(&call->scope->hints, name.data, name.size);
+static hone_status *take_hint(hone_call *call, hone_bytes name, hone_value *value) {
+  onnx_call *own = onnx_own(call);
+  const hone_bytes *hint = hone_map_get(&own->scope->hints, name.data, name.size);
   hone_type type;
-  if (!hint || value->id < call->first_id || value->type.kind != HONE_KIND_TENSOR ||
+  if (!hint || value->id < own->first_id || value->type.kind != HONE_KIND_TENSOR ||
       value->type.shape.rank != HONE_RANK_UNKNOWN)
     return NULL;
-  HONE_TRY(onnx_value_type(call->importer, *hint, &type));
+  HONE_TRY(onnx_value_type(own->importer, *hint, &type));
   if (type.kind != HONE_KIND_TENSOR) return NULL;
   for (int i = 0; i < type.shape.rank; i++)
     if (hone_dim_known(type.shape.dim[i]))
-      HONE_TRY(hone_graph_symbol(call->importer->root, NULL, &type.shape.dim[i]));
+      HONE_TRY(hone_graph_symbol(own->importer->root, NULL, &type.shape.dim[i]));
   value->type.shape = type.shape;
   return NULL;
 }
 
-static hone_status *bind_outputs(hone_onnx_call *call) {
-  for (int i = 0; i < call->output_count; i++) {
-    hone_bytes name = call->node->outputs.items[i];
-    hone_value *value = call->out[i];
+static hone_status *bind_outputs(hone_call *call) {
+  onnx_call *own = onnx_own(call);
+  for (int i = 0; i < own->output_count; i++) {
+    hone_bytes name = own->node->outputs.items[i];
+    hone_value *value = own->out[i];
     if (!name.size) continue;
     if (!value) return hone_error(HONE_UNSUPPORTED, "its output %d is not given here", i);
-    if (value->id >= call->first_id) {
-      const char *text = hone_arena_text(&call->scope->memory, name.data, name.size);
+    if (value->id >= own->first_id) {
+      const char *text = hone_arena_text(&own->scope->memory, name.data, name.size);
       HONE_TRY_MEMORY(text);
       HONE_TRY(hone_value_rename(value, text));
     }
     HONE_TRY(take_hint(call, name, value));
-    HONE_TRY(onnx_bind(call->scope, name, value));
+    HONE_TRY(onnx_bind(own->scope, name, value));
   }
   return NULL;
 }
 
 /* What importing the call left in it is its answer. */
-static hone_status *end_call(hone_onnx_call *call, hone_status *status) {
+static hone_status *end_call(hone_call *call, hone_status *status) {
   if (!status) {
     status = call->status;
     call->status = NULL;
@@ -139,33 +143,34 @@ static hone_status *end_call(hone_onnx_call *call, hone_status *status) {
   return bind_outputs(call);
 }
 
-static hone_status *call_row(hone_onnx_call *call) {
+static hone_status *call_row(hone_call *call) {
+  onnx_call *own = onnx_own(call);
   char op[60], domain[60];
-  const onnx_node *node = call->node;
-  call->opset = onnx_opset_of(call->scope, node->domain);
-  if (!call->opset && !node->domain.size)
+  const onnx_node *node = own->node;
+  own->opset = onnx_opset_of(own->scope, node->domain);
+  if (!own->opset && !node->domain.size)
     return hone_error(HONE_INVALID_MODEL, "the model does not say its opset");
-  if (!call->opset) call->opset = 1;
-  call->row = onnx_find_row(call->importer, node, call->opset);
-  if (!call->row)
+  if (!own->opset) own->opset = 1;
+  own->row = onnx_find_row(own->importer, node, own->opset);
+  if (!own->row)
     return hone_error(HONE_UNSUPPORTED, "operator '%s'%s%s is not supported at opset %d",
                       hone_quoted(op, sizeof op, node->op.data ? node->op.data : "", node->op.size),
                       node->domain.size ? " of domain " : "",
                       node->domain.size
                           ? hone_quoted(domain, sizeof domain, node->domain.data, node->domain.size)
                           : "",
-                      call->opset);
+                      own->opset);
   return end_call(call, onnx_run_row(call));
 }
 
-static hone_status *push_function(hone_onnx_call *call, onnx_local *local, frame **top) {
+static hone_status *push_function(hone_call *call, onnx_local *local, frame **top) {
   frame *f = hone_alloc_zero(sizeof *f);
   HONE_TRY_MEMORY(f);
   f->below = *top;
   f->scope = &f->own;
   f->local = local;
-  f->caller = call->node;
-  f->own.importer = call->importer;
+  f->caller = onnx_own(call)->node;
+  f->own.importer = onnx_own(call)->importer;
   *top = f; /* from here on freed with the chain */
   HONE_TRY(onnx_enter_function(call, local, &f->own));
   f->nodes = local->nodes;
@@ -174,26 +179,36 @@ static hone_status *push_function(hone_onnx_call *call, onnx_local *local, frame
   return NULL;
 }
 
+static hone_status *limits(hone_call *call) {
+  return onnx_check_limits(onnx_own(call)->importer);
+}
+
 static hone_status *convert_node(const onnx_node *node, frame **top) {
   onnx_scope *scope = (*top)->scope;
   hone_arena_reset(&scope->memory);
-  hone_onnx_call call = {.importer = scope->importer, .scope = scope, .node = node};
-  call.label = node_label(scope, node);
-  HONE_TRY_MEMORY(call.label);
+  onnx_call own = {.base = {.graph = scope->graph,
+                            .label = node_label(scope, node),
+                            .placeholder = &scope->importer->placeholder,
+                            .limits = limits},
+                   .importer = scope->importer,
+                   .scope = scope,
+                   .node = node};
+  hone_call *call = &own.base;
+  HONE_TRY_MEMORY(call->label);
   hone_status *status = onnx_check_limits(scope->importer);
-  if (!status) status = read_attributes(&call);
-  if (!status) status = find_inputs(&call);
+  if (!status) status = read_attributes(call);
+  if (!status) status = find_inputs(call);
   if (!status) {
-    const hone_op *own = onnx_find_user_op(node);
-    onnx_local *local = own ? NULL : onnx_find_function(scope->importer, node);
-    status = own     ? end_call(&call, onnx_run_user_op(&call, own))
-             : local ? push_function(&call, local, top)
-                     : call_row(&call);
+    const hone_op *op = onnx_find_user_op(node);
+    onnx_local *local = op ? NULL : onnx_find_function(scope->importer, node);
+    status = op      ? end_call(call, onnx_run_user_op(call, op))
+             : local ? push_function(call, local, top)
+                     : call_row(call);
   }
-  char op[60];
+  char shown[60];
   return hone_error_at(
-      status, "node '%s' (%s)", call.label,
-      hone_quoted(op, sizeof op, node->op.data ? node->op.data : "", node->op.size));
+      status, "node '%s' (%s)", call->label,
+      hone_quoted(shown, sizeof shown, node->op.data ? node->op.data : "", node->op.size));
 }
 
 static hone_status *pop_frame(frame **top, hone_status *status) {

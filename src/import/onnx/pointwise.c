@@ -4,124 +4,124 @@
 #include <string.h>
 
 /* A chain x0 op x1 op … of all inputs. */
-static hone_value *chain(hone_onnx_call *call, const char *op) {
+static hone_value *chain(hone_call *call, const char *op) {
   hone_value *sum = hone_onnx_need(call, 0);
   for (int i = 1; i < hone_onnx_input_count(call); i++)
-    sum = HONE_ONNX(call, op, sum, hone_onnx_need(call, i));
+    sum = HONE_EMIT(call, op, sum, hone_onnx_need(call, i));
   return sum;
 }
 
-static hone_status *import_min(hone_onnx_call *call) {
+static hone_status *import_min(hone_call *call) {
   hone_onnx_return(call, 0, chain(call, "min"));
   return NULL;
 }
 
-static hone_status *import_max(hone_onnx_call *call) {
+static hone_status *import_max(hone_call *call) {
   hone_onnx_return(call, 0, chain(call, "max"));
   return NULL;
 }
 
-static hone_status *import_sum(hone_onnx_call *call) {
+static hone_status *import_sum(hone_call *call) {
   hone_onnx_return(call, 0, chain(call, "add"));
   return NULL;
 }
 
-static hone_status *import_mean(hone_onnx_call *call) {
+static hone_status *import_mean(hone_call *call) {
   hone_value *sum = chain(call, "add");
   hone_value *count =
-      hone_onnx_const_real(call, sum->type.dtype, (double)hone_onnx_input_count(call));
-  hone_onnx_return(call, 0, HONE_ONNX(call, "div", sum, count));
+      hone_emit_real(call, sum->type.dtype, (double)hone_onnx_input_count(call));
+  hone_onnx_return(call, 0, HONE_EMIT(call, "div", sum, count));
   return NULL;
 }
 
 /* The exponent may be of another type; the result has that of the base. An integer to a real power
  * is computed in f64 and truncated. */
-static hone_status *import_pow(hone_onnx_call *call) {
+static hone_status *import_pow(hone_call *call) {
   hone_value *x = hone_onnx_need(call, 0), *y = hone_onnx_need(call, 1);
   hone_dtype base = x->type.dtype, exponent = y->type.dtype;
   bool widens = hone_dtype_class_of(base) != HONE_CLASS_FLOAT &&
                 hone_dtype_class_of(exponent) == HONE_CLASS_FLOAT;
   hone_dtype common = widens ? HONE_F64 : base;
   hone_value *power =
-      HONE_ONNX(call, "pow", hone_onnx_cast(call, x, common), hone_onnx_cast(call, y, common));
-  hone_onnx_return(call, 0, hone_onnx_cast(call, power, base));
+      HONE_EMIT(call, "pow", hone_emit_cast(call, x, common), hone_emit_cast(call, y, common));
+  hone_onnx_return(call, 0, hone_emit_cast(call, power, base));
   return NULL;
 }
 
 /* Up to opset 10 the bounds are attributes. */
-static hone_status *import_clip_6(hone_onnx_call *call) {
+static hone_status *import_clip_6(hone_call *call) {
   hone_value *x = hone_onnx_need(call, 0), *bound[2] = {NULL, NULL};
   static const char *const names[2] = {"min", "max"};
   for (int i = 0; i < 2; i++)
     if (hone_onnx_has(call, names[i]))
-      bound[i] = hone_onnx_const_real(call, x->type.dtype, hone_onnx_real(call, names[i], 0));
-  hone_onnx_return(call, 0, HONE_ONNX(call, "clip", x, bound[0], bound[1]));
+      bound[i] = hone_emit_real(call, x->type.dtype, hone_onnx_real(call, names[i], 0));
+  hone_onnx_return(call, 0, HONE_EMIT(call, "clip", x, bound[0], bound[1]));
   return NULL;
 }
 
-static hone_status *import_bit_shift(hone_onnx_call *call) {
+static hone_status *import_bit_shift(hone_call *call) {
   bool left = strcmp(hone_onnx_text(call, "direction", ""), "LEFT") == 0;
-  hone_onnx_return(call, 0, HONE_ONNX(call, left ? "shift_left" : "shift_right",
+  hone_onnx_return(call, 0, HONE_EMIT(call, left ? "shift_left" : "shift_right",
                                       hone_onnx_need(call, 0), hone_onnx_need(call, 1)));
   return NULL;
 }
 
-static hone_value *cast_to(hone_onnx_call *call, hone_value *x, hone_dtype dtype) {
-  hone_node *node = HONE_ONNX_BEGIN(call, "cast", x);
-  hone_onnx_set_int(call, node, "to", dtype);
-  hone_onnx_set_int(call, node, "saturate", hone_onnx_flag(call, "saturate", true));
-  hone_onnx_set_text(call, node, "round", hone_onnx_text(call, "round_mode", "up"));
-  return hone_onnx_end(call, node);
+static hone_value *cast_to(hone_call *call, hone_value *x, hone_dtype dtype) {
+  hone_node *node = HONE_EMIT_BEGIN(call, "cast", x);
+  hone_emit_set_int(call, node, "to", dtype);
+  hone_emit_set_int(call, node, "saturate", hone_onnx_flag(call, "saturate", true));
+  hone_emit_set_text(call, node, "round", hone_onnx_text(call, "round_mode", "up"));
+  return hone_emit_end(call, node);
 }
 
-static hone_status *import_cast(hone_onnx_call *call) {
+static hone_status *import_cast(hone_call *call) {
   hone_dtype to = hone_onnx_dtype(call, "to", HONE_DTYPE_NONE);
   hone_onnx_return(call, 0, cast_to(call, hone_onnx_need(call, 0), to));
   return NULL;
 }
 
-static hone_status *import_cast_like(hone_onnx_call *call) {
+static hone_status *import_cast_like(hone_call *call) {
   hone_dtype to = hone_onnx_need(call, 1)->type.dtype;
   hone_onnx_return(call, 0, cast_to(call, hone_onnx_need(call, 0), to));
   return NULL;
 }
 
-static hone_status *import_bit_cast(hone_onnx_call *call) {
-  hone_node *node = HONE_ONNX_BEGIN(call, "bitcast", hone_onnx_need(call, 0));
-  hone_onnx_set_int(call, node, "to", hone_onnx_dtype(call, "to", HONE_DTYPE_NONE));
+static hone_status *import_bit_cast(hone_call *call) {
+  hone_node *node = HONE_EMIT_BEGIN(call, "bitcast", hone_onnx_need(call, 0));
+  hone_emit_set_int(call, node, "to", hone_onnx_dtype(call, "to", HONE_DTYPE_NONE));
   hone_onnx_end_return(call, node);
   return NULL;
 }
 
 /* What is dropped in training: each element with probability `ratio`, the rest grows to keep the
  * mean. `trains` is a bool, perhaps known only at run time; then all of it is decided there. */
-static hone_value *kept_in_training(hone_onnx_call *call, hone_value *x, hone_value *ratio,
+static hone_value *kept_in_training(hone_call *call, hone_value *x, hone_value *ratio,
                                     hone_value *trains) {
-  hone_node *random = HONE_ONNX_BEGIN(call, "random_uniform", HONE_ONNX(call, "shape", x));
+  hone_node *random = HONE_EMIT_BEGIN(call, "random_uniform", HONE_EMIT(call, "shape", x));
   if (hone_onnx_has(call, "seed"))
-    hone_onnx_set_real(call, random, "seed", (double)hone_onnx_int(call, "seed", 0));
-  hone_value *falls = HONE_ONNX(call, "less", hone_onnx_end(call, random), ratio);
-  return HONE_ONNX(call, "not", HONE_ONNX(call, "and", falls, trains));
+    hone_emit_set_real(call, random, "seed", (double)hone_onnx_int(call, "seed", 0));
+  hone_value *falls = HONE_EMIT(call, "less", hone_emit_end(call, random), ratio);
+  return HONE_EMIT(call, "not", HONE_EMIT(call, "and", falls, trains));
 }
 
-static void train_dropout(hone_onnx_call *call, hone_value *x, hone_value *trains) {
-  hone_value *ratio = hone_onnx_in(call, 1), *one = hone_onnx_const_real(call, HONE_F32, 1);
-  ratio = ratio ? hone_onnx_cast(call, ratio, HONE_F32) : hone_onnx_const_real(call, HONE_F32, 0.5);
+static void train_dropout(hone_call *call, hone_value *x, hone_value *trains) {
+  hone_value *ratio = hone_onnx_in(call, 1), *one = hone_emit_real(call, HONE_F32, 1);
+  ratio = ratio ? hone_emit_cast(call, ratio, HONE_F32) : hone_emit_real(call, HONE_F32, 0.5);
   hone_value *kept = kept_in_training(call, x, ratio, trains);
-  hone_value *growth = HONE_ONNX(call, "reciprocal", HONE_ONNX(call, "sub", one, ratio));
-  growth = hone_onnx_cast(call, HONE_ONNX(call, "select", trains, growth, one), x->type.dtype);
-  hone_value *zero = hone_onnx_const_real(call, x->type.dtype, 0);
-  hone_value *y = HONE_ONNX(call, "select", kept, HONE_ONNX(call, "mul", x, growth), zero);
+  hone_value *growth = HONE_EMIT(call, "reciprocal", HONE_EMIT(call, "sub", one, ratio));
+  growth = hone_emit_cast(call, HONE_EMIT(call, "select", trains, growth, one), x->type.dtype);
+  hone_value *zero = hone_emit_real(call, x->type.dtype, 0);
+  hone_value *y = HONE_EMIT(call, "select", kept, HONE_EMIT(call, "mul", x, growth), zero);
   hone_onnx_return(call, 0, y);
   if (hone_onnx_wants(call, 1)) hone_onnx_return(call, 1, kept);
 }
 
 /* At inference nothing is dropped. */
-static hone_status *import_dropout(hone_onnx_call *call) {
+static hone_status *import_dropout(hone_call *call) {
   hone_value *x = hone_onnx_need(call, 0), *training = hone_onnx_in(call, 2);
   int64_t trains = 0;
   size_t count;
-  if (training && (!hone_onnx_known_ints(training, &trains, 1, &count) || trains)) {
+  if (training && (!hone_known_ints(training, &trains, 1, &count) || trains)) {
     train_dropout(call, x, training);
     return NULL;
   }
@@ -131,13 +131,13 @@ static hone_status *import_dropout(hone_onnx_call *call) {
   if (!hone_onnx_wants(call, 1)) return NULL;
   /* Before opset 12 the standard leaves the mask open; ONNX Runtime gives zeros. */
   hone_dtype dtype = hone_onnx_opset(call) < 10 ? x->type.dtype : HONE_BOOL;
-  hone_value *kept = hone_onnx_const_real(call, dtype, hone_onnx_opset(call) >= 12);
-  hone_value *shape = HONE_ONNX(call, "shape", x);
-  hone_onnx_return(call, 1, HONE_ONNX(call, "expand", kept, shape));
+  hone_value *kept = hone_emit_real(call, dtype, hone_onnx_opset(call) >= 12);
+  hone_value *shape = HONE_EMIT(call, "shape", x);
+  hone_onnx_return(call, 1, HONE_EMIT(call, "expand", kept, shape));
   return NULL;
 }
 
-static hone_status *import_identity(hone_onnx_call *call) {
+static hone_status *import_identity(hone_call *call) {
   hone_onnx_return(call, 0, hone_onnx_need(call, 0));
   return NULL;
 }

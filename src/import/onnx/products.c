@@ -6,41 +6,41 @@ static bool is_float(const hone_value *value) {
 }
 
 /* value * factor in the value's type; the value where the factor is 1. */
-static hone_value *scale(hone_onnx_call *call, hone_value *value, double factor) {
+static hone_value *scale(hone_call *call, hone_value *value, double factor) {
   if (factor == 1) return value;
-  hone_value *number = hone_onnx_const_real(call, value->type.dtype, factor);
-  return hone_onnx_end_weight(call, HONE_ONNX_BEGIN(call, "mul", value, number));
+  hone_value *number = hone_emit_real(call, value->type.dtype, factor);
+  return hone_emit_end_weight(call, HONE_EMIT_BEGIN(call, "mul", value, number));
 }
 
-static hone_status *import_gemm(hone_onnx_call *call) {
+static hone_status *import_gemm(hone_call *call) {
   hone_value *a = hone_onnx_need(call, 0), *b = hone_onnx_need(call, 1), *c = hone_onnx_in(call, 2);
   double alpha = hone_onnx_real(call, "alpha", 1), beta = hone_onnx_real(call, "beta", 1);
   if (beta == 0) c = NULL;
   if (c) c = scale(call, c, beta);
   bool whole = !is_float(a) && alpha != 1; /* integers are scaled after the product */
-  hone_node *node = HONE_ONNX_BEGIN(call, "matmul", a, b, whole ? NULL : c);
-  hone_onnx_set_int(call, node, "transpose_a", hone_onnx_flag(call, "transA", false));
-  hone_onnx_set_int(call, node, "transpose_b", hone_onnx_flag(call, "transB", false));
-  if (!whole) hone_onnx_set_real(call, node, "alpha", alpha);
-  hone_value *y = hone_onnx_end(call, node);
+  hone_node *node = HONE_EMIT_BEGIN(call, "matmul", a, b, whole ? NULL : c);
+  hone_emit_set_int(call, node, "transpose_a", hone_onnx_flag(call, "transA", false));
+  hone_emit_set_int(call, node, "transpose_b", hone_onnx_flag(call, "transB", false));
+  if (!whole) hone_emit_set_real(call, node, "alpha", alpha);
+  hone_value *y = hone_emit_end(call, node);
   if (whole) {
     y = scale(call, y, alpha);
-    if (c) y = HONE_ONNX(call, "add", y, c);
+    if (c) y = HONE_EMIT(call, "add", y, c);
   }
   hone_onnx_return(call, 0, y);
   return NULL;
 }
 
 /* com.microsoft.FusedMatMul: the batch axes may have to change places with the rows too. */
-static hone_status *import_fused_matmul(hone_onnx_call *call) {
+static hone_status *import_fused_matmul(hone_call *call) {
   if (hone_onnx_flag(call, "transBatchA", false) || hone_onnx_flag(call, "transBatchB", false))
-    return hone_onnx_fail(call, HONE_UNSUPPORTED, "transposed batch axes");
+    return hone_emit_fail(call, HONE_UNSUPPORTED, "transposed batch axes");
   hone_node *node =
-      HONE_ONNX_BEGIN(call, "matmul", hone_onnx_need(call, 0), hone_onnx_need(call, 1));
-  hone_onnx_set_int(call, node, "transpose_a", hone_onnx_flag(call, "transA", false));
-  hone_onnx_set_int(call, node, "transpose_b", hone_onnx_flag(call, "transB", false));
-  hone_onnx_set_real(call, node, "alpha", hone_onnx_real(call, "alpha", 1));
-  hone_onnx_return(call, 0, hone_onnx_end(call, node));
+      HONE_EMIT_BEGIN(call, "matmul", hone_onnx_need(call, 0), hone_onnx_need(call, 1));
+  hone_emit_set_int(call, node, "transpose_a", hone_onnx_flag(call, "transA", false));
+  hone_emit_set_int(call, node, "transpose_b", hone_onnx_flag(call, "transB", false));
+  hone_emit_set_real(call, node, "alpha", hone_onnx_real(call, "alpha", 1));
+  hone_onnx_return(call, 0, hone_emit_end(call, node));
   return NULL;
 }
 

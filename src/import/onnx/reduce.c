@@ -2,24 +2,24 @@
 #include "import/onnx/map.h"
 
 /* Reduce<Kind>: the axes are an attribute at first, an input since 13 (ReduceSum) or 18. */
-static hone_status *import_reduce(hone_onnx_call *call, const char *kind) {
+static hone_status *import_reduce(hone_call *call, const char *kind) {
   size_t count;
   hone_value *x = hone_onnx_need(call, 0), *axes = hone_onnx_in(call, 1);
   if (hone_onnx_has(call, "axes")) {
     const int64_t *values = hone_onnx_ints(call, "axes", &count);
-    axes = hone_onnx_const_ints(call, values, count);
+    axes = hone_emit_ints(call, values, count);
   }
-  hone_node *node = HONE_ONNX_BEGIN(call, "reduce", x, axes);
-  hone_onnx_set_text(call, node, "kind", kind);
-  hone_onnx_set_int(call, node, "keep", hone_onnx_flag(call, "keepdims", true));
-  hone_onnx_set_int(call, node, "empty_is_all",
+  hone_node *node = HONE_EMIT_BEGIN(call, "reduce", x, axes);
+  hone_emit_set_text(call, node, "kind", kind);
+  hone_emit_set_int(call, node, "keep", hone_onnx_flag(call, "keepdims", true));
+  hone_emit_set_int(call, node, "empty_is_all",
                     !hone_onnx_flag(call, "noop_with_empty_axes", false));
   hone_onnx_end_return(call, node);
   return NULL;
 }
 
 #define REDUCE(name, kind)                                                                         \
-  static hone_status *import_##name(hone_onnx_call *call) { return import_reduce(call, kind); }
+  static hone_status *import_##name(hone_call *call) { return import_reduce(call, kind); }
 REDUCE(reduce_sum, "sum")
 REDUCE(reduce_mean, "mean")
 REDUCE(reduce_max, "max")
@@ -32,60 +32,60 @@ REDUCE(reduce_log_sum_exp, "log_sum_exp")
 REDUCE(reduce_sum_square, "sum_square")
 
 /* Up to opset 12 x is seen as a matrix, its columns the axes from `axis` on, taken together. */
-static hone_status *softmax_of_matrix(hone_onnx_call *call, const char *op) {
+static hone_status *softmax_of_matrix(hone_call *call, const char *op) {
   hone_value *x = hone_onnx_need(call, 0);
-  int rank = hone_onnx_rank(call, x);
-  int axis = hone_onnx_axis(call, hone_onnx_int(call, "axis", 1), rank);
+  int rank = hone_emit_rank(call, x);
+  int axis = hone_emit_axis(call, hone_onnx_int(call, "axis", 1), rank);
   if (axis == rank - 1) {
-    hone_onnx_return(call, 0, HONE_ONNX(call, op, x));
+    hone_onnx_return(call, 0, HONE_EMIT(call, op, x));
     return NULL;
   }
-  hone_node *flatten = HONE_ONNX_BEGIN(call, "flatten", x);
-  hone_onnx_set_int(call, flatten, "axis", axis);
-  hone_value *matrix = HONE_ONNX(call, op, hone_onnx_end(call, flatten));
-  hone_value *shape = hone_onnx_dims(call, x, 0, rank);
-  hone_onnx_return(call, 0, HONE_ONNX(call, "reshape", matrix, shape));
+  hone_node *flatten = HONE_EMIT_BEGIN(call, "flatten", x);
+  hone_emit_set_int(call, flatten, "axis", axis);
+  hone_value *matrix = HONE_EMIT(call, op, hone_emit_end(call, flatten));
+  hone_value *shape = hone_emit_dims(call, x, 0, rank);
+  hone_onnx_return(call, 0, HONE_EMIT(call, "reshape", matrix, shape));
   return NULL;
 }
 
-static hone_status *import_softmax_1(hone_onnx_call *call) {
+static hone_status *import_softmax_1(hone_call *call) {
   return softmax_of_matrix(call, "softmax");
 }
-static hone_status *import_log_softmax_1(hone_onnx_call *call) {
+static hone_status *import_log_softmax_1(hone_call *call) {
   return softmax_of_matrix(call, "log_softmax");
 }
-static hone_status *import_hardmax_1(hone_onnx_call *call) {
+static hone_status *import_hardmax_1(hone_call *call) {
   return softmax_of_matrix(call, "hardmax");
 }
 
 /* Up to opset 9 k is an attribute. */
-static hone_status *import_top_k_1(hone_onnx_call *call) {
-  hone_value *k = hone_onnx_const_int(call, hone_onnx_int(call, "k", -1));
+static hone_status *import_top_k_1(hone_call *call) {
+  hone_value *k = hone_emit_int(call, hone_onnx_int(call, "k", -1));
   hone_value *const inputs[] = {hone_onnx_need(call, 0), k};
-  hone_node *node = hone_onnx_begin(call, "topk", inputs, 2, 2);
-  hone_onnx_set_int(call, node, "axis", hone_onnx_int(call, "axis", -1));
+  hone_node *node = hone_emit_begin(call, "topk", inputs, 2, 2);
+  hone_emit_set_int(call, node, "axis", hone_onnx_int(call, "axis", -1));
   hone_onnx_end_return(call, node);
   return NULL;
 }
 
 /* Without an axis all elements count as one line. */
-static void set_axis(hone_onnx_call *call, hone_node *node) {
-  hone_onnx_set_int(call, node, "flat", !hone_onnx_has(call, "axis"));
-  hone_onnx_set_int(call, node, "axis", hone_onnx_int(call, "axis", 0));
+static void set_axis(hone_call *call, hone_node *node) {
+  hone_emit_set_int(call, node, "flat", !hone_onnx_has(call, "axis"));
+  hone_emit_set_int(call, node, "axis", hone_onnx_int(call, "axis", 0));
 }
 
-static hone_status *import_unique(hone_onnx_call *call) {
+static hone_status *import_unique(hone_call *call) {
   hone_value *const inputs[] = {hone_onnx_need(call, 0)};
-  hone_node *node = hone_onnx_begin(call, "unique", inputs, 1, 4);
+  hone_node *node = hone_emit_begin(call, "unique", inputs, 1, 4);
   set_axis(call, node);
-  hone_onnx_set_int(call, node, "sorted", hone_onnx_flag(call, "sorted", true));
+  hone_emit_set_int(call, node, "sorted", hone_onnx_flag(call, "sorted", true));
   hone_onnx_end_return(call, node);
   return NULL;
 }
 
-static hone_status *import_compress(hone_onnx_call *call) {
+static hone_status *import_compress(hone_call *call) {
   hone_node *node =
-      HONE_ONNX_BEGIN(call, "compress", hone_onnx_need(call, 0), hone_onnx_need(call, 1));
+      HONE_EMIT_BEGIN(call, "compress", hone_onnx_need(call, 0), hone_onnx_need(call, 1));
   set_axis(call, node);
   hone_onnx_end_return(call, node);
   return NULL;

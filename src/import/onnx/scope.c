@@ -171,11 +171,12 @@ hone_status *onnx_read_opsets(onnx_importer *importer, const hone_proto_list *li
   return NULL;
 }
 
-onnx_scope onnx_scope_region(hone_onnx_call *call, hone_node *owner, hone_graph *region,
+onnx_scope onnx_scope_region(hone_call *call, hone_node *owner, hone_graph *region,
                              int first_capture, int region_offset) {
-  const onnx_scope *around = call->scope;
-  return (onnx_scope){.importer = call->importer,
-                      .outer = call->scope,
+  onnx_call *own = onnx_own(call);
+  const onnx_scope *around = own->scope;
+  return (onnx_scope){.importer = own->importer,
+                      .outer = own->scope,
                       .owner = owner,
                       .first_capture = first_capture,
                       .region_offset = region_offset,

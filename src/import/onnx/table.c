@@ -75,86 +75,88 @@ static const char *next_setting(const char *at, setting *out) {
   return at + size;
 }
 
-static void set_fixed(hone_onnx_call *call, hone_node *node, const setting *s,
+static void set_fixed(hone_call *call, hone_node *node, const setting *s,
                       hone_attr_kind kind) {
   double real = 0;
   (void)hone_parse_real(s->value, &real);
   if (kind == HONE_ATTR_CHOICE || kind == HONE_ATTR_TEXT)
-    hone_onnx_set_text(call, node, s->to, s->value);
+    hone_emit_set_text(call, node, s->to, s->value);
   else if (kind == HONE_ATTR_REAL)
-    hone_onnx_set_real(call, node, s->to, real);
+    hone_emit_set_real(call, node, s->to, real);
   else if (kind == HONE_ATTR_FLAG)
-    hone_onnx_set_int(call, node, s->to, strcmp(s->value, "true") == 0);
+    hone_emit_set_int(call, node, s->to, strcmp(s->value, "true") == 0);
   else if (kind == HONE_ATTR_DTYPE)
-    hone_onnx_set_int(call, node, s->to, hone_dtype_parse(s->value, strlen(s->value)));
+    hone_emit_set_int(call, node, s->to, hone_dtype_parse(s->value, strlen(s->value)));
   else
-    hone_onnx_set_int(call, node, s->to, (int64_t)real);
+    hone_emit_set_int(call, node, s->to, (int64_t)real);
 }
 
-static void set_given(hone_onnx_call *call, hone_node *node, const setting *s,
+static void set_given(hone_call *call, hone_node *node, const setting *s,
                       hone_attr_kind kind) {
   size_t count;
   if (!hone_onnx_has(call, s->from)) return;
   switch (kind) {
     case HONE_ATTR_INT:
-      hone_onnx_set_int(call, node, s->to, hone_onnx_int(call, s->from, 0));
+      hone_emit_set_int(call, node, s->to, hone_onnx_int(call, s->from, 0));
       break;
     case HONE_ATTR_FLAG:
-      hone_onnx_set_int(call, node, s->to, hone_onnx_flag(call, s->from, false));
+      hone_emit_set_int(call, node, s->to, hone_onnx_flag(call, s->from, false));
       break;
     case HONE_ATTR_REAL:
-      hone_onnx_set_real(call, node, s->to, hone_onnx_real(call, s->from, 0));
+      hone_emit_set_real(call, node, s->to, hone_onnx_real(call, s->from, 0));
       break;
     case HONE_ATTR_TEXT:
     case HONE_ATTR_CHOICE:
-      hone_onnx_set_text(call, node, s->to, hone_onnx_text(call, s->from, ""));
+      hone_emit_set_text(call, node, s->to, hone_onnx_text(call, s->from, ""));
       break;
     case HONE_ATTR_DTYPE:
-      hone_onnx_set_int(call, node, s->to, hone_onnx_dtype(call, s->from, HONE_DTYPE_NONE));
+      hone_emit_set_int(call, node, s->to, hone_onnx_dtype(call, s->from, HONE_DTYPE_NONE));
       break;
     case HONE_ATTR_INTS: {
       const int64_t *values = hone_onnx_ints(call, s->from, &count);
-      hone_onnx_set_ints(call, node, s->to, values, count);
+      hone_emit_set_ints(call, node, s->to, values, count);
       break;
     }
     case HONE_ATTR_REALS: {
       const double *values = hone_onnx_reals(call, s->from, &count);
-      hone_onnx_set_reals(call, node, s->to, values, count);
+      hone_emit_set_reals(call, node, s->to, values, count);
       break;
     }
     case HONE_ATTR_TEXTS: {
       const char *const *texts = hone_onnx_texts(call, s->from, &count);
-      hone_onnx_set_texts(call, node, s->to, texts, count);
+      hone_emit_set_texts(call, node, s->to, texts, count);
       break;
     }
     case HONE_ATTR_NONE:
-      hone_onnx_fail(call, HONE_INTERNAL, "a straight row cannot set %s", s->to);
+      hone_emit_fail(call, HONE_INTERNAL, "a straight row cannot set %s", s->to);
       break;
   }
 }
 
 /* An attribute that nobody reads would be dropped in silence: refused. */
-static void refuse(hone_onnx_call *call, hone_bytes attr) {
+static void refuse(hone_call *call, hone_bytes attr) {
   char name[60];
-  hone_onnx_fail(call, HONE_UNSUPPORTED, "attribute '%s' is not known here",
+  hone_emit_fail(call, HONE_UNSUPPORTED, "attribute '%s' is not known here",
                  hone_quoted(name, sizeof name, attr.data ? attr.data : "", attr.size));
 }
 
-static void refuse_others(hone_onnx_call *call) {
-  for (int i = 0; i < call->attr_count; i++) {
+static void refuse_others(hone_call *call) {
+  onnx_call *own = onnx_own(call);
+  for (int i = 0; i < own->attr_count; i++) {
     setting s;
     bool named = false;
-    hone_bytes attr = call->attrs[i].name;
-    const char *at = call->row->attrs ? call->row->attrs : "";
+    hone_bytes attr = own->attrs[i].name;
+    const char *at = own->row->attrs ? own->row->attrs : "";
     while (!named && (at = next_setting(at, &s))) named = *s.from && onnx_span_is(attr, s.from);
     if (!named) refuse(call, attr);
   }
 }
 
-static void run_straight(hone_onnx_call *call) {
-  const hone_onnx_row *row = call->row;
+static void run_straight(hone_call *call) {
+  onnx_call *own = onnx_own(call);
+  const hone_onnx_row *row = own->row;
   refuse_others(call);
-  hone_node *node = hone_onnx_begin(call, row->op, call->in, call->input_count, call->output_count);
+  hone_node *node = hone_emit_begin(call, row->op, own->in, own->input_count, own->output_count);
   if (!node) return;
   setting s;
   const char *at = row->attrs ? row->attrs : "";
@@ -162,7 +164,7 @@ static void run_straight(hone_onnx_call *call) {
     int index = hone_op_attr_index(node->op, s.to, strlen(s.to));
     hone_attr_kind kind = index < 0 ? HONE_ATTR_NONE : node->op->attrs[index].kind;
     if (kind == HONE_ATTR_NONE)
-      hone_onnx_fail(call, HONE_INTERNAL, "op %s has no attribute %s", row->op, s.to);
+      hone_emit_fail(call, HONE_INTERNAL, "op %s has no attribute %s", row->op, s.to);
     else if (*s.from)
       set_given(call, node, &s, kind);
     else
@@ -171,8 +173,8 @@ static void run_straight(hone_onnx_call *call) {
   hone_onnx_end_return(call, node);
 }
 
-hone_status *onnx_run_row(hone_onnx_call *call) {
-  if (call->row->import) return call->row->import(call);
+hone_status *onnx_run_row(hone_call *call) {
+  if (onnx_own(call)->row->import) return onnx_own(call)->row->import(call);
   run_straight(call);
   return NULL;
 }
@@ -189,11 +191,12 @@ const hone_op *onnx_find_user_op(const onnx_node *node) {
   return hone_op_find(name, size);
 }
 
-hone_status *onnx_run_user_op(hone_onnx_call *call, const hone_op *op) {
+hone_status *onnx_run_user_op(hone_call *call, const hone_op *op) {
+  onnx_call *own = onnx_own(call);
   hone_node *node =
-      hone_onnx_begin(call, op->name, call->in, call->input_count, call->output_count);
-  for (int i = 0; i < call->attr_count; i++) {
-    hone_bytes name = call->attrs[i].name;
+      hone_emit_begin(call, op->name, own->in, own->input_count, own->output_count);
+  for (int i = 0; i < own->attr_count; i++) {
+    hone_bytes name = own->attrs[i].name;
     int index = name.size ? hone_op_attr_index(op, name.data, name.size) : -1;
     setting s = {.to = ""};
     if (index < 0) {
