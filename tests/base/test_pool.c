@@ -88,6 +88,23 @@ TEST(serves_eight_callers) {
   }
 }
 
+#if defined _OPENMP && !defined __SANITIZE_THREAD__ /* which does not know OpenMP's barriers */
+/* Called from every thread of another runtime's team, in a team of OpenMP's own. */
+TEST(serves_a_team_of_openmp) {
+  int wrong = 0, threads = 0;
+#pragma omp parallel num_threads(4) reduction(+ : wrong, threads)
+  {
+    threads += 1;
+    for (int i = 0; i < 50; i++) {
+      job j = {.rounds = 5};
+      hone_pool_run(3, barrier_work, &j);
+      wrong += j.wrong;
+    }
+  }
+  CHECK(threads >= 1 && wrong == 0);
+}
+#endif
+
 TEST(starts_anew_after_fork) {
   check_one_call(3);
   pid_t child = fork();
@@ -138,6 +155,9 @@ int main(void) {
   RUN(keeps_order_at_the_barrier);
   RUN(runs_nested_calls_alone);
   RUN(serves_eight_callers);
+#if defined _OPENMP && !defined __SANITIZE_THREAD__
+  RUN(serves_a_team_of_openmp);
+#endif
   RUN(starts_anew_after_fork);
   RUN(goes_on_when_a_core_is_taken);
   RUN(splits_evenly);
