@@ -34,6 +34,18 @@ def test_recorded_outputs(name, models_folder):
         assert error <= numerics.bound("model", "fp32"), f"{output}: error {error:.2e}"
 
 
+@pytest.mark.parametrize("name", ["DNN_S", "DS_CNN_S"])
+def test_words_are_heard_in_wav_files(name, models_folder):
+    folder = models_folder / "ref" / f"tf_frozen_kws_{name}"
+    engine = hone.build(models_folder / f"tf_frozen/kws_{name}.pb", outputs="Mfcc,labels_softmax", measure=False)
+    for word in ("yes", "no", "silence"):
+        wave = (models_folder / f"data/wav/{word}_1000ms.wav").read_bytes()
+        got = engine.run({"wav_data": np.array(wave, object)})
+        for output, file in (("Mfcc", f"out__{word}_Mfcc.npy"), ("labels_softmax", f"out__{word}.npy")):
+            error = numerics.model_error(got[output], np.load(folder / file))
+            assert error <= numerics.bound("model", "fp32"), f"{word}, {output}: error {error:.2e}"
+
+
 def test_a_signature_that_is_not_there_is_named(models_folder):
     with pytest.raises(hone.Error, match="it has no signature 'serve_me'; it has .*'serving_default'"):
         hone.build(models_folder / "savedmodel_tf2/kws_ref_model", signature="serve_me")

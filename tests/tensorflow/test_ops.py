@@ -292,6 +292,24 @@ for name, own, options in (("shared", 1, {}), ("of a class", 3, {}), ("padded", 
         closed=True)
 
 
+# -- sound ------------------------------------------------------------------------------------------------
+
+RECORDING = np.array(tf.audio.encode_wav(f32(700, 2, low=-1, high=1), 16000).numpy(), object)
+case("DecodeWav", lambda b: raw.DecodeWav(contents=b), RECORDING)
+case("DecodeWav more", lambda b: raw.DecodeWav(contents=b, desired_channels=3, desired_samples=900), RECORDING)
+case("DecodeWav less", lambda b: raw.DecodeWav(contents=b, desired_channels=1, desired_samples=300), RECORDING)
+for squared in (False, True):
+    case(f"AudioSpectrogram {squared}",
+         lambda x, q=squared: raw.AudioSpectrogram(input=x, window_size=100, stride=37, magnitude_squared=q),
+         f32(700, 2, low=-1, high=1))
+case("Mfcc", lambda x, r: raw.Mfcc(spectrogram=x, sample_rate=r), f32(2, 6, 257, low=0, high=9),
+     np.array(16000, np.int32))
+case("Mfcc of few", lambda x, r: raw.Mfcc(spectrogram=x, sample_rate=r, upper_frequency_limit=3000.0,
+                                          lower_frequency_limit=50.0, filterbank_channel_count=20,
+                                          dct_coefficient_count=7), f32(1, 3, 129, low=0, high=9),
+     np.array(8000, np.int32))
+
+
 @pytest.mark.parametrize("name,sizes", [(name, sizes) for name in CASES for sizes in ("known", "open")
                                         if sizes == "known" or name not in CLOSED])
 def test_operator(name, sizes):
