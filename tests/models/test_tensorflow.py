@@ -34,7 +34,7 @@ def test_recorded_outputs(name, models_folder):
         assert error <= numerics.bound("model", "fp32"), f"{output}: error {error:.2e}"
 
 
-@pytest.mark.parametrize("name", ["DNN_S", "DS_CNN_S"])
+@pytest.mark.parametrize("name", ["DNN_S", "DS_CNN_S", "CRNN_S", "LSTM_S"])
 def test_words_are_heard_in_wav_files(name, models_folder):
     folder = models_folder / "ref" / f"tf_frozen_kws_{name}"
     engine = hone.build(models_folder / f"tf_frozen/kws_{name}.pb", outputs="Mfcc,labels_softmax", measure=False)

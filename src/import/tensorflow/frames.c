@@ -195,6 +195,21 @@ static bool stays(const frame_loop *loop, int i) {
   return false;
 }
 
+/* Converts all that enters the loop, so that it stands before the loop's node. */
+static hone_status *demand_entries(const frame_loop *loop) {
+  tf_scope *scope = loop->scope;
+  for (int n = 0; n < scope->body->node_count; n++) {
+    const tf_node *node = &scope->body->nodes[n];
+    hone_bytes name;
+    tf_value value;
+    if (!is_op(node, "Enter", "RefEnter") || node->input_count < 1) continue;
+    if (scope->needed && !scope->needed[n]) continue;
+    HONE_TRY(frame_name(scope, n, &name));
+    if (tf_spans_equal(name, loop->name)) HONE_TRY(tf_demand(scope, node->inputs[0], &value));
+  }
+  return NULL;
+}
+
 static hone_status *emit(frame_loop *loop, tf_value *out) {
   tf_scope *scope = loop->scope;
   int count = loop->base.count;
@@ -206,6 +221,7 @@ static hone_status *emit(frame_loop *loop, tf_value *out) {
     HONE_TRY(tf_demand(scope, enter->inputs[0], &initial[i]));
     fixed[i] = stays(loop, i);
   }
+  HONE_TRY(demand_entries(loop));
   loop->base.initial = initial;
   loop->base.fixed = fixed;
   return tf_emit_loop(&loop->base, out);
