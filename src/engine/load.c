@@ -176,10 +176,15 @@ static hone_status *open_graph(const hone_format_view *view, hone_engine **out) 
   return hone_engine_wrap(graph, out);
 }
 
-static hone_status *verify(const hone_format_view *view, bool lazy) {
-  for (int i = 0; i < HONE_SECTION_COUNT; i++) {
-    if (!(lazy && i == HONE_SECTION_PACKS)) HONE_TRY(hone_format_verify(view, (hone_section_id)i));
-  }
+/* The large sections, which opening itself does not read unless it packs again. */
+static bool may_wait(int section) {
+  return section == HONE_SECTION_WEIGHTS || section == HONE_SECTION_PACKS;
+}
+
+/* The sections that may wait, or all others. */
+static hone_status *verify(const hone_format_view *view, bool waiting) {
+  for (int i = 0; i < HONE_SECTION_COUNT; i++)
+    if (may_wait(i) == waiting) HONE_TRY(hone_format_verify(view, (hone_section_id)i));
   return NULL;
 }
 
@@ -189,7 +194,8 @@ static hone_status *open_engine(hone_file *file, const hone_options *options, ho
   char reason[200];
   bool lazy = hone_option_is(options, HONE_OPTION_verify, "lazy");
   HONE_TRY(hone_format_read(hone_file_bytes(file), &view));
-  HONE_TRY(verify(&view, lazy));
+  HONE_TRY(verify(&view, false));
+  if (!lazy) HONE_TRY(verify(&view, true));
   hone_engine *engine;
   HONE_TRY(open_graph(&view, &engine));
   engine->file = hone_file_retain(file);
@@ -204,8 +210,9 @@ static hone_status *open_engine(hone_file *file, const hone_options *options, ho
                           view.sections[HONE_SECTION_PACKS],
                           why != NULL,
                           0};
-  /* Packs that are made again are not read. */
-  engine->unverified = lazy && !why;
+  engine->unverified = lazy;
+  /* Packing again reads all weights. */
+  if (!status && lazy && why) status = verify(&view, true);
   if (!status) status = hone_visit_units(engine->program, read_choice, &reader);
   if (!status && reader.at != reader.end) status = bad_line(&reader);
   if (status) {
@@ -234,13 +241,11 @@ hone_status *hone_engine_parse(hone_bytes bytes, const hone_options *options, ho
   return status;
 }
 
-hone_status *hone_engine_verify_packs(hone_engine *engine) {
+hone_status *hone_engine_verify_rest(const hone_engine *engine) {
   if (!engine->unverified) return NULL;
   hone_format_view view;
   HONE_TRY(hone_format_read(hone_file_bytes(engine->file), &view));
-  HONE_TRY(hone_format_verify(&view, HONE_SECTION_PACKS));
-  engine->unverified = false;
-  return NULL;
+  return verify(&view, true);
 }
 
 /* ---- Checking

@@ -109,6 +109,7 @@ hone_status *hone_engine_save(const hone_engine *engine, const char *path) {
   weight_writer weights = {.bytes = {0}};
   choice_writer choices = {.lines = {0}};
   hone_text graph = {0}, meta = {0}, source = {0};
+  HONE_TRY(hone_engine_verify_rest(engine)); /* new sums shall not hide damage */
   hone_status *status =
       hone_graph_print(engine->graph, INLINE_LIMIT, place_weight, &weights, &graph);
   if (!status) status = print_source(engine, &weights, &source);
