@@ -310,6 +310,17 @@ case("Mfcc of few", lambda x, r: raw.Mfcc(spectrogram=x, sample_rate=r, upper_fr
      np.array(8000, np.int32))
 
 
+# -- fake quantisation ------------------------------------------------------------------------------------
+
+for bits, narrow in ((8, False), (8, True), (5, False), (16, False)):
+    case(f"FakeQuantWithMinMaxArgs {bits} {narrow}", lambda x, b=bits, n=narrow: raw.FakeQuantWithMinMaxArgs(
+        inputs=x, min=-1.3, max=1.9, num_bits=b, narrow_range=n), f32(3, 4, 5))
+case("FakeQuantWithMinMaxVars", lambda x, a, b: raw.FakeQuantWithMinMaxVars(inputs=x, min=a, max=b), f32(3, 4, 5),
+     np.array(-1.1, np.float32), np.array(1.7, np.float32))
+case("FakeQuantWithMinMaxVarsPerChannel", lambda x, a, b: raw.FakeQuantWithMinMaxVarsPerChannel(
+    inputs=x, min=a, max=b), f32(3, 4, 5), f32(5, low=-2, high=-0.1), f32(5, low=0.1, high=2))
+
+
 @pytest.mark.parametrize("name,sizes", [(name, sizes) for name in CASES for sizes in ("known", "open")
                                         if sizes == "known" or name not in CLOSED])
 def test_operator(name, sizes):
