@@ -127,6 +127,11 @@ TASKS = {"Text in the picture": reading, "Speech in the sound": listening,
          f"Likeness to “{SENTENCES[0]}”": comparing}
 
 
+# Seconds between two engines' turns: an engine's threads may spin on after its run, on the cores that the
+# next one needs.
+PAUSE = 0.1
+
+
 def measure(names, models, questions, rounds):
     """{(engine, label): median ms of one question's runs}, engines taking turns."""
     spent = {}
@@ -134,6 +139,7 @@ def measure(names, models, questions, rounds):
         for name in names:
             for model in models[name]:
                 model.spent = 0.0
+            time.sleep(PAUSE)
             questions[name]()
             for model in models[name]:
                 spent.setdefault((name, model.label), []).append(1e3 * model.spent)

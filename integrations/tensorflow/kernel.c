@@ -8,6 +8,7 @@
 #include "op.h"
 
 #define CONTEXTS_MOST 64
+#define INPUTS_MOST   256
 
 enum { UNOPENED = 0, OPEN, REFUSED };
 
@@ -109,6 +110,8 @@ static hone_status *match_ports(kernel *k, int node_inputs, int node_outputs) {
   hone_port port = {.struct_size = sizeof port};
   k->inputs = hone_input_count(k->engine);
   k->outputs = hone_output_count(k->engine);
+  if (k->inputs > INPUTS_MOST)
+    return hone_status_new(HONE_LIMIT, "the engine has more than 256 inputs");
   k->input_place = calloc(k->inputs + 1, sizeof *k->input_place);
   k->output_place = calloc(k->outputs + 1, sizeof *k->output_place);
   if (!k->input_place || !k->output_place)
@@ -263,13 +266,13 @@ static void run_native(call *c, int inputs) {
 void hone_kernel_compute(void *kernel_, TF_OpKernelContext *context) {
   kernel *k = kernel_;
   call c = {.k = k, .context = context, .status = tf.TF_NewStatus()};
-  TF_Tensor *held[256] = {0}, *source = NULL;
+  TF_Tensor *held[INPUTS_MOST] = {0}, *source = NULL;
   int inputs = tf.TF_NumInputs(context) - 1, state = atomic_load(&k->state);
   if (state == UNOPENED) {
     tf.TF_GetInput(context, inputs, &source, c.status);
     state = source ? open_once(k, source, inputs, tf.TF_NumOutputs(context)) : REFUSED;
   }
-  if (state == OPEN && k->inputs <= sizeof held / sizeof *held) {
+  if (state == OPEN) {
     hone_status *status = run_engine(&c, held);
     if (status) {
       tell_why(k, status);

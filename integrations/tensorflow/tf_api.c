@@ -7,7 +7,7 @@
 
 tf_functions tf;
 
-/* The libraries that carry them, by version: section 1 of the notes on stock wheels in README.md. */
+/* The libraries that carry them, the first two since 2.12, the last before. */
 static const char *const libraries[] = {"libtensorflow_framework.so", "libtensorflow_cc.so",
                                         "_pywrap_tensorflow_internal.so"};
 #define LIBRARY_COUNT (sizeof libraries / sizeof *libraries)

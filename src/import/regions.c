@@ -39,8 +39,7 @@ static void forget_names(hone_graph *region) {
   }
 }
 
-/* Takes back all regions of a node and the captures that only they needed. */
-static void forget_regions(hone_node *node, int first) {
+void hone_regions_forget(hone_node *node, int first) {
   for (int i = 0; i < node->region_count; i++) forget_names(node->regions[i]);
   node->region_count = 0;
   for (int i = first; i < node->input_count; i++) hone_node_set_input(node, i, NULL);
@@ -97,11 +96,10 @@ static hone_status *open_dim(hone_looping *loop, size_t i, int d) {
   return hone_graph_symbol(loop->call->graph, NULL, &loop->types[i].shape.dim[d]);
 }
 
-/* Opens what `turned` has otherwise; says whether that changed anything. */
-static hone_status *widen(hone_looping *loop, size_t i, const hone_type *turned, bool *changed) {
-  hone_type *type = &loop->types[i];
+hone_status *hone_carried_widen(hone_graph *graph, size_t index, const hone_type *turned,
+                                hone_type *type, unsigned char *open, bool *changed) {
   if (type->kind != turned->kind || (type->dtype && turned->dtype && type->dtype != turned->dtype))
-    return hone_error(HONE_INVALID_MODEL, "carried value %zu starts as %s and becomes %s", i,
+    return hone_error(HONE_INVALID_MODEL, "carried value %zu starts as %s and becomes %s", index,
                       hone_dtype_name(type->dtype), hone_dtype_name(turned->dtype));
   if (!type->dtype && turned->dtype) {
     type->dtype = turned->dtype;
@@ -114,8 +112,9 @@ static hone_status *widen(hone_looping *loop, size_t i, const hone_type *turned,
     return NULL;
   }
   for (int d = 0; d < type->shape.rank; d++) {
-    if (type->shape.dim[d] == turned->shape.dim[d] || loop->open[i] >> d & 1) continue;
-    HONE_TRY(open_dim(loop, i, d));
+    if (type->shape.dim[d] == turned->shape.dim[d] || *open >> d & 1) continue;
+    HONE_TRY(hone_graph_symbol(graph, NULL, &type->shape.dim[d]));
+    *open |= (unsigned char)(1u << d);
     *changed = true;
   }
   return NULL;
@@ -143,7 +142,8 @@ static hone_status *fill_loop(hone_looping *loop, hone_value **results, bool *ch
   for (size_t i = 0; i < count; i++)
     HONE_TRY(hone_region_capture(region, 2 + (int)loop->carried, 0, results[i], &results[i]));
   for (size_t i = 0; i < loop->carried; i++)
-    HONE_TRY(widen(loop, i, &results[1 + i]->type, changed));
+    HONE_TRY(hone_carried_widen(region, i, &results[1 + i]->type, &loop->types[i], &loop->open[i],
+                                changed));
   for (size_t i = 0; !*changed && i < count; i++)
     HONE_TRY(hone_graph_output(region, results[i]));
   return NULL;
@@ -155,7 +155,7 @@ static hone_status *turn_until_fixed(hone_looping *loop, hone_value **results) {
     bool changed = false;
     HONE_TRY(fill_loop(loop, results, &changed));
     if (!changed) return NULL;
-    forget_regions(loop->node, 2 + (int)loop->carried);
+    hone_regions_forget(loop->node, 2 + (int)loop->carried);
     if (round != 3) continue;
     for (size_t i = 0; i < loop->carried; i++)
       for (int d = 0; d < loop->types[i].shape.rank; d++) HONE_TRY(open_dim(loop, i, d));

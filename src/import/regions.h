@@ -15,6 +15,15 @@ HONE_MUST_USE hone_status *hone_region_capture(hone_graph *region, int first, in
 #define HONE_IF_CAPTURE 1
 #define HONE_IF_OFFSET  (-1)
 
+/* Takes back all regions of a node and the captures, from input `first` on, that only they needed:
+ * names become free. */
+void hone_regions_forget(hone_node *node, int first);
+/* Opens what `turned` has otherwise than the carried `type`; `open` has a bit a dim that was opened
+ * before. Says whether that changed anything. */
+HONE_MUST_USE hone_status *hone_carried_widen(hone_graph *graph, size_t index,
+                                              const hone_type *turned, hone_type *type,
+                                              unsigned char *open, bool *changed);
+
 /* A conditional in the making. */
 typedef struct hone_branching {
   hone_call *call;

@@ -1,5 +1,5 @@
-/* Fuzz target: SavedModels. The input is the model file, a zero byte's place chosen by its first two
- * bytes, and the index of its variables, whose checksums are not made good. */
+/* Fuzz target: SavedModels. The input is the size of the model file (two bytes), that file, and the
+ * index of its variables, whose checksums are not made good. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>

@@ -31,13 +31,14 @@ ROUNDS = 9
 class Converted(tf.Module):
     """A function whose segments run on engines. Call it, or save it as a SavedModel."""
 
-    def __init__(self, original, surgery, folder):
+    def __init__(self, original, surgery):
         super().__init__()
+        self._folder = tempfile.TemporaryDirectory(prefix="hone-")  # of the engines; goes with the object
         self.segments = surgery.segments
         self.native = surgery.native
         self._engines = []
         for segment in surgery.segments:
-            path = os.path.join(folder, f"{segment.name}.hone")
+            path = os.path.join(self._folder.name, f"{segment.name}.hone")
             segment.engine.save(path)
             self._engines.append(tf.saved_model.Asset(path))
         feeds = [t.name for t in original.inputs] + [f"{s.path_input}:0" for s in surgery.segments]
@@ -125,13 +126,12 @@ def convert(model: Any, *, signature: str = "serving_default", tags: Optional[Se
                       least_nodes=1 if minimum_segment_size is None else minimum_segment_size, denied=denied)
     for segment in surgery.segments:
         surgery.build(segment, **options)
-    folder = tempfile.mkdtemp(prefix="hone-")
-    converted = Converted(_Original(frozen, function), surgery, folder)
+    converted = Converted(_Original(frozen, function), surgery)
     if minimum_segment_size is None and surgery.segments:
         inputs = _first_item(input_fn) if input_fn else _seeded_inputs(frozen)
         if _ratio(converted, frozen, inputs) > NEVER_SLOWER:
             surgery.segments.clear()
-            converted = Converted(_Original(frozen, function), surgery, folder)
+            converted = Converted(_Original(frozen, function), surgery)
     return converted
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import collections
 import os
 import sys
-import tempfile
 from typing import Any, Callable, Optional
 
 import tensorflow as tf
@@ -175,7 +174,7 @@ class TrtGraphConverterV2:
         function = _as_function(self._folder, self._signature, self._tags)
         frozen = convert_variables_to_constants_v2(function, lower_control_flow=False)
         self._surgery = _operate(frozen.graph, [t.name for t in frozen.outputs], self._params, self._precision)
-        self._converted = Converted(_Original(frozen, function), self._surgery, tempfile.mkdtemp(prefix="hone-"))
+        self._converted = Converted(_Original(frozen, function), self._surgery)
         return self._converted.function
 
     def build(self, input_fn: Optional[Callable[[], Any]] = None) -> None:

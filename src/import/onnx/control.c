@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "import/onnx/importer.h"
+#include "import/regions.h"
 
 /* ---- Regions ---- */
 
@@ -56,29 +57,6 @@ hone_status *onnx_inline_body(hone_call *call, const char *attr, hone_value *x,
   if (!status) status = convert_body(&scope, &body, out);
   onnx_scope_free(&scope);
   return hone_error_at(status, "%s", attr);
-}
-
-/* Forgets a region that turned out wrong: its names become free. */
-static void forget_names(hone_graph *region) {
-  hone_map *names = &region->root->names;
-  for (int i = 0; i < region->input_count; i++)
-    hone_map_remove(names, region->inputs[i]->name, strlen(region->inputs[i]->name));
-  for (size_t i = 0; i < region->constant_count; i++)
-    hone_map_remove(names, region->constants[i]->name, strlen(region->constants[i]->name));
-  for (hone_node *node = region->first; node; node = node->next) {
-    for (int i = 0; i < node->output_count; i++)
-      if (node->outputs[i])
-        hone_map_remove(names, node->outputs[i]->name, strlen(node->outputs[i]->name));
-    for (int i = 0; i < node->region_count; i++) forget_names(node->regions[i]);
-  }
-}
-
-/* Takes back all regions of a node and the captures that only they needed. */
-static void forget_regions(hone_node *node, int first_capture) {
-  for (int i = 0; i < node->region_count; i++) forget_names(node->regions[i]);
-  node->region_count = 0;
-  for (int i = first_capture; i < node->input_count; i++) hone_node_set_input(node, i, NULL);
-  node->input_count = first_capture;
 }
 
 static void add_outputs(hone_call *call, hone_node *node, size_t count) {
@@ -229,31 +207,6 @@ static hone_status *start_types(looping *loop) {
   return NULL;
 }
 
-/* Opens what `turned` has otherwise; says whether that changed anything. */
-static hone_status *widen(looping *loop, size_t i, const hone_type *turned, bool *changed) {
-  hone_type *type = &loop->types[i];
-  if (type->kind != turned->kind || (type->dtype && turned->dtype && type->dtype != turned->dtype))
-    return hone_error(HONE_INVALID_MODEL, "carried value %zu starts as %s and becomes %s", i,
-                      hone_dtype_name(type->dtype), hone_dtype_name(turned->dtype));
-  if (!type->dtype && turned->dtype) {
-    type->dtype = turned->dtype;
-    *changed = true;
-  }
-  if (type->shape.rank < 0) return NULL;
-  if (type->shape.rank != turned->shape.rank) {
-    type->shape = hone_shape_unknown();
-    *changed = true;
-    return NULL;
-  }
-  for (int d = 0; d < type->shape.rank; d++) {
-    if (type->shape.dim[d] == turned->shape.dim[d] || loop->open[i] >> d & 1) continue;
-    HONE_TRY(hone_graph_symbol(onnx_own(loop->call)->importer->root, NULL, &type->shape.dim[d]));
-    loop->open[i] |= (unsigned char)(1u << d);
-    *changed = true;
-  }
-  return NULL;
-}
-
 static hone_status *make_region(looping *loop, hone_graph **out) {
   hone_graph *region;
   HONE_TRY(hone_graph_new_region(loop->node, "body", &region));
@@ -303,7 +256,7 @@ static hone_status *fill_loop(looping *loop, hone_graph *region, bool *changed) 
     call->status = NULL;
   }
   for (size_t i = 0; !status && i < loop->carried; i++)
-    status = widen(loop, i, &out[1 + i]->type, changed);
+    status = hone_carried_widen(region, i, &out[1 + i]->type, &loop->types[i], &loop->open[i], changed);
   for (size_t i = 0; !status && !*changed && i < count; i++)
     status = hone_graph_output(region, out[i]);
   onnx_scope_free(&scope);
@@ -318,7 +271,7 @@ static hone_status *turn_until_fixed(looping *loop) {
     HONE_TRY(make_region(loop, &region));
     HONE_TRY(fill_loop(loop, region, &changed));
     if (!changed) return NULL;
-    forget_regions(loop->node, first_capture(loop));
+    hone_regions_forget(loop->node, first_capture(loop));
     if (round != 3) continue;
     for (size_t i = 0; i < loop->carried; i++) HONE_TRY(open_all(loop, i));
   }

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "import/onnx/importer.h"
+#include "import/regions.h"
 
 const char *onnx_text(onnx_importer *importer, hone_bytes span) {
   char *text = hone_arena_text(&importer->scratch, span.data ? span.data : "", span.size);
@@ -55,32 +56,12 @@ static hone_status *make_constant(onnx_scope *scope, hone_bytes name, onnx_bindi
       "initializer '%s'", hone_quoted(shown, sizeof shown, name.data, name.size));
 }
 
-/* The region's stand-in for a value of the graph around it. All regions of a node take the same
- * captures, so that each gets an input for it. */
-static hone_status *capture(onnx_scope *scope, hone_value *value, hone_value **out) {
-  hone_node *owner = scope->owner;
-  for (int i = scope->first_capture; i < owner->input_count; i++) {
-    if (owner->inputs[i].value != value) continue;
-    *out = scope->graph->inputs[i + scope->region_offset];
-    return NULL;
-  }
-  HONE_TRY(hone_node_add_input(owner, value));
-  for (int i = 0; i < owner->region_count; i++)
-    HONE_TRY(hone_graph_input(owner->regions[i], value->name, value->type, NULL));
-  *out = scope->graph->inputs[owner->input_count - 1 + scope->region_offset];
-  return NULL;
-}
-
-/* Constants are not captured: the region gets one of its own with the same bytes. A branch that is
- * inlined shares its graph with the scope around it. */
+/* A branch that is inlined shares its graph with the scope around it. */
 static hone_status *bring_in(onnx_scope *scope, hone_bytes name, hone_value *value) {
   hone_value *inside = value;
   if (!value || !scope->owner) return put(scope, name, (onnx_binding){.value = value});
-  if (hone_value_is_constant(value))
-    HONE_TRY(hone_graph_constant(scope->graph, value->name, value->type.dtype, value->type.shape,
-                                 value->constant, value->constant_size, &inside));
-  else
-    HONE_TRY(capture(scope, value, &inside));
+  HONE_TRY(hone_region_capture(scope->graph, scope->first_capture, scope->region_offset, value,
+                               &inside));
   return put(scope, name, (onnx_binding){.value = inside});
 }
 

@@ -2,9 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/real.h"
 #include "base/text.h"
 #include "import/onnx/importer.h"
+#include "import/row.h"
 
 #define HONE_ONNX_TABLE(name) extern const hone_onnx_row hone_onnx_##name[];
 #include "import/onnx/tables.def"
@@ -55,43 +55,7 @@ const hone_onnx_row *onnx_find_row(onnx_importer *importer, const onnx_node *nod
 
 /* ---- Straight rows ---- */
 
-/* One entry of a row's attrs: "to", "to<from" or "to=value". */
-typedef struct setting {
-  char to[40], from[40], value[40]; /* from or value is empty */
-} setting;
-
-static const char *next_setting(const char *at, setting *out) {
-  while (*at == ' ') at++;
-  if (!*at) return NULL;
-  size_t size = strcspn(at, " "), name = strcspn(at, " <=");
-  const char *rest = at + name + (name < size);
-  int rest_size = (int)(at + size - rest);
-  bool fixed = at[name] == '=';
-  snprintf(out->to, sizeof out->to, "%.*s", (int)name, at);
-  snprintf(out->value, sizeof out->value, "%.*s", fixed ? rest_size : 0, rest);
-  snprintf(out->from, sizeof out->from, "%.*s", at[name] == '<' ? rest_size : (int)name,
-           at[name] == '<' ? rest : at);
-  if (fixed) out->from[0] = 0;
-  return at + size;
-}
-
-static void set_fixed(hone_call *call, hone_node *node, const setting *s,
-                      hone_attr_kind kind) {
-  double real = 0;
-  (void)hone_parse_real(s->value, &real);
-  if (kind == HONE_ATTR_CHOICE || kind == HONE_ATTR_TEXT)
-    hone_emit_set_text(call, node, s->to, s->value);
-  else if (kind == HONE_ATTR_REAL)
-    hone_emit_set_real(call, node, s->to, real);
-  else if (kind == HONE_ATTR_FLAG)
-    hone_emit_set_int(call, node, s->to, strcmp(s->value, "true") == 0);
-  else if (kind == HONE_ATTR_DTYPE)
-    hone_emit_set_int(call, node, s->to, hone_dtype_parse(s->value, strlen(s->value)));
-  else
-    hone_emit_set_int(call, node, s->to, (int64_t)real);
-}
-
-static void set_given(hone_call *call, hone_node *node, const setting *s,
+static void set_given(hone_call *call, hone_node *node, const hone_setting *s,
                       hone_attr_kind kind) {
   size_t count;
   if (!hone_onnx_has(call, s->from)) return;
@@ -143,11 +107,11 @@ static void refuse(hone_call *call, hone_bytes attr) {
 static void refuse_others(hone_call *call) {
   onnx_call *own = onnx_own(call);
   for (int i = 0; i < own->attr_count; i++) {
-    setting s;
+    hone_setting s;
     bool named = false;
     hone_bytes attr = own->attrs[i].name;
     const char *at = own->row->attrs ? own->row->attrs : "";
-    while (!named && (at = next_setting(at, &s))) named = *s.from && onnx_span_is(attr, s.from);
+    while (!named && (at = hone_row_next(at, &s))) named = *s.from && onnx_span_is(attr, s.from);
     if (!named) refuse(call, attr);
   }
 }
@@ -158,17 +122,14 @@ static void run_straight(hone_call *call) {
   refuse_others(call);
   hone_node *node = hone_emit_begin(call, row->op, own->in, own->input_count, own->output_count);
   if (!node) return;
-  setting s;
+  hone_setting s;
   const char *at = row->attrs ? row->attrs : "";
-  while ((at = next_setting(at, &s))) {
-    int index = hone_op_attr_index(node->op, s.to, strlen(s.to));
-    hone_attr_kind kind = index < 0 ? HONE_ATTR_NONE : node->op->attrs[index].kind;
-    if (kind == HONE_ATTR_NONE)
-      hone_emit_fail(call, HONE_INTERNAL, "op %s has no attribute %s", row->op, s.to);
-    else if (*s.from)
+  while ((at = hone_row_next(at, &s))) {
+    hone_attr_kind kind = hone_row_kind(call, node, &s);
+    if (*s.from)
       set_given(call, node, &s, kind);
     else
-      set_fixed(call, node, &s, kind);
+      hone_row_set(call, node, &s, kind);
   }
   hone_onnx_end_return(call, node);
 }
@@ -198,7 +159,7 @@ hone_status *onnx_run_user_op(hone_call *call, const hone_op *op) {
   for (int i = 0; i < own->attr_count; i++) {
     hone_bytes name = own->attrs[i].name;
     int index = name.size ? hone_op_attr_index(op, name.data, name.size) : -1;
-    setting s = {.to = ""};
+    hone_setting s = {.to = ""};
     if (index < 0) {
       refuse(call, name);
       break;

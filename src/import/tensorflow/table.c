@@ -1,9 +1,8 @@
 /* The tables of rows as one map, and what a straight row does. Room: import. */
-#include <stdio.h>
 #include <string.h>
 
-#include "base/real.h"
 #include "import/tensorflow/importer.h"
+#include "import/row.h"
 
 #define HONE_TF_TABLE(name) extern const hone_tf_row hone_tf_##name[];
 #include "import/tensorflow/tables.def"
@@ -35,40 +34,7 @@ int tf_output_index(const hone_tf_row *row, hone_bytes name) {
 
 /* ---- Straight rows ---- */
 
-/* One entry of a row's attrs: "to", "to<from" or "to=value". */
-typedef struct setting {
-  char to[40], from[40], value[40]; /* from or value is empty */
-} setting;
-
-static const char *next_setting(const char *at, setting *out) {
-  while (*at == ' ') at++;
-  if (!*at) return NULL;
-  size_t size = strcspn(at, " "), name = strcspn(at, " <=");
-  const char *rest = at + name + (name < size);
-  int rest_size = (int)(at + size - rest);
-  bool fixed = at[name] == '=';
-  snprintf(out->to, sizeof out->to, "%.*s", (int)name, at);
-  snprintf(out->value, sizeof out->value, "%.*s", fixed ? rest_size : 0, rest);
-  snprintf(out->from, sizeof out->from, "%.*s", at[name] == '<' ? rest_size : (int)name,
-           at[name] == '<' ? rest : at);
-  if (fixed) out->from[0] = 0;
-  return at + size;
-}
-
-static void set_fixed(hone_call *call, hone_node *node, const setting *s, hone_attr_kind kind) {
-  double real = 0;
-  (void)hone_parse_real(s->value, &real);
-  if (kind == HONE_ATTR_CHOICE || kind == HONE_ATTR_TEXT)
-    hone_emit_set_text(call, node, s->to, s->value);
-  else if (kind == HONE_ATTR_REAL)
-    hone_emit_set_real(call, node, s->to, real);
-  else if (kind == HONE_ATTR_FLAG)
-    hone_emit_set_int(call, node, s->to, strcmp(s->value, "true") == 0);
-  else
-    hone_emit_set_int(call, node, s->to, (int64_t)real);
-}
-
-static void set_given(hone_call *call, hone_node *node, const setting *s, hone_attr_kind kind) {
+static void set_given(hone_call *call, hone_node *node, const hone_setting *s, hone_attr_kind kind) {
   if (!hone_tf_has(call, s->from)) return;
   if (kind == HONE_ATTR_INT)
     hone_emit_set_int(call, node, s->to, hone_tf_int(call, s->from, 0));
@@ -94,17 +60,14 @@ static void run_straight(tf_call *own) {
   for (int i = 0; i < inputs; i++) in[i] = hone_tf_in(call, i);
   hone_node *node = hone_emit_begin(call, row->op, in, inputs, 1);
   if (!node) return;
-  setting s;
+  hone_setting s;
   const char *at = row->attrs ? row->attrs : "";
-  while ((at = next_setting(at, &s))) {
-    int index = hone_op_attr_index(node->op, s.to, strlen(s.to));
-    hone_attr_kind kind = index < 0 ? HONE_ATTR_NONE : node->op->attrs[index].kind;
-    if (kind == HONE_ATTR_NONE)
-      hone_emit_fail(call, HONE_INTERNAL, "op %s has no attribute %s", row->op, s.to);
-    else if (*s.from)
+  while ((at = hone_row_next(at, &s))) {
+    hone_attr_kind kind = hone_row_kind(call, node, &s);
+    if (*s.from)
       set_given(call, node, &s, kind);
     else
-      set_fixed(call, node, &s, kind);
+      hone_row_set(call, node, &s, kind);
   }
   hone_tf_return(call, 0, hone_emit_end(call, node));
 }
