@@ -22,10 +22,6 @@ void hone_text_quote(hone_text *text, const char *data, size_t size);
 HONE_MUST_USE hone_status *hone_text_status(const hone_text *text);
 void hone_text_free(hone_text *text);
 
-/* Bytes of the UTF-8 character that `data` begins with; 0 where it begins with none: a stray or
- * cut-off byte, an overlong form, a surrogate, beyond U+10FFFF (RFC 3629), or the end. */
-size_t hone_utf8_next(const char *data, size_t size);
-
 /* Writes at most `room` - 1 bytes of `data` with control bytes, quotes and backslashes escaped, bytes
  * that are no UTF-8 as \xNN, and "..." at the end where it was cut, never within a character;
  * returns `buffer`. For names in messages. */

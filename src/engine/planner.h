@@ -1,4 +1,4 @@
-/* A stage under construction: what plan.c, inside.c and lay_out.c share. Room: engine. */
+/* A stage under construction: what plan*.c, inside.c and lay_out.c share. Room: engine. */
 #ifndef HONE_ENGINE_PLANNER_H
 #define HONE_ENGINE_PLANNER_H
 
@@ -15,6 +15,11 @@ typedef struct hone_planner {
   bool may_pitch; /* whether kernels may write rows at a pitch */
   int pitched;    /* readers, not met yet, of values whose rows are apart */
 } hone_planner;
+
+/* Plans the units from where `before` ended (NULL: from the first) to where only running can tell
+ * what the next one needs (plan.c). Ends early with `pitched` > 0 where a concat that kernels were to
+ * write into belongs to a later stage: then they must not. */
+HONE_MUST_USE hone_status *hone_plan_stage(hone_planner *p);
 
 /* Slices, splits and concats that take no copy (inside.c). A tensor's part that is one run of its
  * bytes needs none: before the last axis that is cut it has but one place on each. */

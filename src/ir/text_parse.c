@@ -6,6 +6,7 @@
 #include "ir/lexer.h"
 #include "ir/text.h"
 #include "ir/text_elements.h"
+#include "ir/text_parts.h"
 
 #define MAX_REGION_DEPTH 32
 #define MAX_DECLARED     4096 /* inputs or outputs of one graph, outputs of one node */
@@ -54,88 +55,12 @@ __attribute__((returns_nonnull)) static hone_status *fail_at(parser *p, const ho
                          hone_quoted(buffer, sizeof buffer, name, strlen(name)));
 }
 
-/* A name, quoted or not. */
-static hone_status *parse_name(parser *p, const char **out) {
-  hone_token_kind kind = p->lexer.token.kind;
-  if (kind != HONE_TOKEN_WORD && kind != HONE_TOKEN_TEXT)
-    return hone_lexer_fail(&p->lexer, "a name is wanted here");
-  *out = p->lexer.token.text;
-  return hone_lexer_next(&p->lexer);
-}
-
-static hone_status *parse_dim(parser *p, hone_graph *graph, hone_dim *out) {
-  if (p->lexer.token.kind == HONE_TOKEN_NUMBER) {
-    HONE_TRY(hone_lexer_int(&p->lexer, out));
-    return *out >= 0 ? NULL : hone_lexer_fail(&p->lexer, "a size is never negative");
-  }
-  const char *name;
-  HONE_TRY(parse_name(p, &name));
-  return hone_graph_symbol(graph, name, out);
-}
-
-static hone_status *parse_shape(parser *p, hone_graph *graph, hone_shape *shape) {
-  bool more;
-  *shape = hone_shape_unknown();
-  HONE_TRY(hone_lexer_accept(&p->lexer, '[', &more));
-  if (!more) return NULL;
-  shape->rank = 0;
-  while (!hone_lexer_is(&p->lexer, ']')) {
-    if (shape->rank) HONE_TRY(hone_lexer_expect(&p->lexer, ','));
-    if (shape->rank == HONE_MAX_RANK)
-      return hone_lexer_fail(&p->lexer, "more than %d dimensions", HONE_MAX_RANK);
-    HONE_TRY(parse_dim(p, graph, &shape->dim[shape->rank]));
-    shape->rank++;
-  }
-  return hone_lexer_next(&p->lexer);
-}
-
-static hone_status *parse_dtype(parser *p, hone_dtype *out) {
-  bool unknown;
-  HONE_TRY(hone_lexer_accept(&p->lexer, '?', &unknown));
-  *out = HONE_DTYPE_NONE;
-  if (unknown) return NULL;
-  if (p->lexer.token.kind == HONE_TOKEN_WORD)
-    *out = hone_dtype_parse(p->lexer.token.text, p->lexer.token.size);
-  if (*out == HONE_DTYPE_NONE) return hone_lexer_fail(&p->lexer, "an element type is wanted here");
-  return hone_lexer_next(&p->lexer);
-}
-
-/* "host"? then "f32[2, n]", "seq(…)", "opt(…)" or "opt(seq(…))". */
-static hone_status *parse_type(parser *p, hone_graph *graph, hone_type *type, hone_place *place) {
-  *type = (hone_type){0};
-  *place = HONE_PLACE_DEVICE;
-  if (hone_lexer_is_word(&p->lexer, "host")) {
-    *place = HONE_PLACE_HOST;
-    HONE_TRY(hone_lexer_next(&p->lexer));
-  }
-  int closing = 0;
-  if (hone_lexer_is_word(&p->lexer, "opt")) {
-    type->kind = HONE_KIND_OPTIONAL;
-    HONE_TRY(hone_lexer_next(&p->lexer));
-    HONE_TRY(hone_lexer_expect(&p->lexer, '('));
-    closing++;
-  }
-  if (hone_lexer_is_word(&p->lexer, "seq")) {
-    if (closing)
-      type->item = HONE_KIND_SEQUENCE;
-    else
-      type->kind = HONE_KIND_SEQUENCE;
-    HONE_TRY(hone_lexer_next(&p->lexer));
-    HONE_TRY(hone_lexer_expect(&p->lexer, '('));
-    closing++;
-  }
-  HONE_TRY(parse_dtype(p, &type->dtype));
-  HONE_TRY(parse_shape(p, graph, &type->shape));
-  while (closing--) HONE_TRY(hone_lexer_expect(&p->lexer, ')'));
-  return NULL;
-}
-
 static hone_status *parse_declared(parser *p, hone_graph *graph, declared *out) {
   *out = (declared){.token = p->lexer.token};
   if (hone_lexer_is_word(&p->lexer, "_")) return hone_lexer_next(&p->lexer);
-  HONE_TRY(parse_name(p, &out->name));
+  HONE_TRY(hone_parse_name(&p->lexer, &out->name));
   HONE_TRY(hone_lexer_accept(&p->lexer, ':', &out->typed));
-  return out->typed ? parse_type(p, graph, &out->type, &out->place) : NULL;
+  return out->typed ? hone_parse_type(&p->lexer, graph, &out->type, &out->place) : NULL;
 }
 
 /* Declarations up to `end`, which is stepped over. */
@@ -189,7 +114,7 @@ static hone_status *parse_constant(parser *p, hone_graph *graph, const declared 
   size_t size;
   bool fixed = hone_lexer_is_word(&p->lexer, "fixed");
   if (fixed) HONE_TRY(hone_lexer_next(&p->lexer));
-  HONE_TRY(parse_type(p, graph, &type, &place));
+  HONE_TRY(hone_parse_type(&p->lexer, graph, &type, &place));
   if (type.kind != HONE_KIND_TENSOR || type.dtype == HONE_DTYPE_NONE)
     return hone_lexer_fail(&p->lexer, "a constant is a tensor of a known type");
   if (hone_lexer_is(&p->lexer, '@')) {
@@ -205,109 +130,6 @@ static hone_status *parse_constant(parser *p, hone_graph *graph, const declared 
   value->place = place;
   value->fixed = fixed;
   return NULL;
-}
-
-/* The items of an INTS, REALS or TEXTS attribute: each takes eight bytes of `items`. */
-static hone_status *parse_items(parser *p, hone_attr_kind kind, void **items, size_t *count) {
-  size_t room = 0;
-  *count = 0;
-  *items = NULL;
-  HONE_TRY(hone_lexer_expect(&p->lexer, '['));
-  while (!hone_lexer_is(&p->lexer, ']')) {
-    if (*count) HONE_TRY(hone_lexer_expect(&p->lexer, ','));
-    if (*count == room) {
-      void *old = *items;
-      room = room ? room * 2 : 8;
-      *items = hone_arena_array(&p->scratch, room, 8);
-      HONE_TRY_MEMORY(*items);
-      if (old) memcpy(*items, old, *count * 8);
-    }
-    if (kind == HONE_ATTR_INTS) {
-      HONE_TRY(hone_lexer_int(&p->lexer, (int64_t *)*items + *count));
-    } else if (kind == HONE_ATTR_REALS) {
-      HONE_TRY(hone_lexer_real(&p->lexer, (double *)*items + *count));
-    } else {
-      HONE_TRY(parse_name(p, (const char **)*items + *count));
-    }
-    ++*count;
-  }
-  return hone_lexer_next(&p->lexer);
-}
-
-static hone_status *parse_flag(parser *p, int64_t *out) {
-  *out = hone_lexer_is_word(&p->lexer, "true");
-  if (!*out && !hone_lexer_is_word(&p->lexer, "false"))
-    return hone_lexer_fail(&p->lexer, "true or false is wanted here");
-  return hone_lexer_next(&p->lexer);
-}
-
-static hone_status *parse_attr_value(parser *p, hone_node *node, const hone_attr_def *def) {
-  int64_t integer;
-  double real;
-  const char *text;
-  hone_dtype dtype;
-  void *items;
-  size_t count;
-  switch (def->kind) {
-    case HONE_ATTR_INT:
-      HONE_TRY(hone_lexer_int(&p->lexer, &integer));
-      return hone_node_set_int(node, def->name, integer);
-    case HONE_ATTR_FLAG:
-      HONE_TRY(parse_flag(p, &integer));
-      return hone_node_set_int(node, def->name, integer);
-    case HONE_ATTR_REAL:
-      HONE_TRY(hone_lexer_real(&p->lexer, &real));
-      return hone_node_set_real(node, def->name, real);
-    case HONE_ATTR_DTYPE:
-      if (hone_lexer_is_word(&p->lexer, hone_dtype_name(HONE_DTYPE_NONE))) {
-        HONE_TRY(hone_lexer_next(&p->lexer));
-        return hone_node_set_int(node, def->name, HONE_DTYPE_NONE);
-      }
-      HONE_TRY(parse_dtype(p, &dtype));
-      return hone_node_set_int(node, def->name, dtype);
-    case HONE_ATTR_TEXT:
-    case HONE_ATTR_CHOICE:
-      HONE_TRY(parse_name(p, &text));
-      return hone_node_set_text(node, def->name, text);
-    default:
-      break;
-  }
-  HONE_TRY(parse_items(p, def->kind, &items, &count));
-  if (def->kind == HONE_ATTR_INTS) return hone_node_set_ints(node, def->name, items, count);
-  if (def->kind == HONE_ATTR_REALS) return hone_node_set_reals(node, def->name, items, count);
-  return hone_node_set_texts(node, def->name, items, count);
-}
-
-/* "name=value, …" up to its end. */
-static hone_status *parse_attr_list(parser *p, hone_node *node,
-                                    bool (*at_end)(const hone_lexer *)) {
-  for (bool first = true; !at_end(&p->lexer); first = false) {
-    if (!first) HONE_TRY(hone_lexer_expect(&p->lexer, ','));
-    const hone_token *token = &p->lexer.token;
-    int index = token->kind == HONE_TOKEN_WORD
-                    ? hone_op_attr_index(node->op, token->text, token->size)
-                    : -1;
-    if (index < 0) return hone_lexer_fail(&p->lexer, "%s has no such attribute", node->op->name);
-    HONE_TRY(hone_lexer_next(&p->lexer));
-    HONE_TRY(hone_lexer_expect(&p->lexer, '='));
-    HONE_TRY(parse_attr_value(p, node, &node->op->attrs[index]));
-  }
-  return NULL;
-}
-
-static bool at_brace(const hone_lexer *lexer) {
-  return hone_lexer_is(lexer, '}');
-}
-static bool at_text_end(const hone_lexer *lexer) {
-  return lexer->token.kind == HONE_TOKEN_END;
-}
-
-static hone_status *parse_attrs(parser *p, hone_node *node) {
-  bool more;
-  HONE_TRY(hone_lexer_accept(&p->lexer, '{', &more));
-  if (!more) return NULL;
-  HONE_TRY(parse_attr_list(p, node, at_brace));
-  return hone_lexer_next(&p->lexer);
 }
 
 /* The comment after a node, where it says ' from "a", "b"'. Any other comment is just that. */
@@ -335,7 +157,7 @@ static hone_status *parse_regions(parser *p, hone_node *node) {
     if (p->depth == MAX_REGION_DEPTH)
       return hone_lexer_fail(&p->lexer, "more than %d regions inside each other", p->depth);
     HONE_TRY(hone_lexer_next(&p->lexer));
-    HONE_TRY(parse_name(p, &name));
+    HONE_TRY(hone_parse_name(&p->lexer, &name));
     HONE_TRY(hone_graph_new_region(node, name, &region));
     p->depth++;
     HONE_TRY(parse_graph(p, region));
@@ -378,7 +200,7 @@ static hone_status *parse_input(parser *p, const hone_graph *graph, hone_value *
   declared item = {.token = p->lexer.token};
   *out = NULL;
   if (hone_lexer_is_word(&p->lexer, "_")) return hone_lexer_next(&p->lexer);
-  HONE_TRY(parse_name(p, &item.name));
+  HONE_TRY(hone_parse_name(&p->lexer, &item.name));
   return find_value(p, graph, &item, out);
 }
 
@@ -412,14 +234,16 @@ static hone_status *parse_node(parser *p, hone_graph *graph, const declared_list
   const hone_op *op = NULL;
   if (token.kind == HONE_TOKEN_WORD) op = p->lookup(token.text, token.size);
   if (!op && token.kind == HONE_TOKEN_WORD && strchr(token.text, '/'))
-    return hone_error(HONE_UNSUPPORTED, "op '%.200s' is a user's own and not registered here: "
-                      "define it, or load the plugin that does, first", token.text);
+    return hone_error(HONE_UNSUPPORTED,
+                      "op '%.200s' is a user's own and not registered here: "
+                      "define it, or load the plugin that does, first",
+                      token.text);
   if (!op) return fail_at(p, &token, "there is no op", token.text);
   HONE_TRY(hone_lexer_next(&p->lexer));
   HONE_TRY(parse_inputs(p, graph, &inputs, &input_count));
   HONE_TRY(hone_node_new(graph, NULL, op, inputs, input_count, 0, &node));
   HONE_TRY(declare_outputs(p, node, outputs));
-  HONE_TRY(parse_attrs(p, node));
+  HONE_TRY(hone_parse_attrs(&p->lexer, node));
   HONE_TRY(parse_regions(p, node));
   HONE_TRY(parse_sources(p, node));
   return type_outputs(node, outputs);
@@ -501,7 +325,7 @@ static hone_status *parse_head(parser *p, const char **name) {
   if (!hone_lexer_is_word(&p->lexer, "graph"))
     return hone_lexer_fail(&p->lexer, "'graph' is wanted here");
   HONE_TRY(hone_lexer_next(&p->lexer));
-  return parse_name(p, name);
+  return hone_parse_name(&p->lexer, name);
 }
 
 static hone_status *parse_all(parser *p, const char *text, size_t size, hone_graph **out) {
@@ -525,30 +349,4 @@ hone_status *hone_graph_parse(const char *text, size_t size, hone_op_lookup *loo
   hone_graph_free(*out);
   *out = NULL;
   return status;
-}
-
-/* ---- Parts of the form by themselves ---- */
-
-static hone_status *parse_whole_type(parser *p, hone_graph *graph, const char *text,
-                                     hone_type *out) {
-  hone_place place;
-  HONE_TRY(hone_lexer_start(&p->lexer, text, strlen(text), &p->scratch));
-  HONE_TRY(parse_type(p, graph, out, &place));
-  if (!at_text_end(&p->lexer)) return hone_lexer_fail(&p->lexer, "something stands after the type");
-  return place ? hone_lexer_fail(&p->lexer, "a place is not asked for here") : NULL;
-}
-
-hone_status *hone_type_parse(hone_graph *graph, const char *text, hone_type *out) {
-  parser p = {0};
-  hone_status *status = parse_whole_type(&p, graph, text, out);
-  hone_arena_free(&p.scratch);
-  return hone_error_at(status, "type");
-}
-
-hone_status *hone_attrs_parse(hone_node *node, const char *text) {
-  parser p = {0};
-  hone_status *status = hone_lexer_start(&p.lexer, text, strlen(text), &p.scratch);
-  if (!status) status = parse_attr_list(&p, node, at_text_end);
-  hone_arena_free(&p.scratch);
-  return hone_error_at(status, "attributes");
 }

@@ -2,7 +2,7 @@
 #include "base/status.h"
 
 #include "base/memory.h"
-#include "base/text.h"
+#include "base/utf8.h"
 #include "check.h"
 
 TEST(null_is_success) {

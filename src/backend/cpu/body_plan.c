@@ -323,14 +323,3 @@ hone_status *hone_body_plan(const hone_body *body, const void *pack, const hone_
   for (int i = 0; i < p.bound->phase_count; i++) out->phases[i] = numbered[i];
   return NULL;
 }
-
-bool hone_view_ints(const hone_node_view *view, int index, int64_t *out, size_t room,
-                    size_t *count) {
-  const hone_datum *datum = index < view->node->input_count ? view->known[index] : NULL;
-  *count = 0;
-  if (!datum) return false;
-  *count = hone_datum_count(datum);
-  if (*count > room) return false;
-  hone_load_ints(datum->dtype, datum->data, 0, *count, out);
-  return true;
-}

@@ -6,16 +6,6 @@
 /* The candidate of a body without a core. */
 #define FORMULA_NAME "formula"
 
-const hone_cpu_kernel *hone_cpu_kernel_next(const hone_node *node, const hone_cpu_kernel *after) {
-  size_t i = after ? (size_t)(after - hone_cpu_kernels) + 1 : 0;
-  for (; i < hone_cpu_kernel_count; i++) {
-    const hone_cpu_kernel *k = &hone_cpu_kernels[i];
-    if (k->op != node->op || !hone_isa_runs(k->isa)) continue;
-    if (k->functions->accepts(k, node)) return k;
-  }
-  return NULL;
-}
-
 static bool has_algorithm(const hone_cpu_kernel *const *rows, size_t count, const char *name) {
   for (size_t i = 0; i < count; i++)
     if (strcmp(rows[i]->algorithm, name) == 0) return true;
