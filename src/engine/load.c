@@ -168,7 +168,7 @@ static hone_status *open_graph(const hone_format_view *view, hone_engine **out) 
   hone_graph *graph;
   HONE_TRY(hone_graph_parse(text.data, text.size, hone_op_find,
                             view->sections[HONE_SECTION_WEIGHTS], &graph));
-  hone_status *status = hone_graph_verify(graph);
+  hone_status *status = hone_graph_verify_places(graph);
   if (status) {
     hone_graph_free(graph);
     return status;

@@ -75,10 +75,7 @@ static hone_status *start_later(planner *p) {
 
 /* Which inputs of the unit its shape rules read the elements of. */
 static bool reads_elements(const hone_unit *unit, int input) {
-  if (!unit->body) {
-    int bit = input < 31 ? input : 31;
-    return unit->node->op->shape_inputs >> bit & 1;
-  }
+  if (!unit->body) return hone_op_shaped_by(unit->node->op, input);
   return unit->body->inputs[input]->place == HONE_PLACE_HOST;
 }
 

@@ -23,7 +23,7 @@ struct hone_weights {
 static bool is_shape_input(const hone_use *use) {
   const hone_node *node = use->user;
   for (int i = 0; node && i < node->input_count; i++)
-    if (&node->inputs[i] == use) return node->op->shape_inputs >> (i < 31 ? i : 31) & 1;
+    if (&node->inputs[i] == use) return hone_op_shaped_by(node->op, i);
   return false;
 }
 

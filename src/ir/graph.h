@@ -21,7 +21,9 @@ typedef struct hone_value hone_value;
 typedef struct hone_op hone_op;
 
 /* Where a value lives at run time. Integers that feed shapes, axes, trip counts and branches are
- * HOST: computed at plan time where they can be. */
+ * HOST: computed at plan time where they can be. What lies on the device comes to the host through a
+ * node that says so (HONE_CROSSES) and through nothing else; a device reads constants and what the
+ * host made as they are. */
 typedef enum hone_place { HONE_PLACE_DEVICE = 0, HONE_PLACE_HOST = 1 } hone_place;
 
 /* One use of a value: an input of a node, or an output of the graph (user NULL). */
@@ -174,6 +176,12 @@ void hone_value_replace(hone_value *from, hone_value *to);
 bool hone_value_has_one_use(const hone_value *value);
 static inline bool hone_value_is_constant(const hone_value *value) {
   return value && value->constant != NULL;
+}
+/* Whether it is a tensor in the device's memory, which the host must not read as it is. Constants lie
+ * in both; sequences, optionals and strings are always the host's. */
+static inline bool hone_value_is_on_device(const hone_value *value) {
+  return value && !value->constant && value->place == HONE_PLACE_DEVICE &&
+         value->type.kind == HONE_KIND_TENSOR && value->type.dtype != HONE_STR;
 }
 static inline hone_value *hone_node_in(const hone_node *node, int index) {
   return index < node->input_count ? node->inputs[index].value : NULL;

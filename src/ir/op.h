@@ -44,7 +44,8 @@ enum {
   HONE_OBJECTS = 1u << 9,      /* works on sequences, optionals or strings: host only */
   HONE_SHAPE_ONLY = 1u << 10,  /* reads only the shape of its inputs (shape, size) */
   HONE_ANY_KIND = 1u << 11,    /* takes tensors as well as sequences and optionals */
-  HONE_FIXED_TYPES = 1u << 12  /* computes in the types it is given: no pass changes them */
+  HONE_FIXED_TYPES = 1u << 12, /* computes in the types it is given: no pass changes them */
+  HONE_CROSSES = 1u << 13      /* takes what lies on the device and gives it on the host */
 };
 
 /* The shape rule's view. It serves the passes (dims may be symbols) and the planner (all dims
@@ -78,9 +79,20 @@ struct hone_op {
   uint32_t facts;
   uint32_t shape_inputs; /* bit i: the output types depend on the elements of input i; the last
                             bit a variadic op can name stands for all inputs from there on */
+  uint32_t host_inputs;  /* bit i: the host reads input i besides: a branch, a trip count */
   hone_status *(*infer)(hone_infer *infer);
   hone_status *(*reference)(hone_reference *reference); /* NULL only with HONE_HAS_REGIONS */
 };
+
+/* Whether the output types depend on the elements of input `index`. */
+static inline bool hone_op_shaped_by(const hone_op *op, int index) {
+  return op->shape_inputs >> (index < 31 ? index : 31) & 1;
+}
+
+/* Whether the host reads the elements of input `index`: for a shape, a branch, a trip count. */
+static inline bool hone_op_host_reads(const hone_op *op, int index) {
+  return hone_op_shaped_by(op, index) || (index < 32 && (op->host_inputs >> index & 1));
+}
 
 /* Finds an op by name; NULL if there is none. The text form's parser is given one of these. */
 typedef const hone_op *hone_op_lookup(const char *name, size_t size);

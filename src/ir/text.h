@@ -31,5 +31,8 @@ HONE_MUST_USE hone_status *hone_attrs_parse(hone_node *node, const char *text);
 /* Checks every rule that graph.h and the ops' schemas state; the first broken one is the error,
  * with the node named. Debug builds call it after every pass; loading always does. */
 HONE_MUST_USE hone_status *hone_graph_verify(const hone_graph *graph);
+/* What holds from pass place on: outputs of a node lie in one place, and the host reads nothing that
+ * lies on the device but through nodes that bring it. */
+HONE_MUST_USE hone_status *hone_graph_verify_places(const hone_graph *graph);
 
 #endif

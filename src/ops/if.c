@@ -32,6 +32,7 @@ const hone_op hone_op_if = {
     .inputs = "condition captures*",
     .outputs = "y*",
     .facts = HONE_HAS_REGIONS,
+    .host_inputs = 1u << 0,
     .infer = if_infer,
     .reference = if_reference,
 };

@@ -173,6 +173,7 @@ const hone_op hone_op_loop = {
     .outputs = "y*",
     .attrs = {{"carried", HONE_ATTR_INT, "0"}},
     .facts = HONE_HAS_REGIONS,
+    .host_inputs = 1u << 0 | 1u << 1,
     .infer = loop_infer,
     .reference = loop_reference,
 };

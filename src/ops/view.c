@@ -1,5 +1,5 @@
-/* The ops whose output is the input's bytes in another shape: identity, reshape, flatten, squeeze,
- * unsqueeze, bitcast. Room: ops. */
+/* The ops whose output is the input's bytes in another shape or place: identity, to_host, reshape,
+ * flatten, squeeze, unsqueeze, bitcast. Room: ops. */
 #include "ops/dims.h"
 #include "ops/elements.h"
 #include "ops/ops.h"
@@ -22,6 +22,14 @@ const hone_op hone_op_identity = {.name = "identity",
                                   .facts = HONE_VIEW | HONE_MOVES | HONE_ANY_KIND,
                                   .infer = hone_infer_same,
                                   .reference = identity_reference};
+
+/* Like identity, but from the device to the host: see graph.h on places. */
+const hone_op hone_op_to_host = {.name = "to_host",
+                                 .inputs = "x",
+                                 .outputs = "y",
+                                 .facts = HONE_VIEW | HONE_MOVES | HONE_CROSSES,
+                                 .infer = hone_infer_same,
+                                 .reference = view_reference};
 
 /* A product of dimensions: the known ones multiplied, and the symbols. */
 typedef struct factors {

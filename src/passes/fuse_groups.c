@@ -25,13 +25,19 @@ typedef struct cluster {
   struct cluster *next;
 } cluster;
 
-/* Whether all that it reads is computed on the host: then planning computes it too. */
+/* Whether the host makes it out of what it has: then planning computes it. */
+static bool is_planned(const hone_value *value) {
+  return value->place == HONE_PLACE_HOST && value->producer &&
+         !(value->producer->op->facts & HONE_CROSSES);
+}
+
+/* Whether all that it reads is: then planning computes the node too. */
 static bool reads_host_only(const hone_node *node) {
   bool any = false;
   for (int i = 0; i < node->input_count; i++) {
     const hone_value *input = node->inputs[i].value;
     if (!input || input->constant) continue;
-    if (input->place != HONE_PLACE_HOST) return false;
+    if (!is_planned(input)) return false;
     any = true;
   }
   return any;
@@ -162,7 +168,7 @@ static bool is_transparent(const hone_node *node, bool transposes) {
   if (!move && !(node && (node->op->facts & HONE_VIEW))) return false;
   for (int i = 1; i < node->input_count; i++) {
     const hone_value *how = node->inputs[i].value;
-    if (how && !how->constant && how->place != HONE_PLACE_HOST) return false;
+    if (how && !how->constant && !is_planned(how)) return false;
   }
   return !node->mark && node->outputs[0]->place == HONE_PLACE_DEVICE &&
          node->outputs[0]->type.kind == HONE_KIND_TENSOR;

@@ -118,7 +118,7 @@ static void add_node(hone_text *key, hone_partials *partials, const hone_node *n
     add_word(key, value ? value->type.shape.rank : -2);
     if (!value) continue;
     for (int k = 0; k < value->type.shape.rank; k++) add_word(key, value->type.shape.dim[k]);
-    if (node->op->shape_inputs >> (i < 31 ? i : 31) & 1) add_elements(key, partials, value);
+    if (hone_op_shaped_by(node->op, i)) add_elements(key, partials, value);
   }
 }
 

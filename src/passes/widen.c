@@ -41,10 +41,6 @@ static hone_status *make_cast(hone_node *before, hone_value *value, hone_dtype t
   return hone_node_finish(cast, out);
 }
 
-static bool is_shape_input(const hone_op *op, int index) {
-  return op->shape_inputs >> (index < 31 ? index : 31) & 1;
-}
-
 /* Whether the node computes with narrow values, or moves some that are f32 already. */
 static bool widens(const widener *w, const hone_node *node) {
   const uint32_t never = HONE_HAS_REGIONS | HONE_OBJECTS | HONE_ANY_KIND | HONE_SHAPE_ONLY |
@@ -54,7 +50,7 @@ static bool widens(const widener *w, const hone_node *node) {
     return false;
   for (int i = 0; i < node->input_count; i++) {
     const hone_value *in = node->inputs[i].value;
-    bool decides = is_shape_input(node->op, i) && !hone_value_is_constant(in);
+    bool decides = hone_op_shaped_by(node->op, i) && !hone_value_is_constant(in);
     if (decides && (is_narrow_tensor(in) || was_type(w, in))) return false;
     narrow = narrow || is_narrow_tensor(in);
     wide = wide || was_type(w, in);

@@ -112,6 +112,49 @@ TEST(places) {
   hone_graph_free(graph);
 }
 
+/* What the host reads and the device makes crosses once; a large sum stays on the device. */
+TEST(crossings_are_nodes) {
+  static const struct { const char *text; int crossings; } cases[] = {
+      {"graph g(x: f32[n], s: s64[2]) -> (y, z) { y = reshape(x, s) z = reshape(x, s) }", 1},
+      {"graph g(x: f32[n, 4], l: s64[b, 4]) -> (y) { a = const s64[2] [0, 1] "
+       "m = reduce(l, a) {kind=max, keep=false} o = const s64[1] [0] u = unsqueeze(m, o) "
+       "i = const s64[1] [-1] c = concat(u, i) {axis=0} "
+       "y = reshape(x, c) }", 1},
+      {"graph g(x: f32[n], c: bool[]) -> (y) { y = if(c, x) "
+       "region then(v: f32[n]) -> (r) { r = relu(v) } region else(w: f32[n]) -> (s) { s = neg(w) } }",
+       1},
+      {"graph g(x: f32[n, 4]) -> (y) { i = const s64[1] [0] s = shape(x) b = gather(s, i) {axis=0} "
+       "c = const s64[1] [-1] d = concat(b, c) {axis=0} y = reshape(x, d) }", 0},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    hone_pass_context context = rewrite_defaults;
+    hone_graph *graph = rewrite_parse(cases[i].text);
+    CHECK(graph != NULL);
+    if (!graph) continue;
+    CHECK_OK(hone_pass_place.run(graph, &context));
+    CHECK_OK(hone_graph_verify(graph));
+    CHECK(rewrite_count(graph, "to_host") == cases[i].crossings);
+    hone_graph_free(graph);
+  }
+}
+
+TEST(crossings_unseen_are_refused) {
+  static const char *const texts[] = {
+      "graph g(x: f32[n], s: s64[2]) -> (y) { y = reshape(x, s) }",
+      "graph g(x: f32[n]) -> (y) { y: host f32[n] = relu(x) }",
+      "graph g(x: f32[4]) -> (y) { n = const s64[1] [2] "
+      "a: host f32[2], b: f32[2] = split(x, n) y = add(a, b) }",
+      "graph g(x: f32[n], t: s64[]) -> (y) { y = loop(t, _, x) {carried=1} "
+      "region body(i: s64[], c: bool[], v: f32[n]) -> (d, w) { d = identity(c) w = relu(v) } }",
+  };
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+    hone_graph *graph = rewrite_parse(texts[i]);
+    CHECK(graph != NULL);
+    if (graph) CHECK_ERROR(hone_graph_verify_places(graph), HONE_INVALID_MODEL, "");
+    hone_graph_free(graph);
+  }
+}
+
 /* Bit for bit, ties and saturation included. */
 TEST(quantisation_becomes_pointwise) {
   static const hone_pass *const lowering[] = {&hone_pass_lower_quantize, &hone_pass_place,
@@ -257,6 +300,8 @@ int main(void) {
   RUN(groups);
   RUN(groups_keep_names_and_sources);
   RUN(places);
+  RUN(crossings_are_nodes);
+  RUN(crossings_unseen_are_refused);
   RUN(quantisation_becomes_pointwise);
   RUN(products_without_what_no_kernel_takes);
   RUN(lower_precision_is_explicit);
