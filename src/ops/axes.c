@@ -18,10 +18,17 @@ int hone_ref_axis(const hone_reference *ref, const char *name, int rank) {
   return axis;
 }
 
+static hone_status *outside(int64_t index, int64_t size) {
+  return hone_error(HONE_INVALID_ARGUMENT, "index %lld is outside of a dimension of %lld",
+                    (long long)index, (long long)size);
+}
+
+hone_status *hone_ref_place(int64_t index, int64_t size) {
+  return index >= 0 && index < size ? NULL : outside(index, size);
+}
+
 hone_status *hone_ref_index(const hone_datum *indices, size_t i, int64_t size, int64_t *out) {
   int64_t index = hone_load_int(indices->dtype, indices->data, i);
   *out = index < 0 ? index + size : index;
-  if (*out >= 0 && *out < size) return NULL;
-  return hone_error(HONE_INVALID_ARGUMENT, "index %lld is outside of a dimension of %lld",
-                    (long long)index, (long long)size);
+  return *out >= 0 && *out < size ? NULL : outside(index, size);
 }

@@ -21,5 +21,7 @@ int hone_ref_axis(const hone_reference *ref, const char *name, int rank);
  * is an error of the run, never a wrong access. */
 HONE_MUST_USE hone_status *hone_ref_index(const hone_datum *indices, size_t i, int64_t size,
                                           int64_t *out);
+/* The same for an index that does not count from the end: it is a place in [0, size). */
+HONE_MUST_USE hone_status *hone_ref_place(int64_t index, int64_t size);
 
 #endif

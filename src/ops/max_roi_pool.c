@@ -2,6 +2,7 @@
  * Room: ops. */
 #include <math.h>
 
+#include "ops/axes.h"
 #include "ops/operand.h"
 #include "ops/ops.h"
 #include "ops/sampling.h"
@@ -57,9 +58,9 @@ static hone_status *max_roi_pool_reference(hone_reference *ref) {
   double *to = y;
   for (int64_t n = 0; count && n < out->dim[0]; n++) {
     const double *roi = rois + 5 * n;
-    if (!(roi[0] >= 0 && roi[0] < (double)xs->dim[0]))
-      return hone_error(HONE_INVALID_ARGUMENT, "region %lld is of image %g", (long long)n, roi[0]);
-    const double *image = x + (size_t)roi[0] * hone_shape_span(xs, 1, 4);
+    int64_t index = hone_region_image(roi[0]);
+    HONE_TRY(hone_ref_place(index, xs->dim[0]));
+    const double *image = x + (size_t)index * hone_shape_span(xs, 1, 4);
     for (int64_t i = 0; i < out->dim[1]; i++)
       for (int64_t j = 0; j < out->dim[2]; j++, to += channels) {
         int64_t rows[2], columns[2];

@@ -1,5 +1,6 @@
 /* max_unpool: puts pooled maxima back where their indices say, zeros elsewhere. Channels come
  * second, as the indices count in that order. Room: ops. */
+#include "ops/axes.h"
 #include "ops/operand.h"
 #include "ops/ops.h"
 #include "ops/spatial.h"
@@ -71,8 +72,7 @@ static hone_status *max_unpool_reference(hone_reference *ref) {
     return hone_error(HONE_LIMIT, "max_unpool: the sizes overflow");
   hone_shape_strides(out, strides);
   for (size_t i = 0; i < x.count; i++) {
-    if (indices[i] < 0 || (size_t)indices[i] >= count)
-      return hone_error(HONE_INVALID_ARGUMENT, "index %lld of %zu", (long long)indices[i], count);
+    HONE_TRY(hone_ref_place(indices[i], (int64_t)count));
     size_t rest = (size_t)indices[i], to = 0;
     for (int axis = inner.rank - 1; axis >= 0; axis--) {
       to += rest % (size_t)inner.dim[axis] * (size_t)strides[axis];

@@ -12,10 +12,13 @@
 #include "ops/dims.h"
 #include "ops/operand.h"
 #include "ops/ops.h"
+#include "ops/random.h"
+
+#define BLOCK 64 /* numbers made side by side */
 
 #define SEED {"seed", HONE_ATTR_REAL, "nan", NULL} /* NaN: none */
 
-static uint64_t key_of(const hone_node *node) {
+uint64_t hone_random_key(const hone_node *node) {
   static atomic_uint_fast64_t runs;
   double seed = hone_node_real(node, "seed");
   uint64_t key;
@@ -27,33 +30,50 @@ static uint64_t key_of(const hone_node *node) {
   return key ^ atomic_fetch_add(&runs, 1) * UINT64_C(0x9e3779b97f4a7c15);
 }
 
-static void philox(uint64_t key, uint64_t counter, uint32_t out[4]) {
-  uint32_t x[4] = {(uint32_t)counter, (uint32_t)(counter >> 32), 0, 0};
-  uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
+/* The first two words of the block of each counter. Written in columns, for vectors. */
+static void random_words(uint64_t key, uint64_t first, uint32_t words[2][BLOCK]) {
+  uint32_t x[4][BLOCK], k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
+  for (int i = 0; i < BLOCK; i++) {
+    uint64_t counter = first + (uint64_t)i;
+    x[0][i] = (uint32_t)counter;
+    x[1][i] = (uint32_t)(counter >> 32);
+    x[2][i] = x[3][i] = 0;
+  }
   for (int round = 0; round < 10; round++) {
-    uint64_t a = UINT64_C(0xd2511f53) * x[0], b = UINT64_C(0xcd9e8d57) * x[2];
-    uint32_t next[4] = {(uint32_t)(b >> 32) ^ x[1] ^ k0, (uint32_t)b,
-                        (uint32_t)(a >> 32) ^ x[3] ^ k1, (uint32_t)a};
-    memcpy(x, next, sizeof x);
+    for (int i = 0; i < BLOCK; i++) {
+      uint64_t a = UINT64_C(0xd2511f53) * x[0][i], b = UINT64_C(0xcd9e8d57) * x[2][i];
+      x[0][i] = (uint32_t)(b >> 32) ^ x[1][i] ^ k0;
+      x[1][i] = (uint32_t)b;
+      x[2][i] = (uint32_t)(a >> 32) ^ x[3][i] ^ k1;
+      x[3][i] = (uint32_t)a;
+    }
     k0 += UINT32_C(0x9e3779b9);
     k1 += UINT32_C(0xbb67ae85);
   }
-  memcpy(out, x, sizeof x);
+  memcpy(words[0], x[0], sizeof x[0]);
+  memcpy(words[1], x[1], sizeof x[1]);
 }
 
-/* Number `index` in [0, 1), a multiple of 2^-24: below 1 in f32 as well. */
-static double uniform(uint64_t key, uint64_t index) {
-  uint32_t bits[4];
-  philox(key, index, bits);
-  return (double)(bits[0] >> 8) * 0x1p-24;
+void hone_random_uniform(uint64_t key, uint64_t first, size_t count, double *out) {
+  uint32_t words[2][BLOCK];
+  for (size_t at = 0; at < count; at += BLOCK) {
+    size_t size = count - at < BLOCK ? count - at : BLOCK;
+    random_words(key, first + at, words);
+    for (size_t i = 0; i < size; i++) out[at + i] = (double)(words[0][i] >> 8) * 0x1p-24;
+  }
 }
 
-/* Box and Muller's transform of two numbers in (0, 1]. */
-static double normal(uint64_t key, uint64_t index) {
-  uint32_t bits[4];
-  philox(key, index, bits);
-  double radius = ((double)bits[0] + 1) * 0x1p-32, angle = (double)bits[1] * 0x1p-32;
-  return sqrt(-2 * log(radius)) * cos(2 * M_PI * angle);
+/* Box and Muller's transform of two numbers in (0, 1] and [0, 1). */
+void hone_random_normal(uint64_t key, uint64_t first, size_t count, double *out) {
+  uint32_t words[2][BLOCK];
+  for (size_t at = 0; at < count; at += BLOCK) {
+    size_t size = count - at < BLOCK ? count - at : BLOCK;
+    random_words(key, first + at, words);
+    for (size_t i = 0; i < size; i++) {
+      double radius = ((double)words[0][i] + 1) * 0x1p-32, angle = (double)words[1][i] * 0x1p-32;
+      out[at + i] = sqrt(-2 * log(radius)) * cos(2 * M_PI * angle);
+    }
+  }
 }
 
 static hone_status *made_infer(hone_infer *infer) {
@@ -76,10 +96,12 @@ static hone_status *made_infer(hone_infer *infer) {
 static hone_status *uniform_reference(hone_reference *ref) {
   const hone_datum *y = ref->out[0];
   double low = hone_node_real(ref->node, "low"), high = hone_node_real(ref->node, "high");
-  uint64_t key = key_of(ref->node);
   size_t count = hone_datum_count(y);
-  for (size_t i = 0; i < count; i++)
-    hone_store_real(y->dtype, y->data, i, low + (high - low) * uniform(key, i));
+  double *numbers;
+  HONE_TRY(hone_scratch_reals(ref, count, &numbers));
+  hone_random_uniform(hone_random_key(ref->node), 0, count, numbers);
+  for (size_t i = 0; i < count; i++) numbers[i] = low + (high - low) * numbers[i];
+  hone_store_reals(y->dtype, y->data, 0, count, numbers);
   return NULL;
 }
 
@@ -98,10 +120,12 @@ const hone_op hone_op_random_uniform = {.name = "random_uniform",
 static hone_status *normal_reference(hone_reference *ref) {
   const hone_datum *y = ref->out[0];
   double mean = hone_node_real(ref->node, "mean"), scale = hone_node_real(ref->node, "scale");
-  uint64_t key = key_of(ref->node);
   size_t count = hone_datum_count(y);
-  for (size_t i = 0; i < count; i++)
-    hone_store_real(y->dtype, y->data, i, mean + scale * normal(key, i));
+  double *numbers;
+  HONE_TRY(hone_scratch_reals(ref, count, &numbers));
+  hone_random_normal(hone_random_key(ref->node), 0, count, numbers);
+  for (size_t i = 0; i < count; i++) numbers[i] = mean + scale * numbers[i];
+  hone_store_reals(y->dtype, y->data, 0, count, numbers);
   return NULL;
 }
 
@@ -128,10 +152,12 @@ static hone_status *bernoulli_infer(hone_infer *infer) {
 static hone_status *bernoulli_reference(hone_reference *ref) {
   const hone_datum *x = ref->in[0], *y = ref->out[0];
   bool real = hone_dtype_class_of(y->dtype) == HONE_CLASS_FLOAT;
-  uint64_t key = key_of(ref->node);
   size_t count = hone_datum_count(x);
+  double *numbers;
+  HONE_TRY(hone_scratch_reals(ref, count, &numbers));
+  hone_random_uniform(hone_random_key(ref->node), 0, count, numbers);
   for (size_t i = 0; i < count; i++) {
-    bool hit = uniform(key, i) < hone_load_real(x->dtype, x->data, i);
+    bool hit = numbers[i] < hone_load_real(x->dtype, x->data, i);
     if (real) hone_store_real(y->dtype, y->data, i, hit);
     else hone_store_int(y->dtype, y->data, i, hit);
   }
@@ -164,16 +190,17 @@ static hone_status *multinomial_reference(hone_reference *ref) {
   const hone_datum *y = ref->out[0];
   size_t rows = (size_t)y->shape.dim[0], samples = (size_t)y->shape.dim[1];
   size_t classes = (size_t)ref->in[0]->shape.dim[1];
-  uint64_t key = key_of(ref->node);
-  double *x;
+  double *x, *numbers;
   if (classes == 0) return hone_error(HONE_INVALID_ARGUMENT, "there are no classes");
   HONE_TRY(hone_operand_reals(ref, 0, &x));
+  HONE_TRY(hone_scratch_reals(ref, rows * samples, &numbers));
+  hone_random_uniform(hone_random_key(ref->node), 0, rows * samples, numbers);
   for (size_t r = 0; r < rows; r++) {
     double *row = x + r * classes, most = row[0], sum = 0;
     for (size_t c = 1; c < classes; c++) most = row[c] > most ? row[c] : most;
     for (size_t c = 0; c < classes; c++) row[c] = sum += exp(row[c] - most);
     for (size_t i = 0; i < samples; i++) {
-      double at = uniform(key, r * samples + i) * sum;
+      double at = numbers[r * samples + i] * sum;
       size_t c = 0;
       while (c + 1 < classes && row[c] <= at) c++;
       hone_store_int(y->dtype, y->data, r * samples + i, (int64_t)c);

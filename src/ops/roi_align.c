@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "ops/axes.h"
 #include "ops/operand.h"
 #include "ops/ops.h"
 #include "ops/sampling.h"
@@ -128,9 +129,7 @@ static hone_status *roi_align_reference(hone_reference *ref) {
            .maximum = strcmp(hone_node_text(ref->node, "mode"), "max") == 0};
   double *to = y;
   for (int64_t n = 0; count && n < out->dim[0]; n++) {
-    if (batch[n] < 0 || batch[n] >= xs->dim[0])
-      return hone_error(HONE_INVALID_ARGUMENT, "region %lld is of image %lld", (long long)n,
-                        (long long)batch[n]);
+    HONE_TRY(hone_ref_place(batch[n], xs->dim[0]));
     r.image = x + (size_t)batch[n] * hone_shape_span(xs, 1, 4);
     r.region = hone_region_of(ref->node, rois + 4 * n);
     for (int64_t i = 0; i < out->dim[1]; i++)

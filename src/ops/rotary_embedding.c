@@ -1,5 +1,6 @@
 /* rotary_embedding: turns pairs of features by an angle that depends on the token's position
  * (Su et al., RoFormer, 2021). Room: ops. */
+#include "ops/axes.h"
 #include "ops/operand.h"
 #include "ops/ops.h"
 
@@ -62,9 +63,7 @@ static hone_status *rotary_reference(hone_reference *ref) {
       for (int64_t s = 0; s < dim[2]; s++) {
         int64_t row = (where->dim[0] == 1 ? 0 : n) * where->dim[1] + s;
         if (positions) row = positions[row];
-        if (positions && (row < 0 || row >= table->dim[0]))
-          return hone_error(HONE_INVALID_ARGUMENT, "position %lld of %lld", (long long)row,
-                            (long long)table->dim[0]);
+        if (positions) HONE_TRY(hone_ref_place(row, table->dim[0]));
         double *head = x + ((n * dim[1] + h) * dim[2] + s) * dim[3];
         turn(head, cos + (size_t)row * pairs, sin + (size_t)row * pairs, pairs, interleaved);
       }

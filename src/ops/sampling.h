@@ -36,6 +36,10 @@ static inline float hone_region_sample(float start, float size, int64_t cell, in
 /* One axis of a bilinear sample: the two neighbours and the weight of the second; false outside. */
 bool hone_region_neighbours(float x, int64_t size, int64_t *low, int64_t *high, double *part);
 
+/* max_roi_pool: which image a region's first number names; -1 where it is none. */
+static inline int64_t hone_region_image(double index) {
+  return index >= 0 && index < 0x1p62 ? (int64_t)index : -1;
+}
 /* max_roi_pool: the pixels [begin, end) of cell `at` of `cells` on an axis of `size`. */
 void hone_region_cell(double from, double to, int64_t at, int64_t cells, int64_t size,
                       int64_t *begin, int64_t *end);

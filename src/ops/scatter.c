@@ -181,12 +181,9 @@ static hone_status *tensor_scatter_reference(hone_reference *ref) {
     if (starts && batch >= hone_datum_count(starts))
       return hone_error(HONE_INVALID_ARGUMENT, "fewer starts than batch entries");
     int64_t start = starts ? hone_load_int(starts->dtype, starts->data, batch) : 0;
+    HONE_TRY(hone_ref_place(start, hone_tensor_scatter_starts(circular, size, (int64_t)line.size)));
     for (size_t i = 0; i < line.size; i++) {
-      int64_t at = start < 0 || start > size ? -1 : start + (int64_t)i;
-      if (circular && at >= 0) at %= size;
-      if (at < 0 || at >= size)
-        return hone_error(HONE_INVALID_ARGUMENT, "a start of %lld in a cache of %lld",
-                          (long long)start, (long long)size);
+      int64_t at = (start + (int64_t)i) % size;
       hone_copy_run(y->dtype, y->data, (o * (size_t)size + (size_t)at) * line.inner, update->data,
                     (o * line.size + i) * line.inner, line.inner);
     }

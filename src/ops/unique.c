@@ -2,10 +2,10 @@
  * each element is, and how often. Sorted, or in the order of first appearance. Room: ops. */
 #include <string.h>
 
-#include "ops/axes.h"
 #include "ops/elements.h"
 #include "ops/ops.h"
 #include "ops/order.h"
+#include "ops/unique.h"
 
 enum { Y, INDICES, INVERSE, COUNTS };
 
@@ -37,13 +37,7 @@ static hone_status *unique_infer(hone_infer *infer) {
   return NULL;
 }
 
-/* Slices of x: slice s is outer runs of `inner` elements. */
-typedef struct slices {
-  const hone_datum *x;
-  hone_line line;
-} slices;
-
-static int compare_one(const hone_datum *x, size_t a, size_t b) {
+static int compare_one(const hone_slices *x, size_t a, size_t b) {
   if (x->dtype == HONE_STR) {
     hone_string s[2];
     memcpy(&s[0], (const char *)x->data + a * sizeof s[0], sizeof s[0]);
@@ -62,11 +56,11 @@ static int compare_one(const hone_datum *x, size_t a, size_t b) {
   return (va > vb) - (va < vb);
 }
 
-static int compare(const void *elements, size_t a, size_t b) {
-  const slices *s = elements;
+int hone_compare_slices(const void *slices, size_t a, size_t b) {
+  const hone_slices *s = slices;
   for (size_t o = 0; o < s->line.outer; o++)
     for (size_t n = 0; n < s->line.inner; n++) {
-      int way = compare_one(s->x, (o * s->line.size + a) * s->line.inner + n,
+      int way = compare_one(s, (o * s->line.size + a) * s->line.inner + n,
                             (o * s->line.size + b) * s->line.inner + n);
       if (way) return way;
     }
@@ -88,7 +82,7 @@ typedef struct groups {
   size_t *shown;  /* of each place: its group */
 } groups;
 
-static hone_status *find_groups(hone_reference *ref, const slices *s, groups *g) {
+static hone_status *find_groups(hone_reference *ref, const hone_slices *s, groups *g) {
   size_t total = s->line.size;
   size_t *order = HONE_NEW_ARRAY(ref->scratch, total + 1, size_t);
   size_t **lists[] = {&g->first, &g->size, &g->member, &g->rank, &g->shown};
@@ -98,11 +92,11 @@ static hone_status *find_groups(hone_reference *ref, const slices *s, groups *g)
     HONE_TRY_MEMORY(*lists[i]);
   }
   for (size_t i = 0; i < total; i++) order[i] = i;
-  hone_order(order, total, compare, s);
+  hone_order(order, total, hone_compare_slices, s);
   g->count = 0;
   for (size_t i = 0; i < total; i++) {
     /* Equals come in the order of their positions: the first of a run is the first of all. */
-    if (i == 0 || compare(s, order[i - 1], order[i]) != 0) g->first[g->count++] = order[i];
+    if (i == 0 || hone_compare_slices(s, order[i - 1], order[i]) != 0) g->first[g->count++] = order[i];
     g->member[order[i]] = g->count - 1;
     g->size[g->count - 1]++;
   }
@@ -123,12 +117,13 @@ static void store_list(hone_reference *ref, int index, size_t count, const size_
 }
 
 static hone_status *unique_reference(hone_reference *ref) {
-  slices s = {ref->in[0], {1, hone_datum_count(ref->in[0]), 1}};
+  const hone_datum *x = ref->in[0];
+  hone_slices s = {x->dtype, x->data, {1, hone_datum_count(x), 1}};
   int axis = 0;
   groups g;
   if (!hone_node_flag(ref->node, "flat")) {
-    axis = hone_ref_axis(ref, "axis", s.x->shape.rank);
-    s.line = hone_line_of(&s.x->shape, axis);
+    axis = hone_ref_axis(ref, "axis", x->shape.rank);
+    s.line = hone_line_of(&x->shape, axis);
   }
   HONE_TRY(find_groups(ref, &s, &g));
   hone_datum *y = ref->out[Y];
@@ -136,7 +131,7 @@ static hone_status *unique_reference(hone_reference *ref) {
     y->shape.dim[axis] = (hone_dim)g.count;
     for (size_t o = 0; o < s.line.outer; o++)
       for (size_t i = 0; i < g.count; i++)
-        hone_copy_run(y->dtype, y->data, (o * g.count + i) * s.line.inner, s.x->data,
+        hone_copy_run(y->dtype, y->data, (o * g.count + i) * s.line.inner, x->data,
                       (o * s.line.size + g.first[g.shown[i]]) * s.line.inner, s.line.inner);
   }
   store_list(ref, INDICES, g.count, g.first, g.shown);

@@ -82,7 +82,62 @@ TEST(scatter_reductions) {
     }
 }
 
+TEST(uniques) {
+  for EACH(numbers) {
+    for (int sorted = 0; sorted < 2; sorted++) {
+      const char *flag = sorted ? "true" : "false";
+      check_body(BODY("graph g(x: %s[3, 7, 50]) -> (y, i, n, c) {\n"
+                      " y, i, n, c = unique(x) {sorted=%s} }", numbers[t], flag), 0);
+      for (int axis = -1; axis < 2; axis++)
+        check_body(BODY("graph g(x: %s[9, 11, 1]) -> (y, i, n, c) {\n"
+                        " y, i, n, c = unique(x) {flat=false, axis=%d, sorted=%s} }", numbers[t],
+                        axis, flag), 0);
+    }
+    check_body(BODY("graph g(x: %s[2, 300]) -> (c) {\n"
+                    " _, _, _, c = unique(x) {flat=false, axis=1} }", numbers[t]), 0);
+  }
+  check_body("graph g(x: bool[40]) -> (y, n) { y, _, n, _ = unique(x) {sorted=false} }", 0);
+  check_body("graph g(x: f32[0]) -> (y, n) { y, _, n, _ = unique(x) }", 0);
+  check_body("graph g(x: f32[0, 3]) -> (y) { y, _, _, _ = unique(x) {flat=false, axis=1} }", 0);
+}
+
+/* Draws hang on seed and place alone; probabilities lie on both sides of 0 and 1. */
+TEST(draws) {
+  for EACH(numbers) {
+    for (int rows = 0; rows < 800 && t < 4; rows += 133) {
+      check_body(BODY("graph g() -> (y) { s = const s64[2] [%d, 3]\n"
+                      " y = random_uniform(s) {dtype=%s, low=-3, high=5, seed=7} }", rows,
+                      numbers[t]), 0);
+      check_body(BODY("graph g() -> (y) { s = const s64[2] [%d, 3]\n"
+                      " y = random_normal(s) {dtype=%s, mean=2, scale=0.5, seed=-1.5} }", rows,
+                      numbers[t]), 0);
+    }
+    check_body(BODY("graph g(x: f32[7, 99]) -> (y) { y = bernoulli(x) {dtype=%s, seed=2} }",
+                    numbers[t]), 0);
+    if (t < 4)
+      check_body(BODY("graph g(x: %s[7, 300]) -> (y) {\n"
+                      " y = multinomial(x) {dtype=s64, samples=%d, seed=2} }", numbers[t],
+                      (int)(5 + t * 170)), 0);
+  }
+  check_body("graph g(x: f64[3, 0, 5]) -> (y) { y = bernoulli(x) {seed=1} }", 0);
+  check_body("graph g(x: f32[5, 1]) -> (y) { y = multinomial(x) {samples=0, seed=1} }", 0);
+}
+
+TEST(caches) {
+  for EACH(any) {
+    check_body(BODY("graph g(x: %s[4, 3, 7, 5], u: %s[4, 3, 4, 5], s: s64[4]) -> (y) {\n"
+                    " y = tensor_scatter(x, u, s) }", any[t], any[t]), 0);
+    check_body(BODY("graph g(x: %s[4, 5, 3], u: %s[4, 4, 3], s: s32[4]) -> (y) {\n"
+                    " y = tensor_scatter(x, u, s) {axis=1, mode=circular} }", any[t], any[t]), 0);
+    check_body(BODY("graph g(x: %s[2, 3, 7], u: %s[2, 3, 2]) -> (y) {\n"
+                    " y = tensor_scatter(x, u) {axis=-1} }", any[t], any[t]), 0);
+  }
+}
+
 int main(void) {
+  RUN(uniques);
+  RUN(draws);
+  RUN(caches);
   RUN(topk);
   RUN(cumsum);
   RUN(one_hot);

@@ -7,18 +7,26 @@ typedef struct fault_case {
   const char *indices;  /* their shape */
   int axis_size;        /* what they index */
   const char *updates;  /* shape of u, or NULL */
+  const char *before;   /* what the node's other operands come from, or NULL */
 } fault_case;
 
 static const fault_case cases[] = {
-    {"gather(x, i)", "[40]", 6, NULL},
-    {"gather(x, i) {axis=1}", "[7, 9]", 5, NULL},
-    {"gather_elements(x, i)", "[6, 5]", 6, NULL},
-    {"gather_elements(x, i) {axis=1}", "[6, 11]", 5, NULL},
-    {"gather_nd(x, i)", "[700, 1]", 6, NULL},
-    {"scatter_nd(x, i, u)", "[6, 1]", 6, "[6, 5]"},
-    {"scatter_elements(x, i, u) {axis=1}", "[6, 4]", 5, "[6, 4]"},
-    {"scatter_elements(x, i, u) {reduction=add}", "[4, 5]", 6, "[4, 5]"},
-    {"scatter_nd(x, i, u) {reduction=max}", "[6, 1]", 6, "[6, 5]"},
+    {"gather(x, i)", "[40]", 6, NULL, NULL},
+    {"gather(x, i) {axis=1}", "[7, 9]", 5, NULL, NULL},
+    {"gather_elements(x, i)", "[6, 5]", 6, NULL, NULL},
+    {"gather_elements(x, i) {axis=1}", "[6, 11]", 5, NULL, NULL},
+    {"gather_nd(x, i)", "[700, 1]", 6, NULL, NULL},
+    {"scatter_nd(x, i, u)", "[6, 1]", 6, "[6, 5]", NULL},
+    {"scatter_elements(x, i, u) {axis=1}", "[6, 4]", 5, "[6, 4]", NULL},
+    {"scatter_elements(x, i, u) {reduction=add}", "[4, 5]", 6, "[4, 5]", NULL},
+    {"scatter_nd(x, i, u) {reduction=max}", "[6, 1]", 6, "[6, 5]", NULL},
+    {"tensor_scatter(x, u, i) {axis=1}", "[6]", 4, "[6, 2]", NULL},
+    {"roi_align(p, r, i) {height=2, width=2, samples=1}", "[9]", 6, "[9, 4]",
+     "s = const s64[4] [6, 5, 1, 1]\n p = reshape(x, s)\n r = abs(u)\n"},
+    {"max_unpool(p, i) {window=[2], strides=[2]}", "[2, 3, 5]", 60, NULL,
+     "s = const s64[3] [2, 3, 5]\n p = reshape(x, s)\n"},
+    {"rotary_embedding(p, u, u, i)", "[1, 15]", 7, "[7, 1]",
+     "s = const s64[4] [1, 1, 15, 2]\n p = reshape(x, s)\n"},
 };
 
 static float x_data[30], u_data[64];
@@ -58,8 +66,9 @@ static hone_engine *build_case(const fault_case *c, const char *passes) {
   hone_options *options = NULL;
   hone_engine *engine = NULL;
   if (c->updates) snprintf(u, sizeof u, ", u: f32%s", c->updates);
-  snprintf(text, sizeof text, "graph g(x: f32[6, 5], i: s64%s%s) -> (y) { y = %s # from \"pick\"\n}",
-           c->indices, u, c->node);
+  snprintf(text, sizeof text,
+           "graph g(x: f32[6, 5], i: s64%s%s) -> (y) { %s y = %s # from \"pick\"\n}", c->indices, u,
+           c->before ? c->before : "", c->node);
   hone_model *model = engine_model(text);
   CHECK_OK(hone_options_new(&options));
   if (passes) CHECK_OK(hone_options_set(options, "passes", passes));

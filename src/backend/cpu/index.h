@@ -9,6 +9,13 @@
 size_t hone_index_outside(const hone_kernel_io *io, int input, size_t element, int64_t value,
                           size_t size);
 
+/* A place in [0, size), size > 0, that element `element` of input `input` names. */
+static inline size_t hone_place_at(const hone_kernel_io *io, int input, size_t element,
+                                   int64_t value, size_t size) {
+  return (uint64_t)value < size ? (size_t)value
+                                : hone_index_outside(io, input, element, value, size);
+}
+
 /* Element `element` of input `input` (`indices`), a place in a dimension of `size` > 0. */
 static inline size_t hone_index_at(const hone_kernel_io *io, int input, hone_dtype dtype,
                                    size_t element, size_t size) {

@@ -1,8 +1,8 @@
 /* rotary_embedding nodes, f32: pairs of features turned by an angle of the token's place.
- * Room: backend/cpu. A position beyond the table is taken as the nearest that there is. */
+ * Room: backend/cpu. */
 #include <string.h>
 
-#include "backend/cpu/node_kernel.h"
+#include "backend/cpu/index.h"
 #include "backend/cpu/strips.h"
 #include "base/pool.h"
 
@@ -22,8 +22,7 @@ static size_t row_of(const rotary *r, const hone_kernel_io *io, size_t n, size_t
   size_t row = (r->place_batch == 1 ? 0 : n) * r->place_tokens + token;
   if (!r->positions) return row;
   int64_t place = hone_load_int(r->positions, io->in[POSITIONS], row);
-  if (place < 0) return 0;
-  return (size_t)place < r->table ? (size_t)place : r->table - 1;
+  return hone_place_at(io, POSITIONS, row, place, r->table);
 }
 
 static void turn_neighbours(const float *x, const float *cosine, const float *sine, size_t pairs,

@@ -1,13 +1,12 @@
 /* grid_sample, roi_align and max_roi_pool nodes, f32: the channels of pixels picked and blended whole.
  * Room: backend/cpu.
  *
- * Positions are computed as the references do, in the same precision. A region of an image that there
- * is not is taken from the nearest that there is. */
+ * Positions are computed as the references do, in the same precision. */
 #include <math.h>
 #include <string.h>
 
+#include "backend/cpu/index.h"
 #include "backend/cpu/lanes.h"
-#include "backend/cpu/node_kernel.h"
 #include "backend/cpu/strips.h"
 #include "base/pool.h"
 #include "ops/sampling.h"
@@ -155,9 +154,10 @@ static void align_cell(const sampling *s, const hone_region *g, const float *ima
   if (b.count) flush(s, &b, added, space, out);
 }
 
-static const float *image_at(const sampling *s, const float *x, double index) {
-  double last = (double)s->images - 1;
-  return x + (size_t)(index >= 0 ? index <= last ? index : last : 0) * s->image;
+/* The image that element `element` of input `input` names as number `index`. */
+static const float *image_at(const sampling *s, const hone_kernel_io *io, int input, size_t element,
+                             int64_t index) {
+  return (const float *)io->in[0] + hone_place_at(io, input, element, index, s->images) * s->image;
 }
 
 static void run_align(const void *args, const hone_kernel_io *io, int part, int parts) {
@@ -173,8 +173,8 @@ static void run_align(const void *args, const hone_kernel_io *io, int part, int 
       hone_load_reals(s->places[0], io->in[1], 4 * n, 4, box);
       region = hone_region_of(s->node, box);
     }
-    double batch = hone_load_real(s->places[1], io->in[2], n);
-    align_cell(s, &region, image_at(s, io->in[0], batch), (int64_t)(cell / width),
+    int64_t batch = hone_load_int(s->places[1], io->in[2], n);
+    align_cell(s, &region, image_at(s, io, 2, n, batch), (int64_t)(cell / width),
                (int64_t)(cell % width), space, (float *)io->out[0] + i * s->channels);
   }
 }
@@ -213,7 +213,8 @@ static void run_roi_pool(const void *args, const hone_kernel_io *io, int part, i
                      s->x.dim[1], &rows[0], &rows[1]);
     hone_region_cell(roi[1] * scale, roi[3] * scale, cell % (int64_t)width, s->y.dim[2],
                      s->x.dim[2], &columns[0], &columns[1]);
-    pool_cell(s, image_at(s, io->in[0], roi[0]), rows, columns, space,
+    const float *image = image_at(s, io, 1, i / cells * 5, hone_region_image(roi[0]));
+    pool_cell(s, image, rows, columns, space,
               (float *)io->out[0] + i * s->channels);
   }
 }

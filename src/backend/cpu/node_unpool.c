@@ -1,7 +1,7 @@
 /* max_unpool and col2im nodes: values put, or added up, where they came from. Room: backend/cpu. */
 #include <string.h>
 
-#include "backend/cpu/node_kernel.h"
+#include "backend/cpu/index.h"
 #include "base/pool.h"
 #include "ops/spatial.h"
 
@@ -31,14 +31,13 @@ static size_t place_of(const unpool *u, size_t index) {
   return to;
 }
 
-/* One part puts all: two values may go to one place, and the last is to stay. An index out of range
- * is taken as the nearest that there is. */
+/* One part puts all: two values may go to one place, and the last is to stay. */
 static void put(const void *args, const hone_kernel_io *io, int part, int parts) {
   const unpool *u = args;
   (void)parts;
-  for (size_t i = 0; part == 0 && u->places && i < u->count; i++) {
+  for (size_t i = 0; part == 0 && i < u->count; i++) {
     int64_t index = hone_load_int(u->index, io->in[1], i);
-    size_t at = index < 0 ? 0 : (size_t)index < u->places ? (size_t)index : u->places - 1;
+    size_t at = hone_place_at(io, 1, i, index, u->places);
     memcpy((char *)io->out[0] + place_of(u, at) * u->element,
            (const char *)io->in[0] + i * u->element, u->element);
   }
@@ -67,6 +66,7 @@ static hone_status *unpool_plan(const hone_cpu_kernel *row, const hone_node_view
   if (!hone_shape_count(&inner, &u->places) ||
       !hone_shape_bytes(y, view->out[0]->dtype, &u->bytes))
     return hone_error(HONE_LIMIT, "the sizes of an unpooling overflow");
+  if (u->count && u->places == 0) return hone_error(HONE_UNSUPPORTED, "an index into nothing");
   out->work = (double)u->bytes / 16;
   out->kernel =
       (hone_kernel_plan){.phases = {clear, put}, .phase_count = 2, .args = u};
