@@ -8,19 +8,20 @@
 
 /* Those with a signature first, bare protobuf last. */
 static const hone_format formats[] = {
-    {"onnx", hone_sniff_onnx, hone_import_onnx, 0, NULL},
+    {"onnx", hone_sniff_onnx, hone_import_onnx, 0, {NULL}},
     {"saved_model", hone_sniff_saved_model, hone_import_saved_model,
      HONE_IMPORT_INPUTS | HONE_IMPORT_OUTPUTS | HONE_IMPORT_SIGNATURE | HONE_IMPORT_TAGS,
-     "saved_model.pb"},
+     {"saved_model.pb", "saved_model.pbtxt"}},
     {"graph_def", hone_sniff_graph_def, hone_import_graph_def,
-     HONE_IMPORT_INPUTS | HONE_IMPORT_OUTPUTS, NULL},
+     HONE_IMPORT_INPUTS | HONE_IMPORT_OUTPUTS, {NULL}},
 };
 
 #define FORMAT_COUNT (sizeof formats / sizeof *formats)
 
 const char *hone_import_folder_file(size_t index) {
   for (size_t i = 0; i < FORMAT_COUNT; i++)
-    if (formats[i].folder_file && index-- == 0) return formats[i].folder_file;
+    for (int k = 0; k < 2 && formats[i].folder_files[k]; k++)
+      if (index-- == 0) return formats[i].folder_files[k];
   return NULL;
 }
 

@@ -29,7 +29,8 @@ typedef struct hone_format {
   bool (*sniff)(hone_bytes bytes); /* by content alone; reads little */
   hone_status *(*import)(const hone_model_source *source, hone_graph **out);
   unsigned texts;          /* bits of HONE_IMPORT_… */
-  const char *folder_file; /* a model that is a folder: the file in it to begin with; or NULL */
+  const char *folder_files[2]; /* a model that is a folder: the files to begin with, the one that
+                                  is there first; or NULL */
 } hone_format;
 
 /* Imports `source`. What comes out is verified. */

@@ -9,6 +9,7 @@ import tempfile
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 HERE = pathlib.Path(__file__).resolve().parent / "corpus"
 v1 = tf.compat.v1
@@ -59,7 +60,23 @@ def saved_models():
     yield "variable", len(model).to_bytes(2, "little") + model + index
 
 
-for target, seeds in {"fuzz_graph_def": GRAPHS.items(), "fuzz_saved_model": saved_models()}.items():
+def texts():
+    for name in ("conv", "while", "old_cond"):
+        yield name, str(v1.GraphDef.FromString(GRAPHS[name])).encode()
+    model = saved_model_pb2.SavedModel()
+    graph = model.meta_graphs.add()
+    model.saved_model_schema_version = 1
+    graph.meta_info_def.tags.append("serve")
+    graph.graph_def.ParseFromString(GRAPHS["net"])
+    signature = graph.signature_def["serving_default"]
+    for side, node, port in ((signature.inputs, "x", "x"), (signature.outputs, "Identity", "y")):
+        side[port].name = node + ":0"
+        side[port].dtype = 1
+    yield "saved_model", str(model).encode()
+
+
+for target, seeds in {"fuzz_graph_def": GRAPHS.items(), "fuzz_saved_model": saved_models(),
+                      "fuzz_graph_text": texts()}.items():
     (HERE / target).mkdir(parents=True, exist_ok=True)
     for name, content in seeds:
         (HERE / target / name).write_bytes(content)

@@ -27,16 +27,30 @@ hone_status *tf_check_limits(tf_importer *importer) {
   return NULL;
 }
 
-hone_status *tf_importer_open(tf_importer *importer, const hone_model_source *source) {
+/* The text form as the wire format; the graph keeps it, since constants lie in it. */
+static hone_status *take_text(tf_importer *importer, const hone_proto_field *schema) {
+  hone_text wire = {0};
+  hone_status *status = hone_proto_from_text(importer->file, schema, &wire);
+  if (!status) status = hone_graph_keep(importer->root, hone_free, wire.data);
+  if (status)
+    hone_text_free(&wire);
+  else
+    importer->file = (hone_bytes){wire.data, wire.size};
+  return status;
+}
+
+hone_status *tf_importer_open(tf_importer *importer, const hone_model_source *source,
+                              const hone_proto_field *schema) {
   size_t limit;
-  *importer = (tf_importer){.source = source};
-  if (!hone_mul(source->bytes.size, 6, &limit) || !hone_add(limit, MEMORY_LEAST, &limit))
-    limit = SIZE_MAX;
-  importer->reader = (hone_proto_reader){source->bytes.data, &importer->scratch, limit};
-  importer->visit_limit = VISITS_LEAST + source->bytes.size / 4;
+  *importer = (tf_importer){.source = source, .file = source->bytes};
   importer->placeholder.name = "?";
   importer->placeholder.type.shape = hone_shape_unknown();
   HONE_TRY(hone_graph_new(NULL, &importer->root));
+  if (hone_proto_is_text(source->bytes, schema)) HONE_TRY(take_text(importer, schema));
+  size_t size = importer->file.size;
+  if (!hone_mul(size, 6, &limit) || !hone_add(limit, MEMORY_LEAST, &limit)) limit = SIZE_MAX;
+  importer->reader = (hone_proto_reader){importer->file.data, &importer->scratch, limit};
+  importer->visit_limit = VISITS_LEAST + size / 4;
   return tf_map_rows(importer);
 }
 
@@ -230,12 +244,12 @@ static hone_status *convert_graph(tf_importer *importer, const tf_body *body) {
   return NULL;
 }
 
-static hone_status *read_graph(tf_importer *importer, hone_bytes bytes) {
+static hone_status *read_graph(tf_importer *importer) {
   tf_graph_def graph;
   tf_body *body = HONE_NEW(&importer->scratch, tf_body);
   HONE_TRY_MEMORY(body);
   HONE_TRY(hone_map_put(&importer->bodies, "", 0, body));
-  HONE_TRY(tf_read_graph_def(&importer->reader, bytes, &graph));
+  HONE_TRY(tf_read_graph_def(&importer->reader, importer->file, &graph));
   HONE_TRY(tf_read_library(importer, graph.library));
   HONE_TRY(tf_read_graph_body(importer, &graph, body));
   return convert_graph(importer, body);
@@ -244,6 +258,7 @@ static hone_status *read_graph(tf_importer *importer, hone_bytes bytes) {
 bool hone_sniff_graph_def(hone_bytes bytes) {
   unsigned counts[32];
   hone_proto_kind kinds[32];
+  if (hone_proto_is_text(bytes, tf_graph_def_schema)) return true;
   /* Nodes (1) and versions (4) are messages; nothing else but a library (2) and an old version. */
   if (!bytes.size || !hone_proto_outline(bytes, 64, counts, kinds) || !counts[1] ||
       kinds[1] != HONE_PROTO_BYTES)
@@ -257,8 +272,8 @@ bool hone_sniff_graph_def(hone_bytes bytes) {
 
 hone_status *hone_import_graph_def(const hone_model_source *source, hone_graph **out) {
   tf_importer importer;
-  hone_status *status = tf_importer_open(&importer, source);
-  if (!status) status = read_graph(&importer, source->bytes);
+  hone_status *status = tf_importer_open(&importer, source, tf_graph_def_schema);
+  if (!status) status = read_graph(&importer);
   if (status)
     hone_graph_free(importer.root);
   else

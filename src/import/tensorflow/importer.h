@@ -85,6 +85,7 @@ typedef struct tf_importer {
   hone_proto_reader reader; /* its memory is `scratch` */
   hone_arena scratch;
   const hone_model_source *source;
+  hone_bytes file; /* the source's bytes, those of the text form as the wire format */
   hone_graph *root;
   hone_map rows;      /* operator to hone_tf_row */
   hone_map functions; /* name to tf_function_def; bodies are read when first called */
@@ -133,7 +134,8 @@ static inline tf_call *tf_call_of(const hone_call *call) { return (tf_call *)(ui
 
 /* import.c */
 HONE_MUST_USE hone_status *tf_importer_open(tf_importer *importer,
-                                            const hone_model_source *source);
+                                            const hone_model_source *source,
+                                            const hone_proto_field *schema);
 void tf_importer_close(tf_importer *importer);
 /* Fails when memory or work pass their limits. */
 HONE_MUST_USE hone_status *tf_check_limits(tf_importer *importer);

@@ -3,6 +3,7 @@
 #define HONE_IMPORT_TENSORFLOW_PROTO_H
 
 #include "base/protobuf.h"
+#include "base/protobuf_text.h"
 
 /* A map's entry; `value` a message or a text. */
 typedef struct tf_entry {
@@ -92,6 +93,9 @@ TF_READER(signature_def)
 TF_READER(tensor_info)
 TF_READER(bundle_entry)
 #undef TF_READER
+
+/* schema.c: the two kinds of files by name, for those in the text form. */
+extern const hone_proto_field tf_graph_def_schema[], tf_saved_model_schema[];
 
 /* Field `number` of a message of which nothing else is wanted: bytes, a number, all of a list. */
 HONE_MUST_USE hone_status *tf_read_bytes(hone_proto_reader *reader, hone_bytes message,

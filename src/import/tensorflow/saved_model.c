@@ -200,7 +200,7 @@ static hone_status *read_model(tf_importer *importer) {
   tf_body *body = HONE_NEW(&importer->scratch, tf_body);
   HONE_TRY_MEMORY(body);
   HONE_TRY(hone_map_put(&importer->bodies, "", 0, body));
-  HONE_TRY(tf_read_saved_model(&importer->reader, source->bytes, &model));
+  HONE_TRY(tf_read_saved_model(&importer->reader, importer->file, &model));
   HONE_TRY(find_meta_graph(importer, &model, *source->tags ? source->tags : "serve", &meta));
   HONE_TRY(tf_read_graph_def(&importer->reader, meta.graph, &graph));
   HONE_TRY(tf_read_library(importer, graph.library));
@@ -213,6 +213,7 @@ static hone_status *read_model(tf_importer *importer) {
 bool hone_sniff_saved_model(hone_bytes bytes) {
   unsigned counts[32];
   hone_proto_kind kinds[32];
+  if (hone_proto_is_text(bytes, tf_saved_model_schema)) return true;
   if (!bytes.size || !hone_proto_outline(bytes, 64, counts, kinds) || !counts[1] || !counts[2] ||
       kinds[1] != HONE_PROTO_VARINT || kinds[2] != HONE_PROTO_BYTES)
     return false;
@@ -223,7 +224,7 @@ bool hone_sniff_saved_model(hone_bytes bytes) {
 
 hone_status *hone_import_saved_model(const hone_model_source *source, hone_graph **out) {
   tf_importer importer;
-  hone_status *status = tf_importer_open(&importer, source);
+  hone_status *status = tf_importer_open(&importer, source, tf_saved_model_schema);
   if (!status) status = read_model(&importer);
   if (status)
     hone_graph_free(importer.root);

@@ -245,7 +245,7 @@ static hone_status *segment(segmenting *s, hone_text *out) {
   tf_body *body = HONE_NEW(&importer->scratch, tf_body);
   HONE_TRY_MEMORY(body);
   HONE_TRY(hone_map_put(&importer->bodies, "", 0, body));
-  HONE_TRY(tf_read_graph_def(&importer->reader, importer->source->bytes, &graph));
+  HONE_TRY(tf_read_graph_def(&importer->reader, importer->file, &graph));
   HONE_TRY(tf_read_library(importer, graph.library));
   HONE_TRY(tf_read_graph_body(importer, &graph, body));
   s->body = body;
@@ -264,7 +264,7 @@ static hone_status *segment(segmenting *s, hone_text *out) {
 hone_status *hone_tensorflow_segments(const hone_model_source *source, const char *denied,
                                       hone_text *out) {
   segmenting s = {.denied = denied};
-  hone_status *status = tf_importer_open(&s.importer, source);
+  hone_status *status = tf_importer_open(&s.importer, source, tf_graph_def_schema);
   if (!status) status = segment(&s, out);
   for (int i = 0; s.verdicts && i < s.body->node_count; i++) hone_status_free(s.verdicts[i].why);
   hone_graph_free(s.importer.root);
