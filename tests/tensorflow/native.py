@@ -14,6 +14,33 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 import hone
 
 
+def node(op, inputs, dtypes, **attrs):
+    """A node of any registered operator, also those without a Python function; its outputs."""
+    inputs = [tf.convert_to_tensor(i) for i in tf.nest.flatten(inputs)]
+    made = {}
+    for name, value in attrs.items():
+        made[name] = attr = tf.compat.v1.AttrValue()
+        if isinstance(value, tf.DType):
+            attr.type = value.as_datatype_enum
+        elif isinstance(value, (list, tuple)):
+            for item in value:
+                field = (attr.list.type if isinstance(item, tf.DType) else
+                         attr.list.s if isinstance(item, str) else attr.list.i)
+                field.append(item.as_datatype_enum if isinstance(item, tf.DType) else
+                             item.encode() if isinstance(item, str) else item)
+            attr.list.SetInParent()
+        elif isinstance(value, bool):
+            attr.b = value
+        elif isinstance(value, int):
+            attr.i = value
+        elif isinstance(value, float):
+            attr.f = value
+        else:
+            attr.s = value.encode()
+    graph = tf.compat.v1.get_default_graph()
+    return graph.create_op(op, inputs, dtypes, attrs=made, name="node").outputs
+
+
 def concrete(function, arrays, open_sizes=False):
     """The function as a ConcreteFunction of x0, x1, …, its results named y0, y1, …"""
     specs = [tf.TensorSpec([None] * a.ndim if open_sizes else a.shape, tf.as_dtype(a.dtype), name=f"x{i}")

@@ -320,7 +320,54 @@ case("FakeQuantWithMinMaxVars", lambda x, a, b: raw.FakeQuantWithMinMaxVars(inpu
 case("FakeQuantWithMinMaxVarsPerChannel", lambda x, a, b: raw.FakeQuantWithMinMaxVarsPerChannel(
     inputs=x, min=a, max=b), f32(3, 4, 5), f32(5, low=-2, high=-0.1), f32(5, low=0.1, high=2))
 
+for mode in ("MIN_COMBINED", "MIN_FIRST", "SCALED"):
+    for kind in (tf.quint8, tf.qint8):
+        for narrow in (False, True) if mode == "SCALED" else (False,):
+            def there_and_back(x, m=mode, k=kind, n=narrow):
+                y = raw.QuantizeV2(input=x, min_range=-1.3, max_range=1.9, T=k, mode=m, narrow_range=n,
+                                   round_mode="HALF_TO_EVEN" if m == "SCALED" else "HALF_AWAY_FROM_ZERO")
+                return raw.Dequantize(input=y.output, min_range=y.output_min, max_range=y.output_max, mode=m,
+                                      narrow_range=n), y.output_min, y.output_max, tf.bitcast(
+                                          y.output, tf.uint8 if k == tf.quint8 else tf.int8)
+            case(f"QuantizeV2 {mode} {kind.name} {narrow}", there_and_back, f32(3, 4, 5))
+case("QuantizeV2 of a point", lambda x: raw.QuantizeV2(input=x, min_range=0.0, max_range=0.0, T=tf.quint8)[1:], f32(3))
+case("Dequantize axis", lambda x, a, b: raw.Dequantize(
+    input=tf.bitcast(x, tf.qint8), min_range=a, max_range=b, mode="SCALED", axis=1),
+     rng.integers(-128, 128, (3, 4, 2)).astype(np.int8), f32(4, low=-3, high=-1), f32(4, low=1, high=3))
+for signed in (False, True):
+    for rounding in ("HALF_TO_EVEN", "HALF_UP"):
+        case(f"QuantizeAndDequantizeV2 {signed} {rounding}", lambda x, s=signed, r=rounding: raw.QuantizeAndDequantizeV2(
+            input=x, input_min=-1.5 if s else 0.0, input_max=1.25, signed_input=s, range_given=True, round_mode=r),
+            f32(3, 4, 5))
+    case(f"QuantizeAndDequantizeV4 {signed}", lambda x, s=signed: raw.QuantizeAndDequantizeV4(
+        input=x, input_min=0.0, input_max=0.0, signed_input=s, num_bits=6, narrow_range=True),
+         f32(3, 4, 5, low=-1 if signed else 0))
+case("QuantizeAndDequantizeV3", lambda x: raw.QuantizeAndDequantizeV3(
+    input=x, input_min=-1.0, input_max=1.5, num_bits=7), f32(3, 4, 5))
+case("QuantizeAndDequantizeV4 axis of its own", lambda x: raw.QuantizeAndDequantizeV4(
+    input=x, input_min=[0.0] * 4, input_max=[0.0] * 4, range_given=False, axis=1), f32(3, 4, 5))
 
+# -- what TensorFlow's optimiser fuses ----------------------------------------------------------------------
+
+CHANNELS = [tf.constant(f32(6, low=0.2)) for _ in range(4)]
+CONV = dict(T=tf.float32, strides=[1, 2, 1, 1], padding="SAME", use_cudnn_on_gpu=False)
+
+
+def fused_conv(x, fused, args):
+    return native.node("_FusedConv2D", [x, W, args], [tf.float32], num_args=len(args), num_host_args=0,
+                       TArgs=[tf.float32] * len(args), fused_ops=fused, leakyrelu_alpha=0.3, **CONV)
+
+
+for fused in ("BiasAdd", "BiasAdd Relu", "BiasAdd Relu6", "BiasAdd Elu", "BiasAdd LeakyRelu"):
+    case(f"_FusedConv2D {fused}", lambda x, f=fused.split(): fused_conv(x, f, CHANNELS[:1]), f32(2, 9, 8, 4))
+for fused in ("FusedBatchNorm", "FusedBatchNorm Relu"):
+    case(f"_FusedConv2D {fused}", lambda x, f=fused.split(): fused_conv(x, f, CHANNELS), f32(2, 9, 8, 4))
+case("_FusedConv2D BiasAdd Add Relu", lambda x, y: fused_conv(x, ["BiasAdd", "Add", "Relu"], [CHANNELS[0], y]),
+     f32(2, 9, 8, 4), f32(2, 5, 8, 6))
+for fused in ("BiasAdd", "BiasAdd Relu", "BiasAdd Tanh", "BiasAdd Sigmoid", "BiasAdd Elu", "BiasAdd LeakyRelu"):
+    case(f"_FusedMatMul {fused}", lambda x, f=fused.split(): native.node(
+        "_FusedMatMul", [x, f32(5, 6), CHANNELS[:1]], [tf.float32], T=tf.float32, num_args=1, fused_ops=f,
+        transpose_a=True, transpose_b=False), f32(5, 4))
 @pytest.mark.parametrize("name,sizes", [(name, sizes) for name in CASES for sizes in ("known", "open")
                                         if sizes == "known" or name not in CLOSED])
 def test_operator(name, sizes):
@@ -329,3 +376,63 @@ def test_operator(name, sizes):
     for mine, theirs in zip(got, want, strict=True):
         kind = "f16" if theirs.dtype == np.float16 else "fp32"
         assert native.error(mine, theirs) <= numerics.bound("TensorFlow operator", kind)
+
+
+# -- what TensorFlow fuses only where there is another device -------------------------------------------------
+
+
+def elsewhere(op, inputs, attrs):
+    """Hone's answer of a node that has no kernel here; arrays are constants but the first, which is fed."""
+    with tf.Graph().as_default() as graph:
+        fed = tf.compat.v1.placeholder(tf.float32, inputs[0].shape, name="x")
+        outputs = native.node(op, [fed, *inputs[1:]], [tf.float32] * (6 if "Norm" in op else 1), **attrs)
+    definition = graph.as_graph_def()
+    engine = native.hone.build(definition.SerializeToString(), format="graph_def", outputs=outputs[0].op.name,
+                               measure=False)
+    return engine.run({"x": inputs[0]})[outputs[0].op.name]
+
+
+ACTIVATIONS = {"Identity": tf.identity, "Relu": tf.nn.relu, "Tanh": tf.tanh, "Sigmoid": tf.sigmoid,
+               "GeluExact": tf.nn.gelu, "GeluApproximate": lambda x: tf.nn.gelu(x, approximate=True)}
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_fused_product(activation):
+    x, w, b = f32(4, 5), f32(5, 6), f32(6)
+    got = elsewhere("_FusedMatMul", [x, w, b], dict(T=tf.float32, num_args=1, fused_ops=["BiasAdd", activation]))
+    want = ACTIVATIONS[activation](x @ w + b).numpy()
+    assert native.error(got, want) <= numerics.bound("TensorFlow operator", "fp32")
+
+
+@pytest.mark.parametrize("activation", ["Identity", "Relu"])
+@pytest.mark.parametrize("sides", [0, 1])
+def test_fused_batch_norm_ex(activation, sides):
+    x, side, stats = f32(2, 3, 4, 8), f32(2, 3, 4, 8), [f32(8, low=0.2) for _ in range(4)]
+    got = elsewhere("_FusedBatchNormEx", [x, *stats, *[side] * sides], dict(
+        T=tf.float32, U=tf.float32, epsilon=1e-3, num_side_inputs=sides, activation_mode=activation, is_training=False))
+    want = ACTIVATIONS[activation](tf.nn.batch_normalization(x, stats[2], stats[3], stats[1], stats[0], 1e-3)
+                                   + (side if sides else 0)).numpy()
+    assert native.error(got, want) <= numerics.bound("TensorFlow operator", "fp32")
+
+
+@pytest.mark.parametrize("layout", ["NHWC HWIO", "NCHW OIHW"])
+def test_fused_conv_bias_activation(layout):
+    data, filters = layout.split()
+    x, w, b, side = f32(2, 7, 6, 4), f32(3, 3, 4, 5), f32(5), f32(2, 7, 6, 5)
+    want = tf.nn.relu(tf.nn.conv2d(x, w, 1, "SAME") * 0.5 + side * 2.0 + b).numpy()
+    order = (0, 3, 1, 2)
+    if data == "NCHW":
+        x, side, want, w = x.transpose(order), side.transpose(order), want.transpose(order), w.transpose(3, 2, 0, 1)
+    arrays = [w, b, side, np.float32(0.5), np.float32(2)]
+    with tf.Graph().as_default() as graph:
+        tf.compat.v1.placeholder(tf.float32, x.shape, name="x")
+        for i, array in enumerate(arrays):
+            tf.constant(array, name=f"c{i}")
+    definition = graph.as_graph_def()
+    conv = definition.node.add(name="y", op="FusedConv2DBiasActivation", input=["x", *[f"c{i}" for i in range(5)]])
+    for name, text in (("padding", "SAME"), ("data_format", data), ("filter_format", filters),
+                       ("activation_mode", "Relu")):
+        conv.attr[name].s = text.encode()
+    conv.attr["strides"].list.i.extend([1, 1, 1, 1])
+    got = native.hone.build(definition.SerializeToString(), outputs="y", measure=False).run({"x": x})["y"]
+    assert native.error(got, want) <= numerics.bound("model", "fp32")

@@ -1,6 +1,4 @@
 """GraphDefs and SavedModels in protobuf's text form give what the binary files give."""
-import pathlib
-
 import numpy as np
 import pytest
 
@@ -39,8 +37,10 @@ FUNCTIONS = {
 }
 
 
-@pytest.mark.parametrize("style", [{}, {"as_one_line": True}, {"pointy_brackets": True}, {"use_short_repeated_primitives": True}],
-                         ids=lambda style: next(iter(style), "plain"))
+STYLES = [{}, {"as_one_line": True}, {"pointy_brackets": True}, {"use_short_repeated_primitives": True}]
+
+
+@pytest.mark.parametrize("style", STYLES, ids=lambda style: next(iter(style), "plain"))
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_graph(name, style):
     function, x = FUNCTIONS[name]

@@ -135,6 +135,27 @@ const int64_t *hone_tf_ints(hone_call *call, const char *attr, size_t *count) {
   return values;
 }
 
+const char *const *hone_tf_texts(hone_call *call, const char *attr, size_t *count) {
+  static const char *const none[] = {NULL};
+  tf_importer *importer = tf_call_of(call)->importer;
+  tf_attr_value value;
+  tf_attr_list list = {0};
+  *count = 0;
+  if (call->status || !tf_attr(tf_call_of(call), attr, &value)) return none;
+  if (!value.list.data) wrong_type(call, attr, "list");
+  if (!call->status) hone_emit_keep(call, tf_read_attr_list(&importer->reader, value.list, &list));
+  if (call->status) return none;
+  const char **texts = HONE_NEW_ARRAY(&importer->scratch, list.s.count + 1, const char *);
+  for (size_t i = 0; texts && i < list.s.count; i++)
+    if (!(texts[i] = tf_text(importer, list.s.items[i]))) texts = NULL;
+  if (!texts) {
+    hone_emit_keep(call, hone_error_memory());
+    return none;
+  }
+  *count = list.s.count;
+  return texts;
+}
+
 bool hone_tf_channels_first(hone_call *call, int rank) {
   const char *last = rank == 5 ? "NDHWC" : rank == 3 ? "NWC" : "NHWC";
   const char *first = rank == 5 ? "NCDHW" : rank == 3 ? "NCW" : "NCHW";

@@ -29,5 +29,6 @@ const hone_tf_row hone_tf_constant[] = {
     {"PreventGradient", .import = import_identity},
     {"Snapshot", .import = import_identity},
     {"StopGradient", .import = import_identity},
+    {"_CopyFromHostToGpu", .import = import_identity},
     {0},
 };

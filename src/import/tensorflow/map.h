@@ -49,6 +49,8 @@ const char *hone_tf_text(hone_call *call, const char *attr, const char *fallback
 hone_dtype hone_tf_dtype(hone_call *call, const char *attr, hone_dtype fallback);
 /* The count is 0 when absent, and the pointer never NULL. */
 const int64_t *hone_tf_ints(hone_call *call, const char *attr, size_t *count);
+/* A list of texts, as lent. */
+const char *const *hone_tf_texts(hone_call *call, const char *attr, size_t *count);
 /* Whether data_format puts the channels first; a format of another length fails. */
 bool hone_tf_channels_first(hone_call *call, int rank);
 
@@ -57,6 +59,13 @@ bool hone_tf_channels_first(hone_call *call, int rank);
 size_t hone_tf_known(hone_call *call, int index, int64_t *out, size_t room);
 /* The one element of input `index`, likewise. */
 int64_t hone_tf_known_int(hone_call *call, int index);
+
+/* ---- Parts of operators that fused ones begin with: output 0, not returned yet ---- */
+
+hone_value *hone_tf_conv(hone_call *call, bool depthwise);
+hone_value *hone_tf_product(hone_call *call, const char *transpose_a, const char *transpose_b);
+/* Returns the other outputs. */
+hone_value *hone_tf_batch_norm(hone_call *call);
 
 /* ---- Results ---- */
 

@@ -5,17 +5,20 @@
 
 /* ---- Products ---- */
 
-static hone_status *product(hone_call *call, const char *left, const char *right) {
+hone_value *hone_tf_product(hone_call *call, const char *left, const char *right) {
   hone_node *node = HONE_EMIT_BEGIN(call, "matmul", hone_tf_in(call, 0), hone_tf_in(call, 1));
   hone_emit_set_int(call, node, "transpose_a", hone_tf_flag(call, left, false));
   hone_emit_set_int(call, node, "transpose_b", hone_tf_flag(call, right, false));
-  hone_tf_return(call, 0, hone_emit_end(call, node));
-  return NULL;
+  return hone_emit_end(call, node);
 }
 static hone_status *import_matmul(hone_call *call) {
-  return product(call, "transpose_a", "transpose_b");
+  hone_tf_return(call, 0, hone_tf_product(call, "transpose_a", "transpose_b"));
+  return NULL;
 }
-static hone_status *import_batch_matmul(hone_call *call) { return product(call, "adj_x", "adj_y"); }
+static hone_status *import_batch_matmul(hone_call *call) {
+  hone_tf_return(call, 0, hone_tf_product(call, "adj_x", "adj_y"));
+  return NULL;
+}
 
 static hone_status *import_einsum(hone_call *call) {
   hone_value *in[8];
@@ -69,23 +72,37 @@ static void own_moments(hone_call *call, hone_value *x, int rank, int channels, 
   *variance = reduce(call, "mean", HONE_EMIT(call, "mul", d, d), over, false);
 }
 
-static hone_status *import_batch_norm(hone_call *call) {
+/* Without the attribute a batch norm trains; but given statistics, which TensorFlow refused to train
+ * on when files like these were written, it uses them. */
+static bool is_training(hone_call *call, const hone_value *mean) {
+  size_t count;
+  bool given = hone_shape_count(&mean->type.shape, &count) && count > 0;
+  return hone_tf_flag(call, "is_training", !given);
+}
+
+hone_value *hone_tf_batch_norm(hone_call *call) {
   hone_value *given = hone_tf_in(call, 0), *scale = hone_tf_in(call, 1);
   hone_value *x = hone_emit_cast(call, given, scale->type.dtype);
   hone_value *mean = hone_tf_in(call, 3), *variance = hone_tf_in(call, 4);
   int rank = hone_emit_rank(call, x);
-  if (rank != 4 && rank != 5)
-    return hone_emit_fail(call, HONE_INVALID_MODEL, "a batch norm of %d dimensions", rank);
+  if (rank != 4 && rank != 5) {
+    hone_emit_fail(call, HONE_INVALID_MODEL, "a batch norm of %d dimensions", rank);
+    return call->placeholder;
+  }
   int channels = hone_tf_channels_first(call, rank) ? 1 : rank - 1;
-  if (hone_tf_flag(call, "is_training", true))
+  if (is_training(call, mean))
     own_moments(call, x, rank, channels, &mean, &variance);
   hone_node *node =
       HONE_EMIT_BEGIN(call, "batch_norm", x, scale, hone_tf_in(call, 2), mean, variance);
   hone_emit_set_real(call, node, "epsilon", hone_tf_real(call, "epsilon", 1e-4));
   hone_emit_set_int(call, node, "axis", channels);
-  hone_tf_return(call, 0, hone_emit_cast(call, hone_emit_end(call, node), given->type.dtype));
   hone_tf_return(call, 1, mean);
   hone_tf_return(call, 2, variance);
+  return hone_emit_cast(call, hone_emit_end(call, node), given->type.dtype);
+}
+
+static hone_status *import_batch_norm(hone_call *call) {
+  hone_tf_return(call, 0, hone_tf_batch_norm(call));
   return NULL;
 }
 

@@ -125,6 +125,18 @@ static hone_status *import_add_n(hone_call *call) {
   return NULL;
 }
 
+static hone_status *import_bitcast(hone_call *call) {
+  hone_value *x = hone_tf_in(call, 0);
+  hone_dtype to = hone_tf_dtype(call, "type", HONE_DTYPE_NONE);
+  if (to != x->type.dtype) {
+    hone_node *node = HONE_EMIT_BEGIN(call, "bitcast", x);
+    hone_emit_set_int(call, node, "to", to);
+    x = hone_emit_end(call, node);
+  }
+  hone_tf_return(call, 0, x);
+  return NULL;
+}
+
 static hone_status *import_cast(hone_call *call) {
   hone_dtype to = hone_tf_dtype(call, "DstT", HONE_DTYPE_NONE);
   if (!to) return hone_emit_fail(call, HONE_UNSUPPORTED, "the type to cast to is not known here");
@@ -170,6 +182,7 @@ const hone_tf_row hone_tf_pointwise[] = {
     {"BitwiseAnd", "bit_and"},
     {"BitwiseOr", "bit_or"},
     {"BitwiseXor", "bit_xor"},
+    {"Bitcast", .import = import_bitcast},
     {"Cast", .import = import_cast},
     {"Ceil", "ceil"},
     {"ClipByValue", "clip"},

@@ -75,8 +75,11 @@ static void set_window(hone_call *call, hone_node *node, const window *w) {
 static hone_value *to_last(hone_call *call, const window *w, hone_value *x) {
   return w->first ? hone_emit_channels_last(call, x) : x;
 }
+static hone_value *from_last(hone_call *call, const window *w, hone_value *y) {
+  return w->first ? hone_emit_channels_first(call, y) : y;
+}
 static void give(hone_call *call, const window *w, hone_value *y) {
-  hone_tf_return(call, 0, w->first ? hone_emit_channels_first(call, y) : y);
+  hone_tf_return(call, 0, from_last(call, w, y));
 }
 
 /* The rank of a filter or a picture, 3 to 5; else fails and gives 4. */
@@ -98,32 +101,55 @@ static int64_t count_groups(hone_call *call, const hone_value *x, const hone_val
   return 1;
 }
 
-static hone_status *import_conv(hone_call *call) {
+/* A filter [h, w, in, out]; that of fused convolutions may lie [out, in, h, w]. */
+static hone_value *filter_of(hone_call *call) {
+  static const int64_t perm[] = {2, 3, 1, 0};
   hone_value *filter = hone_tf_in(call, 1);
+  const char *format = hone_tf_text(call, "filter_format", "HWIO");
+  if (strcmp(format, "OIHW") == 0) return hone_emit_transpose(call, filter, 4, perm);
+  if (strcmp(format, "HWIO") != 0)
+    hone_emit_fail(call, HONE_UNSUPPORTED, "filter_format %.20s", format);
+  return filter;
+}
+
+static hone_value *convolve(hone_call *call) {
+  hone_value *filter = filter_of(call);
   int rank = window_rank(call, filter);
   window w = read_window(call, rank);
   hone_value *x = to_last(call, &w, hone_tf_in(call, 0));
   hone_node *node = HONE_EMIT_BEGIN(call, "conv", x, filter);
   set_window(call, node, &w);
   hone_emit_set_int(call, node, "groups", count_groups(call, x, filter, rank));
-  give(call, &w, hone_emit_end(call, node));
-  return NULL;
+  return from_last(call, &w, hone_emit_end(call, node));
 }
 
 /* A filter [h, w, c, m] of m results for each channel. */
-static hone_status *import_depthwise(hone_call *call) {
+static hone_value *convolve_depthwise(hone_call *call) {
   hone_value *filter = hone_tf_in(call, 1);
   const hone_shape *shape = &filter->type.shape;
   window w = read_window(call, 4);
-  if (shape->rank != 4 || !hone_shape_known(shape))
-    return hone_emit_fail(call, HONE_UNSUPPORTED, "a filter of unknown shape");
+  if (shape->rank != 4 || !hone_shape_known(shape)) {
+    hone_emit_fail(call, HONE_UNSUPPORTED, "a filter of unknown shape");
+    return call->placeholder;
+  }
   int64_t dims[] = {shape->dim[0], shape->dim[1], 1, shape->dim[2] * shape->dim[3]};
   int64_t channels = shape->dim[2];
   hone_value *x = to_last(call, &w, hone_tf_in(call, 0));
   hone_node *node = HONE_EMIT_BEGIN(call, "conv", x, hone_emit_reshape(call, filter, dims, 4));
   set_window(call, node, &w);
   hone_emit_set_int(call, node, "groups", channels);
-  give(call, &w, hone_emit_end(call, node));
+  return from_last(call, &w, hone_emit_end(call, node));
+}
+
+hone_value *hone_tf_conv(hone_call *call, bool depthwise) {
+  return depthwise ? convolve_depthwise(call) : convolve(call);
+}
+static hone_status *import_conv(hone_call *call) {
+  hone_tf_return(call, 0, hone_tf_conv(call, false));
+  return NULL;
+}
+static hone_status *import_depthwise(hone_call *call) {
+  hone_tf_return(call, 0, hone_tf_conv(call, true));
   return NULL;
 }
 
