@@ -47,6 +47,7 @@ void hone_engine_free(hone_engine *engine) {
   hone_program_drop(engine->program);
   hone_graph_free(engine->graph);
   hone_arena_free(&engine->memory);
+  hone_stored_free(engine->stored);
   hone_file_release(engine->file);
   hone_options_free(engine->options);
   hone_free(engine);

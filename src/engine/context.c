@@ -25,8 +25,6 @@ static hone_status *init_context(hone_context *context, const hone_options *opti
 
 hone_status *hone_context_new(hone_engine *engine, const hone_options *options,
                               hone_context **out) {
-  HONE_TRY(hone_engine_verify_rest(engine));
-  engine->unverified = false;
   hone_context *context = hone_alloc_zero(sizeof *context);
   HONE_TRY_MEMORY(context);
   atomic_fetch_add(&engine->references, 1);

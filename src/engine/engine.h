@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "engine/options.h"
 #include "engine/program.h"
+#include "engine/stored.h"
 #include "engine/watch.h"
 #include "passes/pass.h"
 
@@ -30,9 +31,9 @@ struct hone_engine {
   size_t measured, cached; /* candidates timed, and found in the cache */
   char precision[16];
   hone_file *file;         /* the mapped engine file; NULL when built here */
+  hone_stored *stored;     /* what of it was checked; NULL when built here */
   hone_options *options;   /* that a refit needs */
   hone_model *model;       /* that it was built from, kept by the graph; NULL when opened */
-  _Atomic bool unverified; /* weights and packs wait for their first use (verify=lazy) */
 };
 
 /* What all frames of a context share. */
@@ -89,8 +90,6 @@ HONE_MUST_USE hone_status *hone_build_like(const hone_engine *engine, const hone
 
 /* The engine around an optimised graph, no kernel chosen yet. Takes the graph. */
 HONE_MUST_USE hone_status *hone_engine_wrap(hone_graph *graph, hone_engine **out);
-/* Checks what opening with verify=lazy left unchecked; before a first context, a save, a refit. */
-HONE_MUST_USE hone_status *hone_engine_verify_rest(const hone_engine *engine);
 /* Puts a group on the CPU kernel of this name; packs come from `saved` where given. */
 HONE_MUST_USE hone_status *hone_unit_prepare(hone_engine *engine, hone_unit *unit, const char *name,
                                              int variant, const hone_pack *saved, int saved_count);

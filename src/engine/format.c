@@ -18,7 +18,7 @@ const char *hone_section_name(hone_section_id id) {
   return names[id];
 }
 
-static size_t blocks_of(size_t size) {
+size_t hone_format_blocks(size_t size) {
   return size / HONE_FORMAT_BLOCK + (size % HONE_FORMAT_BLOCK != 0);
 }
 
@@ -29,6 +29,7 @@ typedef struct summing {
   hone_bytes bytes;
   uint64_t *out;          /* write the sums here, or */
   const uint64_t *wanted; /* compare with these */
+  const uint64_t *only;   /* the blocks whose bits are set; NULL: all */
   _Atomic size_t bad;     /* the first block that differs */
 } summing;
 
@@ -36,8 +37,9 @@ static void sum_work(hone_team *team, int worker, int workers, void *argument) {
   (void)team;
   summing *s = argument;
   size_t begin, end;
-  hone_split(blocks_of(s->bytes.size), 1, worker, workers, &begin, &end);
+  hone_split(hone_format_blocks(s->bytes.size), 1, worker, workers, &begin, &end);
   for (size_t b = begin; b < end; b++) {
+    if (s->only && !(s->only[b / 64] >> (b % 64) & 1)) continue;
     size_t at = b * HONE_FORMAT_BLOCK, left = s->bytes.size - at;
     uint64_t sum = XXH3_64bits((const char *)s->bytes.data + at,
                                left < HONE_FORMAT_BLOCK ? left : HONE_FORMAT_BLOCK);
@@ -52,17 +54,21 @@ static void sum_work(hone_team *team, int worker, int workers, void *argument) {
 }
 
 static void sum_blocks(summing *s) {
-  int threads = blocks_of(s->bytes.size) > 1 ? hone_pool_default_threads() : 1;
+  int threads = hone_format_blocks(s->bytes.size) > 1 ? hone_pool_default_threads() : 1;
   atomic_init(&s->bad, SIZE_MAX);
   hone_pool_run(threads, sum_work, s);
 }
 
-hone_status *hone_format_verify(const hone_format_view *view, hone_section_id id) {
-  summing s = {.bytes = view->sections[id], .wanted = view->sums[id]};
+hone_status *hone_format_verify(const hone_format_view *view, hone_section_id id,
+                                const uint64_t *blocks) {
+  const hone_bytes *section = &view->sections[id];
+  summing s = {.bytes = *section, .wanted = view->sums[id], .only = blocks};
   sum_blocks(&s);
   if (s.bad == SIZE_MAX) return NULL;
-  return hone_error(HONE_CORRUPT, "section %s is damaged within the mebibyte at %zu", names[id],
-                    s.bad * HONE_FORMAT_BLOCK);
+  size_t begin = s.bad * HONE_FORMAT_BLOCK, left = section->size - begin;
+  return hone_error(HONE_CORRUPT, "section %s is damaged in block %zu (bytes %zu to %zu)", names[id],
+                    (size_t)s.bad, begin,
+                    begin + (left < HONE_FORMAT_BLOCK ? left : HONE_FORMAT_BLOCK) - 1);
 }
 
 /* ---- Writing
@@ -70,7 +76,7 @@ hone_status *hone_format_verify(const hone_format_view *view, hone_section_id id
 
 hone_status *hone_format_write(const char *path, const hone_bytes *sections) {
   size_t blocks = 0;
-  for (int i = 0; i < HONE_SECTION_COUNT; i++) blocks += blocks_of(sections[i].size);
+  for (int i = 0; i < HONE_SECTION_COUNT; i++) blocks += hone_format_blocks(sections[i].size);
   size_t table = HONE_SECTION_COUNT * sizeof(hone_format_entry);
   size_t head = sizeof(hone_format_header) + table + blocks * sizeof(uint64_t);
   size_t padded = hone_align_up(head, 64);
@@ -92,7 +98,7 @@ hone_status *hone_format_write(const char *path, const hone_bytes *sections) {
     parts[1 + 2 * i] = sections[i];
     parts[2 + 2 * i] = (hone_bytes){zeros, end - size};
     at += end;
-    block += blocks_of(size);
+    block += hone_format_blocks(size);
   }
   *header = (hone_format_header){
       .version = HONE_FORMAT_VERSION, .section_count = HONE_SECTION_COUNT, .file_size = at};
@@ -145,7 +151,7 @@ static hone_status *read_sections(hone_bytes file, const hone_format_entry *entr
       if (((const char *)file.data)[at + p] != 0)
         return hone_error(HONE_CORRUPT, "section %s is damaged in its padding", names[i]);
     at += end;
-    block += blocks_of(entry->size);
+    block += hone_format_blocks(entry->size);
   }
   return at == file.size ? NULL : damaged("bytes after the last section");
 }
@@ -159,7 +165,7 @@ hone_status *hone_format_read(hone_bytes file, hone_format_view *out) {
   size_t blocks = 0;
   for (int i = 0; i < HONE_SECTION_COUNT; i++) {
     if (entries[i].size > file.size) return damaged("table of sections");
-    blocks += blocks_of(entries[i].size);
+    blocks += hone_format_blocks(entries[i].size);
   }
   size_t front = hone_align_up(sizeof *header + table + blocks * sizeof(uint64_t), 64);
   if (front > file.size) return damaged("table of sections");

@@ -49,7 +49,11 @@ const char *hone_section_name(hone_section_id id);
 HONE_MUST_USE hone_status *hone_format_write(const char *path, const hone_bytes *sections);
 /* Checks header, table and sizes; CORRUPT names what is wrong, MISMATCH is another version. */
 HONE_MUST_USE hone_status *hone_format_read(hone_bytes file, hone_format_view *out);
-/* Checks the blocks of one section, on all threads; CORRUPT names section and byte. */
-HONE_MUST_USE hone_status *hone_format_verify(const hone_format_view *view, hone_section_id id);
+/* How many blocks a section of `size` bytes has. */
+size_t hone_format_blocks(size_t size);
+/* Checks the blocks of one section whose bits are set in `blocks` (NULL: all), on all threads;
+ * CORRUPT names section, block and bytes. */
+HONE_MUST_USE hone_status *hone_format_verify(const hone_format_view *view, hone_section_id id,
+                                              const uint64_t *blocks);
 
 #endif

@@ -176,53 +176,92 @@ static hone_status *open_graph(const hone_format_view *view, hone_engine **out) 
   return hone_engine_wrap(graph, out);
 }
 
-/* The large sections, which opening itself does not read unless it packs again. */
+/* The large sections, which opening does not read from end to end unless it packs again. */
 static bool may_wait(int section) {
   return section == HONE_SECTION_WEIGHTS || section == HONE_SECTION_PACKS;
 }
 
 /* The sections that may wait, or all others. */
-static hone_status *verify(const hone_format_view *view, bool waiting) {
+static hone_status *verify(hone_stored *stored, bool waiting) {
   for (int i = 0; i < HONE_SECTION_COUNT; i++)
-    if (may_wait(i) == waiting) HONE_TRY(hone_format_verify(view, (hone_section_id)i));
+    if (may_wait(i) == waiting) HONE_TRY(hone_stored_check_section(stored, (hone_section_id)i));
   return NULL;
+}
+
+/* What choosing kernels and planning read of the weights; the first blocks, as they are saved. */
+static hone_status *verify_parameters(hone_stored *stored, const hone_graph *graph) {
+  hone_arena memory = {0};
+  hone_stored_list list = {.items = NULL};
+  hone_status *status = hone_stored_add_constants(&list, graph, true, &memory);
+  if (!status) status = hone_stored_check(stored, list.items, list.count);
+  hone_arena_free(&memory);
+  return status;
+}
+
+static void attach(hone_program *program, hone_stored *stored) {
+  program->stored = stored;
+  for (size_t u = 0; u < program->unit_count; u++) {
+    const hone_unit *unit = &program->units[u];
+    for (int r = 0; unit->regions && r < unit->node->region_count; r++)
+      attach(unit->regions[r], stored);
+  }
+}
+
+/* Kernels and packs for every group: those that were saved, or others where they do not fit. */
+static hone_status *read_choices(hone_engine *engine, const hone_format_view *view, bool repack) {
+  hone_bytes lines = view->sections[HONE_SECTION_CHOICES];
+  choice_reader reader = {engine,
+                          lines.data,
+                          (const char *)lines.data + lines.size,
+                          view->sections[HONE_SECTION_PACKS],
+                          repack,
+                          0};
+  if (repack) HONE_TRY(hone_stored_check_section(engine->stored, HONE_SECTION_WEIGHTS));
+  HONE_TRY(hone_visit_units(engine->program, read_choice, &reader));
+  return reader.at == reader.end ? NULL : bad_line(&reader);
+}
+
+static hone_status *fill_engine(hone_engine *engine, const hone_format_view *view) {
+  target t;
+  char reason[200];
+  HONE_TRY(verify_parameters(engine->stored, engine->graph));
+  HONE_TRY(read_meta(view->sections[HONE_SECTION_META], &t, engine));
+  const char *why = unfit(&t, reason, sizeof reason);
+  if (why) hone_log(HONE_LOG_WARNING, "the engine is packed again: %s", why);
+  HONE_TRY(read_choices(engine, view, why != NULL));
+  engine->threads = t.threads;
+  memcpy(engine->precision, t.precision, sizeof engine->precision);
+  return NULL;
+}
+
+/* Takes `stored`, whatever comes of it. */
+static hone_status *open_stored(hone_file *file, const hone_format_view *view, hone_stored *stored,
+                                bool lazy, hone_engine **out) {
+  hone_engine *engine;
+  hone_status *status = verify(stored, false);
+  if (!status && !lazy) status = verify(stored, true);
+  if (!status) status = open_graph(view, &engine);
+  if (status) {
+    hone_stored_free(stored);
+    return status;
+  }
+  engine->file = hone_file_retain(file);
+  engine->stored = stored;
+  attach(engine->program, stored);
+  status = fill_engine(engine, view);
+  if (status)
+    hone_engine_free(engine);
+  else
+    *out = engine;
+  return status;
 }
 
 static hone_status *open_engine(hone_file *file, const hone_options *options, hone_engine **out) {
   hone_format_view view;
-  target t;
-  char reason[200];
-  bool lazy = hone_option_is(options, HONE_OPTION_verify, "lazy");
+  hone_stored *stored;
   HONE_TRY(hone_format_read(hone_file_bytes(file), &view));
-  HONE_TRY(verify(&view, false));
-  if (!lazy) HONE_TRY(verify(&view, true));
-  hone_engine *engine;
-  HONE_TRY(open_graph(&view, &engine));
-  engine->file = hone_file_retain(file);
-  hone_status *status =
-      read_meta(view.sections[HONE_SECTION_META], &t, engine);
-  const char *why = status ? NULL : unfit(&t, reason, sizeof reason);
-  if (why) hone_log(HONE_LOG_WARNING, "the engine is packed again: %s", why);
-  hone_bytes lines = view.sections[HONE_SECTION_CHOICES];
-  choice_reader reader = {engine,
-                          lines.data,
-                          (const char *)lines.data + lines.size,
-                          view.sections[HONE_SECTION_PACKS],
-                          why != NULL,
-                          0};
-  engine->unverified = lazy;
-  /* Packing again reads all weights. */
-  if (!status && lazy && why) status = verify(&view, true);
-  if (!status) status = hone_visit_units(engine->program, read_choice, &reader);
-  if (!status && reader.at != reader.end) status = bad_line(&reader);
-  if (status) {
-    hone_engine_free(engine);
-    return status;
-  }
-  engine->threads = t.threads;
-  memcpy(engine->precision, t.precision, sizeof engine->precision);
-  *out = engine;
-  return NULL;
+  HONE_TRY(hone_stored_new(&view, &stored));
+  return open_stored(file, &view, stored, hone_option_is(options, HONE_OPTION_verify, "lazy"), out);
 }
 
 hone_status *hone_engine_open(const char *path, const hone_options *options, hone_engine **out) {
@@ -241,13 +280,6 @@ hone_status *hone_engine_parse(hone_bytes bytes, const hone_options *options, ho
   return status;
 }
 
-hone_status *hone_engine_verify_rest(const hone_engine *engine) {
-  if (!engine->unverified) return NULL;
-  hone_format_view view;
-  HONE_TRY(hone_format_read(hone_file_bytes(engine->file), &view));
-  return verify(&view, true);
-}
-
 /* ---- Checking
  * -------------------------------------------------------------------------------------- */
 
@@ -259,7 +291,7 @@ static hone_status *check(hone_bytes bytes, json_t *report) {
   json_t *sections = json_array();
   json_object_set_new(report, "sections", sections);
   for (int i = 0; i < HONE_SECTION_COUNT; i++) {
-    hone_status *damage = hone_format_verify(&view, (hone_section_id)i);
+    hone_status *damage = hone_format_verify(&view, (hone_section_id)i, NULL);
     json_array_append_new(
         sections, json_pack("{s:s, s:I, s:b}", "name", hone_section_name((hone_section_id)i),
                             "bytes", (json_int_t)view.sections[i].size, "whole", damage == NULL));

@@ -27,6 +27,7 @@ static hone_type type_of(const hone_datum *datum, const hone_type *declared) {
 
 static hone_status *start_first(planner *p) {
   const hone_graph *graph = p->program->graph;
+  HONE_TRY(hone_plan_check_constants(p->program));
   for (int i = 0; i < graph->input_count; i++) {
     const hone_value *input = graph->inputs[i];
     hone_planned *planned = &p->values[input->id];

@@ -85,10 +85,16 @@ void hone_plans_drop(hone_program *program);
 /* How many plans were made in this process, for tests. */
 uint64_t hone_plan_count(void);
 
+/* What the meaning of a node reads of the engine's file is whole, or CORRUPT. */
+HONE_MUST_USE hone_status *hone_plan_check_node(const hone_program *program, const hone_node *node);
+
 /* Types and known elements of every value of a body from those of its inputs; `types` and `known`
  * by value id. Also used by the builder for typical shapes. */
 HONE_MUST_USE hone_status *hone_infer_body(const hone_graph *body, hone_type *types,
                                            const hone_datum **known, hone_arena *memory);
+/* Whether planning may read the elements of a group's constant: a small one, or the host's. Kernels
+ * have their own copy of whatever they read, and the reference reads when it runs. */
+bool hone_planning_reads(const hone_value *constant);
 /* Whether the type is final. */
 bool hone_type_known(const hone_type *type);
 /* One node with these types and elements in; `known_out` gets elements where they follow, bounded

@@ -104,6 +104,7 @@ static hone_status *make_plan(hone_program *program, hone_plan *before, const ho
     hone_arena_reset(&memory);
     status = try_plan(program, before, data, threads, false, &memory, out, &torn);
   }
+  if (!status) status = hone_plan_check_stored(*out);
   if (status) {
     hone_arena_free(&memory);
     return status;

@@ -17,6 +17,10 @@ static bool small(const hone_type *type) {
          count <= KNOWN_LIMIT;
 }
 
+bool hone_planning_reads(const hone_value *constant) {
+  return constant->place == HONE_PLACE_HOST || small(&constant->type);
+}
+
 /* Whether the node's outputs can be computed now: pure, small, and all it reads is known. */
 static bool computable(const hone_node *node, const hone_type *const *in,
                        const hone_datum *const *known, const hone_type *out) {
@@ -83,6 +87,7 @@ hone_status *hone_infer_body(const hone_graph *body, hone_type *types, const hon
   for (size_t i = 0; i < body->constant_count; i++) {
     const hone_value *constant = body->constants[i];
     types[constant->id] = constant->type;
+    if (!hone_planning_reads(constant)) continue;
     hone_datum *datum = HONE_NEW(memory, hone_datum);
     HONE_TRY_MEMORY(datum);
     *datum = hone_value_datum(constant);

@@ -21,6 +21,11 @@ typedef struct hone_planner {
  * write into belongs to a later stage: then they must not. */
 HONE_MUST_USE hone_status *hone_plan_stage(hone_planner *p);
 
+/* What a run of the plan reads of the engine's file is whole, or CORRUPT (first_use.c). */
+HONE_MUST_USE hone_status *hone_plan_check_stored(const hone_plan *plan);
+/* The same of the constants of a graph itself, which planning reads. */
+HONE_MUST_USE hone_status *hone_plan_check_constants(const hone_program *program);
+
 /* Slices, splits and concats that take no copy (inside.c). A tensor's part that is one run of its
  * bytes needs none: before the last axis that is cut it has but one place on each. */
 

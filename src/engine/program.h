@@ -43,6 +43,7 @@ typedef struct hone_unit {
 
 struct hone_program {
   const hone_graph *graph;
+  struct hone_stored *stored; /* the file that weights and packs lie in; NULL when built here */
   hone_unit *units; /* in the order of the nodes */
   size_t unit_count;
   const hone_value **values; /* by value id; NULL where the id is a node's or is gone */

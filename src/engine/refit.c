@@ -48,7 +48,7 @@ static hone_status *read_source(hone_file *file, hone_model **out) {
 }
 
 hone_status *hone_engine_model(const hone_engine *engine, hone_model **out) {
-  HONE_TRY(hone_engine_verify_rest(engine));
+  HONE_TRY(hone_stored_check_rest(engine->stored));
   if (engine->model) return hone_model_copy(engine->model, out);
   return hone_error_at(read_source(engine->file, out), "section source");
 }

@@ -7,6 +7,7 @@
 #include "base/cpu.h"
 #include "engine/engine.h"
 #include "engine/format.h"
+#include "engine/plan.h"
 #include "ir/text.h"
 
 /* Constants of more elements than this go to the section of weights. */
@@ -35,6 +36,19 @@ static size_t place_weight(void *argument, const hone_value *constant) {
   if (status) w->bytes.failed = true;
   hone_status_free(status);
   return offset;
+}
+
+/* What planning reads comes first, so that opening checks few blocks for it. */
+static void place_parameters(weight_writer *w, const hone_graph *graph) {
+  for (size_t i = 0; i < graph->constant_count; i++) {
+    const hone_value *constant = graph->constants[i];
+    size_t count = 0;
+    (void)hone_shape_count(&constant->type.shape, &count);
+    if (count > INLINE_LIMIT && constant->type.dtype != HONE_STR && hone_planning_reads(constant))
+      place_weight(w, constant);
+  }
+  for (const hone_node *node = graph->first; node; node = node->next)
+    for (int r = 0; r < node->region_count; r++) place_parameters(w, node->regions[r]);
 }
 
 /* Every constant among the weights: those that share bytes share them again when it is read. */
@@ -109,7 +123,8 @@ hone_status *hone_engine_save(const hone_engine *engine, const char *path) {
   weight_writer weights = {.bytes = {0}};
   choice_writer choices = {.lines = {0}};
   hone_text graph = {0}, meta = {0}, source = {0};
-  HONE_TRY(hone_engine_verify_rest(engine)); /* new sums shall not hide damage */
+  HONE_TRY(hone_stored_check_rest(engine->stored)); /* new sums shall not hide damage */
+  place_parameters(&weights, engine->graph);
   hone_status *status =
       hone_graph_print(engine->graph, INLINE_LIMIT, place_weight, &weights, &graph);
   if (!status) status = print_source(engine, &weights, &source);

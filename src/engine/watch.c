@@ -39,6 +39,7 @@ hone_status *hone_watch_before(hone_frame *frame, const hone_unit *unit, hone_da
   hone_arena_reset(&watch->memory);
   if (!watch->reference || unit->kind != HONE_UNIT_KERNEL || is_impure(unit)) return NULL;
   const hone_node *node = unit->node;
+  HONE_TRY(hone_plan_check_node(frame->program, node));
   const hone_datum **in = HONE_NEW_ARRAY(&watch->memory, node->input_count + 1, const hone_datum *);
   *reference = HONE_NEW_ARRAY(&watch->memory, node->output_count + 1, hone_datum);
   if (!in || !*reference) return hone_error_memory();

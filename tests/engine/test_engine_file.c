@@ -142,37 +142,6 @@ TEST(refuses_every_damage) {
   unlink(path);
 }
 
-/* With verify=lazy damage is refused before the first context reads it, and never saved anew. */
-static void check_lazily(hone_section_id section, const char *named) {
-  hone_engine_free(saved_engine());
-  size_t size;
-  char *bytes = read_all(&size);
-  hone_format_view view = {.file = {0}};
-  CHECK_OK(hone_format_read((hone_bytes){bytes, size}, &view));
-  hone_bytes part = view.sections[section];
-  CHECK(part.size > 0);
-  bytes[(const char *)part.data - bytes + (ptrdiff_t)(part.size / 2)] ^= 1;
-  write_all(bytes, size);
-  hone_options *options = NULL;
-  hone_engine *engine = NULL;
-  hone_context *context = NULL;
-  CHECK_OK(hone_options_new(&options));
-  CHECK_OK(hone_options_set(options, "verify", "lazy"));
-  CHECK_OK(hone_engine_open(path, options, &engine));
-  for (int tries = 0; tries < 2; tries++)
-    CHECK_ERROR(hone_context_new(engine, NULL, &context), HONE_CORRUPT, named);
-  CHECK_ERROR(hone_engine_save(engine, path), HONE_CORRUPT, named);
-  hone_options_free(options);
-  hone_engine_free(engine);
-  hone_free(bytes);
-  unlink(path);
-}
-
-TEST(refuses_damage_lazily) {
-  check_lazily(HONE_SECTION_PACKS, "section packs");
-  check_lazily(HONE_SECTION_WEIGHTS, "section weights");
-}
-
 /* Another processor: packed again from the raw weights, with the same answers. */
 TEST(packs_again_for_another_processor) {
   hone_engine_free(saved_engine());
@@ -313,7 +282,6 @@ int main(void) {
   RUN(a_killed_save_leaves_a_whole_file);
   RUN(saves_at_once_do_not_mix);
   RUN(a_full_disk_is_told);
-  RUN(refuses_damage_lazily);
   RUN(packs_again_for_another_processor);
   return check_report();
 }
