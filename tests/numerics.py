@@ -1,7 +1,7 @@
 """The error bounds of docs/numerics.md, for Python tests: the only place they take a tolerance from.
 
 A bound is a row of a table of that document whose first two cells are the subject and the precision and
-whose third is a number; the figure everywhere is max|y - ref| / max|ref| (see `model_error`).
+whose third is a number; a model's figure is max|y - ref| / max|ref| (see `model_error`).
 """
 import functools
 import pathlib
@@ -27,6 +27,15 @@ def bounds():
 
 def bound(subject, precision):
     return bounds()[subject, precision]
+
+
+def element_bounds(subject, precision):
+    """(relative, absolute) of an element-by-element comparison."""
+    return bound(f"{subject}, relative", precision), bound(f"{subject}, absolute", precision)
+
+
+PEER = element_bounds("peer", "fp32")
+ONNX_CASE = element_bounds("ONNX case", "fp32")
 
 
 def model_error(got, want):

@@ -18,6 +18,7 @@ FUZZ_SECONDS = os.environ.get("HONE_FUZZ_SECONDS", "60")
 STEPS = [
     ("layers", ["python3", "tools/check_layers.py"]),
     ("format", ["python3", "tools/check_format.py"]),
+    ("error bounds", ["python3", "tools/check_bounds.py"]),
     ("build", ["make", "build"]),
     ("C tests", ["make", "test-c"]),
     ("clang, warnings as errors", ["make", "clang"]),

@@ -44,7 +44,7 @@ hone_status *hone_status_new(hone_code code, const char *message) {
   return hone_error(code == HONE_OK ? HONE_INTERNAL : code, "%s", message ? message : "");
 }
 
-hone_status *hone_error_at(hone_status *status, const char *format, ...) {
+hone_status *(hone_error_at)(hone_status *status, const char *format, ...) {
   if (!status || status == &out_of_memory) return status;
   char inner[TEXT_MAX];
   memcpy(inner, status->place, sizeof inner);

@@ -17,6 +17,10 @@ HONE_MUST_USE hone_status *hone_error(hone_code code, const char *format, ...) H
 HONE_MUST_USE hone_status *hone_error_at(hone_status *status, const char *format, ...)
     HONE_PRINTF(2, 3);
 
+#ifdef __clang_analyzer__ /* it does not know that a failure stays one */
+#define hone_error_at(status, ...) ((void)(0, __VA_ARGS__), (status))
+#endif
+
 /* The static status of a failed allocation. */
 HONE_MUST_USE hone_status *hone_error_memory(void) __attribute__((returns_nonnull));
 

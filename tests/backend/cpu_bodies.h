@@ -12,6 +12,7 @@
 #include "check.h"
 #include "engine/plan.h"
 #include "ir/text.h"
+#include "numerics.h"
 
 static hone_bytes body_weights; /* what @weights+N in bodies points into */
 static int bodies_on_kernels; /* how many candidates ran, so that tests see that some did */
@@ -71,7 +72,7 @@ static bool body_same(const hone_datum *want, const void *got, double tolerance)
       return false;
     }
     double a = hone_load_real(want->dtype, want->data, i), b = hone_load_real(want->dtype, got, i);
-    if (isnan(a) ? isnan(b) : a == b || fabs(a - b) <= tolerance * fmax(1, fabs(a))) continue;
+    if (near_element(b, a, tolerance)) continue;
     fprintf(stderr, "element %zu of %zu: want %.9g, got %.9g\n", i, count, a, b);
     return false;
   }

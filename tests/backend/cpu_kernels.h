@@ -10,6 +10,7 @@
 #include "backend/cpu/finish.h"
 #include "base/memory.h"
 #include "check.h"
+#include "numerics.h"
 
 static inline float *floats(size_t count) {
   float *p = hone_alloc_aligned(64, count * sizeof(float) + 64);
@@ -85,8 +86,10 @@ static inline double activation_in_double(hone_activation f, double x) {
  * classical bound with its worst case replaced by 8 times the square root, plus the activation's
  * own error. */
 static inline bool close_enough(float got, double want, double size, size_t terms) {
-  double bound = (8 * sqrt((double)terms + 4) * size + 8 * fabs(want) + 2) * FLT_EPSILON / 2;
-  return fabs((double)got - want) <= bound;
+  static double rounding;
+  if (rounding == 0) rounding = bound("sum", "fp32");
+  double roundings = sqrt((double)terms + 4) * size + fabs(want) + 0.25;
+  return fabs((double)got - want) <= rounding * roundings;
 }
 
 /* Adds to each element a number that tells its place, so that the result shows whether a program

@@ -1,6 +1,7 @@
 /* Convolution: every kernel of the table that this processor runs and that accepts the problem,
  * against loops in double; odd sizes, strides of pixels, paddings, each split. */
 #include "backend/cpu/conv.h"
+#include "backend/cpu/winograd.h"
 
 #include "cpu_kernels.h"
 
@@ -149,7 +150,10 @@ static void discard(data *d) {
 /* How much larger than a plain sum's a kernel's error may be: Winograd's transforms add and
  * subtract larger numbers. */
 static double error_factor(const hone_conv_kernel *kernel) {
-  return strstr(kernel->name, "winograd4") ? 20 : strstr(kernel->name, "winograd2") ? 3 : 1;
+  const char *name = kernel->name;
+  return strstr(name, "winograd4")   ? bound("sum, 4x4 tiles", "fp32")
+         : strstr(name, "winograd2") ? bound("sum, 2x2 tiles", "fp32")
+                                     : 1;
 }
 
 /* `rounding`: relative error allowed beside that of the sums. */
@@ -354,10 +358,16 @@ TEST(programs_see_each_element_once) {
   }
 }
 
+/* What a build judges layers by is what the page says. */
+TEST(bound_of_winograd) {
+  CHECK(bound("Winograd layer", "fp32") == HONE_WINOGRAD_ERROR);
+}
+
 int main(void) {
   RUN(programs_see_each_element_once);
   RUN(all_problems_on_all_kernels);
   RUN(activation_after_the_tile);
   RUN(bfloat16);
+  RUN(bound_of_winograd);
   return check_report();
 }

@@ -12,7 +12,7 @@ static void check_op(const hone_op *op, const char *dtype, const char *shape) {
   const char *args = most == 1 ? "x" : most == 2 ? "x, y" : "x, y, z";
   check_body(BODY("graph g(x: %s%s, y: %s%s, z: %s%s) -> (o) {\n o = %s(%s)\n}", dtype, shape,
                   dtype, shape, dtype, shape, op->name, args),
-             dtype[1] == '1' ? 2e-3 : dtype[0] == 'b' ? 1e-2 : 2e-6);
+             bound("pointwise", dtype[1] == '1' ? "f16" : dtype[0] == 'b' ? "bf16" : "fp32"));
 }
 
 static bool takes(const hone_op *op, hone_dtype_class klass) {
@@ -44,13 +44,17 @@ TEST(every_op) {
 }
 
 TEST(attributes) {
-  check_body("graph g(x: f32[40]) -> (o) { o = leaky_relu(x) {alpha=0.3} }", 1e-6);
-  check_body("graph g(x: f32[40]) -> (o) { o = gelu(x) {approximate=tanh} }", 2e-6);
-  check_body("graph g(x: f32[40]) -> (o) { o = elu(x) {alpha=0.7} }", 2e-6);
-  check_body("graph g(x: f32[40], y: f32[1]) -> (o) { o = mod(x, y) {fmod=true} }", 2e-6);
+  check_body("graph g(x: f32[40]) -> (o) { o = leaky_relu(x) {alpha=0.3} }", bound("pointwise", "fp32"));
+  check_body("graph g(x: f32[40]) -> (o) { o = gelu(x) {approximate=tanh} }",
+             bound("pointwise", "fp32"));
+  check_body("graph g(x: f32[40]) -> (o) { o = elu(x) {alpha=0.7} }",
+             bound("pointwise", "fp32"));
+  check_body("graph g(x: f32[40], y: f32[1]) -> (o) { o = mod(x, y) {fmod=true} }",
+             bound("pointwise", "fp32"));
   check_body("graph g(x: f32[40]) -> (o) { h = const f32[] 0.5\n o = clip(x, _, h) }", 0);
   check_body("graph g(x: s32[40]) -> (o) { h = const s32[] 1\n o = clip(x, h, _) }", 0);
-  check_body("graph g(x: f32[40]) -> (o) { p = const f32[] 2\n o = pow(x, p) }", 1e-6);
+  check_body("graph g(x: f32[40]) -> (o) { p = const f32[] 2\n o = pow(x, p) }",
+             bound("pointwise", "fp32"));
 }
 
 TEST(broadcasting) {
@@ -64,7 +68,7 @@ TEST(broadcasting) {
     check_body(BODY("graph g(x: f32%s, y: f32%s, z: f32%s) -> (o) {\n"
                     " a = mul(x, y)\n b = add(a, z)\n o = relu(b)\n}",
                     shapes[i][0], shapes[i][1], shapes[i][2]),
-               1e-6);
+               bound("pointwise", "fp32"));
     check_body(BODY("graph g(x: s32%s, y: s32%s, z: s32%s) -> (o) {\n"
                     " a = mul(x, y)\n o = add(a, z)\n}",
                     shapes[i][0], shapes[i][1], shapes[i][2]),
@@ -76,11 +80,11 @@ TEST(chains) {
   check_body("graph g(x: f32[33, 70], y: f32[70], m: bool[33, 1]) -> (p, q) {\n"
              " a = sub(x, y)\n b = exp(a)\n c = less(a, y)\n d = select(c, a, b)\n"
              " p = select(m, d, x)\n q = not(c)\n}",
-             1e-6);
+             bound("pointwise", "fp32"));
   check_body("graph g(x: f32[20]) -> (o) {\n a = sigmoid(x)\n b = mul(a, x)\n c = tanh(b)\n"
              " d = add(c, a)\n e = log(d)\n f = is_nan(e)\n g = cast(f) {to=f32}\n"
              " o = add(g, x)\n}",
-             2e-6);
+             bound("pointwise", "fp32"));
 }
 
 TEST(casts_to_bytes) {
@@ -116,7 +120,7 @@ TEST(many_operands) {
   for (int i = 1; i < 60; i++)
     at += snprintf(text + at, sizeof text - (size_t)at, " y%d = add(y%d, x%d)\n", i, i - 1, i);
   snprintf(text + at, sizeof text - (size_t)at, "}\n");
-  check_body(text, 1e-5);
+  check_body(text, bound("long chain", "fp32"));
 }
 
 int main(void) {

@@ -189,6 +189,7 @@ static void program_on_tiles(const hone_tile_set *tiles) {
 static void activation_range(const hone_tile_set *tiles) {
   enum { COUNT = 4001 };
   float x[COUNT + 3];
+  double limit = bound("activation", "fp32");
   for (size_t f = 0; f < sizeof(activations) / sizeof(*activations); f++) {
     hone_activation activation = activations[f];
     for (int i = 0; i < COUNT; i++) x[i] = (float)(i - COUNT / 2) * 0.0173f;
@@ -199,7 +200,7 @@ static void activation_range(const hone_tile_set *tiles) {
       float from = i < COUNT ? (float)(i - COUNT / 2) * 0.0173f : i == COUNT + 1 ? -200 : 200;
       double want = activation_in_double(activation, from);
       if (i != COUNT)
-        bad += !(fabs(x[i] - want) <= 6e-7 * fabs(want) + 4e-7 * fmax(1, fmin(fabs(from), 6)));
+        bad += !(fabs(x[i] - want) <= limit * fmax(fmax(1, fabs(want)), fmin(fabs(from), 6)));
     }
     if (bad) fprintf(stderr, "%s activation %zu: %d wrong\n", tiles->name, f, bad);
     CHECK(bad == 0);

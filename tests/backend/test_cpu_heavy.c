@@ -16,6 +16,9 @@ static void check_weighted(const char *text, double tolerance) {
   check_body(text, tolerance);
 }
 
+/* A tail that rounds to bf16 has that type's bound. */
+static double conv(bool low) { return bound("convolution", low ? "bf16" : "fp32"); }
+
 TEST(tails_of_conv) {
   static const char *const tails[] = {
       " o = relu(c)\n",
@@ -33,44 +36,45 @@ TEST(tails_of_conv) {
   for (size_t i = 0; i < sizeof tails / sizeof *tails; i++) {
     snprintf(text, sizeof text,
              CONV("[1, 9, 11, 8]", "[3, 3, 8, 16]", "pads=[1, 1, 1, 1]", "%s"), tails[i]);
-    check_weighted(text, i == 9 ? 0.1 : 2e-4);
+    check_weighted(text, conv(i == 9));
     snprintf(text, sizeof text, CONV("[1, 9, 11, 8]", "[1, 1, 8, 16]", "", "%s"), tails[i]);
-    check_weighted(text, i == 9 ? 0.1 : 1e-4);
+    check_weighted(text, conv(i == 9));
     snprintf(text, sizeof text,
              CONV("[1, 9, 11, 16]", "[3, 3, 1, 16]", "groups=16, padding=same_upper", "%s"),
              tails[i]);
-    check_weighted(text, i == 9 ? 0.1 : 1e-4);
+    check_weighted(text, conv(i == 9));
   }
 }
 
 TEST(kinds_of_conv) {
   check_weighted("graph g(x: f32[2, 10, 6]) -> (o) {\n w = const f32[3, 6, 5] @weights+0\n"
                  " b = const f32[5] @weights+1024\n"
-                 " o = conv(x, w, b) {strides=[2], pads=[1, 2]}\n}", 1e-4);
+                 " o = conv(x, w, b) {strides=[2], pads=[1, 2]}\n}", conv(false));
   check_weighted("graph g(x: f32[1, 5, 6, 7, 4]) -> (o) {\n w = const f32[3, 2, 3, 4, 5] @weights+0\n"
-                 " o = conv(x, w) {dilations=[1, 2, 1]}\n}", 1e-4);
+                 " o = conv(x, w) {dilations=[1, 2, 1]}\n}", conv(false));
   check_weighted("graph g(x: f32[1, 5, 6, 8]) -> (o) {\n w = const f32[1, 1, 8, 5] @weights+0\n"
-                 " o = conv(x, w) {pads=[0, 0, 2, 1]}\n}", 1e-4);
+                 " o = conv(x, w) {pads=[0, 0, 2, 1]}\n}", conv(false));
   check_weighted("graph g(x: f32[1, 5, 6, 8]) -> (o) {\n w = const f32[3, 3, 4, 8] @weights+0\n"
                  " b = const f32[8] @weights+2048\n"
                  " o = conv_transpose(x, w, b) {strides=[2, 2], pads=[1, 1, 1, 1],"
-                 " groups=2, output_padding=[1, 0]}\n}", 1e-4);
+                 " groups=2, output_padding=[1, 0]}\n}", conv(false));
 }
 
 TEST(matmuls) {
   check_weighted("graph g(a: f32[7, 20], r: f32[7, 33]) -> (o) {\n"
                  " w = const f32[20, 33] @weights+0\n b = const f32[33] @weights+4096\n"
                  " c = matmul(a, w) {alpha=0.5}\n d = add(c, b)\n e = gelu(d)\n o = add(e, r)\n}",
-                 1e-4);
+                 bound("product", "fp32"));
   check_weighted("graph g(a: f32[2, 3, 20]) -> (o) {\n w = const f32[33, 20] @weights+0\n"
                  " b = const f32[33] @weights+4096\n"
-                 " o = matmul(a, w, b) {transpose_b=true}\n}", 1e-4);
+                 " o = matmul(a, w, b) {transpose_b=true}\n}", bound("product", "fp32"));
   check_weighted("graph g(a: f32[2, 1, 5, 20], b: f32[3, 20, 9], c: f32[9]) -> (o) {\n"
-                 " o = matmul(a, b, c)\n}", 1e-4);
+                 " o = matmul(a, b, c)\n}", bound("product", "fp32"));
   check_weighted("graph g(a: f32[20, 5], b: f32[9, 20], s: f32[5, 1]) -> (o) {\n"
-                 " p = matmul(a, b) {transpose_a=true, transpose_b=true}\n o = mul(p, s)\n}", 1e-4);
+                 " p = matmul(a, b) {transpose_a=true, transpose_b=true}\n o = mul(p, s)\n}",
+                 bound("product", "fp32"));
   check_weighted("graph g(a: f32[3, 4, 6]) -> (o) {\n w = const f32[3, 6, 5] @weights+0\n"
-                 " o = matmul(a, w)\n}", 1e-4);
+                 " o = matmul(a, w)\n}", bound("product", "fp32"));
 }
 
 /* More than one kernel in a body, heads, several outputs, views. */
@@ -78,20 +82,21 @@ TEST(stages) {
   check_weighted("graph g(x: f32[7, 20], y: f32[7, 20]) -> (o, s) {\n"
                  " w = const f32[20, 33] @weights+0\n v = const f32[33, 4] @weights+4096\n"
                  " s = add(x, y)\n a = matmul(s, w)\n b = relu(a)\n c = matmul(b, v)\n"
-                 " o = tanh(c)\n}", 1e-3);
+                 " o = tanh(c)\n}", bound("products in a row", "fp32"));
   check_weighted("graph g(x: f32[6, 20]) -> (o, b) {\n w = const f32[20, 8] @weights+0\n"
                  " a = matmul(x, w)\n b = relu(a)\n t = const s64[3] [2, 3, 8]\n"
                  " c = reshape(b, t)\n v = const f32[8, 5] @weights+4096\n o = matmul(c, v)\n}",
-                 1e-3);
+                 bound("products in a row", "fp32"));
 }
 
 TEST(attentions) {
   check_body("graph g(q: f32[2, 4, 5, 16], k: f32[2, 2, 9, 16], v: f32[2, 2, 9, 8]) -> (o) {\n"
-             " o = attention(q, k, v)\n}", 1e-5);
+             " o = attention(q, k, v)\n}", bound("attention", "fp32"));
   check_body("graph g(q: f32[1, 2, 7, 16], k: f32[1, 2, 7, 16], v: f32[1, 2, 7, 16]) -> (o) {\n"
-             " o = attention(q, k, v) {causal=true, scale=0.3, softcap=5.0}\n}", 1e-5);
+             " o = attention(q, k, v) {causal=true, scale=0.3, softcap=5.0}\n}",
+             bound("attention", "fp32"));
   check_body("graph g(q: f32[1, 2, 7, 16], k: f32[1, 2, 9, 16], v: f32[1, 2, 9, 16],"
-             " m: f32[1, 1, 7, 9]) -> (o) {\n o = attention(q, k, v, m)\n}", 1e-5);
+             " m: f32[1, 1, 7, 9]) -> (o) {\n o = attention(q, k, v, m)\n}", bound("attention", "fp32"));
   /* Keys that count, places and windows, known at run only; some queries see nothing. */
   static const char *const windows[] = {"causal=true", "left=2", "right=1", "left=1, right=0",
                                         "causal=true, left=100"};
@@ -102,11 +107,11 @@ TEST(attentions) {
              " m: f32[2, 1, 7, 290], n: s64[2], p: s32[2]) -> (o) {\n"
              " c = const s64[2] [295, 3]\n l = add(n, c)\n d = const s32[2] [285, 1]\n"
              " f = add(p, d)\n o = attention(q, k, v, m, l, f) {%s}\n}", windows[i]);
-    check_body(body, 1e-5);
+    check_body(body, bound("attention", "fp32"));
     snprintf(body, sizeof body,
              "graph g(q: f32[1, 2, 9, 8], k: f32[1, 2, 9, 8], v: f32[1, 2, 9, 8], n: s32[]) -> (o) {\n"
              " o = attention(q, k, v, _, n) {%s}\n}", windows[i]);
-    check_body(body, 1e-5);
+    check_body(body, bound("attention", "fp32"));
   }
 }
 
@@ -124,7 +129,7 @@ static void check_layer(const char *op, int gates, const char *more, const char 
            directions, directions, directions, holes ? ", cn" : "", directions, gates * 20,
            directions, gates * 20, directions, gates * 40, holes ? ", cn" : "", op, more,
            attributes);
-  check_weighted(text, 2e-5);
+  check_weighted(text, bound("recurrent", "fp32"));
 }
 
 TEST(layers) {

@@ -56,7 +56,7 @@ TEST(untranspose_is_the_inverse) {
 
 /* The body computes what the reference does in `phases` phases: one a kernel, and one a copy. */
 static void check_phases(const char *text, int phases) {
-  check_body(text, 1e-5);
+  check_body(text, bound("product", "fp32"));
   if (body_phases != phases) fprintf(stderr, "%d phases, not %d:\n%s\n", body_phases, phases, text);
   CHECK(body_phases == phases);
 }
@@ -115,7 +115,7 @@ TEST(convolutions_by_pitch) {
              "graph g(x: f32[2, 9, 8, 31]) -> (o) {\n i = const s64[1] [3] j = const s64[1] [12]"
              " z = const s64[1] [-1]\n a = slice(x, i, j, z) %s\n}", windows[i]);
     body_fill(low ? HONE_BF16 : HONE_F32, weights, sizeof weights / (low ? 2 : 4), 5);
-    check_body(text, low ? 0.2 : 1e-3);
+    check_body(text, low ? bound("convolution", "bf16") : bound("convolution", "fp32"));
   }
   body_fill(HONE_F32, weights, 1024, 5);
 }

@@ -23,9 +23,9 @@ TEST(reductions) {
                         " o = reduce(y, a) {kind=%s, keep=%s}\n}",
                         shapes[s], logs ? "abs" : "neg", axes[a], kinds[k],
                         a % 2 ? "true" : "false"),
-                   2e-5);
+                   bound("reduction", "fp32"));
       }
-  check_body("graph g(x: f32[40, 9]) -> (o) { o = reduce(x) {kind=mean} }", 2e-6);
+  check_body("graph g(x: f32[40, 9]) -> (o) { o = reduce(x) {kind=mean} }", bound("reduction", "fp32"));
   check_body("graph g(x: f32[0, 9]) -> (o) { a = const s64[1] [0]\n"
              " o = reduce(x, a) {kind=sum} }", 0);
   check_body("graph g(x: f32[0, 9]) -> (o) { o = reduce(x) {kind=max} }", 0);
@@ -43,7 +43,7 @@ TEST(reductions_of_any_type) {
           check_body(BODY("graph g(x: %s%s) -> (o) {\n a = const s64%s\n"
                           " o = reduce(x, a) {kind=%s}\n}",
                           types[t], shapes[s], axes[a], kinds[k]),
-                     1e-11);
+                     bound("reduction", "fp64"));
   check_body("graph g(x: s32[0, 9]) -> (o) { a = const s64[1] [0]\n"
              " o = reduce(x, a) {kind=max} }", 0);
 }
@@ -52,12 +52,16 @@ TEST(softmaxes) {
   for (size_t s = 0; s < COUNT(shapes); s++)
     for (int axis = -1; axis < 2; axis++) {
       check_body(BODY("graph g(x: f32%s) -> (o) { o = softmax(x) {axis=%d} }", shapes[s], axis),
-                 1e-6);
+                 bound("softmax", "fp32"));
       check_body(BODY("graph g(x: f32%s, b: f32[1]) -> (o) {\n y = add(x, b)\n"
-                      " z = log_softmax(y) {axis=%d}\n o = relu(z)\n}", shapes[s], axis), 4e-6);
+                      " z = log_softmax(y) {axis=%d}\n o = relu(z)\n}", shapes[s], axis),
+                      bound("row", "fp32"));
     }
-  check_body("graph g(x: f32[3, 5000]) -> (o) { o = softmax(x) }", 1e-6);
+  check_body("graph g(x: f32[3, 5000]) -> (o) { o = softmax(x) }", bound("softmax", "fp32"));
 }
+
+/* Of type f32 or f64. */
+static double row(int wide) { return bound("row", wide ? "fp64" : "fp32"); }
 
 TEST(lines) {
   static const char *const types[] = {"f32", "f64"};
@@ -68,15 +72,16 @@ TEST(lines) {
         for (int op = 0; op < 4; op++)
           check_body(BODY("graph g(x: %s%s) -> (o) { o = %s(x) {axis=%d} }", types[t], shapes[s],
                           ops[op], axis),
-                     t ? 1e-13 : 4e-6);
+                     row(t));
         check_body(BODY("graph g(x: %s%s) -> (o) { o = lp_norm(x) {axis=%d, p=1} }", types[t],
                         shapes[s], axis),
-                   t ? 1e-13 : 1e-6);
+                   row(t));
       }
   check_body("graph g(x: f32[3, 4]) -> (o) { z = sub(x, x)\n o = lp_norm(z) {axis=0} }", 0);
-  check_body("graph g(x: f32[3, 5, 7]) -> (o) { o = lp_norm(x) {axis=1, floor=9, epsilon=0.5} }", 1e-6);
-  check_body("graph g(x: f32[9, 33]) -> (o) { o = lp_norm(x) {axis=1, epsilon=2, p=1} }", 1e-6);
-  check_body("graph g(x: f64[9, 5]) -> (o) { o = lp_norm(x) {axis=1, floor=7} }", 1e-12);
+  check_body("graph g(x: f32[3, 5, 7]) -> (o) { o = lp_norm(x) {axis=1, floor=9, epsilon=0.5} }",
+             row(0));
+  check_body("graph g(x: f32[9, 33]) -> (o) { o = lp_norm(x) {axis=1, epsilon=2, p=1} }", row(0));
+  check_body("graph g(x: f64[9, 5]) -> (o) { o = lp_norm(x) {axis=1, floor=7} }", row(1));
 }
 
 TEST(local_responses) {
@@ -84,15 +89,18 @@ TEST(local_responses) {
                                      "size=1, alpha=2.0", "size=99, alpha=0.3, beta=0.75"};
   for (size_t s = 0; s < COUNT(shapes); s++)
     for (size_t i = 0; i < COUNT(rows); i++)
-      check_body(BODY("graph g(x: f32%s) -> (o) { o = lrn(x) {%s} }", shapes[s], rows[i]), 2e-6);
+      check_body(BODY("graph g(x: f32%s) -> (o) { o = lrn(x) {%s} }", shapes[s], rows[i]),
+                 bound("window", "fp32"));
 }
 
 TEST(norms) {
   check_body("graph g(x: f32[5, 70], s: f32[70], b: f32[70]) -> (o) { o = layer_norm(x, s, b) }",
-             1e-5);
+             bound("normalisation", "fp32"));
   check_body("graph g(x: f32[3, 4, 5]) -> (o, m, v) {\n"
-             " o, m, v = layer_norm(x) {axis=1, epsilon=0.01}\n}", 1e-5);
-  check_body("graph g(x: f32[7, 33], s: f32[33]) -> (o) { o = rms_norm(x, s) }", 1e-5);
+             " o, m, v = layer_norm(x) {axis=1, epsilon=0.01}\n}",
+             bound("normalisation", "fp32"));
+  check_body("graph g(x: f32[7, 33], s: f32[33]) -> (o) { o = rms_norm(x, s) }",
+             bound("normalisation", "fp32"));
 }
 
 TEST(pools) {
@@ -107,7 +115,7 @@ TEST(pools) {
     for (int max = 0; max < 2; max++)
       check_body(BODY("graph g(x: f32%s) -> (o) { o = pool(x) {kind=%s, %s} }", rows[i][0],
                       max ? "max" : "avg", rows[i][1]),
-                 1e-6);
+                 bound("window", "fp32"));
 }
 
 TEST(pools_of_bytes) {
@@ -129,7 +137,7 @@ TEST(pools_of_any_kind) {
                       types[t], rows[i][0], t % 2 ? "true" : "false", rows[i][1]),
                  0);
     for (size_t t = 0; t < 2; t++) {
-      double tolerance = t ? 1e-13 : 1e-6;
+      double tolerance = bound("window", t ? "fp64" : "fp32");
       check_body(BODY("graph g(x: %s%s) -> (o) { o = pool(x) {kind=lp, p=%d, %s} }", types[t],
                       rows[i][0], (int)i + 1, rows[i][1]), tolerance);
       check_body(BODY("graph g(x: %s%s) -> (o) { o = pool(x) {kind=avg, count_pads=true, %s} }",
@@ -149,15 +157,15 @@ TEST(channel_norms) {
       check_body(BODY("graph g(x: f32%s, s: f32%s, b: f32%s) -> (o) {\n"
                       " o = group_norm(x, s, b) {groups=%d, axis=%s}\n}",
                       c[0], c[1], c[1], groups, c[2]),
-                 1e-5);
+                 bound("normalisation", "fp32"));
     check_body(BODY("graph g(x: f32%s, s: f32%s, b: f32%s) -> (o) {\n"
                     " o = instance_norm(x, s, b) {axis=%s}\n}",
                     c[0], c[1], c[1], c[2]),
-               1e-4);
+               bound("channel normalisation", "fp32"));
     check_body(BODY("graph g(x: f32%s, s: f32%s, b: f32%s, m: f32%s, w: f32%s) -> (o) {\n"
                     " v = abs(w)\n o = batch_norm(x, s, b, m, v) {axis=%s}\n}",
                     c[0], c[1], c[1], c[1], c[1], c[2]),
-               1e-4);
+               bound("channel normalisation", "fp32"));
   }
 }
 
@@ -186,7 +194,7 @@ TEST(resizes) {
       check_body(BODY("graph g(x: f32%s) -> (o) {\n s = const f32[%d] %s\n"
                       " o = resize(x, _, s) {%s}\n}",
                       rows[i][0], i < 2 ? 4 : 4 - (int)i + 1, rows[i][1], modes[m]),
-                 2e-6);
+                 bound("window", "fp32"));
   check_body("graph g(x: u8[1, 4, 4, 3]) -> (o) { s = const s64[2] [9, 3]\n"
              " o = resize(x, _, _, s) {mode=nearest, axes=[1, 2]} }", 0);
 }

@@ -20,7 +20,7 @@ TEST(grids) {
           check_body(BODY("graph g(x: f32%s, g: f32%s) -> (o) {\n"
                           " o = grid_sample(x, g) {mode=%s, padding=%s, align_corners=%s}\n}",
                           rows[i][0], rows[i][1], modes[m], paddings[p], align ? "true" : "false"),
-                     1e-5);
+                     bound("sample", "fp32"));
 }
 
 TEST(regions) {
@@ -34,7 +34,7 @@ TEST(regions) {
                       " c = const f32[4] [1.0, 1.5, 9.0, 7.0]\n p = abs(r)\n q = mul(p, c)\n"
                       " o = roi_align(x, q, b) {%s}\n}",
                       channels, attrs[i]),
-                 1e-5);
+                 bound("sample", "fp32"));
 }
 
 TEST(pooled_regions) {
@@ -53,11 +53,11 @@ TEST(affine_grids) {
       check_body(BODY("graph g(t: %s[2, 2, 3]) -> (o) { s = const s64[4] [2, 3, 5, 7]\n"
                       " o = affine_grid(t, s) {align_corners=%s} }",
                       types[t], align ? "true" : "false"),
-                 t ? 1e-13 : 1e-6);
+                 bound("window", t ? "fp64" : "fp32"));
       check_body(BODY("graph g(t: %s[1, 3, 4]) -> (o) { s = const s64[5] [1, 1, 3, 1, 4]\n"
                       " o = affine_grid(t, s) {align_corners=%s} }",
                       types[t], align ? "true" : "false"),
-                 t ? 1e-13 : 1e-6);
+                 bound("window", t ? "fp64" : "fp32"));
     }
 }
 
@@ -74,10 +74,10 @@ TEST(deformed_convs) {
     check_body(BODY("graph g(x: f32[2, 7, 9, 8], w: f32%s, f: f32%s, b: f32[%s], m: f32%s) -> (o) {\n"
                     " y = deform_conv(x, w, f, b, m) {%s}\n o = relu(y)\n}",
                     r[0], r[1], i == 0 ? "6" : i == 1 ? "40" : "4", r[2], r[3]),
-               5e-5);
+               bound("deformed convolution", "fp32"));
     check_body(BODY("graph g(x: f32[2, 7, 9, 8], w: f32%s, f: f32%s) -> (o) {\n"
                     " o = deform_conv(x, w, f) {%s}\n}", r[0], r[1], r[3]),
-               5e-5);
+               bound("deformed convolution", "fp32"));
   }
 }
 
@@ -90,15 +90,15 @@ TEST(unpooling) {
 
 TEST(columns_to_images) {
   check_body("graph g(x: f32[2, 18, 12]) -> (o) {\n i = const s64[2] [5, 6] b = const s64[2] [3, 2]\n"
-             " o = col2im(x, i, b) {pads=[0, 1, 0, 0], dilations=[1, 3]}\n}", 1e-6);
+             " o = col2im(x, i, b) {pads=[0, 1, 0, 0], dilations=[1, 3]}\n}", bound("window", "fp32"));
   check_body("graph g(x: f32[1, 10, 4]) -> (o) {\n i = const s64[1] [11] b = const s64[1] [5]\n"
-             " o = col2im(x, i, b) {strides=[2]}\n}", 1e-6);
+             " o = col2im(x, i, b) {strides=[2]}\n}", bound("window", "fp32"));
 }
 
 TEST(determinants) {
-  check_body("graph g(x: f32[2, 3, 5, 5]) -> (o) { o = det(x) }", 1e-5);
+  check_body("graph g(x: f32[2, 3, 5, 5]) -> (o) { o = det(x) }", bound("determinant", "fp32"));
   check_body("graph g(x: f64[7, 1, 1]) -> (o) { o = det(x) }", 0);
-  check_body("graph g(x: f64[4, 9, 9]) -> (o) { o = det(x) }", 1e-12);
+  check_body("graph g(x: f64[4, 9, 9]) -> (o) { o = det(x) }", bound("determinant", "fp64"));
 }
 
 TEST(rotary_embeddings) {
@@ -106,10 +106,11 @@ TEST(rotary_embeddings) {
     for (int size = 14; size < 130; size += 50) {
       const char *flag = interleaved ? "true" : "false";
       check_body(BODY("graph g(x: f32[2, 3, 5, %d], c: f32[2, 5, 7], s: f32[2, 5, 7]) -> (o) {\n"
-                      " o = rotary_embedding(x, c, s) {interleaved=%s}\n}", size, flag), 1e-6);
+                      " o = rotary_embedding(x, c, s) {interleaved=%s}\n}", size, flag),
+                      bound("window", "fp32"));
       check_body(BODY("graph g(x: f32[2, 3, 5, %d], c: f32[4, 6], s: f32[4, 6], p: s64[2, 5])"
                       " -> (o) {\n o = rotary_embedding(x, c, s, p) {interleaved=%s}\n}",
-                      size, flag), 1e-6);
+                      size, flag), bound("window", "fp32"));
     }
 }
 

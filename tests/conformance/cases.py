@@ -8,6 +8,7 @@ import warnings
 from dataclasses import dataclass
 from typing import Callable
 
+import numerics
 import numpy as np
 import onnx
 from onnx import numpy_helper
@@ -21,8 +22,8 @@ ARCHIVE = MODELS / "conformance" / "onnx_backend_test_data_v1.22.0.tar.xz"
 class Case:
     name: str  # suite/name, unique
     load: Callable  # () -> (ModelProto, [(inputs, outputs)]), values as engines.py takes them
-    rtol: float = 1e-3
-    atol: float = 1e-7
+    rtol: float = numerics.ONNX_CASE[0]
+    atol: float = numerics.ONNX_CASE[1]
 
 
 def to_value(item):

@@ -1,4 +1,5 @@
 """Whether an engine's answer to a case is right, by the rules of onnx's own test runner."""
+import numerics
 import numpy as np
 
 # Operators whose values the standard leaves to the generator: only type and shape can be right.
@@ -50,7 +51,7 @@ def _sequence_difference(got, want, rtol, atol, values):
 
 def _number_difference(got, want, rtol, atol):
     if got.dtype.name == "bfloat16":
-        rtol = max(rtol, 2 ** -6)  # two steps of bfloat16, as onnx's runner allows
+        rtol = max(rtol, numerics.bound("ONNX case, relative", "bf16"))
     if got.dtype.kind not in "fiubc" or got.dtype.isbuiltin != 1:
         got, want = got.astype(np.float32), want.astype(np.float32)
     close = np.isclose(got, want, rtol=rtol, atol=atol, equal_nan=True)

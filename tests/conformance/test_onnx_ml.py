@@ -1,4 +1,5 @@
 """ai.onnx.ml: trees, linear models and the preparation of features, against ONNX Runtime."""
+import numerics
 import numpy as np
 import onnx
 import pytest
@@ -55,7 +56,7 @@ def forest(kind, trees, **more):
     return attributes | more
 
 
-def check(open_engine, op, inputs, outputs, opset=3, tolerance=1e-5, **attributes):
+def check(open_engine, op, inputs, outputs, opset=3, **attributes):
     names = [f"i{k}" for k in range(len(inputs))]
     results = [f"o{k}" for k in range(outputs)]
     ports = [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(x.dtype),
@@ -70,7 +71,7 @@ def check(open_engine, op, inputs, outputs, opset=3, tolerance=1e-5, **attribute
     wanted = engines.open_engine("ort", model, 1).run(feeds)
     got = open_engine(model).run(feeds)
     for name, want in wanted.items():
-        assert compare.difference(got[name], want, tolerance, tolerance) is None, name
+        assert compare.difference(got[name], want, *numerics.PEER) is None, name
 
 
 def rows(features):

@@ -2,6 +2,7 @@
 
 onnx generates its conformance cases for the newest opset alone; models in the field are older.
 """
+import numerics
 import numpy as np
 import onnx
 import pytest
@@ -175,4 +176,4 @@ def test_same_as_onnxruntime(open_engine, op, opset, inputs, outputs, fixed, dom
     wanted = engines.open_engine("ort", model, 1).run(feeds)
     got = open_engine(model).run(feeds)
     for name, want in wanted.items():
-        assert compare.difference(got[name], want, 1e-4, 1e-5) is None, name
+        assert compare.difference(got[name], want, *numerics.PEER) is None, name

@@ -1,5 +1,6 @@
 """Operators of com.microsoft, and attributes that onnx's own cases do not reach, one node at a time
 against ONNX Runtime with the same inputs."""
+import numerics
 import numpy as np
 import pytest
 from onnx import helper, numpy_helper
@@ -7,8 +8,8 @@ from onnx import helper, numpy_helper
 ort = pytest.importorskip("onnxruntime")
 
 MICROSOFT = "com.microsoft"
-EXACT = (1e-4, 1e-5)   # relative, absolute
-LOOSE = (1e-3, 1e-3)   # products of operands that were rounded to few bits
+EXACT = numerics.PEER
+LOOSE = numerics.element_bounds("peer", "int8")  # operands that were rounded to few bits
 ONE_STEP = (0, 1)      # of the quantised result: ties round by the last bit of a float product
 _random = np.random.default_rng(0)
 

@@ -6,6 +6,7 @@ import sys
 import time
 
 import ml_dtypes
+import numerics
 import numpy as np
 import onnx
 import pytest
@@ -40,9 +41,9 @@ WRONG = {
 @pytest.mark.parametrize("kind", WRONG)
 def test_difference_is_seen(kind):
     got, want = WRONG[kind]
-    assert compare.difference(got, want, 1e-3, 1e-7)
-    assert compare.difference(want, want, 1e-3, 1e-7) is None
-    assert compare.difference(got, got, 1e-3, 1e-7) is None
+    assert compare.difference(got, want, *numerics.ONNX_CASE)
+    assert compare.difference(want, want, *numerics.ONNX_CASE) is None
+    assert compare.difference(got, got, *numerics.ONNX_CASE) is None
 
 
 def misbehave(item):

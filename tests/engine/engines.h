@@ -2,6 +2,7 @@
 #ifndef HONE_TESTS_ENGINES_H
 #define HONE_TESTS_ENGINES_H
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -9,6 +10,7 @@
 #include "engine/engine.h"
 #include "engine/plan.h"
 #include "ir/text.h"
+#include "numerics.h"
 #include "ops/ops.h"
 
 /* Seeded weights for @weights+N; enough for every net here. */
@@ -100,7 +102,7 @@ static inline hone_tensor engine_run(hone_context *context, const picture *p) {
 /* max |a - b| / max |b| */
 static inline double engine_error(const hone_tensor *a, const hone_tensor *b) {
   const float *x = a->data, *y = b->data;
-  double worst = 0, top = 1e-30;
+  double worst = 0, top = DBL_MIN;
   CHECK(a->size == b->size && a->rank == b->rank);
   for (size_t i = 0; i < b->size / sizeof(float); i++) {
     worst = fmax(worst, fabs((double)x[i] - y[i]));

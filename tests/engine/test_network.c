@@ -2,6 +2,7 @@
  */
 #include "engine/network.h"
 #include "engines.h"
+#include "numerics.h"
 
 /* ---- A little frame -------------------------------------------------------------------------- */
 
@@ -77,7 +78,7 @@ static hone_tensor run(hone_context *context, const hone_tensor *x, size_t count
 static void check_floats(const hone_tensor *y, const float *wanted, size_t count) {
   CHECK(y->size == count * sizeof(float));
   for (size_t i = 0; i < count && y->size == count * sizeof(float); i++)
-    CHECK(fabsf(((const float *)y->data)[i] - wanted[i]) <= 1e-5f * (1 + fabsf(wanted[i])));
+    CHECK(near_element(((const float *)y->data)[i], wanted[i], bound("model", "fp32")));
 }
 
 /* ---- Networks -------------------------------------------------------------------------------- */
@@ -137,7 +138,7 @@ TEST(both_layouts_compute_the_same) {
   hone_tensor in = TENSOR(HONE_F32, DIMS(2, 2, 7, 9), x);
   hone_tensor in_last = TENSOR(HONE_F32, DIMS(2, 7, 9, 2), x_last);
   hone_tensor a = run(first, &in, 1), b = run(last, &in_last, 1);
-  CHECK(a.size == 2 * 4 * 5 * 6 * sizeof(float) && engine_error(&a, &b) < 1e-5);
+  CHECK(a.size == 2 * 4 * 5 * 6 * sizeof(float) && engine_error(&a, &b) < bound("model", "fp32"));
   hone_context_free(first);
   hone_context_free(last);
 }

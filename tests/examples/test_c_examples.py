@@ -3,6 +3,7 @@ import os
 import pathlib
 import subprocess
 
+import numerics
 import numpy as np
 import pytest
 
@@ -81,7 +82,7 @@ def test_a_network_built_call_by_call(tmp_path):
     model, picture = lenet(Numbers(5))
     wanted = ort.InferenceSession(model, providers=["CPUExecutionProvider"]).run(
         None, {"picture": picture})[0][0]
-    assert answers.shape == (10,) and np.abs(answers - wanted).max() < 2e-6
+    assert answers.shape == (10,) and np.abs(answers - wanted).max() < numerics.bound("model", "fp32")
     assert engine.stat().st_size > 40000
 
 
@@ -101,7 +102,7 @@ def test_an_operator_of_our_own(tmp_path):
     text = run("own_op", tmp_path / "own.hone")
     answers = np.array([[float(number) for number in line.split()] for line in text.splitlines()])
     wanted = power_norm(np.maximum([[1, 4, 9, -16], [16, 0, 9, 0]], 0).astype(np.float64))
-    assert np.abs(answers - wanted).max() < 1e-6
+    assert np.abs(answers - wanted).max() < numerics.bound("model", "fp32")
 
 
 def hone_command(*arguments):
@@ -133,7 +134,7 @@ def test_the_operator_as_a_plugin_of_the_command(tmp_path):
     ran = hone_command("run", engine, f"--plugins={plugin}", "--input", f"x:{tmp_path}/x.npy",
                        "-o", tmp_path)
     assert ran.returncode == 0, ran.stderr
-    assert np.abs(np.load(tmp_path / "y.npy") - power_norm(x, 0.25)).max() < 1e-6
+    assert np.abs(np.load(tmp_path / "y.npy") - power_norm(x, 0.25)).max() < numerics.bound("model", "fp32")
 
 
 def scaled_model(path, factor):
@@ -178,11 +179,11 @@ def test_weights_replaced_by_the_command(tmp_path):
     command("refit", old, "--weights", tmp_path / "new.npz", "-o", new)
     wanted = np.maximum(x @ w, 0) @ v
     from_arrays = answer(new)
-    assert np.abs(from_arrays - wanted).max() < 1e-4
+    assert numerics.model_error(from_arrays, wanted) < numerics.bound("model", "fp32")
     command("refit", old, tmp_path / "new.onnx", "-o", new)
     assert np.array_equal(answer(new), from_arrays)
     command("refit", new, tmp_path / "old.onnx", "--weights", f"w:{tmp_path}/w.npy", "-o", new)
-    assert np.abs(answer(new) - wanted / 3).max() < 1e-4
+    assert numerics.model_error(answer(new), wanted / 3) < numerics.bound("model", "fp32")
     command("build", tmp_path / "old.onnx", "-o", old)
     refused = hone_command("refit", old, "--weights", tmp_path / "new.npz", "-o", new)
     assert refused.returncode == 3 and "option refit" in refused.stderr

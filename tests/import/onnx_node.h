@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "import/import.h"
 #include "import/onnx/importer.h"
+#include "numerics.h"
 #include "ops/ops.h"
 
 /* One tensor of a .pb file; what it needs lies in `holder`. */
@@ -53,9 +54,17 @@ static bool near(double got, double want, double relative, double absolute) {
   return fabs(got - want) <= absolute + relative * fabs(want);
 }
 
-static bool same_element(const hone_datum *got, const hone_datum *want, size_t i) {
+typedef struct limits {
+  double relative, absolute;
+} limits;
+
+static limits limits_of(hone_dtype dtype) {
+  const char *precision = dtype == HONE_BF16 ? "bf16" : hone_dtype_bits(dtype) < 32 ? "f16" : "fp32";
+  return (limits){bound("ONNX case, relative", precision), bound("ONNX case, absolute", precision)};
+}
+
+static bool same_element(const hone_datum *got, const hone_datum *want, limits most, size_t i) {
   hone_dtype_class class = hone_dtype_class_of(want->dtype);
-  bool coarse = hone_dtype_bits(want->dtype) < 32;
   if (class == HONE_CLASS_STRING) {
     const hone_string *a = (const hone_string *)got->data + i,
                       *b = (const hone_string *)want->data + i;
@@ -63,11 +72,7 @@ static bool same_element(const hone_datum *got, const hone_datum *want, size_t i
   }
   if (class == HONE_CLASS_FLOAT)
     return near(hone_load_real(got->dtype, got->data, i),
-                hone_load_real(want->dtype, want->data, i),
-                want->dtype == HONE_BF16 ? 1.0 / 64
-                : coarse                 ? 2e-3
-                                         : 1e-3,
-                coarse ? 1e-3 : 1e-7);
+                hone_load_real(want->dtype, want->data, i), most.relative, most.absolute);
   return hone_load_int(got->dtype, got->data, i) == hone_load_int(want->dtype, want->data, i);
 }
 
@@ -80,6 +85,7 @@ static hone_status *compare_tensor(const hone_datum *got, const hone_datum *want
                       got->shape.rank, (long long)got->shape.dim[0], (long long)got->shape.dim[1],
                       want->shape.rank, (long long)want->shape.dim[0],
                       (long long)want->shape.dim[1]);
+  limits most = limits_of(want->dtype);
   hone_datum a = *got, b = *want;
   size_t count = hone_datum_count(want);
   if (hone_dtype_class_of(want->dtype) == HONE_CLASS_COMPLEX) {
@@ -87,7 +93,7 @@ static hone_status *compare_tensor(const hone_datum *got, const hone_datum *want
     count *= 2;
   }
   for (size_t i = 0; i < count; i++)
-    if (!same_element(&a, &b, i))
+    if (!same_element(&a, &b, most, i))
       return hone_error(HONE_INTERNAL, "element %zu is %g instead of %g", i,
                         a.dtype == HONE_STR ? 0 : hone_load_real(a.dtype, a.data, i),
                         b.dtype == HONE_STR ? 0 : hone_load_real(b.dtype, b.data, i));

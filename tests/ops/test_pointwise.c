@@ -1,6 +1,7 @@
 /* Properties of every pointwise op over its types, and its values against NumPy's. */
 #include <math.h>
 
+#include "numerics.h"
 #include "ops/harness.h"
 
 static const double samples[12] = {0.75, -1.5, 2, 0, 3, -0.25, 1, 4, -3, 0.5, 5, -2};
@@ -129,7 +130,7 @@ TEST(values_of_numpy) {
     CHECK_OK(bench_run(&b));
     double got = result(&b, 0), off = fabs(got - v->wanted);
     bool same = got == v->wanted || (got != got && v->wanted != v->wanted) ||
-                off <= 8 * 0x1p-52 * fabs(v->wanted);
+                off <= bound("reference value", "fp64") * fabs(v->wanted);
     if (!same) {
       fprintf(stderr, "%s(%a, %a) is %a, not %a\n", v->op, v->x, v->y, got, v->wanted);
       CHECK(!"the value of NumPy");

@@ -2,12 +2,14 @@
 #ifndef HONE_TESTS_REWRITES_H
 #define HONE_TESTS_REWRITES_H
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "check.h"
 #include "ir/text.h"
+#include "numerics.h"
 #include "passes/passes.h"
 
 static const hone_pass_context rewrite_defaults = {.compute = HONE_F32, .fold_limit = 1 << 24};
@@ -82,7 +84,7 @@ static inline hone_status *rewrite_run(const hone_graph *graph, hone_datum *out,
 /* The largest difference over the largest value of `a`; infinite when the shapes differ. */
 static inline double rewrite_difference(const hone_datum *a, const hone_datum *b) {
   if (a->dtype != b->dtype || !hone_shape_equal(&a->shape, &b->shape)) return INFINITY;
-  double most = 0, scale = 1e-30;
+  double most = 0, scale = DBL_MIN;
   for (size_t i = 0; i < hone_datum_count(a); i++) {
     double x = hone_load_real(a->dtype, a->data, i), y = hone_load_real(b->dtype, b->data, i);
     if (x == y || (isnan(x) && isnan(y))) continue;

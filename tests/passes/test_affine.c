@@ -39,7 +39,7 @@ static void check_row(const row *r, hone_pass_context context, int muls) {
   char text[2048];
   hone_pass_log log;
   snprintf(text, sizeof text, "graph g(%s) -> (y) { %s }", r->inputs, r->body);
-  hone_graph *graph = rewrite_with(text, passes, context, &log, 1e-5);
+  hone_graph *graph = rewrite_with(text, passes, context, &log, bound("rewritten sums", "fp32"));
   if (!graph) return;
   if (rewrite_count(graph, "mul") != muls) {
     fprintf(stderr, "%d mul wanted:\n%s", muls, rewrite_print(graph));

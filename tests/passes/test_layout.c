@@ -69,7 +69,8 @@ static void check_row(const row *r) {
   char text[4096];
   hone_pass_log log;
   snprintf(text, sizeof text, "graph g(%s) -> (y) { %s }", r->inputs, r->body);
-  hone_graph *graph = rewrite_with(text, passes, rewrite_defaults, &log, 2e-5);
+  hone_graph *graph = rewrite_with(text, passes, rewrite_defaults, &log,
+                                   bound("rewritten sums", "fp32"));
   if (!graph) return;
   int left = rewrite_count(graph, "transpose");
   if (left != r->transposes) {
@@ -89,7 +90,8 @@ TEST(pads_meet_windows) {
   hone_pass_log log;
   hone_graph *graph = rewrite_with(
       "graph g(" X ") -> (y) { " W "d = const s64[8] [0, 0, 1, 2, 0, 0, 0, 1] p = pad(x, d) "
-      CONV("b", "p", "v") "y = relu(b) }", passes, rewrite_defaults, &log, 2e-5);
+      CONV("b", "p", "v") "y = relu(b) }", passes, rewrite_defaults, &log,
+      bound("rewritten sums", "fp32"));
   CHECK(graph && rewrite_count(graph, "pad") == 0);
   hone_graph_free(graph);
 }
@@ -118,7 +120,8 @@ TEST(norms_fold_into_weights) {
     hone_pass_log log;
     snprintf(text, sizeof text, "graph g(x: f32[n, 8, 8, 4]) -> (y) { k = const f32[5] "
              "[0.5, -1, 2, 3, 0.25] %s }", cases[i].body);
-    hone_graph *graph = rewrite_with(text, passes, rewrite_defaults, &log, 1e-5);
+    hone_graph *graph = rewrite_with(text, passes, rewrite_defaults, &log,
+                                     bound("rewritten sums", "fp32"));
     CHECK(graph && rewrite_nodes(graph) == cases[i].nodes);
     if (graph && rewrite_nodes(graph) != cases[i].nodes)
       fprintf(stderr, "%s", rewrite_print(graph));

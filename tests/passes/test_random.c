@@ -302,7 +302,8 @@ static void check_graph(uint32_t seed) {
   if (after) {
     CHECK_OK(hone_run_passes(after, &context));
     CHECK_OK(hone_graph_verify(after));
-    if (check_failed == failed && runs(m.graph)) rewrite_compare(m.graph, after, 1e-4);
+    if (check_failed == failed && runs(m.graph))
+      rewrite_compare(m.graph, after, bound("rewritten random graph", "fp32"));
     check_text(after);
   }
   if (check_failed != failed) {

@@ -124,7 +124,7 @@ static void check_spelling(const spelling *s, hone_pass_context context) {
   char text[4096];
   hone_pass_log log;
   snprintf(text, sizeof text, "graph g(%s) -> (y) { %s }", s->inputs, s->body);
-  hone_graph *graph = rewrite_with(text, passes, context, &log, 2e-6);
+  hone_graph *graph = rewrite_with(text, passes, context, &log, bound("rewrite", "fp32"));
   if (!graph) return;
   for (size_t i = 0; i < sizeof made / sizeof *made; i++) {
     bool softmax_in_miss = !s->op && strcmp(made[i], "softmax") == 0;
@@ -149,7 +149,7 @@ TEST(open_patterns_stay) {
   hone_pass_log log;
   hone_graph *graph = rewrite_with(
       "graph g(x: f32[3]) -> (y, f) { " ERF "d = mul(x, s) f = erf(d) g = add(f, one) m = mul(x, g) "
-      "y = mul(m, h) }", passes, rewrite_defaults, &log, 1e-6);
+      "y = mul(m, h) }", passes, rewrite_defaults, &log, bound("rewrite", "fp32"));
   CHECK(graph && rewrite_count(graph, "gelu") == 0 && rewrite_count(graph, "erf") == 1);
   hone_graph_free(graph);
 }
@@ -159,7 +159,7 @@ TEST(sources_are_collected) {
   hone_pass_log log;
   hone_graph *graph = rewrite_with(
       "graph g(x: f32[3]) -> (y) { s = sigmoid(x) # from \"a\"\n y = mul(s, x) # from \"b\"\n }", passes,
-      rewrite_defaults, &log, 1e-6);
+      rewrite_defaults, &log, bound("rewrite", "fp32"));
   CHECK(graph && graph->first->source_count == 2 && rewrite_fired(&log, "silu") == 1);
   hone_graph_free(graph);
 }

@@ -21,7 +21,7 @@ TEST(queries_keys_values) {
       "  v0: f32[n, 5, 2] = slice(",
   };
   hone_pass_log log;
-  hone_graph *graph = rewrite_with(before, passes, rewrite_defaults, &log, 1e-6);
+  hone_graph *graph = rewrite_with(before, passes, rewrite_defaults, &log, bound("rewrite", "fp32"));
   if (!graph) return;
   const char *text = rewrite_print(graph);
   for (size_t i = 0; i < sizeof after / sizeof *after; i++) {
@@ -86,7 +86,7 @@ TEST(convolutions_and_products) {
     hone_pass_log log;
     snprintf(text, sizeof text, "graph g(" X ") -> (y%s) { %s }",
              strstr(rows[i].body, "z = ") ? ", z" : "", rows[i].body);
-    hone_graph *graph = rewrite_with(text, passes, rewrite_defaults, &log, 1e-6);
+    hone_graph *graph = rewrite_with(text, passes, rewrite_defaults, &log, bound("rewrite", "fp32"));
     if (!graph) continue;
     int products = rewrite_count(graph, "conv") + rewrite_count(graph, "matmul");
     if (products != rows[i].products) {
@@ -112,7 +112,7 @@ TEST(limits) {
   hone_graph_free(rewrite_with(narrow, passes, small, &log, 0));
   CHECK(rewrite_fired(&log, "merge siblings") == 0);
   small.fold_limit++;
-  hone_graph_free(rewrite_with(narrow, passes, small, &log, 1e-6));
+  hone_graph_free(rewrite_with(narrow, passes, small, &log, bound("rewrite", "fp32")));
   CHECK(rewrite_fired(&log, "merge siblings") == 1);
 }
 

@@ -112,7 +112,7 @@ static void check_row(const row *r) {
   char text[2048];
   hone_pass_log log;
   snprintf(text, sizeof text, "graph g(%s) -> (y) { %s }", r->inputs, r->body);
-  hone_graph *graph = rewrite_with(text, passes, rewrite_defaults, &log, 1e-6);
+  hone_graph *graph = rewrite_with(text, passes, rewrite_defaults, &log, bound("rewrite", "fp32"));
   if (!graph) return;
   if (rewrite_nodes(graph) != r->nodes || rewrite_count(graph, r->op) == 0) {
     fprintf(stderr, "%d nodes with %s wanted of %s:\n%s", r->nodes, r->op, text,

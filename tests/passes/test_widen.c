@@ -30,7 +30,7 @@ static void check_row(const row *r) {
   char text[1024];
   hone_pass_log log;
   snprintf(text, sizeof text, "graph g(%s) -> (y) { %s }", r->inputs, r->body);
-  hone_graph *graph = rewrite_with(text, widening, rewrite_defaults, &log, 2e-2);
+  hone_graph *graph = rewrite_with(text, widening, rewrite_defaults, &log, bound("widened", "bf16"));
   if (!graph) return;
   if (rewrite_fired(&log, "compute in f32") != r->widened ||
       rewrite_count(graph, "cast") != r->casts) {
@@ -64,7 +64,7 @@ TEST(regions) {
       "graph g(c: bool[], x: f16[5]) -> (y) {\n e = exp(x)\n"
       " y = if(c, e) region yes(t: f16[5]) -> (u) { u = neg(t) }\n"
       " region no(s: f16[5]) -> (v) { v = abs(s) }\n}",
-      widening, rewrite_defaults, &log, 2e-3);
+      widening, rewrite_defaults, &log, bound("widened", "f16"));
   CHECK(rewrite_fired(&log, "compute in f32") == 3);
   hone_graph_free(graph);
 }

@@ -1,11 +1,14 @@
 """hone compare: layer by layer, the first node that differs, the first NaN, the peer."""
 import sys
 
+import numerics
 import numpy as np
 import pytest
 from onnx import helper
 
 from command import QUICK, hone, hone_json, net, save
+
+LIMIT = numerics.bound("model", "fp32")
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +30,8 @@ def test_a_right_engine(model, tmp_path):
     assert {"first_relu", "second_act", "answer"} <= set(steps)
     assert steps["first_relu"]["sources"] == ["first", "first_relu"]
     for step in steps.values():
-        assert step["finite"] and (step["same_inputs"] is None or step["same_inputs"]["max_rel"] < 1e-5)
-        assert step["from_the_start"] is None or step["from_the_start"]["max_rel"] < 1e-5
+        assert step["finite"] and (step["same_inputs"] is None or step["same_inputs"]["max_rel"] < LIMIT)
+        assert step["from_the_start"] is None or step["from_the_start"]["max_rel"] < LIMIT
 
 
 def test_a_model_alone_and_an_engine_alone(model, tmp_path):
@@ -91,7 +94,7 @@ def test_onnxruntime_as_the_peer(model, tmp_path, monkeypatch):
     result = hone_json("compare", model, "--peer", "onnxruntime", *QUICK)
     assert result["good"]
     known = [step["from_the_start"]["max_rel"] for step in result["steps"] if step["from_the_start"]]
-    assert len(known) >= 4 and 0 < max(known) < 1e-5
+    assert len(known) >= 4 and 0 < max(known) < LIMIT
     other = spoiled(tmp_path / "other.onnx", "w2", lambda w: w.__imul__(-0.5))
     hone("build", other, "-o", tmp_path / "e.hone", *QUICK)
     result = hone_json("compare", tmp_path / "e.hone", model, "--peer", "ort", code=4)

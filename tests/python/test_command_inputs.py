@@ -2,6 +2,7 @@
 import subprocess
 import zipfile
 
+import numerics
 import numpy as np
 import pytest
 from PIL import Image
@@ -25,7 +26,7 @@ def run(model, tmp_path, *words, code=0):
 
 
 def expect(got):
-    np.testing.assert_allclose(got["out_a:0"], A, rtol=1e-7)
+    np.testing.assert_allclose(got["out_a:0"], A, rtol=numerics.bound("written number", "fp32"))
     assert np.array_equal(got["out_b"], B)
 
 
@@ -143,7 +144,7 @@ def test_pictures_are_resized_and_normalised(tmp_path, kind, size):
     model = identity(tmp_path / "m.onnx", {"x": ([1, 3, *size],)})
     got = run(model, tmp_path, "--input", f"x:{tmp_path / f'p.{kind}'}", "--mean", "100,110,120", "--scale", "0.5")
     want = ((bilinear(PICTURE, *size) - [100, 110, 120]) * 0.5).transpose(2, 0, 1)[None]
-    np.testing.assert_allclose(got["out_x"], want, atol=1e-3)
+    np.testing.assert_allclose(got["out_x"], want, atol=numerics.bound("picture", "fp32"))
 
 
 def test_a_jpeg_is_as_pillow_decodes_it(tmp_path):

@@ -5,6 +5,7 @@ import sys
 import threading
 
 import ml_dtypes
+import numerics
 import numpy as np
 import onnx
 import pytest
@@ -35,6 +36,7 @@ def affine_answer(x):
     return np.maximum(x @ w + np.float32([1, -1, 0, 2]), 0)
 
 
+LIMIT = numerics.bound("model", "fp32")
 X = np.float32([[1, 2, 3], [-1, 0.5, 0]])
 
 
@@ -69,7 +71,7 @@ def test_any_batch(engine, rows):
     x = np.random.default_rng(rows).standard_normal((rows, 3)).astype(np.float32)
     got = engine.run({"x": x})["y"]
     assert got.shape == (rows, 4)
-    np.testing.assert_allclose(got, affine_answer(x), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(got, affine_answer(x), rtol=LIMIT, atol=LIMIT)
 
 
 @pytest.mark.parametrize("name,x", {
@@ -79,7 +81,7 @@ def test_any_batch(engine, rows):
 }.items())
 def test_kinds_of_input(engine, name, x):
     want = affine_answer(np.asarray(x, np.float32))
-    np.testing.assert_allclose(engine.run({"x": x})["y"], want, rtol=1e-6)
+    np.testing.assert_allclose(engine.run({"x": x})["y"], want, rtol=LIMIT)
 
 
 TYPES = ["float32", "float64", "float16", "bfloat16", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2",

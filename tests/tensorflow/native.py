@@ -86,4 +86,4 @@ def error(got, want):
     if (np.isfinite(got) != np.isfinite(want))[~same].any():
         return np.inf
     finite = np.isfinite(want)
-    return float(np.abs(got - want)[~same].max() / max(np.abs(want[finite]).max(initial=0), 1e-30))
+    return float(np.abs(got - want)[~same].max() / max(np.abs(want[finite]).max(initial=0), np.finfo(np.float64).tiny))
