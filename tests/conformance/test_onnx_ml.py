@@ -1,4 +1,6 @@
 """ai.onnx.ml: trees, linear models and the preparation of features, against ONNX Runtime."""
+import itertools
+
 import numerics
 import numpy as np
 import onnx
@@ -149,3 +151,79 @@ def test_features(open_engine):
           cats_strings=["zz", "x"])
     check(open_engine, "FeatureVectorizer", [real(4, 2), real(4, 3)], 1, opset=1,
           inputdimensions=[2, 3])
+
+
+KERNELS = {"LINEAR": [0.0, 0.0, 0.0], "POLY": [0.4, 1.1, 3.0], "RBF": [0.3, 0.0, 0.0],
+           "SIGMOID": [0.2, 0.1, 0.0]}
+
+
+def numbers(*shape):
+    return [float(x) for x in real(*shape).reshape(-1)]
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("one_class", [0, 1])
+def test_svm_regressor(open_engine, kernel, one_class):
+    more = {"kernel_type": kernel, "kernel_params": KERNELS[kernel], "rho": [0.3]}
+    check(open_engine, "SVMRegressor", [real(9, 5)], 1, opset=1, tolerance=1e-4, n_supports=7,
+          support_vectors=numbers(7, 5), coefficients=numbers(7), one_class=one_class, **more)
+    if kernel == "LINEAR" and not one_class:
+        check(open_engine, "SVMRegressor", [real(9, 5)], 1, opset=1, tolerance=1e-4, n_supports=0,
+              coefficients=numbers(5), **more)
+
+
+# Two classes share a score, of which SOFTMAX is refused: ONNX Runtime makes no probabilities of it.
+@pytest.mark.parametrize("classes, proba, transform", [
+    case for case in itertools.product([2, 3, 5], [False, True], ["NONE", "LOGISTIC", "SOFTMAX"])
+    if case != (2, False, "SOFTMAX")])
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_svm_classifier(open_engine, classes, kernel, proba, transform):
+    per_class = [int(RANDOM.integers(1, 4)) for _ in range(classes)]
+    vectors, pairs = sum(per_class), classes * (classes - 1) // 2
+    more = {"prob_a": [-abs(x) for x in numbers(pairs)], "prob_b": numbers(pairs)} if proba else {}
+    check(open_engine, "SVMClassifier", [real(23, 4)], 2, opset=1, tolerance=1e-4,
+          classlabels_ints=list(range(10, 10 + classes)), vectors_per_class=per_class,
+          support_vectors=numbers(vectors, 4), coefficients=numbers(classes - 1, vectors),
+          rho=numbers(pairs), kernel_type=kernel, kernel_params=KERNELS[kernel],
+          post_transform=transform, **more)
+
+
+def test_category_mapper(open_engine):
+    cats = {"cats_strings": ["a", "b", "c"], "cats_int64s": [3, 5, 9]}
+    check(open_engine, "CategoryMapper", [np.array(["b", "x", "c"], object)], 1, opset=1,
+          default_int64=-7, **cats)
+    check(open_engine, "CategoryMapper", [np.array([[9, 4], [3, 3]])], 1, opset=1,
+          default_string="?", **cats)
+
+
+def test_first_label_encoder(open_engine):
+    for x in (np.array(["b", "x"], object), np.array([2, 7, 0])):
+        check(open_engine, "LabelEncoder", [x], 1, opset=1, classes_strings=["a", "b", "c"],
+              default_int64=-7, default_string="?")
+
+
+def test_zip_map_gives_the_scores(open_engine):
+    """Maps are no tensors: the graph's output is what goes into the maps, a column a label."""
+    node = helper.make_node("ZipMap", ["x"], ["y"], domain="ai.onnx.ml",
+                            classlabels_strings=["a", "b", "c"])
+    kind = helper.make_map_type_proto(onnx.TensorProto.STRING,
+                                      helper.make_tensor_type_proto(onnx.TensorProto.FLOAT, []))
+    graph = helper.make_graph(
+        [node], "case", [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["n", 3])],
+        [helper.make_value_info("y", helper.make_sequence_type_proto(kind))])
+    model = helper.make_model(graph, ir_version=8, opset_imports=[
+        helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 1)])
+    x = real(4, 3)
+    np.testing.assert_array_equal(open_engine(model).run({"x": x})["y"], x)
+
+
+def test_maps_are_refused_by_name(open_engine):
+    node = helper.make_node("DictVectorizer", ["x"], ["y"], domain="ai.onnx.ml",
+                            int64_vocabulary=[1, 2])
+    graph = helper.make_graph(
+        [node], "case", [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [2])],
+        [onnx.ValueInfoProto(name="y")])
+    model = helper.make_model(graph, ir_version=8, opset_imports=[
+        helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 1)])
+    with pytest.raises(engines.Unsupported, match="DictVectorizer.*its input is a map"):
+        open_engine(model)

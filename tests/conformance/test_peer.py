@@ -18,6 +18,10 @@ def f32(*shape):
     return _random.standard_normal(shape).astype(np.float32)
 
 
+def half(*shape):
+    return f32(*shape).astype(np.float16)
+
+
 def positive(*shape):
     return np.abs(f32(*shape)) + np.float32(0.01)
 
@@ -149,6 +153,56 @@ CASES = {
                                (1, 2, 3)),
     "weights_of_8_bits": ("MatMulNBits", bits_of(5, 64, 32, 8, False),
                           {"N": 5, "K": 64, "block_size": 32, "bits": 8}, [0], LOOSE, (1, 2)),
+    "gated_add": ("GatedAdd", [f32(2, 3, 8), f32(2, 3, 8), f32(2, 3, 1)], {}, [0], EXACT),
+    "gated_norm": ("GatedRMSNorm", [f32(2, 3, 8), f32(4), f32(2, 3, 8)],
+                   {"activation": "sigmoid", "epsilon": 1e-4}, [0], EXACT),
+    "gated_norm_half": ("GatedRMSNorm", [half(2, 3, 8), half(8), half(2, 3, 8)], {}, [0],
+                        (2e-3, 2e-3)),
+    "branches": ("BranchwiseRMSNorm", [f32(2, 3, 4, 5), f32(4, 5)], {}, [0], EXACT),
+    "branches_flat": ("BranchwiseRMSNorm", [f32(2, 3, 20), f32(20)], {"num_branches": 4}, [0],
+                      EXACT),
+    "branches_one_scale": ("BranchwiseRMSNorm", [f32(2, 3, 20), f32(5)], {"num_branches": 4}, [0],
+                           EXACT),
+    "attention_gate": ("LinearAttentionGate", [f32(2, 3, 4), f32(4), f32(4), f32(2, 3, 4)], {},
+                       [0, 1], EXACT),
+    "linear_attention": ("LinearAttention",
+                         [f32(2, 3, 16), f32(2, 3, 8), f32(2, 3, 6), f32(2, 2, 4, 3),
+                          -positive(2, 3, 2), positive(2, 3, 2)],
+                         {"q_num_heads": 4, "kv_num_heads": 2}, [0, 1], EXACT),
+    "scaled_silu": ("ScaledSiLU", [f32(2, 7)], {"alpha": 1.7}, [0], EXACT),
+    "scaled_silu_input": ("ScaledSiLU", [f32(2, 7), one(.6)], {}, [0], EXACT),
+    "causal": ("CausalConvWithState", [f32(2, 3, 9), f32(3, 1, 4), f32(3), f32(2, 3, 3)],
+               {"activation": "silu"}, [0, 1], EXACT),
+    "causal_dilated": ("CausalConvWithState", [f32(2, 3, 9), f32(3, 1, 4), None, f32(2, 3, 6)],
+                       {"dilation": 2}, [0, 1], EXACT),
+    "distances": ("CDist", [f32(5, 4), f32(6, 4)], {"metric": "euclidean"}, [0], LOOSE),
+    "distances_squared": ("CDist", [f32(5, 4), f32(6, 4)], {"metric": "sqeuclidean"}, [0], LOOSE),
+    "pad": ("Pad", [f32(2, 3), np.array([0, 1, 2, 0]), one(.5)], {}, [0], EXACT),
+    "range": ("Range", [one(2, np.int64), one(9, np.int64)], {}, [0], EXACT),
+    "range_step": ("Range", [one(2.), one(-3.), one(-.5)], {}, [0], EXACT),
+    "unfold": ("UnfoldTensor", [f32(2, 9, 3)], {"dim": 1, "size": 4, "step": 2}, [0], EXACT),
+    "unfold_last": ("UnfoldTensor", [f32(2, 3, 9)], {"size": 3}, [0], EXACT),
+    "unique": ("Unique", [np.array([2, 1, 1, 3, 4, 3], np.float32)], {}, [0, 1, 2], EXACT),
+    "grid_sample": ("GridSample", [f32(1, 2, 5, 6), f32(1, 4, 3, 2)],
+                    {"mode": "bilinear", "align_corners": 1}, [0], EXACT),
+    "transpose_matmul": ("TransposeMatMul", [f32(2, 8, 3), f32(2, 8, 5)],
+                         {"transA": 1, "alpha": .5}, [0], EXACT),
+    "matmul_16": ("MatMulInteger16", [u8(3, 8).astype(np.int16) * 9, s8(8, 5).astype(np.int16) * 7],
+                  {}, [0], EXACT),
+    "gather_blocks": ("GatherBlockQuantized", [u8(11, 32), np.array([[3, 0], [10, -1]]),
+                                               positive(11, 4), u8(11, 2)],
+                      {"block_size": 16, "bits": 4, "quantize_axis": 1}, [0], EXACT, (0, 2, 3)),
+    "gather_blocks_of_8": ("GatherBlockQuantized", [u8(11, 32), ids(3, 10), positive(11, 2)],
+                           {"block_size": 16, "bits": 8, "quantize_axis": 1}, [0], EXACT, (0, 2)),
+    "bnb_fp4": ("MatMulBnb4", [f32(3, 32), u8(80), positive(10)],
+                {"N": 5, "K": 32, "block_size": 16, "quant_type": 0}, [0], LOOSE, (1, 2)),
+    "bnb_nf4": ("MatMulBnb4", [f32(3, 32), u8(80), positive(10)],
+                {"N": 5, "K": 32, "block_size": 16, "quant_type": 1}, [0], LOOSE, (1, 2)),
+    "quantised_embed": ("QEmbedLayerNormalization",
+                        [TOKENS, TOKENS % 2, u8(11, 8), u8(7, 8), u8(2, 8), u8(8), u8(8),
+                         (TOKENS > 2).astype(np.int32), *[one(x) for x in (.02, .03, .01, .05, .04)],
+                         *[one(x, np.uint8) for x in (120, 9, 30, 100, 128)]],
+                        {"epsilon": 1e-5}, [0, 1], EXACT),
     "rounded_lstm": ("DynamicQuantizeLSTM", rounded_lstm(2),
                      {"hidden_size": 5, "direction": "bidirectional"}, [0, 1, 2], (.05, .02)),
 }
@@ -257,3 +311,25 @@ def test_standard(name, open_engine):
     check(open_engine, "", int(opset), operator, *rest)
 
 
+
+
+# Operators that ONNX Runtime knows and runs on GPUs only, against their definition.
+def test_skip_group_norm(open_engine):
+    x, skip, gamma, beta, bias = f32(2, 3, 4, 8), f32(2, 8), f32(8), f32(8), f32(8)
+    model, feeds = model_of(MICROSOFT, 21, "SkipGroupNorm", [x, gamma, beta, skip, bias],
+                            {"groups": 2, "epsilon": 1e-5, "activation": 1}, [0, 1], ())
+    total = x + skip[:, None, None] + bias
+    rows = total.reshape(2, 12, 2, 4)
+    rows = rows - rows.mean((1, 3), keepdims=True)
+    want = (rows / np.sqrt(rows.var((1, 3), keepdims=True) + 1e-5)).reshape(x.shape) * gamma + beta
+    got = open_engine(model).run(feeds)
+    np.testing.assert_allclose(got["out0"], want / (1 + np.exp(-want)), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(got["out1"], total, rtol=1e-5, atol=1e-6)
+
+
+def test_gemm_fast_gelu(open_engine):
+    x, w, bias = f32(3, 5), f32(5, 4), f32(4)
+    model, feeds = model_of(MICROSOFT, 21, "GemmFastGelu", [x, w, bias], {}, [0], ())
+    y = x @ w + bias
+    want = y / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (y + .044715 * y ** 3)))
+    np.testing.assert_allclose(open_engine(model).run(feeds)["out0"], want, rtol=1e-4, atol=1e-5)

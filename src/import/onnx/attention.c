@@ -99,6 +99,8 @@ static hone_status *import_linear_attention(hone_call *call) {
                           unpacked(call, 2, shared, -1), hone_onnx_in(call, 3),
                           unpacked(call, 4, shared, -1), unpacked(call, 5, -1, 1)};
   bool wants_state = hone_onnx_wants(call, 1);
+  if (hone_onnx_int(call, "state_window", 0) > 0)
+    return hone_emit_fail(call, HONE_UNSUPPORTED, "a window of states (state_window)");
   hone_node *node = hone_emit_begin(call, "linear_attention", inputs, 6, wants_state ? 2 : 1);
   hone_emit_set_text(call, node, "rule", hone_onnx_text(call, "update_rule", "gated_delta"));
   hone_emit_set_real(call, node, "scale", hone_onnx_real(call, "scale", 0));
@@ -120,5 +122,6 @@ const hone_onnx_row hone_onnx_attention[] = {
     {"", "Attention", 23, 0, .import = import_attention},
     {"", "RotaryEmbedding", 23, 0, .import = import_rotary},
     {"", "LinearAttention", 27, 0, .import = import_linear_attention},
+    {"com.microsoft", "LinearAttention", 1, 0, .import = import_linear_attention},
     {"", "SwiGLU", 28, 0, .import = import_swiglu},
     {0}};

@@ -148,6 +148,8 @@ int onnx_attr_type(const onnx_attribute *attr);
 HONE_MUST_USE hone_status *onnx_map_rows(onnx_importer *importer);
 /* The row for an operator at an opset; NULL when there is none. */
 const hone_onnx_row *onnx_find_row(onnx_importer *importer, const onnx_node *node, int opset);
+/* Why an operator that has no row is refused; NULL where it is simply unknown. */
+const char *onnx_refusal(const onnx_node *node);
 /* The user's op for an operator, registered as "domain/Name"; NULL when there is none. */
 const hone_op *onnx_find_user_op(const onnx_node *node);
 /* The call as a node of that op, attributes by their names. */

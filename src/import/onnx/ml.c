@@ -55,8 +55,7 @@ static hone_value *label_fallback(hone_call *call, hone_dtype dtype) {
   }
   if (hone_dtype_class_of(dtype) == HONE_CLASS_FLOAT)
     return hone_emit_real(call, dtype, hone_onnx_real(call, "default_float", -0.0));
-  return hone_emit_cast(call, hone_emit_int(call, hone_onnx_int(call, "default_int64", -1)),
-                        dtype);
+  return hone_emit_cast(call, hone_emit_int(call, hone_onnx_int(call, "default_int64", -1)), dtype);
 }
 
 static hone_status *import_label_encoder(hone_call *call) {
@@ -70,9 +69,45 @@ static hone_status *import_label_encoder(hone_call *call) {
   return NULL;
 }
 
+/* Texts to numbers or back, by what X is. */
+static hone_status *import_category_mapper(hone_call *call) {
+  hone_value *x = hone_onnx_need(call, 0);
+  bool from_text = x->type.dtype == HONE_STR;
+  hone_value *texts = label_list(call, "", "cats_strings", "", "");
+  hone_value *numbers = label_list(call, "", "", "cats_int64s", "");
+  hone_value *fallback = label_fallback(call, from_text ? HONE_S64 : HONE_STR);
+  hone_onnx_return(call, 0,
+                   HONE_EMIT(call, "label_lookup", x, from_text ? texts : numbers,
+                             from_text ? numbers : texts, fallback));
+  return NULL;
+}
+
+/* Opset 1: a text is its place in the list, or back. */
+static hone_status *import_label_encoder_1(hone_call *call) {
+  hone_value *x = hone_onnx_need(call, 0);
+  bool from_text = x->type.dtype == HONE_STR;
+  hone_value *texts = label_list(call, "", "classes_strings", "", "");
+  hone_value *places = HONE_EMIT(call, "range", hone_emit_int(call, 0),
+                                 HONE_EMIT(call, "size", texts), hone_emit_int(call, 1));
+  hone_value *fallback = label_fallback(call, from_text ? HONE_S64 : HONE_STR);
+  hone_onnx_return(call, 0, HONE_EMIT(call, "label_lookup", x, from_text ? texts : places,
+                                      from_text ? places : texts, fallback));
+  return NULL;
+}
+
+/* A list of maps from label to score is the tensor of scores here, column i being label i: what
+ * converters give without ZipMap. */
+static hone_status *import_zip_map(hone_call *call) {
+  hone_onnx_return(call, 0, hone_onnx_need(call, 0));
+  return NULL;
+}
+
 const hone_onnx_row hone_onnx_ml[] = {
     {DOMAIN, "ArrayFeatureExtractor", 1, 0, .import = import_feature_extractor},
     {DOMAIN, "Binarizer", 1, 0, .import = import_binarizer},
+    {DOMAIN, "CategoryMapper", 1, 0, .import = import_category_mapper},
+    {DOMAIN, "LabelEncoder", 1, 1, .import = import_label_encoder_1},
     {DOMAIN, "LabelEncoder", 2, 0, .import = import_label_encoder},
+    {DOMAIN, "ZipMap", 1, 0, .import = import_zip_map},
     {0},
 };

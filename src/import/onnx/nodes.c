@@ -143,23 +143,27 @@ static hone_status *end_call(hone_call *call, hone_status *status) {
   return bind_outputs(call);
 }
 
+static hone_status *no_row(const onnx_node *node, int opset) {
+  char op[60], domain[60];
+  const char *why = onnx_refusal(node);
+  hone_quoted(op, sizeof op, node->op.data ? node->op.data : "", node->op.size);
+  hone_quoted(domain, sizeof domain, node->domain.data ? node->domain.data : "", node->domain.size);
+  if (why)
+    return hone_error(HONE_UNSUPPORTED, "operator '%s' of domain %s is not supported: %s", op,
+                      domain, why);
+  return hone_error(HONE_UNSUPPORTED, "operator '%s'%s%s is not supported at opset %d", op,
+                    node->domain.size ? " of domain " : "", node->domain.size ? domain : "", opset);
+}
+
 static hone_status *call_row(hone_call *call) {
   onnx_call *own = onnx_own(call);
-  char op[60], domain[60];
   const onnx_node *node = own->node;
   own->opset = onnx_opset_of(own->scope, node->domain);
   if (!own->opset && !node->domain.size)
     return hone_error(HONE_INVALID_MODEL, "the model does not say its opset");
   if (!own->opset) own->opset = 1;
   own->row = onnx_find_row(own->importer, node, own->opset);
-  if (!own->row)
-    return hone_error(HONE_UNSUPPORTED, "operator '%s'%s%s is not supported at opset %d",
-                      hone_quoted(op, sizeof op, node->op.data ? node->op.data : "", node->op.size),
-                      node->domain.size ? " of domain " : "",
-                      node->domain.size
-                          ? hone_quoted(domain, sizeof domain, node->domain.data, node->domain.size)
-                          : "",
-                      own->opset);
+  if (!own->row) return no_row(node, own->opset);
   return end_call(call, onnx_run_row(call));
 }
 

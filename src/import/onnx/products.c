@@ -44,8 +44,20 @@ static hone_status *import_fused_matmul(hone_call *call) {
   return NULL;
 }
 
+/* com.microsoft.MatMulInteger16: sums of 32 bits of products of 16. */
+static hone_status *import_matmul_16(hone_call *call) {
+  hone_value *a = hone_onnx_need(call, 0), *b = hone_onnx_need(call, 1);
+  bool natural = a->type.dtype == HONE_U16 && b->type.dtype == HONE_U16;
+  hone_dtype dtype = natural ? HONE_U32 : HONE_S32;
+  hone_onnx_return(call, 0, HONE_EMIT(call, "matmul", hone_emit_cast(call, a, dtype),
+                                      hone_emit_cast(call, b, dtype)));
+  return NULL;
+}
+
 const hone_onnx_row hone_onnx_products[] = {
     {"", "MatMul", 1, 0, .op = "matmul"},
     {"", "Gemm", 1, 0, .import = import_gemm},
     {"com.microsoft", "FusedMatMul", 1, 0, .import = import_fused_matmul},
+    {"com.microsoft", "TransposeMatMul", 1, 0, .import = import_fused_matmul},
+    {"com.microsoft", "MatMulInteger16", 1, 0, .import = import_matmul_16},
     {0}};

@@ -53,6 +53,21 @@ const hone_onnx_row *onnx_find_row(onnx_importer *importer, const onnx_node *nod
   return NULL;
 }
 
+static const struct {
+  const char *domain, *name, *why;
+} refused[] = {
+#define HONE_ONNX_REFUSED(domain, name, why) {domain, name, why},
+#include "import/onnx/refused.def"
+#undef HONE_ONNX_REFUSED
+};
+
+const char *onnx_refusal(const onnx_node *node) {
+  for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+    if (onnx_span_is(node->domain, refused[i].domain) && onnx_span_is(node->op, refused[i].name))
+      return refused[i].why;
+  return NULL;
+}
+
 /* ---- Straight rows ---- */
 
 static void set_given(hone_call *call, hone_node *node, const hone_setting *s,

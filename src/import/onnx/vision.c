@@ -202,6 +202,7 @@ const hone_onnx_row hone_onnx_vision[] = {
     {"", "Resize", 10, 10, .import = import_old_resize},
     {"", "Resize", 11, 0, .import = import_resize},
     {"", "GridSample", 16, 0, .import = import_grid_sample},
+    {"com.microsoft", "GridSample", 1, 0, .import = import_grid_sample},
     {"", "AffineGrid", 20, 0, .op = "affine_grid", .attrs = "align_corners"},
     {"", "RoiAlign", 10, 0, .import = import_roi_align},
     {"", "MaxRoiPool", 1, 0, .import = import_max_roi_pool},

@@ -228,7 +228,11 @@ static hone_status *import_causal_conv(hone_call *call) {
   hone_value *axis = hone_emit_ints(call, (int64_t[]){2}, 1);
   if (hone_emit_rank(call, w) != 3 || !hone_dim_known(w->type.shape.dim[0]))
     return hone_emit_fail(call, HONE_UNSUPPORTED, "the number of channels is to be known");
+  if (hone_onnx_flag(call, "channels_last", false) || hone_onnx_int(call, "state_window", 0) > 0)
+    return hone_emit_fail(call, HONE_UNSUPPORTED, "channels_last, or a window of states");
+  int64_t dilation = hone_onnx_int_in(call, "dilation", 1, 1, INT32_MAX);
   hone_value *kept = HONE_EMIT(call, "sub", hone_emit_dims(call, w, 2, 3), one), *all;
+  if (dilation > 1) kept = HONE_EMIT(call, "mul", kept, hone_emit_ints(call, &dilation, 1));
   if (past) {
     hone_node *node = HONE_EMIT_BEGIN(call, "concat", past, x);
     hone_emit_set_int(call, node, "axis", 2);
@@ -242,6 +246,7 @@ static hone_status *import_causal_conv(hone_call *call) {
   hone_node *node = HONE_EMIT_BEGIN(call, "conv", hone_onnx_to_last(call, all, 3),
                                     hone_onnx_weights_last(call, w, 3), hone_onnx_in(call, 2));
   hone_emit_set_int(call, node, "groups", w->type.shape.dim[0]);
+  hone_emit_set_ints(call, node, "dilations", &dilation, 1);
   hone_value *y = hone_onnx_to_first(call, hone_emit_end(call, node), 3);
   const char *activation = hone_onnx_text(call, "activation", "none");
   if (strcmp(activation, "silu") == 0 || strcmp(activation, "swish") == 0)
@@ -261,6 +266,7 @@ const hone_onnx_row hone_onnx_windows[] = {
     {"", "ConvTranspose", 1, 0, .import = import_conv_transpose},
     {"", "DeformConv", 19, 0, .import = import_deform_conv},
     {"", "CausalConvWithState", 27, 0, .import = import_causal_conv},
+    {"com.microsoft", "CausalConvWithState", 1, 0, .import = import_causal_conv},
     {"", "MaxPool", 1, 0, .import = import_max_pool},
     {"", "AveragePool", 1, 0, .import = import_average_pool},
     {"", "LpPool", 2, 0, .import = import_lp_pool},
