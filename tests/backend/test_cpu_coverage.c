@@ -143,6 +143,7 @@ static const example examples[] = {
     {"stft", "graph g(x: $[2, 40, 1], w: $[12]) -> (o) { s = const s64[] 5\n o = stft(x, s, w) }"},
     {"tf_idf_vectorizer", "graph g(x: $[3, 5]) -> (o) { o = tf_idf_vectorizer(x) {mode=tf,"
                           " starts=[0], columns=[0, 1], pool_ints=[2, 3]} }"},
+    {"couple_pairs", "graph g(x: $[5, 3]) -> (o) { o = couple_pairs(x) {classes=3} }"},
     {"tree_ensemble", "graph g(x: $[3, 2], r: s64[1], n: s64[1, 5], v: $[1], t: s64[1], w: $[1])"
                       " -> (o) { o = tree_ensemble(x, r, n, v, t, w) {outputs=1} }"},
 };
@@ -183,6 +184,7 @@ static const example on_the_reference[] = {
     {"col2im", "f64 s64 s32 s16 s8 u64 u32 u16 u8"},
     {"nms", "f64 f16 bf16"},
     {"tf_idf_vectorizer", "s64 s32 s16 s8 u64 u32 u16 u8"},
+    {"couple_pairs", "f32 f64 f16 bf16"},
     {"tree_ensemble", "f32 f64 f16 bf16 s64 s32 s16 s8 u64 u32 u16 u8"},
 };
 
