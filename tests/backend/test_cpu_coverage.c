@@ -158,7 +158,6 @@ static const example on_the_reference[] = {
     {"bitcast", "f32 f64 f16 bf16 s64 s32 s16 s8 u64 u32 u16 u8 bool"},
     {"reduce", "s64 s32 s16 s8 u64 u32 u16 u8 bool"},
     {"arg_reduce", "f64 s16 s8 u64 u32 u16 u8 bool"},
-    {"cumsum", "bool"},
     {"batch_norm", "f64"},
     {"layer_norm", "f64"},
     {"rms_norm", "f64"},

@@ -39,6 +39,17 @@ TEST(cumsum) {
                         " y = cumsum(x, a) {exclusive=%s, reverse=%s, kind=%s} }", numbers[t],
                         axis, how & 1 ? "true" : "false", how & 2 ? "true" : "false",
                         how & 4 ? "prod" : "sum"), 0);
+  static const char *const wide[] = {"f32", "f64", "s32", "s64", "bool"};
+  for EACH(wide)
+    for (int how = 0; how < 4; how++) {
+      const char *exclusive = how & 1 ? "true" : "false", *reverse = how & 2 ? "true" : "false";
+      check_body(BODY("graph g(x: %s[37, 1063]) -> (y) { a = const s64[] 0\n"
+                      " y = cumsum(x, a) {exclusive=%s, reverse=%s} }", wide[t], exclusive, reverse),
+                 0);
+      check_body(BODY("graph g(x: %s[0, 9]) -> (y) { a = const s64[] %d\n"
+                      " y = cumsum(x, a) {exclusive=%s, reverse=%s} }", wide[t], how / 2, exclusive,
+                      reverse), 0);
+    }
 }
 
 TEST(one_hot) {
@@ -80,6 +91,22 @@ TEST(scatter_reductions) {
                       " o = scatter_elements(x, i, u) {axis=1, reduction=%s}\n}", numbers[t],
                       numbers[t], kinds[k]), 0);
     }
+}
+
+/* Corners in any order, so that boxes are of all sizes; and NaN sides, which only centers keep. */
+TEST(suppressions) {
+  static const char *const limits[] = {"0.5", "0.0", "-1.0", "0.05", "1.0"};
+  for (int boxes = 1; boxes < 400; boxes += 57)
+    for (size_t l = 0; l < 5; l++)
+      for (int center = 0; center < 2; center++) {
+        const char *flag = center ? "true" : "false";
+        check_body(BODY("graph g(b: f32[2, %d, 4], s: f32[2, 3, %d]) -> (y) { m = const s64[] %d\n"
+                        " o = const f32[] %s\n y = nms(b, s, m, o) {center=%s} }", boxes, boxes,
+                        5 + boxes / 2, limits[l], flag), 0);
+        check_body(BODY("graph g(b: f32[1, %d, 4], s: f32[1, 2, %d]) -> (y) { m = const s64[] 900\n"
+                        " o = const f32[] %s l = const f32[] 0.3\n"
+                        " y = nms(b, s, m, o, l) {center=%s} }", boxes, boxes, limits[l], flag), 0);
+      }
 }
 
 TEST(uniques) {
@@ -135,6 +162,7 @@ TEST(caches) {
 }
 
 int main(void) {
+  RUN(suppressions);
   RUN(uniques);
   RUN(draws);
   RUN(caches);

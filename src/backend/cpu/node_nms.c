@@ -2,6 +2,8 @@
  * Room: backend/cpu. */
 #include "backend/cpu/best.h"
 #include "backend/cpu/node_kernel.h"
+#include "backend/cpu/order.h"
+#include "backend/cpu/wide.h"
 #include "base/pool.h"
 #include "ops/box.h"
 
@@ -12,6 +14,8 @@ typedef struct nms {
   size_t most;              /* that a class can keep, as planned */
   hone_dtype limit[INPUTS]; /* types of the scalars; none: absent */
   bool center;
+  size_t room;              /* `most`, for vectors */
+  const hone_wide *wide;
   size_t kept_at, part_at, part_scratch; /* in scratch: after a count for each class */
 } nms;
 
@@ -24,48 +28,66 @@ static hone_box_corners box_at(const nms *n, const float *boxes, size_t box) {
   return hone_box_of((double[]){b[0], b[1], b[2], b[3]}, n->center);
 }
 
-/* Those that may be kept, best first. */
-static size_t sort_candidates(const nms *n, const hone_kernel_io *io, const float *scores,
-                              hone_best *out) {
+/* Boxes that may be kept, best first: the lower half of each number. */
+static const uint64_t *sort_candidates(const nms *n, const hone_kernel_io *io, const float *scores,
+                                       uint64_t *space, size_t *found) {
   double least = scalar(n, io, LEAST_SCORE);
   bool has_least = n->limit[LEAST_SCORE];
   size_t count = 0;
-  for (size_t i = 0; i < n->boxes; i++)
-    if (has_least ? scores[i] > least : scores[i] == scores[i])
-      out[count++] = (hone_best){hone_float_key(scores[i]), i};
-  hone_best_sort(out, count);
-  return count;
+  for (size_t i = 0; i < n->boxes; i++) {
+    space[count] = (uint64_t)~hone_float_key(scores[i]) << 32 | i;
+    count += has_least ? scores[i] > least : scores[i] == scores[i];
+  }
+  *found = count;
+  return hone_sort_by_upper(space, space + n->boxes, count);
 }
 
-/* Keeps of one class; how many. `chosen` has the boxes of those kept. */
-static size_t keep(const nms *n, const hone_kernel_io *io, size_t list, hone_best *sorted,
-                   hone_box_corners *chosen, uint32_t *kept) {
+/* Whether the box shares more than the limit with one of those kept. */
+static bool is_covered(const nms *n, const hone_wide_boxes *kept, size_t count,
+                       const hone_box_corners *box, double limit) {
+  double sides = box->top + box->left + box->bottom + box->right;
+  if (sides == sides)
+    return n->wide->overlaps(kept, count, box->top, box->left, box->bottom, box->right, limit);
+  for (size_t k = 0; k < count; k++) {
+    hone_box_corners other = {kept->top[k], kept->left[k], kept->bottom[k], kept->right[k]};
+    if (!(hone_box_overlap(box, &other) <= limit)) return true;
+  }
+  return false;
+}
+
+/* Keeps of one class; how many. `space` is the part's own. */
+static size_t keep(const nms *n, const hone_kernel_io *io, size_t list, double *space,
+                   uint32_t *kept) {
   const float *boxes = (const float *)io->in[BOXES] + list / n->classes * n->boxes * 4;
   const float *scores = (const float *)io->in[SCORES] + list * n->boxes;
-  size_t count = sort_candidates(n, io, scores, sorted), found = 0;
+  hone_wide_boxes chosen = {space, space + n->room, space + 2 * n->room, space + 3 * n->room,
+                            space + 4 * n->room};
+  size_t count, found = 0;
+  const uint64_t *sorted =
+      sort_candidates(n, io, scores, (uint64_t *)(space + 5 * n->room), &count);
   double limit = scalar(n, io, OVERLAP);
   for (size_t i = 0; i < count && found < n->most; i++) {
-    hone_box_corners mine = box_at(n, boxes, sorted[i].position);
-    bool free = true;
-    for (size_t k = 0; free && k < found; k++)
-      free = hone_box_overlap(&mine, &chosen[k]) <= limit;
-    if (!free) continue;
-    chosen[found] = mine;
-    kept[found++] = (uint32_t)sorted[i].position;
+    uint32_t position = (uint32_t)sorted[i];
+    hone_box_corners box = box_at(n, boxes, position);
+    if (is_covered(n, &chosen, found, &box, limit)) continue;
+    chosen.top[found] = box.top;
+    chosen.left[found] = box.left;
+    chosen.bottom[found] = box.bottom;
+    chosen.right[found] = box.right;
+    chosen.area[found] = (box.bottom - box.top) * (box.right - box.left);
+    kept[found++] = position;
   }
   return found;
 }
 
 static void run_classes(const void *args, const hone_kernel_io *io, int part, int parts) {
   const nms *n = args;
-  char *own = (char *)io->scratch + n->part_at + (size_t)part * n->part_scratch;
-  hone_box_corners *chosen = (void *)own;
-  hone_best *sorted = (void *)(own + n->most * sizeof *chosen);
+  double *space = (double *)((char *)io->scratch + n->part_at + (size_t)part * n->part_scratch);
   uint32_t *kept = (void *)((char *)io->scratch + n->kept_at);
   size_t begin, end;
   hone_split(n->images * n->classes, 1, part, parts, &begin, &end);
   for (size_t list = begin; list < end; list++)
-    ((size_t *)io->scratch)[list] = keep(n, io, list, sorted, chosen, kept + list * n->most);
+    ((size_t *)io->scratch)[list] = keep(n, io, list, space, kept + list * n->most);
 }
 
 static void write_rows(const void *args, const hone_kernel_io *io, int part, int parts) {
@@ -110,13 +132,15 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
   if (!hone_mul(lists, n->most * sizeof(uint32_t), &bytes))
     return hone_error(HONE_LIMIT, "too many boxes to keep");
   n->part_at = n->kept_at + hone_align_up(bytes, 64);
+  n->room = hone_align_up(n->most, HONE_WIDE_BOXES);
   n->part_scratch =
-      hone_align_up(n->most * sizeof(hone_box_corners) + n->boxes * sizeof(hone_best), 64);
+      hone_align_up(5 * n->room * sizeof(double) + 2 * n->boxes * sizeof(uint64_t), 64);
+  n->wide = hone_wide_here();
   out->kernel = hone_one_phase(run_classes, n);
   out->kernel.phases[out->kernel.phase_count++] = write_rows;
   out->kernel.shared_scratch = n->part_at;
   out->kernel.part_scratch = n->part_scratch;
-  out->work = (double)lists * (double)n->boxes * 20;
+  out->work = lists > 1 ? (double)lists * (double)n->boxes * 20 : 0; /* one a part */
   return NULL;
 }
 const hone_node_functions hone_node_nms = {.accepts = accepts, .plan = plan};

@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "backend/cpu/reduce.h"
+#include "backend/cpu/wide.h"
 #include "base/pool.h"
 
 enum { WIDTH = 256 }; /* elements in a block */
@@ -14,6 +15,7 @@ typedef struct reduction {
   hone_reduce_axes axes;
   hone_dtype dtype;
   bool real, is_signed;
+  const hone_wide *wide;
 } reduction;
 
 typedef union block {
@@ -21,7 +23,7 @@ typedef union block {
   int64_t whole[WIDTH];
 } block;
 
-/* total[i * step] takes in x[i]. */
+/* total[i * step] takes in x[i]; step is 0 or 1. */
 #define EACH(value)                                     \
   for (size_t i = 0; i < count; i++) {                  \
     total[i * step] = value;                            \
@@ -29,17 +31,16 @@ typedef union block {
   break
 #define T total[i * step]
 
-static void add_reals(hone_reduce_kind kind, const double *x, size_t count, const double *shift,
-                      double *restrict total, size_t step) {
+/* What is not e^(x - shift). */
+static const hone_wide_fold *fold_of(const reduction *r, hone_reduce_kind kind) {
   switch (kind) {
-    case HONE_REDUCE_MAX: EACH(T != T || x[i] <= T ? T : x[i]);
-    case HONE_REDUCE_MIN: EACH(T != T || x[i] >= T ? T : x[i]);
-    case HONE_REDUCE_PROD: EACH(T * x[i]);
-    case HONE_REDUCE_L1: EACH(T + fabs(x[i]));
+    case HONE_REDUCE_MAX: return &r->wide->max;
+    case HONE_REDUCE_MIN: return &r->wide->min;
+    case HONE_REDUCE_PROD: return &r->wide->prod;
+    case HONE_REDUCE_L1: return &r->wide->abs;
     case HONE_REDUCE_L2:
-    case HONE_REDUCE_SUM_SQUARE: EACH(T + x[i] * x[i]);
-    case HONE_REDUCE_LOG_SUM_EXP: EACH(T + exp(x[i] - shift[i * step]));
-    default: EACH(T + x[i]);
+    case HONE_REDUCE_SUM_SQUARE: return &r->wide->square;
+    default: return &r->wide->sum;
   }
 }
 
@@ -68,16 +69,43 @@ static void start(const reduction *r, hone_reduce_kind kind, size_t count, block
   }
 }
 
-/* Elements [at, at + count) of x into the totals, each into its own or all into the first. */
-static void take(const reduction *r, hone_reduce_kind kind, const void *x, size_t at, size_t count,
-                 const block *shift, block *total, size_t step) {
+static void take_exponentials(const double *x, size_t count, const double *shift, double *total,
+                              size_t step) {
+  for (size_t i = 0; i < count; i++) total[i * step] += exp(x[i] - shift[i * step]);
+}
+
+/* Elements [at, at + count) of x into the totals, each into its own. */
+static void take_row(const reduction *r, hone_reduce_kind kind, const void *x, size_t at,
+                     size_t count, const block *shift, block *total) {
+  const double *reals = (const double *)x + at;
   block space;
-  if (r->real) {
-    hone_load_reals(r->dtype, x, at, count, space.real);
-    add_reals(kind, space.real, count, shift->real, total->real, step);
+  if (r->real && kind == HONE_REDUCE_LOG_SUM_EXP) {
+    take_exponentials(reals, count, shift->real, total->real, 1);
+  } else if (r->real) {
+    fold_of(r, kind)->rows(reals, count, total->real);
   } else {
     hone_load_ints(r->dtype, x, at, count, space.whole);
-    add_wholes(r, (const uint64_t *)space.whole, count, (uint64_t *)total->whole, step);
+    add_wholes(r, (const uint64_t *)space.whole, count, (uint64_t *)total->whole, 1);
+  }
+}
+
+/* All of them into the first total. */
+static void take_line(const reduction *r, hone_reduce_kind kind, const void *x, size_t at,
+                      size_t count, const block *shift, block *total) {
+  block space;
+  if (r->real && kind == HONE_REDUCE_LOG_SUM_EXP) {
+    take_exponentials((const double *)x + at, count, shift->real, total->real, 0);
+  } else if (r->real) {
+    double sums[2] = {total->real[0], fold_of(r, kind)->line((const double *)x + at, count)};
+    bool squares = kind == HONE_REDUCE_L2 || kind == HONE_REDUCE_SUM_SQUARE;
+    const hone_wide_fold *join = squares ? &r->wide->sum : fold_of(r, kind);
+    total->real[0] = join->line(sums, 2);
+  } else {
+    for (size_t i = 0; i < count; i += WIDTH) {
+      size_t size = count - i < WIDTH ? count - i : WIDTH;
+      hone_load_ints(r->dtype, x, at + i, size, space.whole);
+      add_wholes(r, (const uint64_t *)space.whole, size, (uint64_t *)total->whole, 0);
+    }
   }
 }
 
@@ -88,12 +116,8 @@ static void take_all(const reduction *r, hone_reduce_kind kind, const void *x, s
   start(r, kind, outputs, total);
   for (size_t g = 0; g < a->gone.count; g++) {
     size_t from = at + hone_reduce_offset(&a->gone, g);
-    if (!a->run_is_gone) {
-      take(r, kind, x, from, outputs, shift, total, 1);
-      continue;
-    }
-    for (size_t i = 0; i < a->run; i += WIDTH)
-      take(r, kind, x, from + i, a->run - i < WIDTH ? a->run - i : WIDTH, shift, total, 0);
+    if (a->run_is_gone) take_line(r, kind, x, from, a->run, shift, total);
+    else take_row(r, kind, x, from, outputs, shift, total);
   }
 }
 
@@ -101,7 +125,6 @@ static void finish(const reduction *r, size_t count, const block *shift, block *
   for (size_t i = 0; i < count; i++) {
     double *y = &total->real[i];
     int64_t *whole = &total->whole[i];
-    double most = shift->real[i];
     if (!r->real) {
       if (r->kind != HONE_REDUCE_MEAN) continue;
       if (r->axes.terms == 0) *whole = 0;
@@ -110,7 +133,8 @@ static void finish(const reduction *r, size_t count, const block *shift, block *
     } else if (r->kind == HONE_REDUCE_MEAN) *y /= r->axes.terms;
     else if (r->kind == HONE_REDUCE_L2) *y = sqrt(*y);
     else if (r->kind == HONE_REDUCE_LOG_SUM) *y = log(*y);
-    else if (r->kind == HONE_REDUCE_LOG_SUM_EXP) *y = fabs(most) < INFINITY ? most + log(*y) : most;
+    else if (r->kind == HONE_REDUCE_LOG_SUM_EXP)
+      *y = fabs(shift->real[i]) < INFINITY ? shift->real[i] + log(*y) : shift->real[i];
   }
 }
 
@@ -122,7 +146,7 @@ static void run(const void *args, const hone_kernel_io *io, int part, int parts)
   for (size_t i = begin; i < end; i++) {
     size_t column = i % strips * WIDTH, count = run - column < WIDTH ? run - column : WIDTH;
     size_t at = hone_reduce_offset(&r->axes.kept, i / strips) + column;
-    block total, shift = {{0}};
+    block total, shift;
     if (r->kind == HONE_REDUCE_LOG_SUM_EXP)
       take_all(r, HONE_REDUCE_MAX, io->in[0], at, count, &shift, &shift);
     take_all(r, r->kind, io->in[0], at, count, &shift, &total);
@@ -157,8 +181,10 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
   r->dtype = view->in[0]->dtype;
   r->real = hone_dtype_class_of(r->dtype) == HONE_CLASS_FLOAT;
   r->is_signed = hone_dtype_class_of(r->dtype) == HONE_CLASS_SIGNED;
+  r->wide = hone_wide_here();
   hone_shape_count(&view->in[0]->shape, &elements);
-  out->work = (double)elements * (r->kind == HONE_REDUCE_LOG_SUM_EXP ? 20 : 1);
+  bool exponentials = r->kind == HONE_REDUCE_LOG_SUM_EXP;
+  out->work = (double)elements * (exponentials ? 20 : r->real ? 0.15 : 1);
   out->kernel = hone_one_phase(run, r);
   return NULL;
 }

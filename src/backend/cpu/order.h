@@ -1,0 +1,12 @@
+/* Sorting by numbers, in memory that the caller gives. Room: backend/cpu. */
+#ifndef HONE_BACKEND_CPU_ORDER_H
+#define HONE_BACKEND_CPU_ORDER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Sorts by the upper 32 bits, the smallest first; equals keep their order. Returns where the result
+ * lies: `items` or `spare`, both of `count` < 2^32. */
+uint64_t *hone_sort_by_upper(uint64_t *items, uint64_t *spare, size_t count);
+
+#endif
