@@ -9,6 +9,7 @@
 
 #include "engine/frame.h"
 #include "ops/objects.h"
+#include "ops/ops.h"
 
 static const hone_datum *input_of(const hone_frame *frame, const hone_node *node, int index) {
   const hone_value *value = hone_node_in(node, index);
@@ -154,13 +155,13 @@ static hone_status *run_loop(hone_frame *frame, size_t index) {
 typedef hone_status *control_run(hone_frame *frame, size_t index);
 
 static const struct control_row {
-  const char *op;
+  const hone_op *op;
   control_run *run;
-} control_rows[] = {{"if", run_if}, {"loop", run_loop}};
+} control_rows[] = {{&hone_op_if, run_if}, {&hone_op_loop, run_loop}};
 
 static control_run *find_run(const hone_op *op) {
   for (size_t i = 0; i < sizeof control_rows / sizeof *control_rows; i++)
-    if (strcmp(control_rows[i].op, op->name) == 0) return control_rows[i].run;
+    if (control_rows[i].op == op) return control_rows[i].run;
   return NULL;
 }
 
