@@ -33,12 +33,13 @@ def _io_names(model):
 
 
 class HoneRunner:
-    def __init__(self, model, threads, tuned, shapes):
+    def __init__(self, model, threads, tuned, shapes, precision):
         import hone
 
         self._unsupported = hone.UnsupportedError
         try:
-            self.engine = hone.build(model, threads=threads, measure=tuned, shapes=shapes)
+            self.engine = hone.build(model, threads=threads, measure=tuned, shapes=shapes,
+                                     precision=precision)
         except self._unsupported as error:
             raise Unsupported(str(error)) from error
         self.inputs = [port.name for port in self.engine.inputs]
@@ -91,10 +92,12 @@ def _unpack(data, dtype, shape):
 class OrtRunner:
     """ONNX Runtime on the CPU, all optimisations on, with the types its binding lacks passed as bytes."""
 
-    def __init__(self, model, threads, tuned, shapes):
+    def __init__(self, model, threads, tuned, shapes, precision):
         os.environ.setdefault("ALLOW_RELEASED_ONNX_OPSET_ONLY", "0")
         import onnxruntime as ort
 
+        if precision != "fp32":
+            raise Unsupported(f"no {precision} on this device")
         ort.set_default_logger_severity(4)
         options = ort.SessionOptions()
         options.log_severity_level = 4
@@ -159,7 +162,7 @@ class OrtRunner:
 class OnnxReferenceRunner:
     """The standard's own evaluator in NumPy: slow, an oracle."""
 
-    def __init__(self, model, threads, tuned, shapes):
+    def __init__(self, model, threads, tuned, shapes, precision):
         from onnx.reference import ReferenceEvaluator
 
         self.evaluator = ReferenceEvaluator(model if isinstance(model, onnx.ModelProto) else _proto(model))
@@ -170,11 +173,11 @@ class OnnxReferenceRunner:
 
 
 class OpenvinoRunner:
-    def __init__(self, model, threads, tuned, shapes):
+    def __init__(self, model, threads, tuned, shapes, precision):
         import openvino
 
         source = model.SerializeToString() if isinstance(model, onnx.ModelProto) else model
-        config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+        config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": {"fp32": "f32"}.get(precision, precision)}
         if threads:
             config["INFERENCE_NUM_THREADS"] = threads
         core = openvino.Core()
@@ -186,11 +189,21 @@ class OpenvinoRunner:
         return {name: results[i] for i, name in enumerate(self.outputs)}
 
 
+def _torch(kind):
+    def make(*arguments):
+        import torch_peer  # which only the peers' environment can import
+
+        return getattr(torch_peer, kind)(*arguments)
+    return make
+
+
 ENGINES = {
     "hone": (HoneRunner, "hone"),
     "ort": (OrtRunner, "onnxruntime"),
     "reference": (OnnxReferenceRunner, "onnx.reference"),
     "openvino": (OpenvinoRunner, "openvino"),
+    "torch": (_torch("TorchRunner"), "torch"),
+    "torch_compiled": (_torch("CompiledTorchRunner"), "torch"),
 }
 
 
@@ -202,10 +215,10 @@ def installed(name):
 
 def version(name):
     module = sys.modules.get(ENGINES[name][1]) or __import__(ENGINES[name][1])
-    return getattr(module, "__version__", "?").split("-")[0]
+    return getattr(module, "__version__", "?").split("-")[0].split("+")[0]
 
 
-def open_engine(name, model, threads=None, tuned=False, shapes=None):
+def open_engine(name, model, threads=None, tuned=False, shapes=None, precision="fp32"):
     """A runner. `tuned`: an engine that measures its kernels may do so, for these {input: shape}; tests
     leave it, so that they choose alike on every machine and day."""
-    return ENGINES[name][0](model, threads, tuned, shapes)
+    return ENGINES[name][0](model, threads, tuned, shapes, precision)

@@ -1,14 +1,17 @@
-#!/usr/bin/env python3
 """Time whole models on Hone and its peers, in turns, and print the ratios with their uncertainty.
 
-Each engine has a process of its own. Outputs are checked against the first peer before anything is
-timed; then the engines take turns, round by round, so that what the machine does meanwhile strikes all.
-A ratio below 1 means that Hone is faster: the median over rounds of (median Hone / median peer of that
-round), with the 90 % confidence interval of that median by order statistics.
+Each engine has a process of its own. Outputs are checked against a peer before anything is timed; then the
+engines take turns, round by round, so that what the machine does meanwhile strikes all. A ratio below 1
+means that Hone is faster: the median over rounds of (median Hone / median peer of that round), with the 90 %
+confidence interval of that median by order statistics.
 
   models.py                                    ResNet-50, MobileNetV2, BERT-base; 1 and 2 threads
+  models.py --suite --threads 2 --peers ort openvino torch torch_compiled
+                                               every cell of suite.py: models by precision and batch
   models.py --models all --peers ort openvino --rounds 25 --threads 2
   models.py --models path/to/model.onnx        another model; its inputs are drawn at random
+
+Peers other than ONNX Runtime live in an environment of their own, which `make bench` sets up.
 """
 import argparse
 import json
@@ -33,18 +36,21 @@ import engines  # noqa: E402
 import make_models  # noqa: E402
 import net  # noqa: E402
 import numerics  # noqa: E402
+import suite  # noqa: E402
+import tables  # noqa: E402
 
 DEFAULT = ["resnet50", "mobilenetv2", "bert_base"]
 PAUSE = 0.03  # seconds between turns, for the last engine's threads to stop spinning
+PEERS = ROOT / ".cache" / "bench" / "peers" / "bin" / "python"  # the environment of `make bench`
 
 
 class Worker:
     """An engine in a process of its own; `error` says why it has none to offer."""
 
-    def __init__(self, engine, model, inputs, threads, python):
+    def __init__(self, engine, model, inputs, threads, precision, python):
         self.engine = engine
         self.process = subprocess.Popen(
-            [python, str(HERE / "worker.py"), engine, str(model), str(inputs), str(threads)],
+            [python, str(HERE / "worker.py"), engine, str(model), str(inputs), str(threads), precision],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         hello = self.answer()
         self.error, self.ready = hello.get("error"), hello.get("ready")
@@ -97,13 +103,19 @@ def model_file(name, scale):
     return pathlib.Path(name)
 
 
-def open_workers(options, path, inputs, threads):
-    """{engine: worker} of those that run this model; the others are named with their reason."""
+def interpreter(engine, given):
+    """Hone and ONNX Runtime run where this runs; the other peers where `make bench` put them."""
+    here = engine in ("hone", "ort") or not PEERS.exists()
+    return given.get(engine, sys.executable if here else str(PEERS))
+
+
+def open_workers(options, cell, path, inputs, threads):
+    """{engine: worker} of those that run this cell; the others are named with their reason."""
     workers = {}
     for engine in ["hone", *options.peers] if not options.no_hone else options.peers:
-        worker = Worker(engine, path, inputs, threads, options.python.get(engine, sys.executable))
+        worker = Worker(engine, path, inputs, threads, cell.compute, interpreter(engine, options.python))
         if worker.error:
-            print(f"  {engine} does not run {path.name}: {worker.error[:300]}", file=sys.stderr)
+            print(f"  {engine} does not run {cell.name}: {worker.error[:300]}", file=sys.stderr)
             worker.close()
         else:
             workers[engine] = worker
@@ -126,7 +138,7 @@ def check_outputs(workers, folder, precision):
     return errors
 
 
-def time_model(workers, rounds, seconds):
+def time_cell(workers, rounds, seconds):
     """{engine: [median seconds a round]}; every round begins with another engine."""
     turns = list(workers)
     medians = {engine: [] for engine in turns}
@@ -138,21 +150,23 @@ def time_model(workers, rounds, seconds):
     return medians
 
 
-def bench_model(name, threads, options, folder):
-    """The rows of one model at one thread count."""
-    path = model_file(name, options.scale)
+def bench_cell(cell, threads, options, folder):
+    """The rows of one cell at one thread count, one a peer."""
+    path = model_file(cell.model, options.scale)
     model = onnx.load(path, load_external_data=False)
     inputs = folder / "inputs.npz"
-    np.savez(inputs, **net.sample_inputs(model, 1, options.dims))
+    np.savez(inputs, **net.sample_inputs(model, 1, {**cell.dims, **options.dims}))
     del model
-    workers = open_workers(options, path, inputs, threads)
+    workers = open_workers(options, cell, path, inputs, threads)
     try:
         if not workers:
             return []
-        errors = check_outputs(workers, folder, "int8" if "8" in path.suffixes[0] else "fp32")
-        medians = time_model(workers, options.rounds, options.seconds)
-        ready = {engine: worker.ready for engine, worker in workers.items()}
-        versions = {engine: worker.version for engine, worker in workers.items()}
+        errors = check_outputs(workers, folder, cell.precision)
+        medians = time_cell(workers, options.rounds, options.seconds)
+        facts = {engine: {"ready": worker.ready, "version": worker.version, "error": errors[engine],
+                          "bytes": worker.ask("memory", "-")["bytes"],
+                          "ms": 1e3 * statistics.median(medians[engine])}
+                 for engine, worker in workers.items()}
     finally:
         for worker in workers.values():
             worker.close()
@@ -160,23 +174,11 @@ def bench_model(name, threads, options, folder):
     rows = []
     for engine in list(medians)[1:] or [first]:
         ratio, low, high = median_interval([a / b for a, b in zip(medians[first], medians[engine])])
-        rows.append({"model": name, "threads": threads, "engine": first, "peer": engine,
-                     "version": versions[engine], "ms": 1e3 * statistics.median(medians[first]),
-                     "peer_ms": 1e3 * statistics.median(medians[engine]), "ratio": ratio, "low": low,
-                     "high": high, "error": errors[first], "ready": ready[first],
-                     "peer_ready": ready[engine], "rounds": options.rounds})
-        print(line_of(rows[-1]), flush=True)
+        rows.append({"cell": cell.name, "precision": cell.precision, "threads": threads, "engine": first,
+                     "peer": engine, "ratio": ratio, "low": low, "high": high, "rounds": options.rounds,
+                     "own": facts[first], "other": facts[engine]})
+        print(tables.line_of(rows[-1]), flush=True)
     return rows
-
-
-HEADER = "| model | threads | hone ms | peer | peer ms | ratio | 90 % interval | error |\n" \
-         "|---|---|---|---|---|---|---|---|"
-
-
-def line_of(row):
-    return f"| {row['model']} | {row['threads']} | {row['ms']:.2f} | {row['peer']} {row['version']} | " \
-           f"{row['peer_ms']:.2f} | {row['ratio']:.3f} | {row['low']:.3f} to {row['high']:.3f} | " \
-           f"{row['error']:.1e} |"
 
 
 def pairs(kind):
@@ -190,6 +192,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--models", nargs="+", default=DEFAULT,
                         help="seeded models, NAME.u8s8 and the like for their int8 forms, files, or `all`")
+    parser.add_argument("--suite", action="store_true", help="the cells of suite.py instead of --models")
+    parser.add_argument("--cells", nargs="+", help="of the suite, those whose names contain one of these")
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32", help="of --models")
     parser.add_argument("--peers", nargs="+", default=["ort"], choices=list(engines.ENGINES))
     parser.add_argument("--no-hone", action="store_true", help="time the peers alone")
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
@@ -200,22 +205,27 @@ def main():
     parser.add_argument("--python", nargs="*", type=pairs(str), default=[],
                         help="ENGINE=INTERPRETER for a peer that lives in an environment of its own")
     parser.add_argument("--json", type=pathlib.Path, default=ROOT / ".cache" / "bench" / "models.json")
-    parser.add_argument("--markdown", type=pathlib.Path, help="write the table here too")
+    parser.add_argument("--markdown", type=pathlib.Path, help="write the tables into this page, between "
+                        "the lines that begin and end them")
     options = parser.parse_args()
     options.dims, options.python = dict(options.dims), dict(options.python)
-    names = list(make_models.MODELS) if options.models == ["all"] else options.models
+    cells = suite.CELLS if options.suite else [
+        suite.cell(name, options.precision)
+        for name in (make_models.MODELS if options.models == ["all"] else options.models)]
+    if options.cells:
+        cells = [cell for cell in cells if any(part in cell.name for part in options.cells)]
 
-    title = f"Machine: {machine()}"
-    print(f"{title}\n\n{HEADER}", flush=True)
+    print(f"Machine: {machine()}\n\n{tables.HEADER}", flush=True)
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for name in names:
+        for cell in cells:
             for threads in options.threads:
-                rows += bench_model(name, threads, options, pathlib.Path(folder))
+                rows += bench_cell(cell, threads, options, pathlib.Path(folder))
+    print("\n" + tables.summary(rows))
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_text(json.dumps({"machine": machine(), "rows": rows}, indent=1))
     if options.markdown:
-        options.markdown.write_text("\n".join([title, "", HEADER, *map(line_of, rows)]) + "\n")
+        tables.write_page(options.markdown, machine(), rows)
     return 0 if rows else 1
 
 

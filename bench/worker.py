@@ -1,11 +1,12 @@
 """One engine with one model in a process of its own, driven by `bench/models.py` through its pipes.
 
-Started as `worker.py ENGINE MODEL INPUTS.npz THREADS`; says {"ready": seconds, "version": text} or
-{"error": text}, then obeys lines: `save PATH` writes the outputs, `time SECONDS` replies with the
-seconds of each run. A process each keeps one engine's spinning threads out of another's turn.
+Started as `worker.py ENGINE MODEL INPUTS.npz THREADS PRECISION`; says {"ready": seconds, "version": text}
+or {"error": text}, then obeys lines: `save PATH` writes the outputs, `time SECONDS` replies with the
+seconds of each run, `memory -` with the most bytes that the process ever held. A process each keeps one engine's spinning threads out of another's turn.
 """
 import json
 import pathlib
+import resource
 import sys
 import time
 
@@ -30,7 +31,7 @@ def timed_runs(runner, feeds, seconds):
 
 
 def main():
-    name, model, inputs, threads = sys.argv[1:5]
+    name, model, inputs, threads, precision = sys.argv[1:6]
 
     def say(message):
         print(json.dumps(message), flush=True)
@@ -40,7 +41,8 @@ def main():
     start = time.perf_counter()
     try:
         shapes = {port: array.shape for port, array in feeds.items()}
-        runner = engines.open_engine(name, model, int(threads), tuned=True, shapes=shapes)
+        runner = engines.open_engine(name, model, int(threads), tuned=True, shapes=shapes,
+                                     precision=precision)
         runner.run(feeds)
     except Exception as error:  # noqa: BLE001 - whatever an engine raises is reported for its row
         say({"error": f"{type(error).__name__}: {error}"})
@@ -51,6 +53,8 @@ def main():
         if order == "save":
             np.savez(value.strip(), **runner.run(feeds))
             say({"saved": value.strip()})
+        elif order == "memory":
+            say({"bytes": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss})
         else:
             say(timed_runs(runner, feeds, float(value)))
 

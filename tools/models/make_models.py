@@ -19,6 +19,7 @@ import sequence
 import vision
 
 MODELS = {
+    "digits": vision.digits,
     "resnet50": vision.resnet50,
     "mobilenetv2": vision.mobilenetv2,
     "mobilenetv3": vision.mobilenetv3,
@@ -36,7 +37,7 @@ MODELS = {
     "crnn": sequence.crnn,
 }
 # Models without operators that gain by int8 on any engine, or whose quantiser needs more than weights.
-NOT_QUANTISED = {"lstm", "crnn", "ssd_nms"}
+NOT_QUANTISED = {"digits", "lstm", "crnn", "ssd_nms"}
 # suffix: (Q/DQ form?, type of activations); weights are signed bytes a channel
 QUANTISED = {"u8s8": (True, "QUInt8"), "s8s8": (True, "QInt8"), "qop": (False, "QUInt8")}
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / ".cache" / "models"

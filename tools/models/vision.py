@@ -12,6 +12,18 @@ def picture(name, seed, tiny, size=224, small=32, opset=17):
     return net, net.input("x", ["n", 3, edge, edge])
 
 
+def digits(seed, tiny):
+    """The small net of the MNIST tutorials: two convolutions, two pools, one product. It has no tiny form."""
+    net = Net("digits", seed, 17, {"n": 1})
+    x = net.input("x", ["n", 1, 28, 28])
+    x = net.act(net.conv(x, 1, 8, 5), "Relu")
+    x = net.node("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2])
+    x = net.act(net.conv(x, 8, 16, 5), "Relu")
+    x = net.node("MaxPool", x, kernel_shape=[3, 3], strides=[3, 3])
+    net.output(net.linear(net.node("Flatten", x), 256, 10), ["n", 10], name="scores")
+    return net.model()
+
+
 def resnet50(seed, tiny):
     net, x = picture("resnet50", seed, tiny)
     width, repeats, classes = (8, (1, 2, 1, 1), 10) if tiny else (64, (3, 4, 6, 3), 1000)
