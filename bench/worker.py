@@ -2,7 +2,8 @@
 
 Started as `worker.py ENGINE MODEL INPUTS.npz THREADS PRECISION`; says {"ready": seconds, "version": text}
 or {"error": text}, then obeys lines: `save PATH` writes the outputs, `time SECONDS` replies with the
-seconds of each run, `memory -` with the most bytes that the process ever held. A process each keeps one engine's spinning threads out of another's turn.
+seconds of each run, `memory -` with the most bytes that the process ever held. A process each keeps one
+engine's spinning threads out of another's turn.
 """
 import json
 import pathlib

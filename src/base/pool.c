@@ -1,8 +1,14 @@
 /* The thread pool. Room: base.
  *
- * Each worker has a slot with a word that says what it does: ABSENT, IDLE, TAKEN. A caller takes idle
- * workers by compare-and-swap, writes its team's address, and wakes those that sleep by futex. So a
- * call takes no lock, and two callers never wait for each other: the later one gets fewer workers.
+ * Each worker has a slot that says whether it is free. A caller takes free ones by
+ * compare-and-swap, writes its crew's address, and wakes those that sleep by futex: no lock, and
+ * two callers never wait for each other. Callers alone set slots free again, so nobody waits for a
+ * worker to notice.
+ *
+ * Crews are static and outlive every team: a worker that comes late, or was away while its team
+ * closed, finds either no part to take, or one of a later team that it may as well do. What a
+ * part's work is, it reads only after it took the part, and the caller changes that only when all
+ * taken parts are done.
  */
 #include "base/pool.h"
 
@@ -13,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -21,18 +28,25 @@
 #include <immintrin.h>
 #endif
 
-#define MAX_WORKERS 255
-#define SPINS 2000
+#define MAX_WORKERS (HONE_MOST_PARTS - 1)
+#define MAX_CREWS   64 /* teams at once; further callers work alone */
+#define SPINS       2000
 
-struct hone_team {
-  hone_team_work *work;
+#define PART_WORDS (HONE_MOST_PARTS / 64)
+
+typedef struct hone_crew {
+  _Alignas(64) hone_part_work *work; /* of the phase whose parts are open or pending */
   void *argument;
-  int workers;
-  _Alignas(64) _Atomic uint32_t arrived;    /* at the barrier */
-  _Alignas(64) _Atomic uint32_t generation; /* of the barrier; a futex */
-  _Atomic uint32_t sleepers;                /* at the barrier */
-  _Alignas(64) _Atomic uint32_t running;    /* borrowed workers not yet done; a futex */
-};
+  int parts;
+  _Atomic uint32_t turn;             /* changes with every phase, and on closing; a futex */
+  _Atomic uint64_t open[PART_WORDS]; /* parts that nobody has taken, by bit */
+  _Alignas(
+      64) _Atomic uint32_t pending; /* parts that are not done, but for the caller's own; a futex */
+  _Atomic uint32_t waiting;         /* the caller sleeps until none is pending */
+  _Alignas(64) _Atomic uint32_t sleepers; /* workers that sleep until the turn changes */
+  _Atomic bool closed;
+  _Atomic bool busy; /* somebody's team */
+} hone_crew;
 
 enum { ABSENT, IDLE, TAKEN };
 
@@ -40,14 +54,16 @@ typedef struct worker_slot {
   _Alignas(64) _Atomic uint32_t state;
   _Atomic uint32_t signal; /* 1: there is work; a futex */
   _Atomic uint32_t asleep;
-  hone_team *team;
-  int index;               /* in the team */
+  _Atomic(hone_crew *) crew; /* to serve */
+  _Atomic int index;         /* the part to look for first */
 } worker_slot;
 
 static worker_slot slots[MAX_WORKERS];
+static hone_crew crews[MAX_CREWS];
+static _Thread_local unsigned last_crew; /* whose workers may still be spinning */
 static _Atomic int slot_count;
 static pthread_mutex_t grow_lock = PTHREAD_MUTEX_INITIALIZER;
-static _Thread_local bool inside; /* this thread is a worker, or a caller within its own call */
+static _Thread_local bool inside; /* this thread is a worker, or has a team open */
 
 static void futex_wait(_Atomic uint32_t *word, uint32_t value) {
   syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
@@ -91,19 +107,60 @@ static void wait_for_work(worker_slot *slot) {
   atomic_store(&slot->asleep, 0);
 }
 
+/* Takes a part of the crew: `wanted`, if nobody has, else the first that is left. */
+static bool take_part(hone_crew *crew, int wanted, int *part) {
+  for (int i = 0; i < PART_WORDS; i++) {
+    int word = (wanted / 64 + i) % PART_WORDS;
+    uint64_t left;
+    while ((left = atomic_load_explicit(&crew->open[word], memory_order_relaxed))) {
+      uint64_t mine = i == 0 ? left & UINT64_C(1) << wanted % 64 : 0;
+      if (!mine) mine = left & -left;
+      uint64_t before = atomic_fetch_and_explicit(&crew->open[word], ~mine, memory_order_acquire);
+      if (!(before & mine)) continue;
+      *part = word * 64 + __builtin_ctzll(mine);
+      return true;
+    }
+  }
+  return false;
+}
+
+static void finish_part(hone_crew *crew) {
+  if (atomic_fetch_sub(&crew->pending, 1) == 1 && atomic_load(&crew->waiting))
+    futex_wake(&crew->pending, 1);
+}
+
+/* Spins, then sleeps, until the crew's turn is not `turn` any more. */
+static void wait_for_turn(hone_crew *crew, uint32_t turn) {
+  for (int i = 0; i < SPINS; i++) {
+    if (atomic_load_explicit(&crew->turn, memory_order_acquire) != turn) return;
+    relax();
+  }
+  atomic_fetch_add(&crew->sleepers, 1);
+  while (atomic_load(&crew->turn) == turn) futex_wait(&crew->turn, turn);
+  atomic_fetch_sub(&crew->sleepers, 1);
+}
+
+static void serve(hone_crew *crew, int index) {
+  for (;;) {
+    uint32_t turn = atomic_load_explicit(&crew->turn, memory_order_acquire);
+    int part;
+    while (take_part(crew, index, &part)) {
+      crew->work(crew->argument, part, crew->parts);
+      finish_part(crew);
+    }
+    if (atomic_load_explicit(&crew->closed, memory_order_relaxed)) return;
+    wait_for_turn(crew, turn);
+  }
+}
+
 static void *worker_main(void *argument) {
   worker_slot *slot = argument;
   inside = true;
   mode_set();
   for (;;) {
     wait_for_work(slot);
-    atomic_store_explicit(&slot->signal, 0, memory_order_relaxed);
-    hone_team *team = slot->team;
-    team->work(team, slot->index, team->workers, team->argument);
-    atomic_store_explicit(&slot->state, IDLE, memory_order_release);
-    /* After the last decrement the caller may return and the team be gone: the wake-up then goes to
-     * an address where nobody waits, which is harmless. */
-    if (atomic_fetch_sub(&team->running, 1) == 1) futex_wake(&team->running, 1);
+    atomic_store(&slot->signal, 0);
+    serve(atomic_load(&slot->crew), atomic_load(&slot->index));
   }
   return NULL;
 }
@@ -115,6 +172,7 @@ static void forget_workers(void) {
     atomic_store(&slots[i].signal, 0);
     atomic_store(&slots[i].asleep, 0);
   }
+  memset(crews, 0, sizeof crews);
   atomic_store(&slot_count, 0);
   pthread_mutex_init(&grow_lock, NULL);
   inside = false;
@@ -154,63 +212,111 @@ int hone_pool_default_threads(void) {
   return asked >= 1 && asked < here ? asked : here;
 }
 
-/* Takes up to `wanted` idle workers; their slots' indices go to `taken`. */
-static int take_workers(int wanted, int *taken) {
+/* A crew that no team has; NULL when all are busy. */
+static hone_crew *take_crew(void) {
+  for (unsigned i = 0; i < MAX_CREWS; i++) {
+    hone_crew *crew = &crews[(last_crew + i) % MAX_CREWS];
+    if (atomic_load_explicit(&crew->busy, memory_order_relaxed) ||
+        atomic_exchange(&crew->busy, true))
+      continue;
+    last_crew = (last_crew + i) % MAX_CREWS;
+    return crew;
+  }
+  return NULL;
+}
+
+/* Takes up to `wanted` idle workers for the crew, and calls them; how many. */
+static int take_workers(hone_crew *crew, int wanted) {
   int count = 0, there = atomic_load_explicit(&slot_count, memory_order_acquire);
   for (int i = 0; i < there && count < wanted; i++) {
+    worker_slot *slot = &slots[i];
     uint32_t idle = IDLE;
-    if (atomic_load_explicit(&slots[i].state, memory_order_relaxed) == IDLE &&
-        atomic_compare_exchange_strong(&slots[i].state, &idle, TAKEN))
-      taken[count++] = i;
+    if (atomic_load_explicit(&slot->state, memory_order_relaxed) != IDLE ||
+        !atomic_compare_exchange_strong(&slot->state, &idle, TAKEN))
+      continue;
+    atomic_store(&slot->crew, crew);
+    atomic_store(&slot->index, ++count);
+    atomic_store(&slot->signal, 1);
+    if (atomic_load(&slot->asleep)) futex_wake(&slot->signal, 1);
   }
   return count;
 }
 
-void hone_pool_run(int threads, hone_team_work *work, void *argument) {
-  int taken[MAX_WORKERS], count = 0;
-  unsigned mode = mode_set();
-  bool was_inside = inside;
-  if (threads > 1 && !was_inside) {
-    hone_pool_reserve(threads);
-    count = take_workers(threads - 1 < MAX_WORKERS ? threads - 1 : MAX_WORKERS, taken);
+static void release_workers(hone_crew *crew, int count) {
+  for (int i = 0; count > 0 && i < MAX_WORKERS; i++) {
+    if (atomic_load_explicit(&slots[i].state, memory_order_relaxed) != TAKEN ||
+        atomic_load_explicit(&slots[i].crew, memory_order_relaxed) != crew)
+      continue;
+    atomic_store_explicit(&slots[i].state, IDLE, memory_order_release);
+    count--;
   }
-  hone_team team = {.work = work, .argument = argument, .workers = count + 1};
-  atomic_init(&team.running, (uint32_t)count);
-  for (int i = 0; i < count; i++) {
-    worker_slot *slot = &slots[taken[i]];
-    slot->team = &team;
-    slot->index = i + 1;
-    atomic_store(&slot->signal, 1);
-    if (atomic_load(&slot->asleep)) futex_wake(&slot->signal, 1);
-  }
-  inside = true;
-  work(&team, 0, team.workers, argument);
-  inside = was_inside;
-  for (int spin = 0;; spin++) {
-    uint32_t left = atomic_load_explicit(&team.running, memory_order_acquire);
-    if (left == 0) break;
-    if (spin < SPINS) relax();
-    else futex_wait(&team.running, left);
-  }
-  mode_restore(mode);
 }
 
-/* Sense by generation: the last to arrive opens the barrier for all. */
-void hone_team_wait(hone_team *team) {
-  if (team->workers == 1) return;
-  uint32_t generation = atomic_load_explicit(&team->generation, memory_order_relaxed);
-  if (atomic_fetch_add_explicit(&team->arrived, 1, memory_order_acq_rel) + 1 ==
-      (uint32_t)team->workers) {
-    atomic_store_explicit(&team->arrived, 0, memory_order_relaxed);
-    atomic_store(&team->generation, generation + 1);
-    if (atomic_load(&team->sleepers)) futex_wake(&team->generation, MAX_WORKERS);
-    return;
-  }
+/* A new turn: who sleeps for it wakes up. */
+static void next_turn(hone_crew *crew, int wanted) {
+  atomic_fetch_add(&crew->turn, 1);
+  if (atomic_load(&crew->sleepers)) futex_wake(&crew->turn, wanted);
+}
+
+void hone_team_open(hone_team *team, int threads) {
+  *team = (hone_team){.mode = mode_set(), .was_inside = inside};
+  inside = true;
+  if (threads <= 1 || team->was_inside || !(team->crew = take_crew())) return;
+  hone_pool_reserve(threads);
+  atomic_store_explicit(&team->crew->closed, false, memory_order_relaxed);
+  team->borrowed = take_workers(team->crew, threads - 1 < MAX_WORKERS ? threads - 1 : MAX_WORKERS);
+}
+
+static void wait_for_parts(hone_crew *crew) {
   for (int i = 0; i < SPINS; i++) {
-    if (atomic_load_explicit(&team->generation, memory_order_acquire) != generation) return;
+    if (atomic_load_explicit(&crew->pending, memory_order_acquire) == 0) return;
     relax();
   }
-  atomic_fetch_add(&team->sleepers, 1);
-  while (atomic_load(&team->generation) == generation) futex_wait(&team->generation, generation);
-  atomic_fetch_sub(&team->sleepers, 1);
+  atomic_store(&crew->waiting, 1);
+  for (uint32_t left; (left = atomic_load(&crew->pending));) futex_wait(&crew->pending, left);
+  atomic_store(&crew->waiting, 0);
+}
+
+void hone_team_run(hone_team *team, int parts, hone_part_work *work, void *argument) {
+  hone_crew *crew = team->crew;
+  if (!crew || !team->borrowed || parts <= 1) {
+    for (int part = 0; part < parts; part++) work(argument, part, parts);
+    return;
+  }
+  crew->work = work;
+  crew->argument = argument;
+  crew->parts = parts;
+  atomic_store_explicit(&crew->pending, (uint32_t)parts - 1, memory_order_relaxed);
+  for (int word = 0; word * 64 < parts; word++) {
+    uint64_t all =
+        parts - word * 64 >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << (parts - word * 64)) - 1;
+    atomic_store_explicit(&crew->open[word], word ? all : all & ~UINT64_C(1), memory_order_release);
+  }
+  next_turn(crew, parts - 1);
+  int part = 0;
+  work(argument, part, parts);
+  while (take_part(crew, 0, &part)) {
+    work(argument, part, parts);
+    atomic_fetch_sub_explicit(&crew->pending, 1, memory_order_relaxed);
+  }
+  wait_for_parts(crew);
+}
+
+void hone_team_close(hone_team *team) {
+  hone_crew *crew = team->crew;
+  if (crew) {
+    atomic_store(&crew->closed, true);
+    next_turn(crew, MAX_WORKERS);
+    release_workers(crew, team->borrowed);
+    atomic_store(&crew->busy, false);
+  }
+  inside = team->was_inside;
+  mode_restore(team->mode);
+}
+
+void hone_pool_run(int parts, hone_part_work *work, void *argument) {
+  hone_team team;
+  hone_team_open(&team, parts);
+  hone_team_run(&team, parts, work, argument);
+  hone_team_close(&team);
 }

@@ -33,11 +33,10 @@ typedef struct summing {
   _Atomic size_t bad;     /* the first block that differs */
 } summing;
 
-static void sum_work(hone_team *team, int worker, int workers, void *argument) {
-  (void)team;
+static void sum_part(void *argument, int part, int parts) {
   summing *s = argument;
   size_t begin, end;
-  hone_split(hone_format_blocks(s->bytes.size), 1, worker, workers, &begin, &end);
+  hone_split(hone_format_blocks(s->bytes.size), 1, part, parts, &begin, &end);
   for (size_t b = begin; b < end; b++) {
     if (s->only && !(s->only[b / 64] >> (b % 64) & 1)) continue;
     size_t at = b * HONE_FORMAT_BLOCK, left = s->bytes.size - at;
@@ -56,7 +55,7 @@ static void sum_work(hone_team *team, int worker, int workers, void *argument) {
 static void sum_blocks(summing *s) {
   int threads = hone_format_blocks(s->bytes.size) > 1 ? hone_pool_default_threads() : 1;
   atomic_init(&s->bad, SIZE_MAX);
-  hone_pool_run(threads, sum_work, s);
+  hone_pool_run(threads, sum_part, s);
 }
 
 hone_status *hone_format_verify(const hone_format_view *view, hone_section_id id,

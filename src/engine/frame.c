@@ -177,16 +177,14 @@ static hone_status *enter_stage(hone_frame *frame, const hone_plan *plan) {
 /* ---- Kernels -----------------------------------------------------------------------------------
  */
 
-typedef struct segment {
-  hone_frame *frame;
-  const hone_plan_step *steps;
-  size_t count;
-  void **pointers;     /* of the first step */
-  _Atomic size_t stop; /* the step before which all leave, at a barrier; set by worker 0 */
+/* One phase of a step, as its parts see it. */
+typedef struct phase_run {
+  const hone_plan_step *step;
+  int phase;
+  hone_kernel_io io; /* without `fault`, of which every part has its own */
   atomic_flag faulting;
-  hone_kernel_fault fault; /* the least of the workers'; faulting guards it */
-  size_t fault_at;         /* its phase, counted through the steps */
-} segment;
+  hone_kernel_fault fault; /* the least of the parts'; faulting guards it */
+} phase_run;
 
 #define POLL_NS 20000000u
 
@@ -201,61 +199,63 @@ static bool should_stop(hone_run_state *run) {
   return run->poll(run->poll_argument);
 }
 
-/* The fault of the first phase, then of its first element, stays: the same for any workers. */
-static void add_fault(segment *s, const hone_kernel_fault *fault, size_t at) {
-  while (atomic_flag_test_and_set(&s->faulting))
+/* The fault of the first element stays: the same for any workers. */
+static void add_fault(phase_run *run, const hone_kernel_fault *fault) {
+  while (atomic_flag_test_and_set(&run->faulting))
     ;
-  if (at < s->fault_at || (at == s->fault_at && fault->element < s->fault.element)) {
-    s->fault = *fault;
-    s->fault_at = at;
-  }
-  atomic_flag_clear(&s->faulting);
+  if (!run->fault.what || fault->element < run->fault.element) run->fault = *fault;
+  atomic_flag_clear(&run->faulting);
 }
 
-/* One worker's share of a segment. Steps of one part follow each other on worker 0 without a
- * barrier between them. */
-static void segment_work(hone_team *team, int worker, int workers, void *argument) {
-  segment *s = argument;
-  hone_frame *frame = s->frame;
+static void phase_part(void *argument, int part, int parts) {
+  phase_run *run = argument;
   hone_kernel_fault fault = {.what = NULL};
-  void *scratch = frame->arena.data + frame->plan->scratch_offset;
-  void **pointers = s->pointers;
-  bool alone = true; /* what came before needs no barrier: only worker 0 did it */
-  for (size_t i = 0; i < s->count; i++) {
-    const hone_plan_step *step = &s->steps[i];
-    const hone_node *node = step->unit->node;
-    hone_kernel_io io = {pointers, pointers + node->input_count, scratch, NULL, &fault};
-    pointers += node->input_count + node->output_count;
-    if (step->kernel.finds) {
-      io.dims = pointers;
-      pointers += node->output_count;
-    }
-    int parts = step->kernel.parts < workers ? step->kernel.parts : workers;
-    if (worker == 0 && atomic_load_explicit(&s->stop, memory_order_relaxed) > i &&
-        should_stop(frame->run))
-      atomic_store(&s->stop, i);
-    for (int phase = 0; phase < step->kernel.phase_count; phase++) {
-      bool barrier = !(alone && parts <= 1);
-      if (barrier) hone_team_wait(team);
-      /* All workers leave at the same barrier: a late one that reads a stop set after it passed
-       * finds a step that it has not come to. */
-      if (phase == 0 && (barrier || workers == 1) && atomic_load(&s->stop) <= i) return;
-      if (worker < parts || (worker == 0 && parts < 1))
-        step->kernel.phases[phase](step->kernel.args, &io, worker, parts < 1 ? 1 : parts);
-      if (__builtin_expect(fault.what != NULL, 0)) {
-        add_fault(s, &fault, i * HONE_MAX_PHASES + (size_t)phase);
-        fault = (hone_kernel_fault){.what = NULL};
-      }
-      alone = parts <= 1;
-    }
+  hone_kernel_io io = run->io;
+  io.fault = &fault;
+  run->step->kernel.phases[run->phase](run->step->kernel.args, &io, part, parts);
+  if (__builtin_expect(fault.what != NULL, 0)) add_fault(run, &fault);
+}
+
+static hone_status *fault_status(const phase_run *run) {
+  const hone_kernel_fault *fault = &run->fault;
+  const hone_node *node = fault->node ? fault->node : run->step->unit->node;
+  return hone_error_at(
+      hone_error(HONE_INVALID_ARGUMENT, "%s %lld is outside of %s of %lld (input %d, element %zu)",
+                 fault->what, (long long)fault->value, fault->where, (long long)fault->bound,
+                 fault->input, fault->element),
+      "node '%s' (%s)", hone_node_label(node), node->op->name);
+}
+
+static int parts_of(const hone_frame *frame, const hone_plan_step *step) {
+  int parts = step->kernel.parts < frame->run->threads ? step->kernel.parts : frame->run->threads;
+  return parts < 1 ? 1 : parts < HONE_MOST_PARTS ? parts : HONE_MOST_PARTS;
+}
+
+/* Addresses of the step's inputs, outputs and, where it finds their sizes, dimensions begin at
+ * `pointers`. */
+static hone_status *run_kernel(hone_frame *frame, hone_team *team, const hone_plan_step *step,
+                               void **pointers) {
+  const hone_node *node = step->unit->node;
+  phase_run run = {.step = step, .faulting = ATOMIC_FLAG_INIT};
+  run.io.in = pointers;
+  run.io.out = pointers + node->input_count;
+  run.io.scratch = frame->arena.data + frame->plan->scratch_offset;
+  if (step->kernel.finds) run.io.dims = pointers + node->input_count + node->output_count;
+  int parts = parts_of(frame, step);
+  for (; run.phase < step->kernel.phase_count; run.phase++) {
+    hone_team_run(team, parts, phase_part, &run);
+    if (__builtin_expect(run.fault.what != NULL, 0)) return fault_status(&run);
   }
+  return NULL;
 }
 
 /* The widest step's parts: a segment of small steps borrows nobody. */
-static int segment_threads(const segment *s) {
+static int segment_threads(const hone_frame *frame, const hone_plan_step *steps, size_t count) {
   int threads = 1;
-  for (size_t i = 0; i < s->count; i++)
-    if (s->steps[i].kernel.parts > threads) threads = s->steps[i].kernel.parts;
+  for (size_t i = 0; i < count; i++) {
+    int parts = parts_of(frame, &steps[i]);
+    if (parts > threads) threads = parts;
+  }
   return threads;
 }
 
@@ -286,38 +286,31 @@ static void record(hone_frame *frame, const hone_plan_step *step, uint64_t start
   time->nanoseconds += hone_now() - start;
 }
 
-static hone_status *segment_status(const segment *s) {
-  const hone_kernel_fault *fault = &s->fault;
-  if (fault->what) {
-    const hone_node *node = fault->node;
-    if (!node) node = s->steps[s->fault_at / HONE_MAX_PHASES].unit->node;
-    return hone_error_at(
-        hone_error(HONE_INVALID_ARGUMENT, "%s %lld is outside of %s of %lld (input %d, element %zu)",
-                   fault->what, (long long)fault->value, fault->where, (long long)fault->bound,
-                   fault->input, fault->element),
-        "node '%s' (%s)", hone_node_label(node), node->op->name);
+static hone_status *run_steps(hone_frame *frame, hone_team *team, const hone_plan_step *steps,
+                              size_t count, void **pointers) {
+  for (size_t i = 0; i < count; i++) {
+    if (should_stop(frame->run)) return hone_error(HONE_CANCELLED, "the run was cancelled");
+    HONE_TRY(run_kernel(frame, team, &steps[i], pointers));
+    pointers += pointers_of(&steps[i]);
   }
-  return s->stop != SIZE_MAX ? hone_error(HONE_CANCELLED, "the run was cancelled") : NULL;
+  return NULL;
 }
 
+/* Kernel steps that follow each other, on one team. */
 static hone_status *run_segment(hone_frame *frame, size_t first, size_t count, void **pointers) {
-  segment s = {.frame = frame,
-               .steps = &frame->plan->steps[first],
-               .count = count,
-               .pointers = pointers,
-               .stop = SIZE_MAX,
-               .faulting = ATOMIC_FLAG_INIT,
-               .fault_at = SIZE_MAX};
+  const hone_plan_step *steps = &frame->plan->steps[first];
   void **at = pointers;
   for (size_t i = 0; i < count; i++) {
-    fill_pointers(frame, &s.steps[i], at);
-    at += pointers_of(&s.steps[i]);
+    fill_pointers(frame, &steps[i], at);
+    at += pointers_of(&steps[i]);
   }
   uint64_t start = frame->run->profiled ? hone_now() : 0;
-  int threads = segment_threads(&s);
-  hone_pool_run(threads < frame->run->threads ? threads : frame->run->threads, segment_work, &s);
-  if (frame->run->profiled) record(frame, s.steps, start);
-  return segment_status(&s);
+  hone_team team;
+  hone_team_open(&team, segment_threads(frame, steps, count));
+  hone_status *status = run_steps(frame, &team, steps, count, pointers);
+  hone_team_close(&team);
+  if (frame->run->profiled) record(frame, steps, start);
+  return status;
 }
 
 /* ---- Values that the run puts somewhere -------------------------------------------------- */

@@ -109,31 +109,31 @@ static hone_status *set_up(bench *b, const hone_bench_group *group) {
   return NULL;
 }
 
-typedef struct timed_run {
-  const contender *contender;
+typedef struct timed_phase {
+  const hone_step *step;
+  int phase;
   hone_kernel_io io;
-  int repeats;
-} timed_run;
+} timed_phase;
 
-static void timed_work(hone_team *team, int worker, int workers, void *argument) {
-  timed_run *run = argument;
-  const hone_step *step = &run->contender->step;
-  int parts = step->parts < workers ? step->parts : workers;
-  if (parts < 1) parts = 1;
-  for (int r = 0; r < run->repeats; r++)
-    for (int phase = 0; phase < step->phase_count; phase++) {
-      if (worker < parts) step->phases[phase](step->args, &run->io, worker, parts);
-      hone_team_wait(team);
-    }
+static void phase_part(void *argument, int part, int parts) {
+  const timed_phase *t = argument;
+  t->step->phases[t->phase](t->step->args, &t->io, part, parts);
 }
 
 static double time_once(const bench *b, const hone_bench_group *group, const contender *c,
                         int repeats) {
-  hone_kernel_io io = {
-      .in = b->pointers, .out = b->pointers + group->body->input_count, .scratch = c->scratch};
-  timed_run run = {c, io, repeats};
+  timed_phase t = {.step = &c->step,
+                   .io = {.in = b->pointers,
+                          .out = b->pointers + group->body->input_count,
+                          .scratch = c->scratch}};
+  int parts = c->step.parts < group->threads ? c->step.parts : group->threads;
+  hone_team team;
   uint64_t start = hone_now();
-  hone_pool_run(c->step.parts < group->threads ? c->step.parts : group->threads, timed_work, &run);
+  hone_team_open(&team, parts);
+  for (int r = 0; r < repeats; r++)
+    for (t.phase = 0; t.phase < c->step.phase_count; t.phase++)
+      hone_team_run(&team, parts < 1 ? 1 : parts, phase_part, &t);
+  hone_team_close(&team);
   return (double)(hone_now() - start) / repeats;
 }
 

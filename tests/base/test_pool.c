@@ -1,4 +1,4 @@
-/* The thread pool: sharing, nesting, fork, lost cores, the barrier. */
+/* The thread pool: sharing, nesting, fork, lost cores, the order of turns. */
 #include "base/pool.h"
 
 #include <pthread.h>
@@ -9,70 +9,83 @@
 
 #include "check.h"
 
+#define MOST 64
+
 typedef struct job {
-  _Atomic int calls;
-  int seen[64];
-  int rounds;
+  _Atomic int calls[MOST]; /* by part */
   _Atomic int wrong;
-  int shared[2];
+  int turn;
+  int rows[MOST]; /* by part: the turn it was written in */
 } job;
 
-static void count_work(hone_team *team, int worker, int workers, void *argument) {
-  (void)team;
+static void count_part(void *argument, int part, int parts) {
+  (void)parts;
+  atomic_fetch_add(&((job *)argument)->calls[part], 1);
+}
+
+static void check_each_once(int parts) {
+  job j = {.wrong = 0};
+  hone_pool_run(parts, count_part, &j);
+  for (int i = 0; i < MOST; i++) CHECK(j.calls[i] == (i < parts));
+}
+
+TEST(runs_each_part_once) {
+  for (int parts = 1; parts <= MOST; parts++) check_each_once(parts);
+}
+
+TEST(runs_more_parts_than_threads) {
+  job j = {.wrong = 0};
+  hone_team team;
+  hone_team_open(&team, 2);
+  hone_team_run(&team, MOST, count_part, &j);
+  hone_team_close(&team);
+  for (int i = 0; i < MOST; i++) CHECK(j.calls[i] == 1);
+}
+
+/* Reads what another part wrote in the turn before, and what the caller wrote since. */
+static void follow_part(void *argument, int part, int parts) {
   job *j = argument;
-  j->seen[worker] = workers;
-  atomic_fetch_add(&j->calls, 1);
+  int before = j->rows[(part + j->turn) % parts + parts * (j->turn & 1)];
+  if (before != j->turn - 1) atomic_fetch_add(&j->wrong, 1);
+  j->rows[part + parts * (~j->turn & 1)] = j->turn;
 }
 
-/* Every worker is called once and told the same number of workers, whatever that is. */
-static void check_one_call(int threads) {
-  job j = {.calls = 0};
-  hone_pool_run(threads, count_work, &j);
-  int workers = j.seen[0];
-  CHECK(workers >= 1 && workers <= threads && j.calls == workers);
-  for (int i = 0; i < workers; i++) CHECK(j.seen[i] == workers);
+static int follow(int threads, int parts, int turns) {
+  job j = {.wrong = 0};
+  hone_team team;
+  hone_team_open(&team, threads);
+  for (j.turn = 1; j.turn < turns; j.turn++) hone_team_run(&team, parts, follow_part, &j);
+  hone_team_close(&team);
+  return j.wrong;
 }
 
-TEST(calls_each_worker_once) {
-  for (int threads = 1; threads < 9; threads++) check_one_call(threads);
+TEST(keeps_order_between_turns) {
+  CHECK(follow(4, 4, 5000) == 0);
+  CHECK(follow(3, 17, 1000) == 0);
 }
 
-/* What a worker wrote before the barrier is seen by all after it. */
-static void barrier_work(hone_team *team, int worker, int workers, void *argument) {
-  job *j = argument;
-  for (int i = 0; i < j->rounds; i++) {
-    if (worker == i % workers) j->shared[i & 1] = i;
-    hone_team_wait(team);
-    if (j->shared[i & 1] != i) atomic_fetch_add(&j->wrong, 1);
-    hone_team_wait(team);
-  }
+static void nested_part(void *argument, int part, int parts) {
+  (void)part, (void)parts;
+  job inner = {.wrong = 0};
+  hone_team team;
+  hone_team_open(&team, 4);
+  hone_team_run(&team, 4, count_part, &inner);
+  if (team.crew) atomic_fetch_add(&((job *)argument)->wrong, 1);
+  hone_team_close(&team);
+  for (int i = 0; i < 4; i++)
+    if (inner.calls[i] != 1) atomic_fetch_add(&((job *)argument)->wrong, 1);
 }
 
-TEST(keeps_order_at_the_barrier) {
-  job j = {.rounds = 2000};
-  hone_pool_run(4, barrier_work, &j);
-  CHECK(j.wrong == 0);
-}
-
-static void nested_work(hone_team *team, int worker, int workers, void *argument) {
-  (void)team, (void)worker, (void)workers;
-  job inner = {.calls = 0};
-  hone_pool_run(4, count_work, &inner);
-  if (inner.calls != 1) atomic_fetch_add(&((job *)argument)->wrong, 1);
-}
-
-TEST(runs_nested_calls_alone) {
-  job j = {.calls = 0};
-  hone_pool_run(3, nested_work, &j);
+TEST(runs_nested_teams_alone) {
+  job j = {.wrong = 0};
+  hone_pool_run(3, nested_part, &j);
   CHECK(j.wrong == 0);
 }
 
 static void *caller(void *argument) {
   (void)argument;
   for (int i = 0; i < 200; i++) {
-    job j = {.rounds = 5};
-    hone_pool_run(2, barrier_work, &j);
-    if (j.wrong) return (void *)1;
+    if (follow(2, 2 + i % 3, 10)) return (void *)1;
   }
   return NULL;
 }
@@ -95,28 +108,20 @@ TEST(serves_a_team_of_openmp) {
 #pragma omp parallel num_threads(4) reduction(+ : wrong, threads)
   {
     threads += 1;
-    for (int i = 0; i < 50; i++) {
-      job j = {.rounds = 5};
-      hone_pool_run(3, barrier_work, &j);
-      wrong += j.wrong;
-    }
+    for (int i = 0; i < 50; i++) wrong += follow(3, 4, 10);
   }
   CHECK(threads >= 1 && wrong == 0);
 }
 #endif
 
 TEST(starts_anew_after_fork) {
-  check_one_call(3);
+  check_each_once(3);
   pid_t child = fork();
-  if (child == 0) {
-    job j = {.rounds = 50};
-    hone_pool_run(3, barrier_work, &j);
-    _exit(j.wrong != 0);
-  }
+  if (child == 0) _exit(follow(3, 3, 100) != 0);
   int status = 1;
   waitpid(child, &status, 0);
   CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-  check_one_call(3);
+  check_each_once(3);
 }
 
 /* More workers than cores: slower, never stuck. */
@@ -130,9 +135,7 @@ TEST(goes_on_when_a_core_is_taken) {
       break;
     }
   CHECK(sched_setaffinity(0, sizeof one, &one) == 0);
-  job j = {.rounds = 100};
-  hone_pool_run(4, barrier_work, &j);
-  CHECK(j.wrong == 0);
+  CHECK(follow(4, 4, 200) == 0);
   sched_setaffinity(0, sizeof old, &old);
 }
 
@@ -151,9 +154,10 @@ TEST(splits_evenly) {
 }
 
 int main(void) {
-  RUN(calls_each_worker_once);
-  RUN(keeps_order_at_the_barrier);
-  RUN(runs_nested_calls_alone);
+  RUN(runs_each_part_once);
+  RUN(runs_more_parts_than_threads);
+  RUN(keeps_order_between_turns);
+  RUN(runs_nested_teams_alone);
   RUN(serves_eight_callers);
 #if defined _OPENMP && !defined __SANITIZE_THREAD__
   RUN(serves_a_team_of_openmp);
