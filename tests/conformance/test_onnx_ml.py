@@ -165,10 +165,10 @@ def numbers(*shape):
 @pytest.mark.parametrize("one_class", [0, 1])
 def test_svm_regressor(open_engine, kernel, one_class):
     more = {"kernel_type": kernel, "kernel_params": KERNELS[kernel], "rho": [0.3]}
-    check(open_engine, "SVMRegressor", [real(9, 5)], 1, opset=1, tolerance=1e-4, n_supports=7,
+    check(open_engine, "SVMRegressor", [real(9, 5)], 1, opset=1, n_supports=7,
           support_vectors=numbers(7, 5), coefficients=numbers(7), one_class=one_class, **more)
     if kernel == "LINEAR" and not one_class:
-        check(open_engine, "SVMRegressor", [real(9, 5)], 1, opset=1, tolerance=1e-4, n_supports=0,
+        check(open_engine, "SVMRegressor", [real(9, 5)], 1, opset=1, n_supports=0,
               coefficients=numbers(5), **more)
 
 
@@ -181,7 +181,7 @@ def test_svm_classifier(open_engine, classes, kernel, proba, transform):
     per_class = [int(RANDOM.integers(1, 4)) for _ in range(classes)]
     vectors, pairs = sum(per_class), classes * (classes - 1) // 2
     more = {"prob_a": [-abs(x) for x in numbers(pairs)], "prob_b": numbers(pairs)} if proba else {}
-    check(open_engine, "SVMClassifier", [real(23, 4)], 2, opset=1, tolerance=1e-4,
+    check(open_engine, "SVMClassifier", [real(23, 4)], 2, opset=1,
           classlabels_ints=list(range(10, 10 + classes)), vectors_per_class=per_class,
           support_vectors=numbers(vectors, 4), coefficients=numbers(classes - 1, vectors),
           rho=numbers(pairs), kernel_type=kernel, kernel_params=KERNELS[kernel],

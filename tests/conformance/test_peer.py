@@ -142,6 +142,33 @@ CASES = {
                           f32(2, 2, 6, 16), ids(6, 6), one(7, np.int32), *CACHE],
                          {"num_heads": 4, "kv_num_heads": 2, "do_rotary": 1,
                           "local_window_size": 4}, [0, 1, 2], EXACT),
+    "group_query_sink": ("GroupQueryAttention",
+                         [f32(2, 5, 64), f32(2, 5, 32), f32(2, 5, 32), None, None, ids(4, 4),
+                          one(5, np.int32), *CACHE, None, f32(1, 4, 5, 5), f32(4)],
+                         {"num_heads": 4, "kv_num_heads": 2, "softcap": 3.}, [0, 1, 2], EXACT),
+    "group_query_sink_window": ("GroupQueryAttention",
+                                [f32(2, 1, 64), f32(2, 1, 32), f32(2, 1, 32), f32(2, 2, 6, 16),
+                                 f32(2, 2, 6, 16), ids(6, 6), one(7, np.int32), *CACHE, None,
+                                 None, f32(4)],
+                                {"num_heads": 4, "kv_num_heads": 2, "local_window_size": 3},
+                                [0, 1, 2], EXACT),
+    "group_query_smooth": ("GroupQueryAttention",
+                           [f32(2, 5, 64), f32(2, 5, 32), f32(2, 5, 32), None, None, ids(4, 4),
+                            one(5, np.int32), *CACHE],
+                           {"num_heads": 4, "kv_num_heads": 2, "smooth_softmax": 1}, [0], EXACT),
+    "group_query_bytes": ("GroupQueryAttention",
+                          [f32(2, 1, 64), f32(2, 1, 32), f32(2, 1, 32), s8(2, 2, 6, 16),
+                           s8(2, 2, 6, 16), ids(6, 6), one(7, np.int32), *CACHE, None, None, None,
+                           positive(1) / 50, positive(1) / 50],
+                          {"num_heads": 4, "kv_num_heads": 2, "k_quant_type": "PER_TENSOR",
+                           "v_quant_type": "PER_TENSOR", "kv_cache_bit_width": 8}, [0, 1, 2],
+                          LOOSE),
+    "group_query_bytes_by_channel": (
+        "GroupQueryAttention", [f32(2, 1, 64), f32(2, 1, 32), f32(2, 1, 32), s8(2, 2, 6, 16),
+                                s8(2, 2, 6, 16), ids(6, 6), one(7, np.int32), *CACHE, None, None,
+                                None, positive(1, 2, 1, 16) / 50, positive(1, 2, 1, 16) / 50],
+        {"num_heads": 4, "kv_num_heads": 2, "k_quant_type": "PER_CHANNEL",
+         "v_quant_type": "PER_CHANNEL", "kv_cache_bit_width": 8}, [0, 1, 2], LOOSE),
     "rotary": ("RotaryEmbedding", [f32(2, 5, 64), np.array([2]), *CACHE], {}, [0], EXACT),
     "rotary_interleaved": ("RotaryEmbedding",
                            [f32(2, 4, 5, 16), np.tile(np.arange(5), (2, 1)), *CACHE],
@@ -151,6 +178,14 @@ CASES = {
     "weights_of_4_bits_zero": ("MatMulNBits", bits_of(5, 40, 16, 4, True),
                                {"N": 5, "K": 40, "block_size": 16, "bits": 4}, [0], LOOSE,
                                (1, 2, 3)),
+    "weights_of_4_bits_real_zero": ("MatMulNBits", [*bits_of(5, 40, 16, 4, False), f32(5, 3)],
+                                    {"N": 5, "K": 40, "block_size": 16, "bits": 4}, [0], LOOSE,
+                                    (1, 2, 3)),
+    "convolution_last": ("QLinearConv", [u8(1, 6, 7, 4), *scale(.02, 128), s8(5, 4, 3, 3),
+                                         positive(5), np.zeros(5, np.int8), *scale(.5, 120),
+                                         ids(9, -70, 3, 0, 55)],
+                         {"pads": [1, 1, 1, 1], "channels_last": 1}, [0], ONE_STEP,
+                         (3, 4, 5, 8)),
     "weights_of_8_bits": ("MatMulNBits", bits_of(5, 64, 32, 8, False),
                           {"N": 5, "K": 64, "block_size": 32, "bits": 8}, [0], LOOSE, (1, 2)),
     "gated_add": ("GatedAdd", [f32(2, 3, 8), f32(2, 3, 8), f32(2, 3, 1)], {}, [0], EXACT),
@@ -311,6 +346,41 @@ def test_standard(name, open_engine):
     check(open_engine, "", int(opset), operator, *rest)
 
 
+
+
+def test_group_query_in_a_buffer(open_engine):
+    """The past has room for what comes, and the sequences differ in length."""
+    last = ids(6, 3)
+    inputs = [f32(2, 1, 64), f32(2, 1, 32), f32(2, 1, 32), f32(2, 2, 9, 16), f32(2, 2, 9, 16), last,
+              one(7, np.int32), *CACHE]
+    model, feeds = model_of(MICROSOFT, 21, "GroupQueryAttention", inputs,
+                            {"num_heads": 4, "kv_num_heads": 2, "do_rotary": 1}, [0, 1, 2], ())
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    wanted, got = session.run(None, feeds), open_engine(model).run(feeds)
+    np.testing.assert_allclose(got["out0"], wanted[0], rtol=1e-4, atol=1e-5)
+    for name, want in zip(("out1", "out2"), wanted[1:]):
+        assert got[name].shape == want.shape
+        for ours, theirs, count in zip(got[name], want, last + 1):  # what lies behind is anybody's
+            np.testing.assert_allclose(ours[:, :count], theirs[:, :count], rtol=1e-4, atol=1e-5)
+
+
+def test_group_query_norms(open_engine):
+    """ONNX Runtime normalises queries and keys on GPUs only: it gets them normalised."""
+    q, k, scales = f32(2, 5, 4, 16), f32(2, 5, 2, 16), (f32(16), f32(16))
+    rest = [f32(2, 5, 32), None, None, ids(4, 4), one(5, np.int32), *CACHE]
+    said = {"num_heads": 4, "kv_num_heads": 2, "do_rotary": 1}
+    normal = [x / np.sqrt((x * x).mean(-1, keepdims=True) + 1e-6) * scale
+              for x, scale in zip((q, k), scales)]
+    flat = [[x.reshape(2, 5, -1) for x in pair] for pair in ((q, k), normal)]
+    model, feeds = model_of(MICROSOFT, 21, "GroupQueryAttention", [*flat[1], *rest], said, [0, 1, 2],
+                            ())
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    wanted = session.run(None, feeds)
+    model, feeds = model_of(MICROSOFT, 21, "GroupQueryAttention",
+                            [*flat[0], *rest, *[None] * 5, *scales], said, [0, 1, 2], ())
+    got = open_engine(model).run(feeds)
+    for name, want in zip(("out0", "out1", "out2"), wanted):
+        np.testing.assert_allclose(got[name], want, rtol=1e-4, atol=1e-5)
 
 
 # Operators that ONNX Runtime knows and runs on GPUs only, against their definition.

@@ -3,23 +3,6 @@
 
 #include "import/onnx/heads.h"
 
-hone_value *hone_onnx_split_heads(hone_call *call, hone_value *x, int64_t heads) {
-  x = hone_emit_reshape(call, x, (const int64_t[]){0, 0, heads, -1}, 4);
-  return hone_emit_transpose(call, x, 4, (const int64_t[]){0, 2, 1, 3});
-}
-
-hone_value *hone_onnx_join_heads(hone_call *call, hone_value *x) {
-  x = hone_emit_transpose(call, x, 4, (const int64_t[]){0, 2, 1, 3});
-  return hone_emit_reshape(call, x, (const int64_t[]){0, 0, -1}, 3);
-}
-
-hone_value *hone_onnx_append(hone_call *call, hone_value *a, hone_value *b, int64_t axis) {
-  if (!a) return b;
-  hone_node *node = HONE_EMIT_BEGIN(call, "concat", a, b);
-  hone_emit_set_int(call, node, "axis", axis);
-  return hone_emit_end(call, node);
-}
-
 enum { Q, K, V, MASK, PAST_K, PAST_V, LENGTHS };
 
 /* Where the first query stands among the keys: after those of the past, or at the end of those

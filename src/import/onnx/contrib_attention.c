@@ -59,16 +59,10 @@ static void use_key_mask(hone_call *call, hone_value *mask, heads *h) {
   }
   int64_t axes[] = {1, 2};
   mask = HONE_EMIT(call, "unsqueeze", mask, hone_emit_ints(call, axes, rank == 2 ? 2 : 1));
-  hone_value *off = HONE_EMIT(call, "sub", hone_emit_real(call, dtype, 1),
-                              hone_emit_cast(call, mask, dtype));
+  hone_value *off =
+      HONE_EMIT(call, "sub", hone_emit_real(call, dtype, 1), hone_emit_cast(call, mask, dtype));
   double filter = hone_onnx_real(call, "mask_filter_value", -10000);
-  h->mask =
-      add(call, h->mask, HONE_EMIT(call, "mul", off, hone_emit_real(call, dtype, filter)));
-}
-
-/* Columns [begin, end) of the last axis of x. */
-static hone_value *columns(hone_call *call, hone_value *x, int64_t begin, int64_t end) {
-  return HONE_EMIT(call, "slice", x, ints(call, begin), ints(call, end), ints(call, -1));
+  h->mask = add(call, h->mask, HONE_EMIT(call, "mul", off, hone_emit_real(call, dtype, filter)));
 }
 
 /* x [b, s, i] by weights [i, 3 parts], plus a bias, as heads of q, k and v. */
@@ -83,9 +77,9 @@ static bool project(hone_call *call, hone_value *x, hone_value *weights, hone_va
   }
   int64_t q = given == 3 ? widths[0] : total / 3, k = given == 3 ? widths[1] : total / 3;
   hone_value *y = HONE_EMIT(call, "matmul", x, weights, bias);
-  h->q = hone_onnx_split_heads(call, columns(call, y, 0, q), count);
-  h->k = hone_onnx_split_heads(call, columns(call, y, q, q + k), count);
-  h->v = hone_onnx_split_heads(call, columns(call, y, q + k, INT64_MAX), count);
+  h->q = hone_onnx_split_heads(call, hone_onnx_columns(call, y, 0, q), count);
+  h->k = hone_onnx_split_heads(call, hone_onnx_columns(call, y, q, q + k), count);
+  h->v = hone_onnx_split_heads(call, hone_onnx_columns(call, y, q + k, INT64_MAX), count);
   return !call->status;
 }
 
@@ -141,8 +135,8 @@ static hone_value *unpack(hone_call *call, hone_value *x, int64_t index) {
 }
 
 /* One of query, key and value with its part of the bias, which begins at column `from`. */
-static hone_value *biased_heads(hone_call *call, hone_value *x, hone_value *bias,
-                                int64_t count, int64_t *from) {
+static hone_value *biased_heads(hone_call *call, hone_value *x, hone_value *bias, int64_t count,
+                                int64_t *from) {
   if (hone_emit_rank(call, x) == 4) return x;
   if (bias) {
     hone_dim width = x->type.shape.dim[2];
@@ -150,7 +144,7 @@ static hone_value *biased_heads(hone_call *call, hone_value *x, hone_value *bias
       hone_emit_fail(call, HONE_UNSUPPORTED, "a bias on a hidden size that is not known");
       return x;
     }
-    x = HONE_EMIT(call, "add", x, columns(call, bias, *from, *from + width));
+    x = HONE_EMIT(call, "add", x, hone_onnx_columns(call, bias, *from, *from + width));
     *from += width;
   }
   return hone_onnx_split_heads(call, x, count);
@@ -193,20 +187,6 @@ static hone_status *import_multi_head(hone_call *call) {
 
 /* ---- Positions ---- */
 
-hone_value *hone_onnx_counting(hone_call *call, hone_value *x, int axis) {
-  hone_node *size = HONE_EMIT_BEGIN(call, "squeeze", hone_emit_dims(call, x, axis, axis + 1));
-  hone_value *steps = HONE_EMIT(call, "range", hone_emit_int(call, 0),
-                                hone_emit_end(call, size), hone_emit_int(call, 1));
-  return HONE_EMIT(call, "unsqueeze", steps, ints(call, 0));
-}
-
-static hone_value *rotate(hone_call *call, hone_value *x, hone_value *cos, hone_value *sin,
-                          hone_value *positions, const char *interleaved) {
-  hone_node *node = HONE_EMIT_BEGIN(call, "rotary_embedding", x, cos, sin, positions);
-  hone_emit_set_int(call, node, "interleaved", hone_onnx_flag(call, interleaved, false));
-  return hone_emit_end(call, node);
-}
-
 static hone_status *import_rotary(hone_call *call) {
   hone_value *x = hone_onnx_need(call, 0), *positions = hone_onnx_need(call, 1);
   hone_value *cos = hone_onnx_need(call, 2), *sin = hone_onnx_need(call, 3);
@@ -224,70 +204,8 @@ static hone_status *import_rotary(hone_call *call) {
   if (hone_emit_rank(call, positions) == 1)
     positions = HONE_EMIT(call, "add", hone_onnx_counting(call, x, 2),
                           hone_emit_cast(call, positions, HONE_S64));
-  hone_value *y = rotate(call, x, cos, sin, positions, "interleaved");
+  hone_value *y = hone_onnx_rotate(call, x, cos, sin, positions, "interleaved");
   hone_onnx_return(call, 0, packed ? hone_onnx_join_heads(call, y) : y);
-  return NULL;
-}
-
-/* What GroupQueryAttention may ask for and is not done here. */
-static bool is_plain_group(hone_call *call) {
-  bool extras = false;
-  for (int i = 11; i < 16; i++) extras = extras || hone_onnx_in(call, i);
-  if (extras || hone_onnx_int(call, "smooth_softmax", 0) > 0 ||
-      hone_onnx_int(call, "qk_output", 0) || hone_onnx_int(call, "kv_cache_bit_width", 0) ||
-      hone_onnx_flag(call, "sliding_window_cache", false))
-    hone_emit_fail(call, HONE_UNSUPPORTED, "sinks, norms or quantised caches in the attention");
-  return !call->status;
-}
-
-/* Heads of q, k and v, whether they came apart or packed as columns of the query. */
-static void group_heads(hone_call *call, int64_t count, int64_t shared, heads *h) {
-  hone_value *q = hone_onnx_need(call, 0), *k = hone_onnx_in(call, 1), *v = hone_onnx_in(call, 2);
-  if (!k) {
-    hone_dim width = hone_emit_rank(call, q) == 3 ? q->type.shape.dim[2] : -1;
-    if (!hone_dim_known(width)) {
-      hone_emit_fail(call, HONE_UNSUPPORTED, "packed projections of unknown width");
-      return;
-    }
-    int64_t head = width / (count + 2 * shared), middle = count * head;
-    k = columns(call, q, middle, middle + shared * head);
-    v = columns(call, q, middle + shared * head, INT64_MAX);
-    q = columns(call, q, 0, middle);
-  }
-  h->q = hone_onnx_split_heads(call, q, count);
-  h->k = hone_onnx_split_heads(call, k, shared);
-  h->v = hone_onnx_split_heads(call, v, shared);
-}
-
-static hone_status *import_group_query(hone_call *call) {
-  int64_t count = hone_onnx_int_in(call, "num_heads", 0, 1, INT16_MAX);
-  int64_t shared = hone_onnx_int_in(call, "kv_num_heads", 0, 1, INT16_MAX);
-  int64_t window = hone_onnx_int_in(call, "local_window_size", -1, -1, INT32_MAX);
-  hone_value *past = hone_onnx_in(call, 3), *positions = hone_onnx_in(call, 9);
-  heads h = {.mask = hone_onnx_in(call, 10),
-             .causal = hone_onnx_flag(call, "causal", true),
-             .scale = hone_onnx_real(call, "scale", 0)};
-  if (!is_plain_group(call)) return NULL;
-  group_heads(call, count, shared, &h);
-  if (call->status) return NULL;
-  if (past) h.offset = hone_emit_dims(call, past, 2, 3);
-  if (hone_onnx_flag(call, "do_rotary", false)) {
-    hone_value *cos = hone_onnx_need(call, 7), *sin = hone_onnx_need(call, 8);
-    if (!positions) positions = hone_onnx_counting(call, h.q, 2);
-    if (!hone_onnx_in(call, 9) && past) positions = add(call, positions, h.offset);
-    h.q = rotate(call, h.q, cos, sin, positions, "rotary_interleaved");
-    h.k = rotate(call, h.k, cos, sin, positions, "rotary_interleaved");
-  }
-  h.k = hone_onnx_append(call, past, h.k, 2);
-  h.v = hone_onnx_append(call, hone_onnx_in(call, 4), h.v, 2);
-  h.lengths = HONE_EMIT(call, "add", hone_emit_cast(call, hone_onnx_need(call, 5), HONE_S64),
-                        hone_emit_int(call, 1));
-  hone_node *node = begin_attention(call, &h);
-  hone_emit_set_real(call, node, "softcap", hone_onnx_real(call, "softcap", 0));
-  if (window > 0) hone_emit_set_int(call, node, "left", window - 1);
-  hone_onnx_return(call, 0, hone_onnx_join_heads(call, hone_emit_end(call, node)));
-  if (hone_onnx_wants(call, 1)) hone_onnx_return(call, 1, h.k);
-  if (hone_onnx_wants(call, 2)) hone_onnx_return(call, 2, h.v);
   return NULL;
 }
 
@@ -295,6 +213,5 @@ const hone_onnx_row hone_onnx_contrib_attention[] = {
     {"com.microsoft", "Attention", 1, 0, .import = import_attention},
     {"com.microsoft", "QAttention", 1, 0, .import = import_qattention},
     {"com.microsoft", "MultiHeadAttention", 1, 0, .import = import_multi_head},
-    {"com.microsoft", "GroupQueryAttention", 1, 0, .import = import_group_query},
     {"com.microsoft", "RotaryEmbedding", 1, 0, .import = import_rotary},
     {0}};

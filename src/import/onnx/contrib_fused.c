@@ -9,8 +9,8 @@ static hone_value *ints(hone_call *call, int64_t value) {
 }
 
 /* The activation that a fused operator names; NULL or "" is none. Parameters in order. */
-static hone_value *activate(hone_call *call, hone_value *x, const char *name,
-                            const double *params, size_t count) {
+static hone_value *activate(hone_call *call, hone_value *x, const char *name, const double *params,
+                            size_t count) {
   static const struct {
     const char *onnx, *hone, *attrs[2];
   } rows[] = {{"Relu", "relu", {NULL}},
@@ -49,8 +49,7 @@ static hone_status *import_fused_conv(hone_call *call) {
 static hone_status *import_fused_gemm(hone_call *call) {
   hone_value *c = hone_onnx_in(call, 2);
   double beta = hone_onnx_real(call, "beta", 1);
-  if (c && beta != 1)
-    c = HONE_EMIT(call, "mul", c, hone_emit_real(call, c->type.dtype, beta));
+  if (c && beta != 1) c = HONE_EMIT(call, "mul", c, hone_emit_real(call, c->type.dtype, beta));
   hone_node *node =
       HONE_EMIT_BEGIN(call, "matmul", hone_onnx_need(call, 0), hone_onnx_need(call, 1), c);
   hone_emit_set_int(call, node, "transpose_a", hone_onnx_flag(call, "transA", false));
@@ -68,8 +67,8 @@ static hone_status *import_fused_gemm(hone_call *call) {
 
 /* A constant of `bits` a number in u8 rows as a tensor [rows, columns] of that type; `row_bytes`
  * is what a row takes, padding included. */
-static hone_value *repack(hone_call *call, const hone_value *packed, hone_dtype dtype,
-                          size_t rows, size_t columns, size_t row_bytes) {
+static hone_value *repack(hone_call *call, const hone_value *packed, hone_dtype dtype, size_t rows,
+                          size_t columns, size_t row_bytes) {
   size_t bytes, least, unit = hone_dtype_bits(dtype);
   hone_shape shape = hone_shape_of(2, (hone_dim[]){(hone_dim)rows, (hone_dim)columns});
   bool fits = hone_shape_bytes(&shape, dtype, &bytes) && hone_mul(rows, row_bytes, &least) &&
@@ -96,11 +95,19 @@ static hone_value *repack(hone_call *call, const hone_value *packed, hone_dtype 
 
 /* A tensor [rows, columns] of the middle of the type's range: the zero point where none is given.
  */
-static hone_value *middle_of(hone_call *call, hone_dtype dtype, int64_t rows,
-                             int64_t columns) {
+static hone_value *middle_of(hone_call *call, hone_dtype dtype, int64_t rows, int64_t columns) {
   int64_t middle = (int64_t)1 << (hone_dtype_bits(dtype) - 1);
   hone_value *one = hone_emit_cast(call, hone_emit_int(call, middle), dtype);
   return HONE_EMIT(call, "expand", one, hone_emit_ints(call, (int64_t[]){rows, columns}, 2));
+}
+
+/* b [n, blocks * block] minus one number a block, [n, blocks]. */
+static hone_value *shift_blocks(hone_call *call, hone_value *b, hone_value *by, int64_t n,
+                                int64_t blocks, int64_t block) {
+  hone_value *whole = hone_emit_reshape(call, b, (const int64_t[]){n, blocks, block}, 3);
+  by = HONE_EMIT(call, "unsqueeze", by, ints(call, 2));
+  whole = HONE_EMIT(call, "sub", whole, by);
+  return hone_emit_reshape(call, whole, (const int64_t[]){n, blocks * block}, 2);
 }
 
 static hone_status *import_matmul_bits(hone_call *call) {
@@ -110,23 +117,31 @@ static hone_status *import_matmul_bits(hone_call *call) {
   int64_t bits = hone_onnx_int_in(call, "bits", 4, 2, 8);
   hone_dtype dtype = bits == 8 ? HONE_U8 : bits == 4 ? HONE_U4 : HONE_U2;
   hone_value *b = hone_onnx_need(call, 1), *scales = hone_onnx_need(call, 2);
-  hone_value *zeros = hone_onnx_in(call, 3);
+  hone_value *zeros = hone_onnx_in(call, 3), *shift;
   if (call->status) return NULL;
   if (hone_onnx_in(call, 4) || hone_onnx_int(call, "weight_prepacked", 0) ||
-      (zeros && zeros->type.dtype != HONE_U8) || (bits != 2 && bits != 4 && bits != 8))
+      (bits != 2 && bits != 4 && bits != 8))
     return hone_emit_fail(call, HONE_UNSUPPORTED, "weights in this packing");
   int64_t blocks = (k + block - 1) / block, columns = blocks * block;
   b = repack(call, b, dtype, (size_t)n, (size_t)columns, (size_t)(columns * bits / 8));
-  zeros = zeros ? repack(call, zeros, dtype, (size_t)n, (size_t)blocks,
-                         (size_t)((blocks * bits + 7) / 8))
-                : middle_of(call, dtype, n, blocks);
-  if (!b || !zeros) return NULL;
+  bool real_zeros = zeros && zeros->type.dtype != HONE_U8;
   scales = hone_emit_reshape(call, scales, (const int64_t[]){n, blocks}, 2);
+  if (real_zeros)
+    shift = HONE_EMIT(call, "mul", hone_emit_reshape(call, zeros, (const int64_t[]){n, blocks}, 2),
+                      scales);
+  else
+    shift = NULL;
+  zeros = real_zeros ? NULL
+          : zeros    ? repack(call, zeros, dtype, (size_t)n, (size_t)blocks,
+                              (size_t)((blocks * bits + 7) / 8))
+                     : middle_of(call, dtype, n, blocks);
+  if (!b || (!zeros && !real_zeros)) return NULL;
   hone_node *node = HONE_EMIT_BEGIN(call, "dequantize", b, scales, zeros);
   hone_emit_set_int(call, node, "axis", 1);
   hone_emit_set_int(call, node, "block", block);
   hone_emit_set_int(call, node, "dtype", scales->type.dtype);
   b = hone_emit_end(call, node);
+  if (shift) b = shift_blocks(call, b, shift, n, blocks, block);
   if (columns != k) b = HONE_EMIT(call, "slice", b, ints(call, 0), ints(call, k), ints(call, 1));
   node = HONE_EMIT_BEGIN(call, "matmul", hone_onnx_need(call, 0), b, hone_onnx_in(call, 5));
   hone_emit_set_int(call, node, "transpose_b", true);

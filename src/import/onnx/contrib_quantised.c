@@ -134,12 +134,6 @@ static hone_status *import_nhwc_max_pool(hone_call *call) {
   return NULL;
 }
 
-static hone_status *import_qlinear_conv(hone_call *call) {
-  if (hone_onnx_flag(call, "channels_last", false))
-    return hone_emit_fail(call, HONE_UNSUPPORTED, "channels_last convolutions");
-  return hone_onnx_import_qlinear_conv(call);
-}
-
 /* a b + bias, or as much of it as there is. */
 static hone_status *product(hone_call *call, hone_value *a, hone_value *b, hone_value *bias) {
   hone_onnx_return(call, 0, HONE_EMIT(call, "matmul", a, b, bias));
@@ -190,7 +184,7 @@ static hone_status *import_qgemm(hone_call *call) {
 const hone_onnx_row hone_onnx_contrib_quantised[] = {
     {"com.microsoft", "QuantizeLinear", 1, 0, .import = hone_onnx_import_quantize},
     {"com.microsoft", "DequantizeLinear", 1, 0, .import = hone_onnx_import_dequantize},
-    {"com.microsoft", "QLinearConv", 1, 0, .import = import_qlinear_conv},
+    {"com.microsoft", "QLinearConv", 1, 0, .import = hone_onnx_import_qlinear_conv},
     {"com.microsoft", "QLinearAdd", 1, 0, .import = import_add},
     {"com.microsoft", "QLinearMul", 1, 0, .import = import_mul},
     {"com.microsoft", "QLinearWhere", 1, 0, .import = import_where},

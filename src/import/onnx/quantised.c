@@ -111,19 +111,23 @@ static hone_status *import_conv_integer(hone_call *call) {
   return NULL;
 }
 
-/* The scale of each bias is that of the products that it is added to. */
+/* The scale of each bias is that of the products that it is added to. In com.microsoft the picture
+ * may have its channels last; the weights have them in ONNX's order even so. */
 hone_status *hone_onnx_import_qlinear_conv(hone_call *call) {
   hone_value *x_scale = hone_onnx_need(call, 1), *w_scale = hone_onnx_need(call, 4);
   hone_value *w = hone_onnx_need(call, 3), *b = hone_onnx_in(call, 8);
   int rank = hone_emit_rank(call, w);
+  bool last = hone_onnx_flag(call, "channels_last", false);
   hone_value *x =
       hone_onnx_dequantize(call, hone_onnx_need(call, 0), x_scale, hone_onnx_need(call, 2), 1);
+  if (last) x = hone_onnx_to_first(call, x, rank);
   w = hone_onnx_dequantize(call, w, w_scale, hone_onnx_need(call, 5), 0);
   if (b) {
     hone_node *product = HONE_EMIT_BEGIN(call, "mul", x_scale, w_scale);
     b = hone_onnx_dequantize(call, b, hone_emit_end_weight(call, product), NULL, 0);
   }
-  hone_value *y = hone_onnx_to_first(call, hone_onnx_convolve(call, x, w, b), rank);
+  hone_value *y = hone_onnx_convolve(call, x, w, b);
+  if (!last) y = hone_onnx_to_first(call, y, rank);
   hone_onnx_return(
       call, 0,
       hone_onnx_quantize(call, y, hone_onnx_need(call, 6), hone_onnx_need(call, 7), HONE_U8, 1));
