@@ -177,3 +177,35 @@ def test_same_as_onnxruntime(open_engine, op, opset, inputs, outputs, fixed, dom
     got = open_engine(model).run(feeds)
     for name, want in wanted.items():
         assert compare.difference(got[name], want, *numerics.PEER) is None, name
+
+
+# Where a sequence that ends early starts from behind is said nowhere.
+@pytest.mark.parametrize("backward, lengths", [(0, None), (1, None), (0, [4, 2, 3])])
+def test_scan_of_a_batch(open_engine, backward, lengths):
+    """Opset 8: a state and a scanned input a batch entry, which may end early."""
+    value = helper.make_tensor_value_info
+    body = helper.make_graph(
+        [helper.make_node("Add", ["state", "x"], ["next"]),
+         helper.make_node("Mul", ["next", "x"], ["y"])], "body",
+        [value("state", TensorProto.FLOAT, [2]), value("x", TensorProto.FLOAT, [2])],
+        [value("next", TensorProto.FLOAT, [2]), value("y", TensorProto.FLOAT, [2])])
+    feeds = {"init": real(3, 2), "xs": real(3, 4, 2)}
+    if lengths:
+        feeds["lens"] = ints(*lengths)
+    node = helper.make_node("Scan", ["lens" if lengths else "", "init", "xs"], ["last", "ys"],
+                            num_scan_inputs=1, directions=[backward], body=body)
+    ports = [value(name, helper.np_dtype_to_tensor_dtype(x.dtype), x.shape)
+             for name, x in feeds.items()]
+    graph = helper.make_graph([node], "g", ports, [value("last", TensorProto.FLOAT, None),
+                                                   value("ys", TensorProto.FLOAT, None)])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 8)], ir_version=4)
+    got = open_engine(model).run(feeds)
+    for b in range(3):
+        state = feeds["init"][b]
+        count = lengths[b] if lengths else 4
+        order = range(count)[::-1] if backward else range(count)
+        for turn, t in enumerate(order):
+            state = state + feeds["xs"][b, t]
+            np.testing.assert_allclose(got["ys"][b, turn], state * feeds["xs"][b, t], rtol=1e-5)
+        np.testing.assert_allclose(got["last"][b], state, rtol=1e-5)
+        assert not got["ys"][b, count:].any()

@@ -134,7 +134,7 @@ HONE_MUST_USE hone_status *onnx_sparse_constant(onnx_importer *importer, hone_gr
 HONE_MUST_USE hone_status *onnx_value_type(onnx_importer *importer, hone_bytes type_proto,
                                            hone_type *out);
 
-/* control.c */
+/* body.c */
 /* The nodes of a graph attribute of one input and one output in place, applied to x. */
 HONE_MUST_USE hone_status *onnx_inline_body(hone_call *call, const char *attr, hone_value *x,
                                             hone_value **out);
