@@ -10,6 +10,7 @@ extern const hone_pass hone_pass_simplify;    /* algebra, views, casts, one node
 extern const hone_pass hone_pass_settle;      /* simplify, and what only fits after the layout */
 extern const hone_pass hone_pass_regions;     /* captures and known branches of control flow */
 extern const hone_pass hone_pass_widen;       /* half floats are computed in f32 */
+extern const hone_pass hone_pass_recurrent;   /* loops that are lstm, gru or rnn */
 extern const hone_pass hone_pass_recognise;   /* many ops that spell one */
 extern const hone_pass hone_pass_merge_equal; /* equal nodes become one */
 extern const hone_pass hone_pass_dead_code;   /* what nothing uses */

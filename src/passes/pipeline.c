@@ -15,6 +15,8 @@ static const hone_pass *const pipeline[] = {
     &hone_pass_merge_equal,
     &hone_pass_propagate,
     &hone_pass_simplify,
+    &hone_pass_recurrent,
+    &hone_pass_propagate,
     &hone_pass_recognise,
     &hone_pass_simplify,
     &hone_pass_layout,

@@ -68,8 +68,8 @@ def prior_boxes():
     rows = []
     for size, step, least, most, ratios in FACE_MAPS:
         shapes = [(least, least), (np.sqrt(least * most), np.sqrt(least * most))]
-        for ratio in ratios:
-            shapes += [(least * np.sqrt(ratio), least / np.sqrt(ratio)), (least / np.sqrt(ratio), least * np.sqrt(ratio))]
+        for root in np.sqrt(ratios):
+            shapes += [(least * root, least / root), (least / root, least * root)]
         for y in range(size):
             for x in range(size):
                 rows += [((x + 0.5) * step, (y + 0.5) * step, w, h) for w, h in shapes]

@@ -111,7 +111,16 @@ def test_recurrent_layer(name, open_sizes):
     def function(x):
         return layer(tf.ensure_shape(x, [None, 7, 5]))
 
-    check(function, f32(3, 7, 5), open_sizes=open_sizes)
+    engine = check(function, f32(3, 7, 5), open_sizes=open_sizes)
+    op = {"SimpleRNN": "rnn", "Bidirectional": "lstm", "unrolled": None}.get(name, name.split()[0].lower())
+    assert op is None or op in engine.report()["fired"]
+
+
+@pytest.mark.parametrize("open_sizes", [False, True])
+def test_time_known_only_when_running(open_sizes):
+    layer = keras_function(LAYERS["LSTM sequences"], (7, 5))
+    engine = check(layer, f32(3, 7, 5), open_sizes=open_sizes)
+    assert "lstm" in engine.report()["fired"]
 
 
 def first_generation(build, *arrays):

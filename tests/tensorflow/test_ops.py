@@ -330,15 +330,17 @@ for mode in ("MIN_COMBINED", "MIN_FIRST", "SCALED"):
                                       narrow_range=n), y.output_min, y.output_max, tf.bitcast(
                                           y.output, tf.uint8 if k == tf.quint8 else tf.int8)
             case(f"QuantizeV2 {mode} {kind.name} {narrow}", there_and_back, f32(3, 4, 5))
-case("QuantizeV2 of a point", lambda x: raw.QuantizeV2(input=x, min_range=0.0, max_range=0.0, T=tf.quint8)[1:], f32(3))
+case("QuantizeV2 of a point",
+     lambda x: raw.QuantizeV2(input=x, min_range=0.0, max_range=0.0, T=tf.quint8)[1:], f32(3))
 case("Dequantize axis", lambda x, a, b: raw.Dequantize(
     input=tf.bitcast(x, tf.qint8), min_range=a, max_range=b, mode="SCALED", axis=1),
      rng.integers(-128, 128, (3, 4, 2)).astype(np.int8), f32(4, low=-3, high=-1), f32(4, low=1, high=3))
 for signed in (False, True):
     for rounding in ("HALF_TO_EVEN", "HALF_UP"):
-        case(f"QuantizeAndDequantizeV2 {signed} {rounding}", lambda x, s=signed, r=rounding: raw.QuantizeAndDequantizeV2(
-            input=x, input_min=-1.5 if s else 0.0, input_max=1.25, signed_input=s, range_given=True, round_mode=r),
-            f32(3, 4, 5))
+        case(f"QuantizeAndDequantizeV2 {signed} {rounding}",
+             lambda x, s=signed, r=rounding: raw.QuantizeAndDequantizeV2(
+                 input=x, input_min=-1.5 if s else 0.0, input_max=1.25, signed_input=s, range_given=True, round_mode=r),
+             f32(3, 4, 5))
     case(f"QuantizeAndDequantizeV4 {signed}", lambda x, s=signed: raw.QuantizeAndDequantizeV4(
         input=x, input_min=0.0, input_max=0.0, signed_input=s, num_bits=6, narrow_range=True),
          f32(3, 4, 5, low=-1 if signed else 0))
