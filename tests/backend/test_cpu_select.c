@@ -23,6 +23,16 @@ TEST(topk) {
     check_body(BODY("graph g(x: s64[2000]) -> (p) { k = const s64[1] [%d]\n"
                     " _, p = topk(x, k) {sorted=false} }", ks[i]), 0);
   }
+  for (int largest = 0; largest < 2; largest++) {
+    const char *flag = largest ? "true" : "false";
+    check_body(BODY("graph g(x: f32[1, 20011]) -> (v, p) { k = const s64[1] [70]\n"
+                    " v, p = topk(x, k) {largest=%s} }", flag), 0);
+    check_body(BODY("graph g(x: f32[300, 37]) -> (v, p) { k = const s64[1] [11]\n"
+                    " v, p = topk(x, k) {axis=0, largest=%s} }", flag), 0);
+    check_body(BODY("graph g(x: f32[3, 900]) -> (v, p) { k = const s64[1] [40]\n"
+                    " z = const f32[] 0\n o = const f32[] 1\n a = mul(x, x)\n f = floor(a)\n"
+                    " g = sub(f, o)\n n = div(g, z)\n v, p = topk(n, k) {largest=%s} }", flag), 0);
+  }
   check_body("graph g(x: f32[0, 20]) -> (v) { k = const s64[1] [3]\n v, _ = topk(x, k) }", 0);
   check_body("graph g(x: f32[4, 20]) -> (v, p) { k = const s64[1] [0]\n v, p = topk(x, k) }", 0);
   /* infinities, and 0 / 0 */

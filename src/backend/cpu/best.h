@@ -27,5 +27,12 @@ static inline uint32_t hone_float_key(float value) {
   memcpy(&bits, &value, sizeof bits);
   return bits ^ ((uint32_t)-(int32_t)(bits >> 31) | 0x80000000u);
 }
+/* A float with that key. */
+static inline float hone_float_of_key(uint32_t key) {
+  uint32_t bits = key ^ (key >> 31 ? 0x80000000u : UINT32_MAX);
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
 
 #endif

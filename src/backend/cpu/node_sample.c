@@ -11,7 +11,7 @@
 #include "base/pool.h"
 #include "ops/sampling.h"
 
-enum { MOST_ROWS = 64, FEW_CHANNELS = 8 };
+enum { MOST_ROWS = 64, FEW_CHANNELS = 8, PIXELS = 64 };
 
 typedef struct sampling {
   hone_sampler sampler;
@@ -79,12 +79,84 @@ static void sample_pixel(const sampling *s, const float *image, const double *gr
   for (int i = 0; i < p->rank; i++)
     multiply_taps(p, i, grid[p->rank - 1 - i], &all[i % 2], &all[1 - i % 2]);
   const pixel_taps *last = &all[p->rank % 2];
-  blend b = {.count = last->count};
+  blend b;
+  b.count = last->count;
   for (size_t k = 0; k < last->count; k++) {
     b.rows[k] = image + last->offset[k] * s->channels;
     b.weights[k] = (float)last->weight[k];
   }
   flush(s, &b, false, NULL, out);
+}
+
+/* Two taps of one axis of a plane. */
+typedef struct pair {
+  size_t at[2];
+  double weight[2];
+} pair;
+
+/* As hone_sampler_taps for linear and nearest without reflection, without its many cases; nearest
+ * has one tap. */
+HONE_INLINE void take_pair(const hone_sampler *s, int axis, double g, bool nearest, pair *out) {
+  double size = (double)s->size[axis], last = size - 1;
+  double x = s->align ? (g + 1) / 2 * last : ((g + 1) * size - 1) / 2;
+  if (!(x > -1e15 && x < 1e15)) x = -1e15; /* outside, like what is no number */
+  if (nearest) x = (x + 0x1.8p52) - 0x1.8p52; /* to the nearest even integer */
+  if (s->padding == 'b') x = x < 0 ? 0 : x > last ? last : x;
+  int64_t low = (int64_t)x;
+  low -= (double)low > x;
+  double part = nearest ? 0 : x - (double)low, weight[2] = {1 - part, part};
+  for (int i = 0; i < 2; i++) { /* no branches: where a position lies cannot be guessed */
+    uint64_t at = (uint64_t)low + (uint64_t)i;
+    bool inside = at < (uint64_t)s->size[axis];
+    out->at[i] = at & -(uint64_t)inside;
+    out->weight[i] = weight[i] * (double)inside;
+  }
+}
+
+/* A pixel of a plane: four taps, of which those of weight 0 are not read. */
+HONE_INLINE void sample_plane(const sampling *s, const float *image, const double *grid,
+                              bool nearest, float *out) {
+  pair row, column;
+  size_t n = s->channels, width = (size_t)s->sampler.size[1] * n;
+  take_pair(&s->sampler, 0, grid[1], nearest, &row);
+  take_pair(&s->sampler, 1, grid[0], nearest, &column);
+  double weight[4] = {row.weight[0] * column.weight[0], row.weight[0] * column.weight[1],
+                      row.weight[1] * column.weight[0], row.weight[1] * column.weight[1]};
+  const float *top = image + row.at[0] * width, *bottom = image + row.at[1] * width;
+  size_t left = column.at[0] * n, right = column.at[1] * n;
+  if (n < FEW_CHANNELS && (weight[0] * weight[3]) != 0) { /* then none of the four is 0 */
+    float w[4] = {(float)weight[0], (float)weight[1], (float)weight[2], (float)weight[3]};
+    for (size_t c = 0; c < n; c++)
+      out[c] = w[0] * top[left + c] + w[1] * top[right + c] + w[2] * bottom[left + c] +
+               w[3] * bottom[right + c];
+    return;
+  }
+  blend b;
+  b.count = 0;
+  const float *rows[4] = {top + left, top + right, bottom + left, bottom + right};
+  for (int i = 0; i < 4; i++) {
+    b.rows[b.count] = rows[i];
+    b.weights[b.count] = (float)weight[i];
+    b.count += weight[i] != 0;
+  }
+  flush(s, &b, false, NULL, out);
+}
+
+static void run_plane(const void *args, const hone_kernel_io *io, int part, int parts) {
+  const sampling *s = args;
+  double grid[2 * PIXELS];
+  size_t begin, end, pixels = hone_shape_span(&s->y, 1, s->y.rank - 1);
+  hone_split(s->images * pixels, PIXELS, part, parts, &begin, &end);
+  for (size_t from = begin; from < end; from += PIXELS) {
+    size_t count = end - from < PIXELS ? end - from : PIXELS;
+    hone_load_reals(s->places[0], io->in[1], 2 * from, 2 * count, grid);
+    for (size_t i = 0; i < count; i++) {
+      const float *image = (const float *)io->in[0] + (from + i) / pixels * s->image;
+      float *out = (float *)io->out[0] + (from + i) * s->channels;
+      if (s->sampler.mode == 'n') sample_plane(s, image, grid + 2 * i, true, out);
+      else sample_plane(s, image, grid + 2 * i, false, out);
+    }
+  }
 }
 
 static void run_grid(const void *args, const hone_kernel_io *io, int part, int parts) {
@@ -255,7 +327,8 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
   if (row->op == &hone_op_grid_sample) {
     s->sampler = hone_sampler_of(view->node, &s->x);
     taps = pow(s->sampler.taps, s->sampler.rank);
-    run = run_grid;
+    bool plane = s->sampler.rank == 2 && s->sampler.mode != 'c' && s->sampler.padding != 'r';
+    run = plane ? run_plane : run_grid;
   } else if (row->op == &hone_op_roi_align) {
     s->maximum = strcmp(hone_node_text(view->node, "mode"), "max") == 0;
     taps = 16;

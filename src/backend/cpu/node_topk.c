@@ -10,6 +10,7 @@
 
 #include "backend/cpu/best.h"
 #include "backend/cpu/node_kernel.h"
+#include "backend/cpu/strips.h"
 #include "base/pool.h"
 #include "ops/axes.h"
 
@@ -18,6 +19,7 @@ typedef struct topk {
   hone_dtype dtype;
   size_t k, bytes;     /* of an element */
   bool smallest;
+  const hone_strips *strips;
   size_t part_scratch; /* room for k entries of each line that a part works on */
   bool sliced;         /* parts share each line */
 } topk;
@@ -25,6 +27,7 @@ typedef struct topk {
 /* ---- Selecting ------------------------------------------------------------------------------ */
 
 #define KEYS 256
+#define LONG 20000 /* a line of which is worth several parts */
 
 static uint64_t real_key(double value) {
   uint64_t bits;
@@ -34,14 +37,41 @@ static uint64_t real_key(double value) {
   return bits >> 63 ? ~bits : bits | (uint64_t)1 << 63;
 }
 
-/* Keys of `count` elements from `first` on, `step` apart; their greatest. */
+/* Those of `x`, at positions from `from` on, that are better than the worst of the heap enter it: of
+ * many floats few, which vectors find. */
+static size_t offer_floats(const topk *t, const float *x, size_t size, size_t from, hone_best *heap,
+                           size_t count) {
+  uint64_t flip = t->smallest ? UINT64_MAX : 0;
+  for (size_t i = 0; i < size; i++) {
+    if (count == t->k) {
+      float worst = hone_float_of_key((uint32_t)(heap[0].key ^ flip));
+      i = (t->smallest ? t->strips->find_below : t->strips->find_above)(x, i, size, worst);
+      if (i == size) break;
+    }
+    hone_best entry = {hone_float_key(x[i]) ^ flip, from + i};
+    count = hone_best_offer(heap, count, t->k, entry);
+  }
+  return count;
+}
+
+static size_t select_floats(const topk *t, const float *x, size_t begin, size_t end,
+                            hone_best *heap) {
+  float near[KEYS];
+  size_t count = 0, step = t->line.inner;
+  if (step == 1) return offer_floats(t, x + begin, end - begin, begin, heap, 0);
+  for (size_t from = begin; from < end; from += KEYS) {
+    size_t size = end - from < KEYS ? end - from : KEYS;
+    for (size_t i = 0; i < size; i++) near[i] = x[(from + i) * step];
+    count = offer_floats(t, near, size, from, heap, count);
+  }
+  return count;
+}
+
+/* Keys of `count` elements that are no f32, from `first` on, `step` apart; their greatest. */
 static uint64_t load_keys(const topk *t, const void *x, size_t first, size_t count, uint64_t *out) {
   size_t step = t->line.inner;
   uint64_t greatest = 0, flip = t->smallest ? UINT64_MAX : 0;
-  if (t->dtype == HONE_F32) {
-    const float *values = (const float *)x + first;
-    for (size_t i = 0; i < count; i++) out[i] = hone_float_key(values[i * step]);
-  } else if (hone_dtype_class_of(t->dtype) == HONE_CLASS_FLOAT) {
+  if (hone_dtype_class_of(t->dtype) == HONE_CLASS_FLOAT) {
     for (size_t i = 0; i < count; i++)
       out[i] = real_key(hone_load_real(t->dtype, x, first + i * step));
   } else {
@@ -61,6 +91,7 @@ static size_t select_best(const topk *t, const void *x, size_t first, size_t beg
                           hone_best *heap) {
   uint64_t keys[KEYS];
   size_t count = 0;
+  if (t->dtype == HONE_F32) return select_floats(t, (const float *)x + first, begin, end, heap);
   for (size_t from = begin; from < end; from += KEYS) {
     size_t size = end - from < KEYS ? end - from : KEYS;
     uint64_t greatest = load_keys(t, x, first + from * t->line.inner, size, keys);
@@ -162,14 +193,17 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
   size_t lines = t->line.outer * t->line.inner, entries = t->k;
   if (lines == 0 || t->k == 0) t->line.outer = lines = 0;
   if (t->k > t->line.size) return hone_error(HONE_UNSUPPORTED, "fewer than k elements");
-  t->sliced = view->threads > 1 && lines && lines < (size_t)view->threads;
+  t->strips = hone_strips_here();
+  t->sliced = view->threads > 1 && lines && lines < (size_t)view->threads && t->line.size >= LONG;
   if (t->sliced) entries = t->k * lines;
   t->part_scratch = hone_align_up(entries * sizeof(hone_best), 64);
   out->kernel = hone_one_phase(t->sliced ? run_slices : run_lines, t);
   if (t->sliced) out->kernel.phases[out->kernel.phase_count++] = merge_slices;
   out->kernel.part_scratch = t->part_scratch;
   if (t->sliced) out->kernel.shared_scratch = t->part_scratch; /* the merged, after the parts' */
-  out->work = (double)lines * ((double)t->line.size * 1.5 + (double)t->k * 40);
+  double each = t->dtype == HONE_F32 ? 0.2 : 1.5;
+  out->work = (double)lines * ((double)t->line.size * each + (double)t->k * 60);
+  if (!t->sliced && lines == 1) out->work = 0;
   return NULL;
 }
 const hone_node_functions hone_node_topk = {.accepts = accepts, .plan = plan};

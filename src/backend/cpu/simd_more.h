@@ -32,6 +32,13 @@ HONE_INLINE vf vf_split(vf x, vf *exponent) {
   *exponent = _mm512_add_ps(_mm512_getexp_ps(x), _mm512_set1_ps(1));
   return _mm512_getmant_ps(x, _MM_MANT_NORM_p5_1, _MM_MANT_SIGN_zero);
 }
+/* Which lanes of a are not <= b, or not >= b: NaN is neither. */
+HONE_INLINE unsigned vf_lanes_above(vf a, vf b) {
+  return _mm512_cmp_ps_mask(a, b, _CMP_NLE_UQ);
+}
+HONE_INLINE unsigned vf_lanes_below(vf a, vf b) {
+  return _mm512_cmp_ps_mask(a, b, _CMP_NGE_UQ);
+}
 #elif defined(__AVX2__)
 HONE_INLINE vf vf_sqrt(vf a) {
   return _mm256_sqrt_ps(a);
@@ -59,6 +66,12 @@ HONE_INLINE vf vf_split(vf x, vf *exponent) {
   *exponent = vf_sub(_mm256_cvtepi32_ps(e), _mm256_and_ps(tiny, vf_set(23)));
   __m256i fraction = _mm256_and_si256(bits, _mm256_set1_epi32(0x007fffff));
   return _mm256_castsi256_ps(_mm256_or_si256(fraction, _mm256_set1_epi32(0x3f000000)));
+}
+HONE_INLINE unsigned vf_lanes_above(vf a, vf b) {
+  return (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_NLE_UQ));
+}
+HONE_INLINE unsigned vf_lanes_below(vf a, vf b) {
+  return (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_NGE_UQ));
 }
 #else
 HONE_INLINE vf vf_sqrt(vf a) {
@@ -92,6 +105,14 @@ HONE_INLINE vf vf_split(vf x, vf *exponent) {
   }
   *exponent = e;
   return x;
+}
+HONE_INLINE unsigned vf_lanes_above(vf a, vf b) {
+  unsigned lanes = 0;
+  for (int i = 0; i < VF_LANES; i++) lanes |= (unsigned)!(a[i] <= b[i]) << i;
+  return lanes;
+}
+HONE_INLINE unsigned vf_lanes_below(vf a, vf b) {
+  return vf_lanes_above(b, a);
 }
 #endif
 

@@ -29,6 +29,10 @@ typedef struct hone_strips {
   /* NaN where there is one; -infinity and infinity of nothing. */
   float (*max)(const float *x, size_t count);
   float (*min)(const float *x, size_t count);
+  /* The first of begin … end that is no less or equal, no greater or equal `limit` (NaN is neither);
+   * `end` where there is none. */
+  size_t (*find_above)(const float *x, size_t begin, size_t end, float limit);
+  size_t (*find_below)(const float *x, size_t begin, size_t end, float limit);
   /* out[i] = e^(x[i] - shift); returns their sum. */
   double (*exponentials)(const float *x, size_t count, float shift, float *out);
   /* out[i] = (x[i] - shift) * factor, times scale[i], plus bias[i], where given. */

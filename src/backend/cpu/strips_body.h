@@ -60,6 +60,21 @@ EXTREME(max, -INFINITY, vf_max, >)
 EXTREME(min, INFINITY, vf_min, <)
 #undef EXTREME
 
+#define FIND(name, test, stays)                                                            \
+  static size_t strip_##name(const float *p, size_t begin, size_t end, float by) {         \
+    const vf limit = vf_set(by);                                                           \
+    size_t i = begin;                                                                      \
+    for (; i + 2 * VF_LANES <= end; i += 2 * VF_LANES) {                                   \
+      unsigned low = test(vf_load(p + i), limit), high = test(vf_load(p + i + VF_LANES), limit); \
+      if (low | high) return i + (size_t)__builtin_ctz(low | high << VF_LANES);            \
+    }                                                                                      \
+    while (i < end && p[i] stays by) i++;                                                  \
+    return i;                                                                              \
+  }
+FIND(find_above, vf_lanes_above, <=)
+FIND(find_below, vf_lanes_below, >=)
+#undef FIND
+
 static double strip_exponentials(const float *p, size_t count, float by, float *out) {
   const vf shift = vf_set(by);
   double total = 0;
@@ -205,6 +220,8 @@ const hone_strips STRIPS = {
 #define MEMBER(name, term) .name = strip_##name,
     HONE_STRIP_SUMS(MEMBER)
 #undef MEMBER
+    .find_above = strip_find_above,
+    .find_below = strip_find_below,
     .max = strip_max,
     .min = strip_min,
     .exponentials = strip_exponentials,
