@@ -112,8 +112,33 @@ static void copy_single(size_t element, char *to, ptrdiff_t to_stride, const cha
 #undef SINGLE
 }
 
+typedef uint32_t four __attribute__((vector_size(16)));
+
+static inline four load_four(const char *from) {
+  four x;
+  memcpy(&x, from, sizeof x);
+  return x;
+}
+
+static inline void store_four(char *to, four x) { memcpy(to, &x, sizeof x); }
+
+/* Four rows of four elements of four bytes. */
+static inline void transpose_fours(char *to, ptrdiff_t to_stride, const char *from,
+                                   ptrdiff_t from_stride) {
+  four r0 = load_four(from), r1 = load_four(from + from_stride);
+  four r2 = load_four(from + 2 * from_stride), r3 = load_four(from + 3 * from_stride);
+  four a = __builtin_shufflevector(r0, r1, 0, 4, 1, 5);
+  four b = __builtin_shufflevector(r0, r1, 2, 6, 3, 7);
+  four c = __builtin_shufflevector(r2, r3, 0, 4, 1, 5);
+  four d = __builtin_shufflevector(r2, r3, 2, 6, 3, 7);
+  store_four(to, __builtin_shufflevector(a, c, 0, 1, 4, 5));
+  store_four(to + to_stride, __builtin_shufflevector(a, c, 2, 3, 6, 7));
+  store_four(to + 2 * to_stride, __builtin_shufflevector(b, d, 0, 1, 4, 5));
+  store_four(to + 3 * to_stride, __builtin_shufflevector(b, d, 2, 3, 6, 7));
+}
+
 /* to[j][i] = from[i][j] for rows i of `from` at from_stride and rows j of `to` at to_stride. */
-static void transpose_block(size_t element, char *to, ptrdiff_t to_stride, const char *from,
+static void transpose_single(size_t element, char *to, ptrdiff_t to_stride, const char *from,
                             ptrdiff_t from_stride, size_t rows, size_t columns) {
 #define TRANSPOSE(type)                                                                      \
   for (size_t j = 0; j < columns; j++)                                                       \
@@ -122,6 +147,29 @@ static void transpose_block(size_t element, char *to, ptrdiff_t to_stride, const
              from + (ptrdiff_t)i * from_stride + j * sizeof(type), sizeof(type))
   BY_ELEMENT(element, TRANSPOSE)
 #undef TRANSPOSE
+}
+
+static size_t distance(ptrdiff_t stride) { return (size_t)(stride < 0 ? -stride : stride); }
+
+/* The same; of elements of four bytes in vectors as far as fours of rows and columns go. Where lines
+ * are far apart, and so in one place of the cache, all of four is done before the next. */
+static void transpose_block(size_t element, char *to, ptrdiff_t to_stride, const char *from,
+                            ptrdiff_t from_stride, size_t rows, size_t columns) {
+  size_t r = element == sizeof(uint32_t) ? rows / 4 * 4 : 0, c = r ? columns / 4 * 4 : 0;
+  bool by_rows = distance(from_stride) > distance(to_stride);
+  size_t most = by_rows ? r : c, least = by_rows ? c : r;
+  for (size_t p = 0; p < most; p += 4)
+    for (size_t q = 0; q < least; q += 4) {
+      size_t i = by_rows ? p : q, j = by_rows ? q : p;
+      transpose_fours(to + (ptrdiff_t)j * to_stride + i * element, to_stride,
+                      from + (ptrdiff_t)i * from_stride + j * element, from_stride);
+    }
+  if (c < columns)
+    transpose_single(element, to + (ptrdiff_t)c * to_stride, to_stride, from + c * element,
+                     from_stride, rows, columns - c);
+  if (r < rows && c > 0)
+    transpose_single(element, to + r * element, to_stride, from + (ptrdiff_t)r * from_stride,
+                     from_stride, rows - r, c);
 }
 
 /* Rows [begin, end) of the second last axis against all of the last, block by block. */
