@@ -133,6 +133,19 @@ static void check_layer(const char *op, int gates, const char *more, const char 
 }
 
 TEST(layers) {
+  for (int directions = 1; directions < 3; directions++) { /* weights known at run only */
+    char text[1024];
+    const char *both = directions == 2 ? "direction=bidirectional" : "";
+    for (int gates = 1; gates < 5; gates += 1 + (gates == 1)) {
+      snprintf(text, sizeof text,
+               "graph g(x: f32[7, 11, 12], w: f32[%d, %d, 12], r: f32[%d, %d, 20],"
+               " b: f32[%d, %d]) -> (y, hn) {\n z = const f32[] 0.1\n u = mul(w, z)\n"
+               " s = mul(r, z)\n y, hn%s = %s(x, u, s, b) {%s}\n}",
+               directions, gates * 20, directions, gates * 20, directions, gates * 40,
+               gates == 4 ? ", _" : "", gates == 4 ? "lstm" : gates == 3 ? "gru" : "rnn", both);
+      check_weighted(text, bound("recurrent", "fp32"));
+    }
+  }
   check_layer("lstm", 4, "b, _, h, c, p", "", 1);
   check_layer("lstm", 4, "b, l", "direction=bidirectional", 2);
   check_layer("lstm", 4, "_, l, h", "direction=reverse, input_forget=true, clip=1.5", 1);

@@ -65,13 +65,15 @@ static int input_of(const hone_node *node, int index) {
 static bool read_layer(const hone_cpu_kernel *row, const hone_node *node,
                        hone_recurrent_layer *out) {
   const hone_value *w = node->inputs[W].value, *r = node->inputs[R].value;
-  if (!w->constant || !r->constant) return false;
+  if (!hone_shape_known(&w->type.shape) || !hone_shape_known(&r->type.shape)) return false;
   *out = (hone_recurrent_layer){.kind = kind_of(node),
                                 .tiles = tiles_of(row),
                                 .input = (size_t)w->type.shape.dim[2],
                                 .hidden = (size_t)r->type.shape.dim[2],
                                 .directions = (size_t)r->type.shape.dim[0],
                                 .reversed = hone_node_text(node, "direction")[0] == 'r',
+                                .raw_w = W,
+                                .raw_r = R,
                                 .clip = (float)hone_node_real(node, "clip"),
                                 .lengths = input_of(node, LENGTHS),
                                 .bias = input_of(node, BIAS),
@@ -86,13 +88,26 @@ static bool read_layer(const hone_cpu_kernel *row, const hone_node *node,
   return out->tiles && out->input && out->hidden && read_activations(node, out);
 }
 
-static bool accepts(const hone_cpu_kernel *row, const hone_node *node) {
+static bool has_constant_weights(const hone_node *node) {
+  return node->inputs[W].value->constant && node->inputs[R].value->constant;
+}
+
+static bool is_floats(const hone_cpu_kernel *row, const hone_node *node) {
   hone_recurrent_layer layer;
   for (int i = 0; i < node->input_count; i++) {
     const hone_value *in = node->inputs[i].value;
     if (in && i != LENGTHS && in->type.dtype != HONE_F32) return false;
   }
   return read_layer(row, node, &layer);
+}
+
+static bool accepts(const hone_cpu_kernel *row, const hone_node *node) {
+  return has_constant_weights(node) && is_floats(row, node);
+}
+
+/* What has weights that only the run knows: of sizes that are known at build. */
+static bool accepts_any(const hone_cpu_kernel *row, const hone_node *node) {
+  return !has_constant_weights(node) && is_floats(row, node);
 }
 
 /* Steps from one direction's w, and from one gate's r, to the next. */
@@ -106,25 +121,11 @@ static bool set_steps(hone_recurrent_layer *layer) {
 
 static size_t pack_size(const hone_cpu_kernel *row, const hone_node *node) {
   hone_recurrent_layer l;
-  size_t w, r, floats, bytes;
-  if (!read_layer(row, node, &l) || !set_steps(&l) || !hone_mul(l.directions, l.w_step, &w) ||
-      !hone_mul(l.directions * l.gates, l.r_step, &r) || !hone_add(w, r, &floats) ||
+  size_t floats, bytes;
+  if (!read_layer(row, node, &l) || !set_steps(&l) || !hone_recurrent_packs(&l, &floats) ||
       !hone_mul(floats, sizeof(float), &bytes))
     return 0;
   return bytes;
-}
-
-static void pack_all(const hone_recurrent_layer *l, const float *w, const float *r, float *to) {
-  size_t columns = l->gates * l->hidden;
-  hone_weight_strides from_input = {0, 0, 1, (ptrdiff_t)l->input};
-  hone_weight_strides from_state = {0, 0, 1, (ptrdiff_t)l->hidden};
-  for (size_t d = 0; d < l->directions; d++)
-    hone_pack_weights(l->tiles, 1, 1, l->input, columns, w + d * columns * l->input, from_input,
-                      to + d * l->w_step);
-  to += l->directions * l->w_step;
-  for (size_t g = 0; g < l->directions * l->gates; g++)
-    hone_pack_weights(l->tiles, 1, 1, l->hidden, l->hidden, r + g * l->hidden * l->hidden,
-                      from_state, to + g * l->r_step);
 }
 
 static hone_status *pack(const hone_cpu_kernel *row, const hone_node *node, void *to) {
@@ -135,7 +136,8 @@ static hone_status *pack(const hone_cpu_kernel *row, const hone_node *node, void
     return hone_error(HONE_INTERNAL, "kernel %s was given a node it does not take", row->name);
   hone_status *status = hone_constant_floats(node->inputs[W].value, &copies, &w);
   if (!status) status = hone_constant_floats(node->inputs[R].value, &copies, &r);
-  if (!status) pack_all(&l, w, r, to);
+  float *to_w = to, *to_r = to_w + l.directions * l.w_step;
+  if (!status) hone_recurrent_pack(&l, w, r, to_w, to_r, 0, 1);
   hone_arena_free(&copies);
   return status;
 }
@@ -148,8 +150,10 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
     return hone_error(HONE_INTERNAL, "kernel %s was given a node it does not take", row->name);
   l.steps = (size_t)x->dim[0];
   l.batch = (size_t)x->dim[1];
-  l.w = view->packed;
-  l.r = l.w + l.directions * l.w_step;
+  if (view->packed) {
+    l.w = view->packed;
+    l.r = l.w + l.directions * l.w_step;
+  }
   out->work = (double)(l.steps * l.batch * l.directions) * (double)(l.gates * l.hidden) *
               (double)(l.input + l.hidden) / 30;
   return hone_recurrent_plan(&l, arena, &out->kernel);
@@ -162,3 +166,4 @@ const hone_node_functions hone_node_recurrent = {
     .pack = pack,
     .packed_inputs = 1u << W | 1u << R,
 };
+const hone_node_functions hone_node_recurrent_any = {.accepts = accepts_any, .plan = plan};

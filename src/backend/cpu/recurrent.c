@@ -16,6 +16,7 @@ typedef struct layer_args {
   /* Where things lie in scratch, in floats: gates' sums [direction][step][batch][gate][hidden],
    * states [direction][batch][hidden], and for each part rows of 2 * hidden. */
   size_t sums, h, c, part, part_size;
+  size_t w, r; /* and the packs that the run makes */
 } layer_args;
 
 size_t hone_recurrent_w_size(const hone_recurrent_layer *l) {
@@ -26,6 +27,46 @@ size_t hone_recurrent_r_size(const hone_recurrent_layer *l) {
 }
 
 static size_t width_of(const hone_recurrent_layer *l) { return l->gates * l->hidden; }
+
+/* ---- Packs ----------------------------------------------------------------------------------- */
+
+bool hone_recurrent_packs(const hone_recurrent_layer *l, size_t *out) {
+  size_t w, r;
+  return hone_mul(l->directions, l->w_step, &w) &&
+         hone_mul(l->directions * l->gates, l->r_step, &r) && hone_add(w, r, out);
+}
+
+void hone_recurrent_pack(const hone_recurrent_layer *l, const float *w, const float *r,
+                         float *to_w, float *to_r, int part, int parts) {
+  size_t columns = width_of(l), gates = l->directions * l->gates, begin, end;
+  hone_weight_strides from_input = {0, 0, 1, (ptrdiff_t)l->input};
+  hone_weight_strides from_state = {0, 0, 1, (ptrdiff_t)l->hidden};
+  hone_split(l->directions + gates, 1, part, parts, &begin, &end);
+  for (size_t i = begin; i < end; i++) {
+    size_t g = i - l->directions;
+    if (i < l->directions)
+      hone_pack_weights(l->tiles, 1, 1, l->input, columns, w + i * columns * l->input, from_input,
+                        to_w + i * l->w_step);
+    else
+      hone_pack_weights(l->tiles, 1, 1, l->hidden, l->hidden, r + g * l->hidden * l->hidden,
+                        from_state, to_r + g * l->r_step);
+  }
+}
+
+static void run_pack(const void *args, const hone_kernel_io *io, int part, int parts) {
+  const layer_args *a = args;
+  float *scratch = io->scratch;
+  hone_recurrent_pack(&a->layer, io->in[a->layer.raw_w], io->in[a->layer.raw_r], scratch + a->w,
+                      scratch + a->r, part, parts);
+}
+
+static const float *w_of(const layer_args *a, const hone_kernel_io *io) {
+  return a->layer.w ? a->layer.w : (const float *)io->scratch + a->w;
+}
+
+static const float *r_of(const layer_args *a, const hone_kernel_io *io) {
+  return a->layer.r ? a->layer.r : (const float *)io->scratch + a->r;
+}
 
 /* ---- All steps' products with the input ------------------------------------------------------ */
 
@@ -51,7 +92,7 @@ static void run_input(const void *args, const hone_kernel_io *io, int part, int 
     if (begin == end) continue;
     hone_multiply(l->tiles, end - begin, l->input, width,
                   (const float *)io->in[X] + begin * l->input, (ptrdiff_t)l->input,
-                  l->w + d * l->w_step, sums, (ptrdiff_t)width, false);
+                  w_of(a, io) + d * l->w_step, sums, (ptrdiff_t)width, false);
     add_biases(a, io, d, sums, end - begin);
   }
 }
@@ -63,6 +104,7 @@ typedef struct unit {
   const hone_recurrent_layer *l;
   const hone_kernel_io *io;
   size_t direction, rows;
+  const float *r;
   float *sums, *h, *c, *temporary;
 } unit;
 
@@ -70,7 +112,7 @@ static void multiply_state(const unit *u, size_t gate, const float *state, float
                            size_t out_stride, bool add) {
   const hone_recurrent_layer *l = u->l;
   hone_multiply(l->tiles, u->rows, l->hidden, l->hidden, state, (ptrdiff_t)l->hidden,
-                l->r + (u->direction * l->gates + gate) * l->r_step, out, (ptrdiff_t)out_stride,
+                u->r + (u->direction * l->gates + gate) * l->r_step, out, (ptrdiff_t)out_stride,
                 add);
 }
 
@@ -197,7 +239,14 @@ static void run_unit(const layer_args *a, const hone_kernel_io *io, size_t direc
   const hone_recurrent_layer *l = &a->layer;
   float *scratch = io->scratch;
   size_t n = l->hidden, at = (direction * l->batch + first) * n, count = rows * n;
-  unit u = {l, io, direction, rows, NULL, scratch + a->h + at, scratch + a->c + at, temporary};
+  unit u = {.l = l,
+            .io = io,
+            .direction = direction,
+            .rows = rows,
+            .r = r_of(a, io),
+            .h = scratch + a->h + at,
+            .c = scratch + a->c + at,
+            .temporary = temporary};
   start_state(u.h, l->h0 < 0 ? NULL : io->in[l->h0], at, count);
   start_state(u.c, l->c0 < 0 ? NULL : io->in[l->c0], at, count);
   size_t length = length_of(l, io, first);
@@ -234,20 +283,23 @@ hone_status *hone_recurrent_plan(const hone_recurrent_layer *layer, hone_arena *
   layer_args *a = HONE_NEW(arena, layer_args);
   HONE_TRY_MEMORY(a);
   a->layer = *layer;
-  size_t state, sums, shared;
+  size_t state, sums, packs = 0;
   if (!hone_mul(layer->directions * layer->batch, layer->hidden, &state) ||
       !hone_mul(state, layer->steps, &sums) || !hone_mul(sums, layer->gates, &sums) ||
-      sums > SIZE_MAX / 16 || state > SIZE_MAX / 64)
+      (!layer->w && !hone_recurrent_packs(layer, &packs)) || sums > SIZE_MAX / 32 ||
+      packs > SIZE_MAX / 32 || state > SIZE_MAX / 64)
     return hone_error(HONE_LIMIT, "a recurrent layer's scratch is too large");
   a->h = hone_align_up(sums, 16);
   a->c = a->h + hone_align_up(state, 16);
-  a->part = a->c + hone_align_up(state, 16);
+  a->w = a->c + hone_align_up(state, 16);
+  a->r = a->w + layer->directions * layer->w_step;
+  a->part = a->w + packs;
   a->part_size = hone_align_up(HONE_RECURRENT_ROWS * layer->hidden, 16);
-  shared = a->part;
-  *out = (hone_kernel_plan){.phases = {run_input, run_steps},
-                            .phase_count = 2,
-                            .args = a,
-                            .shared_scratch = shared * sizeof(float),
+  *out = (hone_kernel_plan){.args = a,
+                            .shared_scratch = a->part * sizeof(float),
                             .part_scratch = a->part_size * sizeof(float)};
+  if (!layer->w) out->phases[out->phase_count++] = run_pack;
+  out->phases[out->phase_count++] = run_input;
+  out->phases[out->phase_count++] = run_steps;
   return NULL;
 }
