@@ -1,52 +1,27 @@
 /* conv_transpose: the gradient of a convolution with respect to its input, as decoders use it;
  * channels last, any number of spatial axes. Room: ops. */
+#include "ops/conv_shape.h"
 #include "ops/operand.h"
 #include "ops/ops.h"
-#include "ops/spatial.h"
 
-enum { X, W, BIAS };
-
-static hone_status *transposed_shape(hone_infer *infer, const hone_shape *x, const hone_shape *w) {
+static hone_status *transposed_rule(hone_infer *infer, const hone_shape *x, const hone_shape *w,
+                                    hone_spatial *window, hone_dim *filters) {
   int rank = x->rank - 2;
-  if (rank < 0 || w->rank != x->rank)
-    return hone_infer_fail(infer, "x has %d dimensions and w %d; both need 2 + the spatial ones",
-                           x->rank, w->rank);
   int64_t groups = hone_node_int(infer->node, "groups");
-  hone_dim channels = x->dim[rank + 1], per_group = w->dim[rank], filters = HONE_DIM_FRESH;
-  if (groups < 1) return hone_infer_fail(infer, "groups is %lld", (long long)groups);
+  hone_dim channels = x->dim[rank + 1], per_group = w->dim[rank];
+  *filters = HONE_DIM_FRESH;
   if (!hone_dim_unify(channels, w->dim[rank + 1], &channels) ||
       (hone_dim_known(channels) && channels % groups != 0))
     return hone_infer_fail(infer, "%lld channels, %lld in w, %lld groups",
                            (long long)x->dim[rank + 1], (long long)w->dim[rank + 1],
                            (long long)groups);
-  if (hone_dim_known(per_group) && !hone_mul_s64(per_group, groups, &filters))
+  if (hone_dim_known(per_group) && !hone_mul_s64(per_group, groups, filters))
     return hone_infer_fail(infer, "the number of filters overflows");
-  hone_spatial window;
-  HONE_TRY(hone_spatial_transposed(infer->node, rank, x->dim + 1, w->dim, &window));
-  hone_shape *out = &infer->out[0].shape;
-  out->rank = x->rank;
-  out->dim[0] = x->dim[0];
-  for (int i = 0; i < rank; i++)
-    out->dim[1 + i] = window.out[i] == HONE_DIM_FRESH ? hone_infer_fresh(infer) : window.out[i];
-  out->dim[rank + 1] = filters == HONE_DIM_FRESH ? hone_infer_fresh(infer) : filters;
-  return NULL;
+  return hone_spatial_transposed(infer->node, rank, x->dim + 1, w->dim, window);
 }
 
 static hone_status *conv_transpose_infer(hone_infer *infer) {
-  HONE_TRY(hone_infer_class(infer, X, HONE_FLOATS | HONE_INTEGERS));
-  HONE_TRY(hone_infer_same_dtype(infer, W));
-  HONE_TRY(hone_infer_same_dtype(infer, BIAS));
-  HONE_TRY(hone_infer_rank(infer, BIAS, 1));
-  const hone_shape *x = &infer->in[X]->shape, *w = &infer->in[W]->shape;
-  infer->out[0] = hone_tensor_type(infer->in[X]->dtype, hone_shape_unknown());
-  if (x->rank < 0 || w->rank < 0) return NULL;
-  HONE_TRY(transposed_shape(infer, x, w));
-  const hone_type *bias = hone_infer_in(infer, BIAS);
-  hone_dim *filters = &infer->out[0].shape.dim[x->rank - 1];
-  if (bias && bias->shape.rank == 1 && !hone_dim_unify(*filters, bias->shape.dim[0], filters))
-    return hone_infer_fail(infer, "%lld filters with %lld biases", (long long)*filters,
-                           (long long)bias->shape.dim[0]);
-  return NULL;
+  return hone_infer_conv(infer, transposed_rule);
 }
 
 typedef struct scatter {
@@ -86,16 +61,16 @@ static void scatter_pixel(scatter *s, size_t from, size_t image, const int64_t *
 }
 
 static hone_status *conv_transpose_reference(hone_reference *ref) {
-  const hone_shape *xs = &ref->in[X]->shape, *ys = &ref->out[0]->shape;
+  const hone_shape *xs = &ref->in[HONE_CONV_X]->shape, *ys = &ref->out[0]->shape;
   int rank = xs->rank - 2;
   hone_numbers bias;
   scatter s = {.channels = (size_t)xs->dim[rank + 1],
                .filters = (size_t)ys->dim[rank + 1],
                .groups = (size_t)hone_node_int(ref->node, "groups")};
-  HONE_TRY(hone_spatial_transposed(ref->node, rank, xs->dim + 1, ref->in[W]->shape.dim, &s.window));
-  HONE_TRY(hone_operand(ref, X, &s.x));
-  HONE_TRY(hone_operand(ref, W, &s.w));
-  HONE_TRY(hone_operand(ref, BIAS, &bias));
+  HONE_TRY(hone_spatial_transposed(ref->node, rank, xs->dim + 1, ref->in[HONE_CONV_W]->shape.dim, &s.window));
+  HONE_TRY(hone_operand(ref, HONE_CONV_X, &s.x));
+  HONE_TRY(hone_operand(ref, HONE_CONV_W, &s.w));
+  HONE_TRY(hone_operand(ref, HONE_CONV_BIAS, &bias));
   HONE_TRY(hone_result(ref, 0, &s.y));
   if (s.y.count == 0) return NULL;
   for (size_t i = 0; bias.real && i < s.y.count; i++) s.y.integer[i] = bias.integer[i % s.filters];
