@@ -33,7 +33,7 @@ hone_status *hone_engine_wrap(hone_graph *graph, hone_engine **out) {
   atomic_init(&engine->references, 1);
   engine->graph = graph;
   hone_status *status = hone_program_make(graph, &engine->memory, &engine->program);
-  if (!status) status = hone_options_for_refit(NULL, &engine->options);
+  if (!status) status = hone_options_some(HONE_OPTIONS_REFIT, NULL, &engine->options);
   if (status) {
     hone_engine_free(engine);
     return status;
@@ -50,6 +50,7 @@ void hone_engine_free(hone_engine *engine) {
   hone_stored_free(engine->stored);
   hone_file_release(engine->file);
   hone_options_free(engine->options);
+  hone_origin_free(engine->origin);
   hone_free(engine);
 }
 
@@ -298,6 +299,22 @@ static hone_status *own_graph(const hone_model *model, hone_graph **out) {
   return status;
 }
 
+/* What the engine's file will say of the model, where it does not hold its weights. */
+static hone_status *take_origin(builder *b, const hone_model *model) {
+  hone_engine *engine = b->engine;
+  if (hone_option_is(b->options, HONE_OPTION_portable, "embed")) return NULL;
+  if (hone_option_flag(b->options, HONE_OPTION_refit))
+    return hone_error(HONE_INVALID_ARGUMENT, "option refit keeps all weights in the engine file, and "
+                                             "portable=%s leaves them out",
+                      hone_option_text(b->options, HONE_OPTION_portable));
+  if (hone_option_is(b->options, HONE_OPTION_portable, "none")) return NULL;
+  if (!model->origin)
+    return hone_error(HONE_INVALID_ARGUMENT,
+                      "portable=reference needs a model that was opened by its path");
+  engine->origin = hone_origin_retain(model->origin);
+  return hone_origin_sum(model->graph, &engine->model_sum);
+}
+
 static hone_status *build(builder *b, const hone_model *model, hone_engine **out) {
   const char *cache_path = hone_option_text(b->options, HONE_OPTION_timing_cache);
   HONE_TRY(read_cache(b, cache_path));
@@ -318,7 +335,8 @@ static hone_status *build(builder *b, const hone_model *model, hone_engine **out
           sizeof b->engine->precision - 1);
   hone_options_free(b->engine->options);
   b->engine->options = NULL;
-  status = hone_options_for_refit(b->options, &b->engine->options);
+  status = hone_options_some(HONE_OPTIONS_REFIT, b->options, &b->engine->options);
+  if (!status) status = take_origin(b, model);
   if (!status) status = choose_all(b);
   if (!status && *cache_path && b->engine->measured)
     status = hone_timing_cache_write(&b->cache, cache_path);

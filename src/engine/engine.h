@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "engine/options.h"
+#include "engine/origin.h"
 #include "engine/program.h"
 #include "engine/stored.h"
 #include "engine/watch.h"
@@ -16,6 +17,7 @@
 struct hone_model {
   _Atomic int references; /* engines built from it share its weights */
   hone_graph *graph;
+  hone_origin *origin;          /* NULL for one that was in memory */
   pthread_mutex_t lock;         /* of `weights` */
   struct hone_weights *weights; /* made when first asked for */
 };
@@ -33,6 +35,8 @@ struct hone_engine {
   hone_file *file;         /* the mapped engine file; NULL when built here */
   hone_stored *stored;     /* what of it was checked; NULL when built here */
   hone_options *options;   /* that a refit needs */
+  hone_origin *origin;     /* with portable=reference: the model that has the weights */
+  uint64_t model_sum;      /* of that model */
   hone_model *model;       /* that it was built from, kept by the graph; NULL when opened */
 };
 

@@ -6,77 +6,11 @@
 #include "base/cpu.h"
 #include "base/log.h"
 #include "engine/engine.h"
+#include "engine/choices.h"
 #include "engine/format.h"
+#include "engine/meta.h"
 #include "engine/user_op.h"
 #include "ir/text.h"
-
-/* What META says of the target. */
-typedef struct target {
-  char isa[64], processor[64], precision[16];
-  int threads;
-  unsigned packing;
-} target;
-
-static void copy_text(char *out, size_t room, const json_t *text) {
-  const char *value = json_string_value(text);
-  snprintf(out, room, "%s", value ? value : "");
-}
-
-/* Only options that decide what a refit makes; a file has no say in others. */
-static hone_status *read_options(const json_t *from, hone_options *out) {
-  const char *name;
-  for (size_t i = 0; (name = hone_refit_option(i)); i++) {
-    const char *value = json_string_value(json_object_get(from, name));
-    hone_status *status = value ? hone_options_set(out, name, value) : NULL;
-    if (!status) continue;
-    if (hone_status_code(status) == HONE_OUT_OF_MEMORY) return status;
-    hone_status_free(status);
-    return hone_error(HONE_CORRUPT, "section meta has no such value of option %s", name);
-  }
-  return NULL;
-}
-
-/* `engine` may be NULL. */
-static hone_status *read_meta(hone_bytes meta, target *out, hone_engine *engine) {
-  json_t *root = json_loadb(meta.data, meta.size, JSON_REJECT_DUPLICATES, NULL);
-  if (!root) return hone_error(HONE_CORRUPT, "section meta is no JSON");
-  const json_t *to = json_object_get(root, "target");
-  copy_text(out->isa, sizeof out->isa, json_object_get(to, "isa"));
-  copy_text(out->processor, sizeof out->processor, json_object_get(to, "processor"));
-  copy_text(out->precision, sizeof out->precision, json_object_get(root, "precision"));
-  out->packing = (unsigned)json_integer_value(json_object_get(to, "packing"));
-  out->threads = (int)json_integer_value(json_object_get(root, "threads"));
-  hone_pass_log *log = engine ? &engine->log : NULL;
-  const char *name;
-  json_t *count, *fused = json_object_get(root, "fused");
-  json_object_foreach(fused, name, count) {
-    if (!log || log->count == (int)(sizeof log->entries / sizeof *log->entries)) break;
-    char *kept = hone_arena_text(&engine->memory, name, strlen(name));
-    if (!kept) break;
-    log->entries[log->count].name = kept;
-    log->entries[log->count++].count = (int)json_integer_value(count);
-  }
-  hone_status *status =
-      engine ? read_options(json_object_get(root, "options"), engine->options) : NULL;
-  json_decref(root);
-  return status;
-}
-
-/* Why the packs do not serve here; NULL when they do. */
-static const char *unfit(const target *t, char *buffer, size_t room) {
-  char here[64];
-  hone_cpu_isa_text(hone_cpu_isa(), here, sizeof here);
-  if (strcmp(t->isa, here) != 0) {
-    snprintf(buffer, room, "it was made for a processor with %s and this one has %s", t->isa, here);
-    return buffer;
-  }
-  if (t->packing != hone_backend_cpu.packing_version) {
-    snprintf(buffer, room, "its weights are packed in version %u and this library packs in %u",
-             t->packing, hone_backend_cpu.packing_version);
-    return buffer;
-  }
-  return NULL;
-}
 
 /* ---- Choices
  * ------------------------------------------------------------------------------------- */
@@ -188,11 +122,12 @@ static hone_status *verify(hone_stored *stored, bool waiting) {
   return NULL;
 }
 
-/* What choosing kernels and planning read of the weights; the first blocks, as they are saved. */
-static hone_status *verify_parameters(hone_stored *stored, const hone_graph *graph) {
+/* All weights, or those that choosing kernels and planning read: the first blocks, as they are
+ * saved. */
+static hone_status *verify_constants(hone_stored *stored, const hone_graph *graph, bool planned) {
   hone_arena memory = {0};
   hone_stored_list list = {.items = NULL};
-  hone_status *status = hone_stored_add_constants(&list, graph, true, &memory);
+  hone_status *status = hone_stored_add_constants(&list, graph, planned, &memory);
   if (!status) status = hone_stored_check(stored, list.items, list.count);
   hone_arena_free(&memory);
   return status;
@@ -216,28 +151,52 @@ static hone_status *read_choices(hone_engine *engine, const hone_format_view *vi
                           view->sections[HONE_SECTION_PACKS],
                           repack,
                           0};
-  if (repack) HONE_TRY(hone_stored_check_section(engine->stored, HONE_SECTION_WEIGHTS));
+  if (repack) HONE_TRY(verify_constants(engine->stored, engine->graph, false));
   HONE_TRY(hone_visit_units(engine->program, read_choice, &reader));
   return reader.at == reader.end ? NULL : bad_line(&reader);
 }
 
-static hone_status *fill_engine(hone_engine *engine, const hone_format_view *view) {
-  target t;
+/* An engine of this processor in place of one whose packs do not serve: out of the model. */
+static hone_status *rebuild(const hone_engine *engine, hone_engine **out) {
+  hone_model *model;
+  hone_choices none = {.missed = 0};
+  HONE_TRY(hone_origin_open(engine->origin, engine->model_sum, &model));
+  hone_status *status = hone_build_like(engine, model, &none, out);
+  hone_choices_free(&none);
+  hone_model_free(model);
+  return status;
+}
+
+/* How an engine opens whose packs do not serve here, since `why`: said aloud. */
+static hone_status *adapt(hone_engine *engine, const hone_format_view *view, const hone_target *t,
+                          const char *why, hone_engine **replaced) {
+  if (engine->origin) {
+    hone_log(HONE_LOG_WARNING, "the engine is built again from '%s': %s", engine->origin->path,
+             why);
+    return rebuild(engine, replaced);
+  }
+  if (hone_target_is_bare(t)) return hone_error(HONE_MISMATCH, HONE_TARGET_BARE, why);
+  hone_log(HONE_LOG_WARNING, "the engine is packed again: %s", why);
+  return read_choices(engine, view, true);
+}
+
+/* `*replaced` is the engine to go on with where it is another one. */
+static hone_status *fill_engine(hone_engine *engine, const hone_format_view *view,
+                                hone_engine **replaced) {
+  hone_target t;
   char reason[200];
-  HONE_TRY(verify_parameters(engine->stored, engine->graph));
-  HONE_TRY(read_meta(view->sections[HONE_SECTION_META], &t, engine));
-  const char *why = unfit(&t, reason, sizeof reason);
-  if (why) hone_log(HONE_LOG_WARNING, "the engine is packed again: %s", why);
-  HONE_TRY(read_choices(engine, view, why != NULL));
+  HONE_TRY(verify_constants(engine->stored, engine->graph, true));
+  HONE_TRY(hone_meta_read(view->sections[HONE_SECTION_META], &t, engine));
   engine->threads = t.threads;
   memcpy(engine->precision, t.precision, sizeof engine->precision);
-  return NULL;
+  const char *why = hone_target_unfit(&t, reason, sizeof reason);
+  return why ? adapt(engine, view, &t, why, replaced) : read_choices(engine, view, false);
 }
 
 /* Takes `stored`, whatever comes of it. */
 static hone_status *open_stored(hone_file *file, const hone_format_view *view, hone_stored *stored,
                                 bool lazy, hone_engine **out) {
-  hone_engine *engine;
+  hone_engine *engine, *replaced = NULL;
   hone_status *status = verify(stored, false);
   if (!status && !lazy) status = verify(stored, true);
   if (!status) status = open_graph(view, &engine);
@@ -248,11 +207,9 @@ static hone_status *open_stored(hone_file *file, const hone_format_view *view, h
   engine->file = hone_file_retain(file);
   engine->stored = stored;
   attach(engine->program, stored);
-  status = fill_engine(engine, view);
-  if (status)
-    hone_engine_free(engine);
-  else
-    *out = engine;
+  status = fill_engine(engine, view, &replaced);
+  if (status || replaced) hone_engine_free(engine);
+  if (!status) *out = replaced ? replaced : engine;
   return status;
 }
 
@@ -285,7 +242,7 @@ hone_status *hone_engine_parse(hone_bytes bytes, const hone_options *options, ho
 
 static hone_status *check(hone_bytes bytes, json_t *report) {
   hone_format_view view;
-  target t;
+  hone_target t;
   char reason[200];
   HONE_TRY(hone_format_read(bytes, &view));
   json_t *sections = json_array();
@@ -297,12 +254,16 @@ static hone_status *check(hone_bytes bytes, json_t *report) {
                             "bytes", (json_int_t)view.sections[i].size, "whole", damage == NULL));
     HONE_TRY(damage);
   }
-  HONE_TRY(read_meta(view.sections[HONE_SECTION_META], &t, NULL));
+  HONE_TRY(hone_meta_read(view.sections[HONE_SECTION_META], &t, NULL));
   json_object_set_new(report, "target",
-                      json_pack("{s:s, s:s, s:i, s:s}", "isa", t.isa, "processor", t.processor,
-                                "threads", t.threads, "precision", t.precision));
-  const char *why = unfit(&t, reason, sizeof reason);
-  return why ? hone_error(HONE_MISMATCH, "%s; it will be packed again when opened", why) : NULL;
+                      json_pack("{s:s, s:s, s:i, s:s, s:s}", "isa", t.isa, "processor", t.processor,
+                                "threads", t.threads, "precision", t.precision, "portable", t.portable));
+  const char *why = hone_target_unfit(&t, reason, sizeof reason);
+  if (!why) return NULL;
+  if (hone_target_is_bare(&t)) return hone_error(HONE_MISMATCH, HONE_TARGET_BARE, why);
+  return hone_error(HONE_MISMATCH, "%s; it will be %s when opened", why,
+                    strcmp(t.portable, "reference") == 0 ? "built again from the model's file"
+                                                         : "packed again");
 }
 
 hone_status *hone_engine_check(const char *path, char **report) {

@@ -40,6 +40,7 @@ hone_model *hone_model_retain(const hone_model *model) {
 void hone_model_free(hone_model *model) {
   if (!model || atomic_fetch_sub(&model->references, 1) != 1) return;
   hone_weights_free(model->weights);
+  hone_origin_free(model->origin);
   pthread_mutex_destroy(&model->lock);
   hone_graph_free(model->graph);
   hone_free(model);

@@ -63,6 +63,13 @@ static hone_status *import_file(const char *path, const hone_options *options, h
 
 hone_status *hone_model_open(const char *path, const hone_options *options, hone_model **out) {
   hone_graph *graph;
+  hone_model *model;
   HONE_TRY(hone_error_at(import_file(path, options, &graph), "model '%.200s'", path));
-  return hone_model_wrap(graph, out);
+  HONE_TRY(hone_model_wrap(graph, &model));
+  hone_status *status = hone_origin_new(path, options, &model->origin);
+  if (status)
+    hone_model_free(model);
+  else
+    *out = model;
+  return status;
 }

@@ -141,18 +141,30 @@ double hone_option_real(const hone_options *options, hone_option_id id) {
 }
 
 static const hone_option_id for_refit[] = {HONE_OPTION_precision, HONE_OPTION_passes,
-                                           HONE_OPTION_kernels, HONE_OPTION_fold_limit,
-                                           HONE_OPTION_refit};
+                                           HONE_OPTION_kernels,   HONE_OPTION_fold_limit,
+                                           HONE_OPTION_refit,     HONE_OPTION_portable};
+static const hone_option_id for_import[] = {HONE_OPTION_format, HONE_OPTION_inputs,
+                                            HONE_OPTION_outputs, HONE_OPTION_signature,
+                                            HONE_OPTION_tags};
 
-const char *hone_refit_option(size_t index) {
-  return index < sizeof for_refit / sizeof *for_refit ? rows[for_refit[index]].name : NULL;
+static const struct option_set {
+  const hone_option_id *ids;
+  size_t count;
+} sets[] = {
+    [HONE_OPTIONS_REFIT] = {for_refit, sizeof for_refit / sizeof *for_refit},
+    [HONE_OPTIONS_IMPORT] = {for_import, sizeof for_import / sizeof *for_import},
+};
+
+const char *hone_option_of(hone_option_set set, size_t index) {
+  return index < sets[set].count ? rows[sets[set].ids[index]].name : NULL;
 }
 
-hone_status *hone_options_for_refit(const hone_options *options, hone_options **out) {
+hone_status *hone_options_some(hone_option_set set, const hone_options *options,
+                               hone_options **out) {
   HONE_TRY(hone_options_new(out));
-  for (size_t i = 0; i < sizeof for_refit / sizeof *for_refit; i++) {
-    hone_status *status =
-        hone_options_set(*out, rows[for_refit[i]].name, hone_option_text(options, for_refit[i]));
+  for (size_t i = 0; i < sets[set].count; i++) {
+    hone_option_id id = sets[set].ids[i];
+    hone_status *status = hone_options_set(*out, rows[id].name, hone_option_text(options, id));
     if (!status) continue;
     hone_options_free(*out);
     *out = NULL;

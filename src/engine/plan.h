@@ -92,8 +92,9 @@ HONE_MUST_USE hone_status *hone_plan_check_node(const hone_program *program, con
  * by value id. Also used by the builder for typical shapes. */
 HONE_MUST_USE hone_status *hone_infer_body(const hone_graph *body, hone_type *types,
                                            const hone_datum **known, hone_arena *memory);
-/* Whether planning may read the elements of a group's constant: a small one, or the host's. Kernels
- * have their own copy of whatever they read, and the reference reads when it runs. */
+/* Whether planning may read the elements of a group's constant: a small one, the host's, or one that
+ * a rule reads. Kernels have their own copy of whatever they read, and the reference reads when it
+ * runs. */
 bool hone_planning_reads(const hone_value *constant);
 /* Whether the type is final. */
 bool hone_type_known(const hone_type *type);

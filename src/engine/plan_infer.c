@@ -18,6 +18,8 @@ static bool small(const hone_type *type) {
 }
 
 bool hone_planning_reads(const hone_value *constant) {
+  for (const hone_use *use = constant->uses; use; use = use->next)
+    if (use->user && hone_op_host_reads(use->user->op, (int)(use - use->user->inputs))) return true;
   return constant->place == HONE_PLACE_HOST || small(&constant->type);
 }
 

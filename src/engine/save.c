@@ -7,6 +7,7 @@
 #include "base/cpu.h"
 #include "engine/engine.h"
 #include "engine/format.h"
+#include "engine/meta.h"
 #include "engine/plan.h"
 #include "ir/text.h"
 
@@ -15,12 +16,27 @@
 
 /* Where each constant's bytes go: the same bytes (by address) are written once. */
 typedef struct weight_writer {
+  hone_map packed; /* by address: bodies whose weights are in packs, and so are left out */
   hone_map offsets; /* address and size to 1 + offset */
   hone_text bytes;
 } weight_writer;
 
+static bool is_left_out(const weight_writer *w, const hone_value *constant) {
+  return hone_value_is_absent(constant) ||
+         (hone_map_get(&w->packed, (const char *)&constant->graph, sizeof constant->graph) &&
+          !hone_planning_reads(constant));
+}
+
+/* Without a portable part: only the reference and planning read weights. */
+static hone_status *add_packed(void *argument, hone_unit *unit) {
+  weight_writer *w = argument;
+  if (unit->kind != HONE_UNIT_KERNEL) return NULL;
+  return hone_map_put(&w->packed, (const char *)&unit->body, sizeof unit->body, unit);
+}
+
 static size_t place_weight(void *argument, const hone_value *constant) {
   weight_writer *w = argument;
+  if (is_left_out(w, constant)) return HONE_WEIGHT_ABSENT;
   struct {
     const void *bytes;
     size_t size;
@@ -87,49 +103,20 @@ static hone_status *write_choice(void *argument, hone_unit *unit) {
   return NULL;
 }
 
-/* ---- Meta
- * --------------------------------------------------------------------------------------------- */
-
-/* What a refit builds with. */
-static json_t *options_of(const hone_engine *engine) {
-  json_t *options = json_object();
-  const char *name;
-  for (size_t i = 0; (name = hone_refit_option(i)); i++)
-    json_object_set_new(options, name, json_string(hone_options_get(engine->options, name)));
-  return options;
-}
-
-static hone_status *write_meta(const hone_engine *engine, bool portable, hone_text *out) {
-  char isa[64];
-  json_t *fused = json_object();
-  for (int i = 0; fused && i < engine->log.count; i++)
-    json_object_set_new(fused, engine->log.entries[i].name,
-                        json_integer(engine->log.entries[i].count));
-  json_t *meta =
-      json_pack("{s:s, s:s, s:i, s:{s:s, s:s, s:i}, s:s, s:b, s:o, s:o}", "writer", "hone " HONE_VERSION,
-                "device", "cpu", "threads", engine->threads, "target", "isa",
-                hone_cpu_isa_text(hone_cpu_isa(), isa, sizeof isa), "processor", hone_cpu_name(),
-                "packing", (int)hone_backend_cpu.packing_version, "precision", engine->precision,
-                "portable", (int)portable, "fused", fused, "options", options_of(engine));
-  char *text = meta ? json_dumps(meta, JSON_SORT_KEYS | JSON_INDENT(1)) : NULL;
-  json_decref(meta);
-  if (!text) return hone_error_memory();
-  hone_text_puts(out, text);
-  free(text);
-  return hone_text_status(out);
-}
-
 hone_status *hone_engine_save(const hone_engine *engine, const char *path) {
   weight_writer weights = {.bytes = {0}};
   choice_writer choices = {.lines = {0}};
   hone_text graph = {0}, meta = {0}, source = {0};
   HONE_TRY(hone_stored_check_rest(engine->stored)); /* new sums shall not hide damage */
+  hone_status *status = NULL;
+  if (!hone_option_is(engine->options, HONE_OPTION_portable, "embed"))
+    status = hone_visit_units(engine->program, add_packed, &weights);
   place_parameters(&weights, engine->graph);
-  hone_status *status =
-      hone_graph_print(engine->graph, INLINE_LIMIT, place_weight, &weights, &graph);
+  if (!status)
+    status = hone_graph_print(engine->graph, INLINE_LIMIT, place_weight, &weights, &graph);
   if (!status) status = print_source(engine, &weights, &source);
   if (!status) status = hone_visit_units(engine->program, write_choice, &choices);
-  if (!status) status = write_meta(engine, true, &meta);
+  if (!status) status = hone_meta_write(engine, &meta);
   const hone_text *const texts[HONE_SECTION_COUNT] = {&meta, &graph, &choices.lines, &weights.bytes,
                                                       &choices.packs, &source};
   hone_bytes sections[HONE_SECTION_COUNT];
@@ -144,6 +131,7 @@ hone_status *hone_engine_save(const hone_engine *engine, const char *path) {
   hone_text_free(&choices.lines);
   hone_text_free(&choices.packs);
   hone_text_free(&weights.bytes);
+  hone_map_free(&weights.packed);
   hone_map_free(&weights.offsets);
   return status;
 }

@@ -104,11 +104,19 @@ hone_status *hone_stored_add(hone_stored_list *list, hone_bytes bytes, hone_aren
   return NULL;
 }
 
+static hone_status *left_out(const hone_value *constant) {
+  return hone_error(HONE_MISMATCH,
+                    "the engine file was written without the weights of '%.100s', which are read "
+                    "where no kernel takes the sizes; build with portable=embed",
+                    constant->name);
+}
+
 hone_status *hone_stored_add_constants(hone_stored_list *list, const hone_graph *graph, bool planned,
                                        hone_arena *memory) {
   for (size_t i = 0; i < graph->constant_count; i++) {
     const hone_value *constant = graph->constants[i];
     if (planned && !hone_planning_reads(constant)) continue;
+    if (hone_value_is_absent(constant)) return left_out(constant);
     hone_bytes bytes = {constant->constant, constant->constant_size};
     HONE_TRY(hone_stored_add(list, bytes, memory));
   }

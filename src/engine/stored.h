@@ -32,7 +32,8 @@ typedef struct hone_stored_list {
 /* Adds to the list, whose memory comes from `memory`. */
 HONE_MUST_USE hone_status *hone_stored_add(hone_stored_list *list, hone_bytes bytes,
                                            hone_arena *memory);
-/* Adds the constants of `graph` and its regions; with `planned` only those that planning reads. */
+/* Adds the constants of `graph` and its regions; with `planned` only those that planning reads.
+ * MISMATCH where one of them was left out of the file. */
 HONE_MUST_USE hone_status *hone_stored_add_constants(hone_stored_list *list, const hone_graph *graph,
                                                      bool planned, hone_arena *memory);
 

@@ -442,6 +442,8 @@ void hone_value_replace(hone_value *from, hone_value *to) {
 
 bool hone_value_has_one_use(const hone_value *value) { return value->uses && !value->uses->next; }
 
+const unsigned char hone_absent[64];
+
 hone_datum hone_value_datum(const hone_value *constant) {
   return (hone_datum){.dtype = constant->type.dtype,
                       .shape = constant->type.shape,

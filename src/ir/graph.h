@@ -211,5 +211,11 @@ HONE_MUST_USE hone_status *hone_node_set_texts(hone_node *node, const char *name
 
 /* A constant as a datum (lent). The value must be a constant tensor. */
 hone_datum hone_value_datum(const hone_value *constant);
+/* What `constant` points to where a file left the elements out. Nobody may read them: shape rules
+ * take them for unknown, and the engine refuses what would compute with them. */
+extern const unsigned char hone_absent[64];
+static inline bool hone_value_is_absent(const hone_value *value) {
+  return value->constant == hone_absent;
+}
 
 #endif

@@ -61,7 +61,7 @@ hone_status *hone_node_infer(hone_node *node) {
       const hone_value *v = node->inputs[i].value;
       if (!v) continue;
       in[i] = &v->type;
-      if (!v->constant) continue;
+      if (!v->constant || hone_value_is_absent(v)) continue;
       data[i] = hone_value_datum(v);
       value[i] = &data[i];
     }

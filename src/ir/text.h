@@ -12,7 +12,9 @@
 #define HONE_TEXT_FORMAT 1
 
 /* Prints `graph` with its regions. Constants up to `inline_limit` elements are written out
- * exactly, larger ones as @weights+offset with offsets given by `place` (NULL: as @elided). */
+ * exactly, larger ones as @weights+offset with offsets given by `place` (NULL: as @elided), or as
+ * @absent where that says HONE_WEIGHT_ABSENT. */
+#define HONE_WEIGHT_ABSENT SIZE_MAX
 typedef size_t hone_weight_place(void *argument, const hone_value *constant);
 HONE_MUST_USE hone_status *hone_graph_print(const hone_graph *graph, size_t inline_limit,
                                             hone_weight_place *place, void *argument,

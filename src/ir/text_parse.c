@@ -88,18 +88,22 @@ static hone_status *find_value(parser *p, const hone_graph *graph, const declare
   return NULL;
 }
 
-/* "@weights+offset" */
+/* "@weights+offset", or "@absent" */
 static hone_status *parse_weights(parser *p, const hone_type *type, const void **data,
                                   size_t *size) {
   int64_t offset;
   HONE_TRY(hone_lexer_expect(&p->lexer, '@'));
+  if (!hone_shape_bytes(&type->shape, type->dtype, size) || type->dtype == HONE_STR)
+    return hone_lexer_fail(&p->lexer, "weights need a known shape, and are no texts");
+  if (hone_lexer_is_word(&p->lexer, "absent")) {
+    *data = hone_absent;
+    return hone_lexer_next(&p->lexer);
+  }
   if (!hone_lexer_is_word(&p->lexer, "weights"))
     return hone_lexer_fail(&p->lexer, "the elements of this constant were left out");
   HONE_TRY(hone_lexer_next(&p->lexer));
   HONE_TRY(hone_lexer_expect(&p->lexer, '+'));
   HONE_TRY(hone_lexer_int(&p->lexer, &offset));
-  if (!hone_shape_bytes(&type->shape, type->dtype, size) || type->dtype == HONE_STR)
-    return hone_lexer_fail(&p->lexer, "weights need a known shape, and are no texts");
   if (offset < 0 || (size_t)offset > p->weights.size || *size > p->weights.size - (size_t)offset)
     return hone_lexer_fail(&p->lexer, "the constant lies outside the weights");
   *data = (const char *)p->weights.data + offset;

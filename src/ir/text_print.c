@@ -57,6 +57,14 @@ static void print_indent(const printer *p, int depth) {
   for (int i = 0; i < depth; i++) hone_text_puts(p->out, "  ");
 }
 
+static void print_weight(const printer *p, const hone_value *value) {
+  size_t offset = p->place(p->argument, value);
+  if (offset == HONE_WEIGHT_ABSENT)
+    hone_text_puts(p->out, "@absent");
+  else
+    hone_text_printf(p->out, "@weights+%zu", offset);
+}
+
 static void print_constant(const printer *p, const hone_value *value, int depth) {
   size_t count = 0;
   (void)hone_shape_count(&value->type.shape, &count);
@@ -65,10 +73,12 @@ static void print_constant(const printer *p, const hone_value *value, int depth)
   hone_text_puts(p->out, value->fixed ? " = const fixed " : " = const ");
   print_type(p, &value->type, value->place);
   hone_text_puts(p->out, " ");
-  if (count <= p->inline_limit || value->type.dtype == HONE_STR)
+  if (hone_value_is_absent(value))
+    hone_text_puts(p->out, "@absent");
+  else if (count <= p->inline_limit || value->type.dtype == HONE_STR)
     hone_print_elements(p->out, &value->type, value->constant);
   else if (p->place)
-    hone_text_printf(p->out, "@weights+%zu", p->place(p->argument, value));
+    print_weight(p, value);
   else
     hone_text_puts(p->out, "@elided");
   hone_text_puts(p->out, "\n");

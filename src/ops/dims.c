@@ -143,7 +143,7 @@ static bool is_passage(const hone_node *node) {
 }
 
 static bool trace_value(const hone_value *value, effort *left, ints *out) {
-  if (value->constant) {
+  if (value->constant && !hone_value_is_absent(value)) {
     hone_datum datum = hone_value_datum(value);
     return from_datum(&datum, out);
   }

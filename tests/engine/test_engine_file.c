@@ -8,7 +8,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/cpu.h"
 #include "engine/format.h"
 
 static char path[64];
@@ -142,34 +141,6 @@ TEST(refuses_every_damage) {
   unlink(path);
 }
 
-/* Another processor: packed again from the raw weights, with the same answers. */
-TEST(packs_again_for_another_processor) {
-  hone_engine_free(saved_engine());
-  hone_model *model = engine_model(engine_net);
-  hone_engine *engine = NULL, *plain = engine_build(model, "passes", "none");
-  hone_cpu_limit(0);
-  hone_status *verdict = hone_engine_check(path, NULL);
-  bool same = hone_status_code(verdict) == HONE_OK; /* this machine is that other one */
-  CHECK(same || hone_status_code(verdict) == HONE_MISMATCH);
-  hone_status_free(verdict);
-  hone_set_logger(NULL, NULL);
-  CHECK_OK(hone_engine_open(path, NULL, &engine));
-  hone_context *a = NULL, *b = NULL;
-  CHECK_OK(hone_context_new(engine, NULL, &a));
-  CHECK_OK(hone_context_new(plain, NULL, &b));
-  picture p = picture_of(1, 16, 16);
-  hone_tensor y = engine_run(a, &p), want = engine_run(b, &p);
-  CHECK(engine_error(&y, &want) < bound("model", "fp32"));
-  free(p.data);
-  hone_context_free(a);
-  hone_context_free(b);
-  hone_cpu_limit(UINT32_MAX);
-  hone_engine_free(engine);
-  hone_engine_free(plain);
-  hone_model_free(model);
-  unlink(path);
-}
-
 /* Each byte of the file in turn, in memory: refused, and by a section's name past the front. */
 TEST(refuses_each_flipped_byte) {
   hone_engine_free(saved_engine());
@@ -282,6 +253,5 @@ int main(void) {
   RUN(a_killed_save_leaves_a_whole_file);
   RUN(saves_at_once_do_not_mix);
   RUN(a_full_disk_is_told);
-  RUN(packs_again_for_another_processor);
   return check_report();
 }
