@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include "base/cpu.h"
-#include "numerics.h"
 
 /* Groups in the root, in a loop and in branches, and one of integers. */
 static const char control_net[] =
