@@ -147,6 +147,34 @@ TEST(pools_of_any_kind) {
   check_body("graph g(x: f32[1, 20, 21, 3]) -> (o) { o = pool(x) {kind=max, window=[17, 19]} }", 0);
 }
 
+TEST(norms_of_doubles) {
+  static const char *const rows[][3] = {{"[5, 70]", "[70]", "-1"}, {"[3, 4, 5]", "[4, 5]", "1"},
+                                        {"[2, 3, 1]", "[1]", "2"}};
+  for (size_t i = 0; i < COUNT(rows); i++) {
+    check_body(BODY("graph g(x: f64%s, s: f64%s, b: f64%s) -> (o, m, v) {\n"
+                    " o, m, v = layer_norm(x, s, b) {axis=%s}\n}",
+                    rows[i][0], rows[i][1], rows[i][1], rows[i][2]), row(1));
+    check_body(BODY("graph g(x: f64%s, s: f64%s) -> (o) { o = rms_norm(x, s) {axis=%s} }",
+                    rows[i][0], rows[i][1], rows[i][2]), row(1));
+  }
+  static const char *const channels[][3] = {{"[2, 3, 4, 6]", "[6]", "-1"},
+                                            {"[2, 6, 5, 7]", "[6]", "1"},
+                                            {"[3, 5, 4, 7]", "[4]", "2"},
+                                            {"[0, 6, 5]", "[6]", "1"}};
+  for (size_t i = 0; i < COUNT(channels); i++) {
+    const char *const *c = channels[i];
+    for (int groups = 1; groups < 3; groups++)
+      check_body(BODY("graph g(x: f64%s, s: f64%s, b: f64%s) -> (o) {\n"
+                      " o = group_norm(x, s, b) {groups=%d, axis=%s}\n}", c[0], c[1], c[1], groups,
+                      c[2]), row(1));
+    check_body(BODY("graph g(x: f64%s, s: f64%s, b: f64%s) -> (o) {\n"
+                    " o = instance_norm(x, s, b) {axis=%s}\n}", c[0], c[1], c[1], c[2]), row(1));
+    check_body(BODY("graph g(x: f64%s, s: f64%s, b: f64%s, m: f64%s, w: f64%s) -> (o) {\n"
+                    " v = abs(w)\n o = batch_norm(x, s, b, m, v) {axis=%s}\n}",
+                    c[0], c[1], c[1], c[1], c[1], c[2]), row(1));
+  }
+}
+
 TEST(channel_norms) {
   static const char *const channels[][3] = {
       {"[2, 3, 4, 6]", "[6]", "-1"}, {"[2, 300, 8]", "[8]", "-1"}, {"[2, 6, 5, 7]", "[6]", "1"},
@@ -170,8 +198,9 @@ TEST(channel_norms) {
 }
 
 TEST(arg_reductions) {
-  static const char *const types[] = {"f32", "s32", "s64"};
-  for (int t = 0; t < 3; t++)
+  static const char *const types[] = {"f32", "f64", "s8",  "s16", "s32", "s64",
+                                      "u8",  "u16", "u32", "u64", "bool"};
+  for (size_t t = 0; t < COUNT(types); t++)
     for (int axis = -1; axis < 2; axis++)
       for (int last = 0; last < 2; last++)
         check_body(BODY("graph g(x: %s[3, 70, 4]) -> (o) {\n"
@@ -195,6 +224,19 @@ TEST(resizes) {
                       " o = resize(x, _, s) {%s}\n}",
                       rows[i][0], i < 2 ? 4 : 4 - (int)i + 1, rows[i][1], modes[m]),
                  bound("window", "fp32"));
+  static const char *const types[] = {"f64", "s8", "s32", "s64", "u8", "u64", "bool"};
+  for (size_t t = 0; t < COUNT(types); t++)
+    for (size_t m = 0; m < COUNT(modes); m++)
+      for (size_t i = 0; i < 2; i++)
+        check_body(BODY("graph g(x: %s%s) -> (o) {\n s = const f32[4] %s\n"
+                        " o = resize(x, _, s) {%s}\n}", types[t], rows[i][0], rows[i][1],
+                        modes[m]), t ? 0 : row(1));
+  for (size_t m = 0; m < 3; m++)
+    check_body(BODY("graph g(x: %s[1, 5, 6, 3]) -> (o) { n = const s64[4] [1, 9, 4, 3]\n"
+                    " r = const f32[8] [0, 0.1, -0.2, 0, 1, 0.8, 1.9, 1]\n"
+                    " o = resize(x, r, _, n) {mode=%s, coordinates=tf_crop_and_resize,"
+                    " extrapolation=3} }", m ? "f64" : "s64", m < 2 ? "nearest" : "linear"),
+               row(1));
   check_body("graph g(x: u8[1, 4, 4, 3]) -> (o) { s = const s64[2] [9, 3]\n"
              " o = resize(x, _, _, s) {mode=nearest, axes=[1, 2]} }", 0);
 }
@@ -203,6 +245,7 @@ int main(void) {
   RUN(resizes);
   RUN(pools);
   RUN(pools_of_bytes);
+  RUN(norms_of_doubles);
   RUN(channel_norms);
   RUN(arg_reductions);
   RUN(reductions);

@@ -1,4 +1,4 @@
-/* arg_reduce nodes: where the extreme of each line is. f32, s32, s64. Room: backend/cpu. */
+/* arg_reduce nodes: where the extreme of each line is. Room: backend/cpu. */
 #include "backend/cpu/node_kernel.h"
 #include "base/pool.h"
 #include "ops/axes.h"
@@ -24,9 +24,21 @@ typedef struct search {
   }
 #define FLOAT_NAN(x) ((x) != (x))
 #define NEVER(x)     false
-FIND(f32, float, FLOAT_NAN)
-FIND(s32, int32_t, NEVER)
-FIND(s64, int64_t, NEVER)
+/* X(dtype, name, type, is it NaN) */
+#define TYPES(X)                       \
+  X(HONE_F32, f32, float, FLOAT_NAN)   \
+  X(HONE_F64, f64, double, FLOAT_NAN)  \
+  X(HONE_S8, s8, int8_t, NEVER)        \
+  X(HONE_S16, s16, int16_t, NEVER)     \
+  X(HONE_S32, s32, int32_t, NEVER)     \
+  X(HONE_S64, s64, int64_t, NEVER)     \
+  X(HONE_U8, u8, uint8_t, NEVER)       \
+  X(HONE_BOOL, truth, uint8_t, NEVER)  \
+  X(HONE_U16, u16, uint16_t, NEVER)    \
+  X(HONE_U32, u32, uint32_t, NEVER)    \
+  X(HONE_U64, u64, uint64_t, NEVER)
+#define FIND_TYPE(dtype, name, type, is_nan) FIND(name, type, is_nan)
+TYPES(FIND_TYPE)
 
 static void run(const void *args, const hone_kernel_io *io, int part, int parts) {
   const search *s = args;
@@ -35,16 +47,26 @@ static void run(const void *args, const hone_kernel_io *io, int part, int parts)
   hone_split(s->line.outer * inner, 1, part, parts, &begin, &end);
   for (size_t i = begin; i < end; i++) {
     size_t at = i / inner * s->line.size * inner + i % inner;
-    if (s->dtype == HONE_F32) y[i] = find_f32(s, (const float *)io->in[0] + at);
-    else if (s->dtype == HONE_S32) y[i] = find_s32(s, (const int32_t *)io->in[0] + at);
-    else y[i] = find_s64(s, (const int64_t *)io->in[0] + at);
+    switch (s->dtype) {
+#define CASE(dtype, name, type, is_nan) \
+  case dtype: y[i] = find_##name(s, (const type *)io->in[0] + at); break;
+      TYPES(CASE)
+#undef CASE
+      default: break;
+    }
   }
 }
 
 static bool accepts(const hone_cpu_kernel *row, const hone_node *node) {
   (void)row;
   hone_dtype dtype = node->inputs[0].value->type.dtype;
-  return dtype == HONE_F32 || dtype == HONE_S32 || dtype == HONE_S64;
+  switch (dtype) {
+#define CASE(dtype, name, type, is_nan) case dtype:
+    TYPES(CASE)
+#undef CASE
+    return true;
+    default: return false;
+  }
 }
 
 static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view, hone_arena *arena,

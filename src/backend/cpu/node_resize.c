@@ -4,10 +4,9 @@
  * axis itself changes, rows are blended first and taps taken along the row then. */
 #include <string.h>
 
-#include "backend/cpu/node_kernel.h"
+#include "backend/cpu/resize_read.h"
 #include "backend/cpu/strips.h"
 #include "base/pool.h"
-#include "ops/resize.h"
 
 enum { X, ROI, SCALES, SIZES };
 enum { MOST_AXES = 3, MOST_ROWS = 64 };
@@ -136,7 +135,7 @@ static hone_status *reals(const hone_node_view *view, int index, double *out, si
   return NULL;
 }
 
-static hone_status *read_node(const hone_node_view *view, hone_resize *out) {
+hone_status *hone_resize_of(const hone_node_view *view, hone_resize *out) {
   double roi[2 * HONE_MAX_RANK], scales[2 * HONE_MAX_RANK], sizes[2 * HONE_MAX_RANK];
   size_t roi_count, scale_count, size_count;
   HONE_TRY(reals(view, ROI, roi, &roi_count));
@@ -197,7 +196,7 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
   size_t elements = 0;
   resizing *r = HONE_NEW(arena, resizing);
   HONE_TRY_MEMORY(r);
-  HONE_TRY(read_node(view, &resize));
+  HONE_TRY(hone_resize_of(view, &resize));
   r->element = hone_dtype_bits(view->in[X]->dtype) / 8;
   r->nearest = hone_node_text(view->node, "mode")[0] == 'n';
   r->extrapolation = (float)hone_node_real(view->node, "extrapolation");

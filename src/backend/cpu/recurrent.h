@@ -1,8 +1,9 @@
 /* lstm, gru and rnn layers over a sequence, f32, weights packed for tiles. Room: backend/cpu.
  *
- * Two phases, after one that packs weights which only the run knows: all steps' products with the input at once, then the steps one after the other. A
- * unit of the second is a few sequences in one direction; units share nothing, so parts split them.
- * Meanings and shapes are those of ops/recurrent.h.
+ * Two phases, after one that packs weights which only the run knows: all steps' products with the
+ * input at once, then the steps one after the other. A unit of the second is a few sequences in one
+ * direction; units share nothing, so parts split them. Meanings and shapes are those of
+ * ops/recurrent.h.
  */
 #ifndef HONE_BACKEND_CPU_RECURRENT_H
 #define HONE_BACKEND_CPU_RECURRENT_H
