@@ -67,7 +67,8 @@ static hone_status *conv_transpose_reference(hone_reference *ref) {
   scatter s = {.channels = (size_t)xs->dim[rank + 1],
                .filters = (size_t)ys->dim[rank + 1],
                .groups = (size_t)hone_node_int(ref->node, "groups")};
-  HONE_TRY(hone_spatial_transposed(ref->node, rank, xs->dim + 1, ref->in[HONE_CONV_W]->shape.dim, &s.window));
+  HONE_TRY(hone_spatial_transposed(ref->node, rank, xs->dim + 1, ref->in[HONE_CONV_W]->shape.dim,
+                                   &s.window));
   HONE_TRY(hone_operand(ref, HONE_CONV_X, &s.x));
   HONE_TRY(hone_operand(ref, HONE_CONV_W, &s.w));
   HONE_TRY(hone_operand(ref, HONE_CONV_BIAS, &bias));

@@ -132,29 +132,6 @@ static void find_family(hone_node *first, size_t limit, family *f) {
 
 /* ---- The wide product ----------------------------------------------------------------------- */
 
-/* Constants side by side along `axis`; for an absent one `sizes[i]` zeros. */
-static hone_status *join(hone_graph *graph, const hone_value *const *parts, const int64_t *sizes,
-                         int count, const hone_value *like, int axis, hone_value **out) {
-  hone_shape shape = like->type.shape;
-  size_t outer = hone_shape_span(&shape, 0, axis), step = 0, bytes;
-  size_t element = hone_dtype_bits(like->type.dtype) / 8;
-  size_t inner = hone_shape_span(&shape, axis + 1, shape.rank) * element;
-  shape.dim[axis] = 0;
-  for (int i = 0; i < count; i++) shape.dim[axis] += sizes[i];
-  step = (size_t)shape.dim[axis] * inner;
-  if (!hone_shape_bytes(&shape, like->type.dtype, &bytes))
-    return hone_error(HONE_LIMIT, "the weights of merged products are too large");
-  char *data = hone_arena_zero(graph->arena, bytes + 1), *to = data;
-  HONE_TRY_MEMORY(data);
-  for (int i = 0; i < count; i++) {
-    size_t part = (size_t)sizes[i] * inner;
-    for (size_t o = 0; o < outer && parts[i]; o++)
-      memcpy(to + o * step, (const char *)parts[i]->constant + o * part, part);
-    to += part;
-  }
-  return hone_graph_constant(graph, NULL, like->type.dtype, shape, data, bytes, out);
-}
-
 static hone_status *make_wide(const family *f, const int64_t *sizes, hone_value **out) {
   const hone_value *weights[MOST_SIBLINGS], *biases[MOST_SIBLINGS];
   hone_node *first = f->members[0].node, *wide;
@@ -165,8 +142,9 @@ static hone_status *make_wide(const family *f, const int64_t *sizes, hone_value 
     biases[i] = hone_node_in(f->members[i].node, BIAS);
     if (biases[i]) bias = biases[i];
   }
-  HONE_TRY(join(first->graph, weights, sizes, f->count, weights[0], f->axis, &inputs[WEIGHTS]));
-  if (bias) HONE_TRY(join(first->graph, biases, sizes, f->count, bias, 0, &inputs[BIAS]));
+  HONE_TRY(hone_join_constants(first->graph, weights, sizes, f->count, weights[0], f->axis,
+                               &inputs[WEIGHTS]));
+  if (bias) HONE_TRY(hone_join_constants(first->graph, biases, sizes, f->count, bias, 0, &inputs[BIAS]));
   HONE_TRY(hone_node_start(first, first->op, inputs, bias ? 3 : 2, &wide));
   hone_copy_attrs(wide, first);
   for (int i = 1; i < f->count; i++) HONE_TRY(hone_node_add_sources(wide, f->members[i].node));

@@ -227,3 +227,26 @@ bool hone_same_attrs(const hone_node *a, const hone_node *b) {
 void hone_copy_attrs(hone_node *to, const hone_node *from) {
   for (int i = 0; i < HONE_MAX_ATTRS && from->op->attrs[i].name; i++) to->attrs[i] = from->attrs[i];
 }
+
+hone_status *hone_join_constants(hone_graph *graph, const hone_value *const *parts,
+                                 const int64_t *sizes, int count, const hone_value *like, int axis,
+                                 hone_value **out) {
+  hone_shape shape = like->type.shape;
+  size_t outer = hone_shape_span(&shape, 0, axis), step = 0, bytes;
+  size_t element = hone_dtype_bits(like->type.dtype) / 8;
+  size_t inner = hone_shape_span(&shape, axis + 1, shape.rank) * element;
+  shape.dim[axis] = 0;
+  for (int i = 0; i < count; i++) shape.dim[axis] += sizes[i];
+  step = (size_t)shape.dim[axis] * inner;
+  if (!hone_shape_bytes(&shape, like->type.dtype, &bytes))
+    return hone_error(HONE_LIMIT, "the weights of merged nodes are too large");
+  char *data = hone_arena_zero(graph->arena, bytes + 1), *to = data;
+  HONE_TRY_MEMORY(data);
+  for (int i = 0; i < count; i++) {
+    size_t part = (size_t)sizes[i] * inner;
+    for (size_t o = 0; o < outer && parts[i]; o++)
+      memcpy(to + o * step, (const char *)parts[i]->constant + o * part, part);
+    to += part;
+  }
+  return hone_graph_constant(graph, NULL, like->type.dtype, shape, data, bytes, out);
+}

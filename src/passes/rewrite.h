@@ -44,6 +44,12 @@ bool hone_substitute_copies(const hone_value *from, const hone_value *to);
 /* Removes the node if nothing uses it, then its inputs' makers likewise. */
 void hone_remove_unused(hone_node *node);
 
+/* Constants of the type of `like` side by side along `axis`, where each takes `sizes[i]`; NULL stands
+ * for zeros. */
+HONE_MUST_USE hone_status *hone_join_constants(hone_graph *graph, const hone_value *const *parts,
+                                               const int64_t *sizes, int count,
+                                               const hone_value *like, int axis, hone_value **out);
+
 /* A constant of one element, or of equal elements, as a real. */
 bool hone_uniform(const hone_value *value, double *out);
 /* An integer constant of at most `room` elements. */

@@ -10,8 +10,9 @@ enum { MOST_ROUNDS = 8 };
 static const hone_simplify_rule *const tables[] = {hone_view_rules, hone_algebra_rules,
                                                    hone_window_rules, hone_attention_rules,
                                                    hone_part_rules, hone_late_rules,
-                                                   hone_late_part_rules};
-enum { ALL = sizeof tables / sizeof *tables, EARLY = ALL - 2 };
+                                                   hone_late_part_rules,
+                                                   hone_late_branch_rules};
+enum { ALL = sizeof tables / sizeof *tables, EARLY = ALL - 3 };
 
 static hone_status *apply(const hone_simplify_rule *rule, hone_node *node,
                           hone_pass_context *context, bool *fired) {

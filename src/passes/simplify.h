@@ -23,5 +23,6 @@ extern const hone_simplify_rule hone_attention_rules[];
 extern const hone_simplify_rule hone_part_rules[];
 extern const hone_simplify_rule hone_late_rules[]; /* for when the layout is settled */
 extern const hone_simplify_rule hone_late_part_rules[];
+extern const hone_simplify_rule hone_late_branch_rules[];
 
 #endif

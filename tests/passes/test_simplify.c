@@ -103,6 +103,19 @@ static const row rows[] = {
     {"x: f32[n, 3, 12]", "w = const f32[6, 5] @weights+0 a, b = split(x) {axis=2} p = matmul(a, w) "
      "q = matmul(b, w) r = sub(p, q) s = const s64[1] [2] t = reduce(a, s) {kind=max, keep=true} "
      "y = add(r, t)", 6, "split"},
+    /* a grouped convolution, by split or by slices; in another order it is another */
+    {"x: f32[n, 9, 9, 8]", "w = const f32[3, 3, 4, 5] @weights+0 v = const f32[3, 3, 4, 5] @weights+64 "
+     "e = const f32[5] [1, 2, 3, 4, 5] f = const f32[5] [6, 7, 8, 9, 0] a, b = split(x) {axis=3} "
+     "c = conv(a, w, e) d = conv(b, v, f) y = concat(c, d) {axis=3}", 1, "conv"},
+    {"x: f32[n, 9, 9, 8]", "w = const f32[3, 3, 4, 5] @weights+0 v = const f32[3, 3, 4, 5] @weights+64 "
+     "o = const s64[1] [0] m = const s64[1] [4] l = const s64[1] [99] k = const s64[1] [-1] "
+     "a = slice(x, o, m, k) b = slice(x, m, l, k) "
+     "c = conv(a, w) d = conv(b, v) y = concat(c, d) {axis=-1}", 1, "conv"},
+    {"x: f32[n, 9, 9, 8]", "w = const f32[3, 3, 4, 5] @weights+0 v = const f32[3, 3, 4, 5] @weights+64 "
+     "a, b = split(x) {axis=3} c = conv(a, w) d = conv(b, v) y = concat(d, c) {axis=3}", 5, "concat"},
+    {"x: f32[n, 9, 9, 8]", "w = const f32[3, 3, 4, 5] @weights+0 v = const f32[3, 3, 4, 5] @weights+64 "
+     "a, b = split(x) {axis=3} c = conv(a, w) {pads=[0, 2, 2, 0]} d = conv(b, v) {pads=[2, 0, 0, 2]} "
+     "y = concat(c, d) {axis=3}", 5, "concat"},
     {"x: f32[n, 3, 4, 4]", "s = const f32[3] [1, 2, 3] b = const f32[3] [4, 5, 6] "
      "m = const f32[3] [7, 8, 9] v = const f32[3] [1, 1, 4] y = batch_norm(x, s, b, m, v) {axis=1}", 2,
      "add"},
