@@ -1,5 +1,5 @@
-/* resize nodes that the row before does not take: doubles, integers, crops. Each element of the result is the sum of
- * its taps, in doubles. Room: backend/cpu. */
+/* resize nodes that the row before does not take: doubles, integers, crops. Each element of the result
+ * is the sum of its taps, in doubles. Room: backend/cpu. */
 #include "backend/cpu/node_kernel.h"
 #include "backend/cpu/resize_read.h"
 #include "base/pool.h"
