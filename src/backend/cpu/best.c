@@ -1,6 +1,8 @@
 /* A heap of the best entries; its root is the worst of them. Room: backend/cpu. */
 #include "backend/cpu/best.h"
 
+enum { FEW = 24 }; /* that are sorted by insertion */
+
 __extension__ typedef unsigned __int128 wide;
 
 /* Both as one number: compared without a branch, which would be guessed wrong half the time. */
@@ -32,7 +34,21 @@ size_t hone_best_offer(hone_best *heap, size_t count, size_t k, hone_best value)
   return count;
 }
 
+/* Best first. */
+static void sort_few(hone_best *entries, size_t count) {
+  for (size_t i = 1; i < count; i++) {
+    hone_best entry = entries[i];
+    size_t at = i;
+    for (; at > 0 && is_worse(&entries[at - 1], &entry); at--) entries[at] = entries[at - 1];
+    entries[at] = entry;
+  }
+}
+
 void hone_best_sort(hone_best *heap, size_t count) {
+  if (count <= FEW) {
+    sort_few(heap, count);
+    return;
+  }
   for (size_t i = count / 2; i-- > 0;) sink(heap, count, i, heap[i]);
   for (size_t left = count; left > 1; left--) {
     hone_best worst = heap[0];

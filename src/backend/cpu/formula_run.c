@@ -18,6 +18,7 @@ typedef struct bound {
   ptrdiff_t row_stride[HONE_FORMULA_STREAMS]; /* 0 or 1 */
   bool gather[HONE_FORMULA_STREAMS];
   size_t rows, row;
+  size_t fill;                            /* most elements of a row that are computed at once */
   int own, first_in;                      /* of tiles; own is -1 elsewhere */
   bool placeless;                         /* of tiles: no operand depends on the place */
   size_t scratch_at, part_scratch;
@@ -73,6 +74,8 @@ static void bind_rows(bound *b, size_t total, bool tile) {
     for (int s = 0; s < f->stream_count; s++) b->row_stride[s] = b->stride[s][b->rank];
   }
   b->rows = b->row ? total / b->row : 0;
+  b->fill = HONE_BLOCK;
+  if (!tile && b->row >= LEAST_ROW && b->row < HONE_BLOCK) b->fill = b->row;
   if (tile || b->row >= LEAST_ROW || b->rank == 0) return;
   b->rank++; /* gather instead */
   for (int s = 0; s < f->stream_count; s++) {
@@ -179,7 +182,7 @@ static void load(state *st, size_t from, size_t count) {
       gather(st, s, from, count, st->registers[r]);
     } else if (b->row_stride[s] == 0) {
       if (st->filled[s] == at) continue;
-      hone_register_fill(dtype, st->stream[s], (size_t)at, st->registers[r]);
+      hone_register_fill(dtype, st->stream[s], (size_t)at, b->fill, st->registers[r]);
       st->filled[s] = at;
     } else if (dtype == HONE_F32) {
       st->registers[r] = (float *)(uintptr_t)((const float *)st->stream[s] + at);

@@ -108,14 +108,17 @@ void hone_register_set(hone_width width, double value, void *to) {
   }
 }
 
-void hone_register_fill(hone_dtype dtype, const void *data, size_t at, void *to) {
+/* By sixteens, which vectors store and a register has a whole number of. */
+void hone_register_fill(hone_dtype dtype, const void *data, size_t at, size_t count, void *to) {
   hone_register_load(dtype, data, at, 1, to);
   if (hone_width_of(dtype) == HONE_WIDTH_FLOAT) {
-    float value = *(float *)to;
-    for (size_t i = 1; i < HONE_BLOCK; i++) ((float *)to)[i] = value;
+    float value = *(float *)to, *lane = to;
+    for (size_t i = 0; i < count; i += 16, lane += 16)
+      for (int k = 0; k < 16; k++) lane[k] = value;
   } else {
-    int64_t value = *(int64_t *)to; /* a double's bits, too */
-    for (size_t i = 1; i < HONE_BLOCK; i++) ((int64_t *)to)[i] = value;
+    int64_t value = *(int64_t *)to, *lane = to; /* a double's bits, too */
+    for (size_t i = 0; i < count; i += 16, lane += 16)
+      for (int k = 0; k < 16; k++) lane[k] = value;
   }
 }
 

@@ -42,7 +42,8 @@ struct hone_formula_step {
  * formulas take. */
 void hone_register_load(hone_dtype dtype, const void *data, size_t at, size_t count, void *to);
 void hone_register_store(hone_dtype dtype, const void *from, size_t count, void *data, size_t at);
-void hone_register_fill(hone_dtype dtype, const void *data, size_t at, void *to);
+/* That element `count` times, rounded up to sixteens. */
+void hone_register_fill(hone_dtype dtype, const void *data, size_t at, size_t count, void *to);
 /* A register of the type filled with a number. */
 void hone_register_set(hone_width width, double value, void *to);
 
