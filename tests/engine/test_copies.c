@@ -48,6 +48,11 @@ static const row rows[] = {
     {W CUTS "c = conv(x, w) y = slice(c, i, j, a) z = exp(y)", {3, 3}},
     /* along the channels: products and convolutions write their rows apart, others are copied */
     {W "c = conv(x, w) d = conv(x, v) {pads=[1, 1, 1, 1]} e = concat(c, d) {axis=3} y = exp(e)", {3, 3}},
+    /* a decoder: what is scaled up beside what was kept; also where rows grow themselves */
+    {W "c = conv(x, w) s = const f32[4] [1, 1, 2, 1] r = resize(c, _, s) {mode=linear} "
+     "d = resize(c, _, s) {mode=nearest} e = concat(r, d) {axis=3} y = exp(e)", {4, 4}},
+    {W "c = conv(x, w) s = const f32[4] [1, 1, 1, 2] r = resize(c, _, s) {mode=linear} "
+     "d = resize(c, _, s) {mode=nearest} e = concat(r, d) {axis=3} y = exp(e)", {4, 4}},
     {W "c = conv(x, w) s = silu(c) d = conv(x, v) {pads=[1, 1, 1, 1]} h = exp(d) e = concat(s, x, h)"
      " {axis=-1} y = exp(e)", {4, 4}},
     {W "m = const f32[4, 5] @weights+512 c = conv(x, w) r = conv(x, v) {pads=[1, 1, 1, 1]}"

@@ -27,6 +27,7 @@ typedef struct resizing {
   size_t in_stride[HONE_MAX_RANK], size[HONE_MAX_RANK]; /* elements; sizes of the output */
   int runs;                   /* axes before the run */
   size_t run, element;        /* elements of a run, bytes of one */
+  size_t row_runs, pitch;     /* runs to a row of the output; elements from row to row */
   const axis_taps *along;     /* the last axis, where it changes and weights are used */
   size_t row;                 /* elements of the input's row then */
   float extrapolation;
@@ -64,6 +65,12 @@ static bool find_rows(const resizing *r, const char *x, size_t index, const void
   return inside;
 }
 
+/* Where run `index` of the output begins, in elements. */
+static size_t run_begin(const resizing *r, size_t index) {
+  if (r->row_runs == 1) return index * r->pitch;
+  return index / r->row_runs * r->pitch + index % r->row_runs * r->run;
+}
+
 static void take_along(const resizing *r, const float *row, float *out) {
   const axis_taps *a = r->along;
   for (size_t x = 0; x < a->out; x++) {
@@ -87,7 +94,7 @@ static void run_blended(const void *args, const hone_kernel_io *io, int part, in
   for (int i = 0; i < r->runs; i++) total *= r->size[i];
   hone_split(total, 1, part, parts, &begin, &end);
   for (size_t i = begin; i < end; i++) {
-    float *out = (float *)io->out[0] + i * r->run;
+    float *out = (float *)io->out[0] + run_begin(r, i);
     if (!find_rows(r, io->in[X], i, rows, weights, &count)) {
       fill(out, r->run, r->extrapolation);
       continue;
@@ -108,7 +115,7 @@ static void run_nearest(const void *args, const hone_kernel_io *io, int part, in
   hone_split(total, 1, part, parts, &begin, &end);
   for (size_t i = begin; i < end; i++) {
     find_rows(r, io->in[X], i, rows, weights, &count);
-    memcpy((char *)io->out[0] + i * r->run * r->element, rows[0], r->run * r->element);
+    memcpy((char *)io->out[0] + run_begin(r, i) * r->element, rows[0], r->run * r->element);
   }
 }
 
@@ -167,8 +174,10 @@ static hone_status *make_taps(const hone_node *node, const hone_resize_axis *fro
   return NULL;
 }
 
-/* Cuts the axes into those that are walked and the run. */
-static hone_status *set_runs(resizing *r, const hone_shape *x, const hone_shape *y) {
+/* Cuts the axes into those that are walked and the run, which is within a row of the output where rows
+ * lie apart. */
+static hone_status *set_runs(resizing *r, const hone_shape *x, const hone_shape *y,
+                             const hone_layout *apart) {
   size_t step = 1, rows = 1;
   for (int i = x->rank - 1; i >= 0; i--) {
     r->in_stride[i] = step;
@@ -177,13 +186,18 @@ static hone_status *set_runs(resizing *r, const hone_shape *x, const hone_shape 
   }
   r->run = 1;
   r->runs = x->rank;
-  while (r->runs > 0 && !r->changes[r->runs - 1]) r->run *= r->size[--r->runs];
+  int least = apart ? x->rank - 1 : 0;
+  while (r->runs > least && !r->changes[r->runs - 1]) r->run *= r->size[--r->runs];
   if (!r->nearest && r->runs == x->rank && x->rank > 0) {
     r->along = &r->axes[r->changes[x->rank - 1] - 1];
     r->row = r->along->in;
     r->run = r->along->out;
     r->runs--;
   }
+  r->row_runs = apart && r->run ? r->size[x->rank - 1] / r->run : 1;
+  ptrdiff_t pitch = (ptrdiff_t)r->run;
+  if (apart) (void)hone_layout_pitch(apart, y, &pitch);
+  r->pitch = (size_t)pitch;
   for (int i = 0; i < r->count; i++)
     if (&r->axes[i] != r->along) rows *= r->axes[i].taps;
   return rows <= MOST_ROWS ? NULL : hone_error(HONE_UNSUPPORTED, "a resize of very many taps");
@@ -209,7 +223,7 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
     HONE_TRY(make_taps(view->node, a, arena, &r->axes[r->count++]));
     r->changes[a->axis] = r->count;
   }
-  HONE_TRY(set_runs(r, &view->in[X]->shape, &view->out[0]->shape));
+  HONE_TRY(set_runs(r, &view->in[X]->shape, &view->out[0]->shape, view->out_layout));
   r->part_scratch = r->along ? hone_align_up(r->row * sizeof(float), 64) : 0;
   out->work = (double)elements * (r->nearest ? 0.2 : 1);
   out->kernel = hone_one_phase(r->nearest ? run_nearest : run_blended, r);
@@ -217,4 +231,13 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
   return NULL;
 }
 
-const hone_node_functions hone_node_resize = {.accepts = accepts, .plan = plan};
+/* Rows of the result at an even pitch. */
+static bool strided(const hone_node *node, int operand, const hone_shape *shape,
+                    const hone_layout *layout) {
+  ptrdiff_t pitch;
+  (void)node;
+  return operand < 0 && hone_layout_pitch(layout, shape, &pitch);
+}
+
+const hone_node_functions hone_node_resize = {
+    .accepts = accepts, .plan = plan, .pitches = true, .strided = strided};
