@@ -5,16 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "message.h"
 #include "op.h"
 
 #define CONTEXTS_MOST 64
 #define INPUTS_MOST   256
 
-enum { UNOPENED = 0, OPEN, REFUSED };
+/* ABSENT: the node has no engine, and never had. */
+enum { UNOPENED = 0, OPEN, REFUSED, ABSENT };
 
 typedef struct kernel {
   char name[300];
   _Atomic int state;
+  int values; /* how many of the node's inputs are the segment's; once it is not UNOPENED */
   pthread_mutex_t opening;
   TF_Tensor *bytes; /* of the engine, where they are a tensor's: kept as long as the engine */
   hone_engine *engine;
@@ -38,19 +41,43 @@ static void read_name(TF_OpKernelConstruction *construction, TF_Status *status, 
   if (def) tf.TF_DeleteBuffer(def);
 }
 
+/* The segment's function, a NameAttrList; one without a name is none. */
+static void read_function(TF_OpKernelConstruction *construction, TF_Status *status, kernel *k) {
+  if (!tf.TF_OpKernelConstruction_GetAttrFunction) return;
+  TF_Buffer *function =
+      tf.TF_OpKernelConstruction_GetAttrFunction(construction, "segment_func", status);
+  if (function && tf.TF_GetCode(status) == TF_OK && function->length > 2)
+    k->native = hone_native_new(k->name, function);
+  if (function) tf.TF_DeleteBuffer(function);
+}
+
+/* The same as the first TF-TRTs wrote it: the name as text. */
+static void read_function_name(TF_OpKernelConstruction *construction, TF_Status *status,
+                               kernel *k) {
+  static const char attr[] = "segment_funcdef_name";
+  char name[512] = "";
+  int32_t list, size = 0;
+  tf.TF_SetStatus(status, TF_OK, "");
+  if (!tf.TF_OpKernelConstruction_GetAttrSize || !tf.TF_OpKernelConstruction_GetAttrString) return;
+  tf.TF_OpKernelConstruction_GetAttrSize(construction, attr, &list, &size, status);
+  if (tf.TF_GetCode(status) != TF_OK || size <= 0 || size >= (int)sizeof name) return;
+  tf.TF_OpKernelConstruction_GetAttrString(construction, attr, name, sizeof name - 1, status);
+  if (tf.TF_GetCode(status) != TF_OK) return;
+  hone_message function = {0};
+  hone_add_text(&function, 1, name);
+  TF_Buffer buffer = {function.data, function.size, NULL};
+  if (!function.failed) k->native = hone_native_new(k->name, &buffer);
+  free(function.data);
+}
+
 void *hone_kernel_create(TF_OpKernelConstruction *construction) {
   TF_Status *status = tf.TF_NewStatus();
   kernel *k = calloc(1, sizeof *k);
   if (k) {
     pthread_mutex_init(&k->opening, NULL);
     read_name(construction, status, k);
-    if (tf.TF_OpKernelConstruction_GetAttrFunction) {
-      TF_Buffer *function =
-          tf.TF_OpKernelConstruction_GetAttrFunction(construction, "segment_func", status);
-      if (function && tf.TF_GetCode(status) == TF_OK)
-        k->native = hone_native_new(k->name, function);
-      if (function) tf.TF_DeleteBuffer(function);
-    }
+    read_function(construction, status, k);
+    if (!k->native) read_function_name(construction, status, k);
   } else {
     tf.TF_SetStatus(status, TF_INTERNAL, "out of memory");
     tf.TF_OpKernelConstruction_Failure(construction, status);
@@ -138,19 +165,52 @@ static void tell_why(kernel *k, const hone_status *status) {
           place && *place ? ": " : "", hone_status_message(status));
 }
 
-/* Opens the engine at the first call; `source` is taken. */
-static int open_once(kernel *k, TF_Tensor *source, int inputs, int outputs) {
+/* Whether a node's last input is its engine. */
+static bool is_source(const TF_Tensor *tensor) {
+  int type = tf.TF_TensorType(tensor);
+  return type == TF_STRING || type == tf_of_hone(HONE_U8);
+}
+
+/* Opens the engine that the last input is; `source` is taken. */
+static int open_source(kernel *k, TF_Tensor *source, int outputs) {
+  hone_status *status = open_engine(k, source);
+  if (!status) status = match_ports(k, k->values, outputs);
+  if (status) tell_why(k, status);
+  if (source != k->bytes) tf.TF_DeleteTensor(source);
+  int state = status ? REFUSED : OPEN;
+  hone_status_free(status);
+  return state;
+}
+
+static void tell_absent(kernel *k) {
+  hone_status *why = hone_status_new(
+      HONE_NOT_FOUND, "TF-TRT made it, and its engines are of another machine; convert the native "
+                      "model, or build this one with hone build");
+  tell_why(k, why);
+  hone_status_free(why);
+}
+
+/* Finds the engine at the first call. */
+static int open_once(kernel *k, TF_OpKernelContext *context, TF_Status *status) {
   pthread_mutex_lock(&k->opening);
-  if (atomic_load(&k->state) == UNOPENED) {
-    hone_status *status = open_engine(k, source);
-    if (!status) status = match_ports(k, inputs, outputs);
-    if (status) tell_why(k, status);
-    atomic_store(&k->state, status ? REFUSED : OPEN);
-    hone_status_free(status);
+  int state = atomic_load(&k->state);
+  if (state == UNOPENED) {
+    int inputs = tf.TF_NumInputs(context);
+    TF_Tensor *last = NULL;
+    if (inputs > 0) tf.TF_GetInput(context, inputs - 1, &last, status);
+    bool has_engine = last && is_source(last);
+    k->values = inputs - has_engine;
+    if (has_engine) {
+      state = open_source(k, last, tf.TF_NumOutputs(context));
+    } else {
+      state = ABSENT;
+      if (last) tf.TF_DeleteTensor(last);
+      tell_absent(k);
+    }
+    atomic_store(&k->state, state);
   }
   pthread_mutex_unlock(&k->opening);
-  if (source != k->bytes) tf.TF_DeleteTensor(source);
-  return atomic_load(&k->state);
+  return state;
 }
 
 /* ---- Contexts ---- */
@@ -250,7 +310,7 @@ static bool native_allowed(void) {
   return !text || (strcmp(text, "0") != 0 && strcasecmp(text, "false") != 0);
 }
 
-static void run_native(call *c, int inputs) {
+static void run_native(call *c) {
   tf.TF_SetStatus(c->status, TF_OK, "");
   if (c->published)
     tf.TF_SetStatus(c->status, TF_INTERNAL, "the engine failed while it ran; the log says why");
@@ -259,19 +319,16 @@ static void run_native(call *c, int inputs) {
   else if (!c->k->native)
     tf.TF_SetStatus(c->status, TF_ABORTED, "the engine did not run, and the node has no segment");
   else
-    hone_native_run(c->k->native, c->context, inputs, c->status);
+    hone_native_run(c->k->native, c->context, c->k->values, c->status);
   if (tf.TF_GetCode(c->status) != TF_OK) tf.TF_OpKernelContext_Failure(c->context, c->status);
 }
 
 void hone_kernel_compute(void *kernel_, TF_OpKernelContext *context) {
   kernel *k = kernel_;
   call c = {.k = k, .context = context, .status = tf.TF_NewStatus()};
-  TF_Tensor *held[INPUTS_MOST] = {0}, *source = NULL;
-  int inputs = tf.TF_NumInputs(context) - 1, state = atomic_load(&k->state);
-  if (state == UNOPENED) {
-    tf.TF_GetInput(context, inputs, &source, c.status);
-    state = source ? open_once(k, source, inputs, tf.TF_NumOutputs(context)) : REFUSED;
-  }
+  TF_Tensor *held[INPUTS_MOST] = {0};
+  int state = atomic_load(&k->state);
+  if (state == UNOPENED) state = open_once(k, context, c.status);
   if (state == OPEN) {
     hone_status *status = run_engine(&c, held);
     if (status) {
@@ -280,6 +337,6 @@ void hone_kernel_compute(void *kernel_, TF_OpKernelContext *context) {
       state = REFUSED;
     }
   }
-  if (state != OPEN) run_native(&c, inputs);
+  if (state != OPEN) run_native(&c);
   tf.TF_DeleteStatus(c.status);
 }

@@ -1,12 +1,12 @@
 /* The segment that an engine stands for, run natively: the node's function library, a graph that
- * calls the function, and a session whose work stays on the calling thread (one on TensorFlow's own
- * pool can wait for itself). */
+ * calls the function, and a session. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "op.h"
+#include "session.h"
 
 struct hone_native {
   char name[300];
@@ -14,8 +14,7 @@ struct hone_native {
   size_t function_size;
   pthread_mutex_t opening;
   bool open;
-  TF_Graph *graph;
-  TF_Session *session;
+  hone_session session;
   TF_Output *inputs, *outputs;
   int input_count, output_count;
 };
@@ -37,13 +36,7 @@ hone_native *hone_native_new(const char *node, const TF_Buffer *function) {
 
 void hone_native_free(hone_native *native) {
   if (!native) return;
-  TF_Status *status = tf.TF_NewStatus();
-  if (native->session) {
-    tf.TF_CloseSession(native->session, status);
-    tf.TF_DeleteSession(native->session, status);
-  }
-  if (native->graph) tf.TF_DeleteGraph(native->graph);
-  tf.TF_DeleteStatus(status);
+  hone_session_close(&native->session);
   free(native->function);
   free(native->inputs);
   free(native->outputs);
@@ -51,112 +44,42 @@ void hone_native_free(hone_native *native) {
   free(native);
 }
 
-/* ---- A GraphDef, written ---- */
+/* ---- The graph that calls the function ---- */
 
-/* Protobuf under construction; `failed` once memory ran out. */
-typedef struct message {
-  char *data;
-  size_t size, room;
-  bool failed;
-} message;
-
-static void add(message *m, const void *data, size_t size) {
-  if (m->failed || size > SIZE_MAX / 4) {
-    m->failed = true;
-    return;
-  }
-  if (m->size + size > m->room) {
-    size_t room = 2 * (m->size + size) + 64;
-    char *grown = realloc(m->data, room);
-    if (!grown) {
-      m->failed = true;
-      return;
-    }
-    m->data = grown;
-    m->room = room;
-  }
-  if (size) memcpy(m->data + m->size, data, size);
-  m->size += size;
-}
-
-static void add_varint(message *m, uint64_t value) {
-  unsigned char bytes[10];
-  size_t count = 0;
-  do {
-    bytes[count] = (unsigned char)(value & 0x7f);
-    value >>= 7;
-    if (value) bytes[count] |= 0x80;
-    count++;
-  } while (value);
-  add(m, bytes, count);
-}
-
-static void add_field(message *m, unsigned number, const void *data, size_t size) {
-  add_varint(m, number << 3 | 2);
-  add_varint(m, size);
-  add(m, data, size);
-}
-
-static void add_text(message *m, unsigned number, const char *text) {
-  add_field(m, number, text, strlen(text));
-}
-
-/* Adds `inner` as a field and frees it. */
-static void add_message(message *m, unsigned number, message *inner) {
-  add_field(m, number, inner->data ? inner->data : "", inner->size);
-  m->failed |= inner->failed;
-  free(inner->data);
-}
-
-/* attr { key, value { field: bytes } } of a NodeDef. */
-static void add_attr(message *node, const char *key, message *value) {
-  message entry = {0};
-  add_text(&entry, 1, key);
-  add_message(&entry, 2, value);
-  add_message(node, 5, &entry);
-}
-
-static void add_type_attr(message *node, const char *key, int type) {
-  message value = {0};
-  add_varint(&value, 6 << 3);
-  add_varint(&value, (uint64_t)type);
-  add_attr(node, key, &value);
-}
-
-static void add_types_attr(message *node, const char *key, const int *types, int count) {
-  message list = {0}, value = {0};
+static void add_types_attr(hone_message *node, const char *key, const int *types, int count) {
+  hone_message list = {0}, value = {0};
   for (int i = 0; i < count; i++) {
-    add_varint(&list, 6 << 3);
-    add_varint(&list, (uint64_t)types[i]);
+    hone_add_varint(&list, 6 << 3);
+    hone_add_varint(&list, (uint64_t)types[i]);
   }
-  add_message(&value, 1, &list);
-  add_attr(node, key, &value);
+  hone_add_message(&value, 1, &list);
+  hone_add_attr(node, key, &value);
 }
 
-static void add_placeholder(message *graph, int index, int type) {
-  message node = {0};
+static void add_placeholder(hone_message *graph, int index, int type) {
+  hone_message node = {0};
   char name[30];
   snprintf(name, sizeof name, "in_%d", index);
-  add_text(&node, 1, name);
-  add_text(&node, 2, "Placeholder");
-  add_type_attr(&node, "dtype", type);
-  add_message(graph, 1, &node);
+  hone_add_text(&node, 1, name);
+  hone_add_text(&node, 2, "Placeholder");
+  hone_add_type_attr(&node, "dtype", type);
+  hone_add_message(graph, 1, &node);
 }
 
-static void add_call(const hone_native *native, message *graph, const int *in, const int *out) {
-  message node = {0}, value = {0};
-  add_text(&node, 1, "call");
-  add_text(&node, 2, "StatefulPartitionedCall");
+static void add_call(const hone_native *native, hone_message *graph, const int *in, const int *out) {
+  hone_message node = {0}, value = {0};
+  hone_add_text(&node, 1, "call");
+  hone_add_text(&node, 2, "StatefulPartitionedCall");
   for (int i = 0; i < native->input_count; i++) {
     char name[30];
     snprintf(name, sizeof name, "in_%d", i);
-    add_text(&node, 3, name);
+    hone_add_text(&node, 3, name);
   }
   add_types_attr(&node, "Tin", in, native->input_count);
   add_types_attr(&node, "Tout", out, native->output_count);
-  add_field(&value, 10, native->function, native->function_size);
-  add_attr(&node, "f", &value);
-  add_message(graph, 1, &node);
+  hone_add_field(&value, 10, native->function, native->function_size);
+  hone_add_attr(&node, "f", &value);
+  hone_add_message(graph, 1, &node);
 }
 
 /* ---- Opening ---- */
@@ -165,35 +88,22 @@ static bool failed(const TF_Status *status) { return tf.TF_GetCode(status) != TF
 
 /* The graph that calls the function on placeholders. */
 static void write_graph(hone_native *native, TF_OpKernelContext *context, const int *in,
-                        const int *out, message *graph, TF_Status *status) {
+                        const int *out, hone_message *graph, TF_Status *status) {
   TF_Buffer *library = tf.TF_NewBuffer();
   tf.TF_GetSerializedFunctionDefLibrary(context, library, status);
   for (int i = 0; i < native->input_count; i++) add_placeholder(graph, i, in[i]);
   add_call(native, graph, in, out);
-  if (!failed(status)) add_field(graph, 2, library->data, library->length);
+  if (!failed(status)) hone_add_field(graph, 2, library->data, library->length);
   tf.TF_DeleteBuffer(library);
-  if (graph->failed) tf.TF_SetStatus(status, TF_INTERNAL, "out of memory");
-}
-
-static void open_session(hone_native *native, const message *graph, TF_Status *status) {
-  TF_Buffer buffer = {graph->data, graph->size, NULL};
-  TF_ImportGraphDefOptions *how = tf.TF_NewImportGraphDefOptions();
-  native->graph = tf.TF_NewGraph();
-  tf.TF_GraphImportGraphDef(native->graph, &buffer, how, status);
-  tf.TF_DeleteImportGraphDefOptions(how);
-  if (failed(status)) return;
-  TF_SessionOptions *options = tf.TF_NewSessionOptions();
-  native->session = tf.TF_NewSession(native->graph, options, status);
-  tf.TF_DeleteSessionOptions(options);
 }
 
 static void find_ports(hone_native *native) {
   for (int i = 0; i < native->input_count; i++) {
     char name[30];
     snprintf(name, sizeof name, "in_%d", i);
-    native->inputs[i] = (TF_Output){tf.TF_GraphOperationByName(native->graph, name), 0};
+    native->inputs[i] = (TF_Output){tf.TF_GraphOperationByName(native->session.graph, name), 0};
   }
-  TF_Operation *call = tf.TF_GraphOperationByName(native->graph, "call");
+  TF_Operation *call = tf.TF_GraphOperationByName(native->session.graph, "call");
   for (int i = 0; i < native->output_count; i++) native->outputs[i] = (TF_Output){call, i};
 }
 
@@ -202,7 +112,7 @@ static void open_native(hone_native *native, TF_OpKernelContext *context, TF_Ten
   int *types = calloc((size_t)native->input_count + (size_t)native->output_count + 1, sizeof *types);
   native->inputs = calloc((size_t)native->input_count + 1, sizeof *native->inputs);
   native->outputs = calloc((size_t)native->output_count + 1, sizeof *native->outputs);
-  message graph = {0};
+  hone_message graph = {0};
   if (!types || !native->inputs || !native->outputs) {
     tf.TF_SetStatus(status, TF_INTERNAL, "out of memory");
   } else {
@@ -212,7 +122,7 @@ static void open_native(hone_native *native, TF_OpKernelContext *context, TF_Ten
       out[i] = tf.TF_ExpectedOutputDataType(context, i);
     write_graph(native, context, types, out, &graph, status);
   }
-  if (!failed(status)) open_session(native, &graph, status);
+  if (!failed(status)) hone_session_open(&native->session, &graph, status);
   if (!failed(status)) find_ports(native);
   native->open = !failed(status);
   free(graph.data);
@@ -223,12 +133,8 @@ static void open_native(hone_native *native, TF_OpKernelContext *context, TF_Ten
 
 static void run_session(hone_native *native, TF_OpKernelContext *context, TF_Tensor **values,
                         TF_Tensor **results, TF_Status *status) {
-  /* RunOptions { inter_op_thread_pool: -1 }: on the calling thread. */
-  static const unsigned char here[] = {0x18, 0xff, 0xff, 0xff, 0xff, 0xff,
-                                       0xff, 0xff, 0xff, 0xff, 0x01};
-  TF_Buffer options = {here, sizeof here, NULL};
-  tf.TF_SessionRun(native->session, &options, native->inputs, values, native->input_count,
-                   native->outputs, results, native->output_count, NULL, 0, NULL, status);
+  hone_session_run(&native->session, native->inputs, values, native->input_count, native->outputs,
+                   results, native->output_count, status);
   for (int i = 0; !failed(status) && i < native->output_count; i++)
     tf.TF_SetOutput(context, i, results[i], status);
 }
@@ -237,7 +143,7 @@ void hone_native_run(hone_native *native, TF_OpKernelContext *context, int input
                      TF_Status *status) {
   int outputs = tf.TF_NumOutputs(context);
   TF_Tensor **tensors = calloc((size_t)input_count + (size_t)outputs + 1, sizeof *tensors);
-  if (!tensors || !tf.TF_GetSerializedFunctionDefLibrary || !tf.TF_SessionRun) {
+  if (!tensors || !tf.TF_GetSerializedFunctionDefLibrary) {
     tf.TF_SetStatus(status, TF_INTERNAL, "this TensorFlow cannot run a segment natively");
     free(tensors);
     return;

@@ -1,11 +1,14 @@
-/* The op that runs an engine inside TensorFlow.
+/* The op that runs an engine inside TensorFlow, under two names.
  *
  *   HoneEngine(inputs: InT, engine: E) -> outputs: OutT
+ *   TRTEngineOp(in_tensor: InT) -> out_tensor: OutT, with TF-TRT's attributes
  *
  * `engine` (a constant) is the engine file's path (string, an asset of the SavedModel) or its bytes
- * (uint8). The engine's inputs are called in_0, in_1, … and its outputs out_0, out_1, …: the places
- * in `inputs` and `outputs`; an input that the engine does not have is not used. `segment_func` is
- * what the engine stands for: a function of the graph that runs natively where the engine cannot.
+ * (uint8). TRTEngineOp has it as the last of `in_tensor`; one that TF-TRT itself made has none (its
+ * inputs are never strings or uint8). The engine's inputs are called in_0, in_1, … and its outputs
+ * out_0, out_1, …: the places among the node's; an input that the engine does not have is not used.
+ * `segment_func` is what the engine stands for: a function of the graph that runs natively where
+ * the engine cannot, or where there is none.
  */
 #ifndef HONE_TENSORFLOW_OP_H
 #define HONE_TENSORFLOW_OP_H
@@ -15,6 +18,7 @@
 #include "tf_api.h"
 
 #define HONE_OP "HoneEngine"
+#define TRT_OP  "TRTEngineOp"
 
 /* The element type of a TF_DataType; HONE_DTYPE_NONE for those that engines do not take. */
 hone_dtype hone_of_tf(int type);
@@ -27,6 +31,13 @@ void hone_register_op(void);
 void *hone_kernel_create(TF_OpKernelConstruction *construction);
 void hone_kernel_compute(void *kernel, TF_OpKernelContext *context);
 void hone_kernel_delete(void *kernel);
+
+/* resources.c: the ops that handle TF-TRT's caches of engines, in models that it saved. */
+void *hone_handle_create(TF_OpKernelConstruction *construction);
+void hone_handle_compute(void *kernel, TF_OpKernelContext *context);
+void hone_handle_delete(void *kernel);
+void hone_initialize_compute(void *kernel, TF_OpKernelContext *context);
+void hone_calibration_compute(void *kernel, TF_OpKernelContext *context);
 
 /* native.c: the segment's function, run in the calling thread by a session of its own. */
 typedef struct hone_native hone_native;

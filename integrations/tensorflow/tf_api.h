@@ -35,7 +35,17 @@ typedef struct TF_Output {
 } TF_Output;
 
 /* Codes of a TF_Status. */
-enum { TF_OK = 0, TF_ABORTED = 10, TF_INTERNAL = 13, TF_INVALID_ARGUMENT = 3 };
+enum {
+  TF_OK = 0,
+  TF_INVALID_ARGUMENT = 3,
+  TF_NOT_FOUND = 5,
+  TF_ABORTED = 10,
+  TF_UNIMPLEMENTED = 12,
+  TF_INTERNAL = 13
+};
+
+/* TF_DataTypes that are looked for by name. */
+enum { TF_FLOAT = 1, TF_STRING = 7 };
 
 /* Elements of a string tensor since 2.3: TString of core/platform/ctstring_internal.h. */
 typedef union tf_string {
@@ -86,6 +96,8 @@ typedef union tf_string {
     (TF_OpKernelConstruction *, const char *, int32_t *list, int32_t *total, TF_Status *))         \
   X(0, void, TF_OpKernelConstruction_GetAttrTypeList,                                              \
     (TF_OpKernelConstruction *, const char *, int *types, int most, TF_Status *))                  \
+  X(0, void, TF_OpKernelConstruction_GetAttrString,                                                \
+    (TF_OpKernelConstruction *, const char *, char *text, size_t most, TF_Status *))               \
   X(0, TF_Buffer *, TF_OpKernelConstruction_GetNodeDef, (TF_OpKernelConstruction *, TF_Status *))  \
   X(1, int, TF_NumInputs, (TF_OpKernelContext *))                                                  \
   X(1, int, TF_NumOutputs, (TF_OpKernelContext *))                                                 \
@@ -106,6 +118,7 @@ typedef union tf_string {
   X(0, TF_Operation *, TF_GraphOperationByName, (TF_Graph *, const char *))                        \
   X(0, TF_SessionOptions *, TF_NewSessionOptions, (void))                                          \
   X(0, void, TF_DeleteSessionOptions, (TF_SessionOptions *))                                       \
+  X(0, void, TF_SetConfig, (TF_SessionOptions *, const void *, size_t size, TF_Status *))          \
   X(0, TF_Session *, TF_NewSession, (TF_Graph *, const TF_SessionOptions *, TF_Status *))          \
   X(0, void, TF_CloseSession, (TF_Session *, TF_Status *))                                         \
   X(0, void, TF_DeleteSession, (TF_Session *, TF_Status *))                                        \

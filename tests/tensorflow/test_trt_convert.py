@@ -1,4 +1,6 @@
 """Scripts written for TF-TRT, with one import changed."""
+import re
+
 import numpy as np
 import pytest
 
@@ -112,8 +114,10 @@ def test_create_inference_graph(batch):
     graph_def, source, sink = frozen_net()
     converted = trt.create_inference_graph(input_graph_def=graph_def, outputs=[sink], max_batch_size=16,
                                            max_workspace_size_bytes=1 << 25, precision_mode="FP32")
-    engines = [node.name for node in converted.node if node.name.startswith("TRTEngineOp_") and node.op == "HoneEngine"]
-    assert len(engines) == 1 and len(converted.node) < len(graph_def.node)
+    engines = [node.name for node in converted.node if node.op == "TRTEngineOp"]
+    assert len(engines) == 1 and re.fullmatch(r"TRTEngineOp_\d{3}_000", engines[0])
+    assert [f.signature.name for f in converted.library.function] == [f"{engines[0]}_native_segment"]
+    assert len(converted.node) < len(graph_def.node)
     x = f32(batch, 6)
     assert native.error(run_graph(converted, source, sink, x), run_graph(graph_def, source, sink, x)) \
         <= numerics.bound("model", "fp32")

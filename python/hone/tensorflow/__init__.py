@@ -1,6 +1,6 @@
 """Hone inside TensorFlow: models whose parts run on engines, called, saved and loaded as any other.
 
-Importing this registers the op `HoneEngine`, which converted models need.
+Importing this registers the ops that converted models need: `HoneEngine`, and TF-TRT's own where TensorFlow has none.
 """
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any, Callable, Iterable, Optional, Sequence
 import numpy as np
 import tensorflow as tf
 from tensorflow.python.eager import wrap_function
+from tensorflow.python.framework import op_def_registry
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from ._surgery import Surgery
@@ -22,6 +23,13 @@ __all__ = ["convert", "convert_graph_def", "Converted", "library_path"]
 
 library_path = str(pathlib.Path(__file__).parent / "libhone_tensorflow.so")
 _library = tf.load_op_library(library_path)
+
+
+def engine_op() -> str:
+    """The type of the nodes that TF-TRT's converters make: TRTEngineOp, unless this TensorFlow has one of its own."""
+    known = op_def_registry.get("TRTEngineOp")
+    kinds = [attr.allowed_values.list.type for attr in known.attr if attr.name == "InT"] if known else []
+    return "TRTEngineOp" if kinds and tf.string.as_datatype_enum in kinds[0] else "HoneEngine"
 
 # A converted function stays where its median time is at most this share of native's.
 NEVER_SLOWER = 1.02

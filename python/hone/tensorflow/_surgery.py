@@ -74,7 +74,10 @@ def strip(node):
 class Surgery:
     """A frozen graph, the segments that engines can take, and the graph with engines in their place."""
 
-    def __init__(self, graph, outputs, least_nodes=3, most_engines=None, denied=(), prefix="HoneEngine"):
+    def __init__(self, graph, outputs, least_nodes=3, most_engines=None, denied=(), prefix="HoneEngine",
+                 engine_op="HoneEngine", engine_attrs=()):
+        """`engine_op`: the type of the engines' nodes; `engine_attrs`: (name, AttrValue) that each of them has."""
+        self.engine_op, self.engine_attrs = engine_op, dict(engine_attrs)
         self.types = {op.name: [t.dtype for t in op.outputs] for op in graph.get_operations()}
         self.shapes = {t.name: t.shape for op in graph.get_operations() for t in op.outputs}
         self.graph_def = graph.as_graph_def(add_shapes=True)
@@ -199,18 +202,29 @@ class Surgery:
             content.dtype = kind.as_datatype_enum
             content.tensor_content = segment.engine_bytes()
             content.tensor_shape.dim.add(size=len(content.tensor_content))
-        node = out.node.add(name=segment.name, op="HoneEngine")
+        node = out.node.add(name=segment.name, op=self.engine_op)
         node.input.extend(moved.get(edge, spell(edge)) for edge in segment.inputs)
         node.input.append(segment.path_input)
         node.attr["InT"].list.type.extend(self.type_of(e).as_datatype_enum for e in segment.inputs)
         node.attr["OutT"].list.type.extend(self.type_of(e).as_datatype_enum for e in segment.outputs)
-        node.attr["E"].type = kind.as_datatype_enum
+        if self.engine_op == "HoneEngine":
+            node.attr["E"].type = kind.as_datatype_enum
+        else:
+            self.add_trt_attrs(node, segment, kind)
         node.attr["segment_func"].func.name = segment.function.signature.name
         for i, edge in enumerate(segment.outputs):
             shaped = out.node.add(name=f"{segment.name}_out_{i}", op="EnsureShape")
             shaped.input.append(spell((segment.name, i)))
             shaped.attr["T"].type = self.type_of(edge).as_datatype_enum
             shaped.attr["shape"].shape.CopyFrom(self.shape_of(edge).as_proto())
+
+    def add_trt_attrs(self, node, segment, kind):
+        """What a TRTEngineOp has besides: its engine is the last of its inputs."""
+        node.attr["InT"].list.type.append(kind.as_datatype_enum)
+        for name, edges in (("input_shapes", segment.inputs), ("output_shapes", segment.outputs)):
+            node.attr[name].list.shape.extend(self.shape_of(edge).as_proto() for edge in edges)
+        for name, value in self.engine_attrs.items():
+            node.attr[name].CopyFrom(value)
 
     def add_fetched(self, out, name, moved):
         """A node that callers know by name goes on under it."""

@@ -13,7 +13,7 @@ from typing import Any, Callable, Optional
 
 import tensorflow as tf
 
-from . import Converted, _Original, _as_function
+from . import Converted, _Original, _as_function, engine_op
 from ._surgery import Surgery
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
@@ -111,10 +111,22 @@ def _most_engines():
     return int(os.environ.get("HONE_MAX_ALLOWED_ENGINES", os.environ.get("TF_TRT_MAX_ALLOWED_ENGINES", "20")))
 
 
+def _engine_attrs(params):
+    """The attributes of TF-TRT's op that say how it was converted."""
+    made = tf.compat.v1.AttrValue
+    return {"serialized_segment": made(s=b""), "precision_mode": made(s=params.precision_mode.upper().encode()),
+            "max_cached_engines_count": made(i=params.maximum_cached_engines),
+            "workspace_size_bytes": made(i=params.max_workspace_size_bytes),
+            "max_batch_size": made(i=params.max_batch_size or 0), "calibration_data": made(s=b""),
+            "use_calibration": made(b=params.use_calibration), "static_engine": made(b=True),
+            "profile_strategy": made(s=b""), "_use_implicit_batch": made(b=False),
+            "_allow_build_at_runtime": made(b=params.allow_build_at_runtime)}
+
+
 def _operate(graph, outputs, params, precision, denied=()):
     """The surgery that the parameters ask for, its engines built."""
     surgery = Surgery(graph, outputs, most_engines=_most_engines(), denied=[*_denied(), *denied],
-                      prefix="TRTEngineOp",
+                      prefix="TRTEngineOp", engine_op=engine_op(), engine_attrs=_engine_attrs(params),
                       least_nodes=sys.maxsize if params.minimum_segment_size == -1 else params.minimum_segment_size)
     for segment in surgery.segments:
         surgery.build(segment, precision=precision)

@@ -95,8 +95,31 @@ static hone_status *import_call(hone_call *call) {
   return tf_run_function(tf_call_of(call), body);
 }
 
+/* The function that an engine stands for; as text in models of the first TF-TRT. */
+static hone_status *segment_of(tf_call *call, const tf_body **out) {
+  const char *name = hone_tf_text(&call->base, "segment_funcdef_name", "");
+  HONE_TRY(call->base.status);
+  if (!*name) return tf_function_attr(call, "segment_func", out);
+  HONE_TRY(tf_find_function(call->importer, (hone_bytes){name, strlen(name)}, out));
+  if (*out) return NULL;
+  return hone_error(HONE_UNSUPPORTED, "its plan is of another library, and its native segment '%s' "
+                                      "is not in the model", name);
+}
+
+/* An engine of TF-TRT or of Hone: the segment it stands for. One input more than the segment has is
+ * the engine itself. */
+static hone_status *import_engine(hone_call *base) {
+  tf_call *call = tf_call_of(base);
+  const tf_body *body;
+  HONE_TRY(segment_of(call, &body));
+  if (call->input_count == body->argument_count + 1) call->input_count--;
+  return tf_run_function(call, body);
+}
+
 const hone_tf_row hone_tf_functions[] = {
+    {"HoneEngine", .import = import_engine},
     {"PartitionedCall", .import = import_call},
     {"StatefulPartitionedCall", .import = import_call},
+    {"TRTEngineOp", .import = import_engine},
     {0},
 };

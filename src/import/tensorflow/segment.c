@@ -112,11 +112,32 @@ static bool is_listed(const char *list, hone_bytes op) {
   return false;
 }
 
+/* Whether a node runs an engine of Hone already: TRTEngineOp of TF-TRT's has no string or uint8 at
+ * the end of its inputs. */
+static hone_status *holds_engine(segmenting *s, const tf_node *node, bool *out) {
+  tf_call call = {.importer = &s->importer, .scope = &s->scope, .node = node};
+  tf_attr_value value;
+  tf_attr_list list = {0};
+  int64_t last = 0;
+  size_t count;
+  *out = tf_span_is(node->op, "HoneEngine");
+  if (!tf_span_is(node->op, "TRTEngineOp") || !tf_attr(&call, "InT", &value)) return call.base.status;
+  if (value.list.data) HONE_TRY(tf_read_attr_list(&s->importer.reader, value.list, &list));
+  HONE_TRY(hone_proto_count(&list.type, HONE_PROTO_VARINT, &count));
+  hone_proto_cursor cursor = {0};
+  for (size_t i = 0; i < count; i++) last = (int64_t)hone_proto_step(&list.type, &cursor);
+  *out = last == 7 || last == 4;
+  return NULL;
+}
+
 /* What must stay where it is, whatever could be done with it. */
-static hone_status *refuse_kind(const segmenting *s, const tf_node *node) {
-  static const char *const kept[] = {"Placeholder", "NoOp", "HoneEngine", "TRTEngineOp"};
+static hone_status *refuse_kind(segmenting *s, const tf_node *node) {
+  static const char *const kept[] = {"Placeholder", "NoOp"};
+  bool is_engine;
   for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
     if (tf_span_is(node->op, kept[i])) return hone_error(HONE_UNSUPPORTED, "it is an end of the graph");
+  HONE_TRY(holds_engine(s, node, &is_engine));
+  if (is_engine) return hone_error(HONE_UNSUPPORTED, "it is an engine already");
   if (is_listed(s->denied, node->op)) return hone_error(HONE_UNSUPPORTED, "it is denied");
   return NULL;
 }
