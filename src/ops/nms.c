@@ -7,7 +7,7 @@
 #include "ops/operand.h"
 #include "ops/ops.h"
 
-enum { BOXES, SCORES, MOST, OVERLAP, LEAST_SCORE };
+enum { BOXES, SCORES, MOST, OVERLAP, LEAST_SCORE, SIGMA };
 
 /* What may be selected at most; false when not known. */
 static bool bound_of(const hone_infer *infer, hone_dim *out) {
@@ -37,6 +37,8 @@ static hone_status *nms_infer(hone_infer *infer) {
   hone_dim rows;
   if (infer->graph || !bound_of(infer, &rows)) rows = hone_infer_fresh(infer);
   infer->out[0] = hone_tensor_type(HONE_S64, hone_shape_of(2, (hone_dim[]){rows, 3}));
+  if (infer->output_count > 1)
+    infer->out[1] = hone_tensor_type(infer->in[SCORES]->dtype, hone_shape_of(1, &rows));
   return NULL;
 }
 
@@ -59,6 +61,7 @@ double hone_box_overlap(const hone_box_corners *a, const hone_box_corners *b) {
 typedef struct candidate {
   double score;
   int64_t index;
+  int64_t seen; /* soft: how many of those kept have lowered the score */
 } candidate;
 
 /* Best first; the earlier of equals. */
@@ -74,26 +77,63 @@ typedef struct suppression {
   int64_t most;
   double overlap, least_score;
   bool has_least, center;
+  double sigma; /* 0: not soft */
   candidate *sorted;
   int64_t *kept;
+  double *kept_scores;
 } suppression;
+
+static double overlap_of(const suppression *s, int64_t a, int64_t b) {
+  hone_box_corners x = hone_box_of(s->boxes + 4 * a, s->center);
+  hone_box_corners y = hone_box_of(s->boxes + 4 * b, s->center);
+  return hone_box_overlap(&x, &y);
+}
+
+static bool is_enough(const suppression *s, double score) {
+  return !s->has_least || score > s->least_score;
+}
+
+/* Soft suppression (Bodla and others, 2017): what overlaps a kept box by u loses score, by the factor
+ * exp(-u * u / (2 sigma)), in single precision as TensorFlow has it. The best is kept once all that
+ * were kept before have been at it. */
+static int64_t select_softly(suppression *s, size_t candidates) {
+  int64_t kept = 0;
+  while (kept < s->most && candidates) {
+    size_t best = 0;
+    for (size_t i = 1; i < candidates; i++)
+      if (compare(&s->sorted[i], &s->sorted[best]) < 0) best = i;
+    candidate *c = &s->sorted[best];
+    double before = c->score;
+    for (int64_t k = kept - 1; k >= c->seen && is_enough(s, c->score); k--) {
+      double shared = overlap_of(s, c->index, s->kept[k]);
+      c->score = (float)(c->score * (float)exp(-0.5 / s->sigma * shared * shared));
+    }
+    c->seen = kept;
+    if (c->score == before) {
+      s->kept_scores[kept] = c->score;
+      s->kept[kept++] = c->index;
+    }
+    if (c->score == before || !is_enough(s, c->score)) *c = s->sorted[--candidates];
+  }
+  return kept;
+}
 
 /* Selects of one class into `kept`, best first; returns how many. */
 static int64_t select_boxes(suppression *s) {
   size_t candidates = 0;
   int64_t kept = 0;
   for (size_t i = 0; i < s->count; i++)
-    if (!isnan(s->scores[i]) && (!s->has_least || s->scores[i] > s->least_score))
-      s->sorted[candidates++] = (candidate){s->scores[i], (int64_t)i};
+    if (!isnan(s->scores[i]) && is_enough(s, s->scores[i]))
+      s->sorted[candidates++] = (candidate){s->scores[i], (int64_t)i, 0};
+  if (s->sigma > 0) return select_softly(s, candidates);
   qsort(s->sorted, candidates, sizeof *s->sorted, compare);
   for (size_t i = 0; i < candidates && kept < s->most; i++) {
-    hone_box_corners mine = hone_box_of(s->boxes + 4 * s->sorted[i].index, s->center);
     bool free = true;
-    for (int64_t k = 0; free && k < kept; k++) {
-      hone_box_corners other = hone_box_of(s->boxes + 4 * s->kept[k], s->center);
-      free = hone_box_overlap(&mine, &other) <= s->overlap;
-    }
-    if (free) s->kept[kept++] = s->sorted[i].index;
+    for (int64_t k = 0; free && k < kept; k++)
+      free = overlap_of(s, s->sorted[i].index, s->kept[k]) <= s->overlap;
+    if (!free) continue;
+    s->kept_scores[kept] = s->sorted[i].score;
+    s->kept[kept++] = s->sorted[i].index;
   }
   return kept;
 }
@@ -104,20 +144,23 @@ static double scalar(const double *values, const hone_datum *in, double fallback
 
 static hone_status *nms_reference(hone_reference *ref) {
   const hone_shape *scores = &ref->in[SCORES]->shape;
-  double *boxes, *score, *limits[3];
+  double *boxes, *score, *limits[4];
   HONE_TRY(hone_operand_reals(ref, BOXES, &boxes));
   HONE_TRY(hone_operand_reals(ref, SCORES, &score));
-  for (int i = 0; i < 3; i++) HONE_TRY(hone_operand_reals(ref, MOST + i, &limits[i]));
+  for (int i = 0; i < 4; i++) HONE_TRY(hone_operand_reals(ref, MOST + i, &limits[i]));
   double most = scalar(limits[0], hone_ref_in(ref, MOST), 0);
   suppression s = {.count = (size_t)scores->dim[2],
                    .most = most > 0 ? (int64_t)fmin(most, (double)scores->dim[2]) : 0,
                    .overlap = scalar(limits[1], hone_ref_in(ref, OVERLAP), 0),
                    .least_score = scalar(limits[2], hone_ref_in(ref, LEAST_SCORE), 0),
                    .has_least = limits[2] != NULL,
+                   .sigma = scalar(limits[3], hone_ref_in(ref, SIGMA), 0),
                    .center = hone_node_flag(ref->node, "center")};
   s.sorted = HONE_NEW_ARRAY(ref->scratch, s.count + 1, candidate);
   s.kept = HONE_NEW_ARRAY(ref->scratch, s.count + 1, int64_t);
-  if (!s.sorted || !s.kept) return hone_error_memory();
+  s.kept_scores = HONE_NEW_ARRAY(ref->scratch, s.count + 1, double);
+  if (!s.sorted || !s.kept || !s.kept_scores) return hone_error_memory();
+  hone_datum *kept_scores = ref->output_count > 1 ? ref->out[1] : NULL;
   int64_t *row = ref->out[0]->data, rows = 0;
   for (int64_t n = 0; n < scores->dim[0]; n++)
     for (int64_t c = 0; c < scores->dim[1]; c++) {
@@ -128,9 +171,12 @@ static hone_status *nms_reference(hone_reference *ref) {
         hone_store_int(HONE_S64, row, (size_t)rows * 3, n);
         hone_store_int(HONE_S64, row, (size_t)rows * 3 + 1, c);
         hone_store_int(HONE_S64, row, (size_t)rows * 3 + 2, s.kept[i]);
+        if (kept_scores)
+          hone_store_real(kept_scores->dtype, kept_scores->data, (size_t)rows, s.kept_scores[i]);
       }
     }
   ref->out[0]->shape.dim[0] = rows;
+  if (kept_scores) kept_scores->shape.dim[0] = rows;
   return NULL;
 }
 
@@ -138,9 +184,11 @@ const hone_op hone_op_nms = {
     .name = "nms",
     /* boxes [n, boxes, 4], scores [n, classes, boxes]; scalars: how many a class (absent: 0), the
      * overlap (intersection over union) beyond which the worse box goes (absent: 0), the score
-     * that a box must exceed (absent: any). */
-    .inputs = "boxes scores most? overlap? least_score?",
-    .outputs = "selected", /* s64 [selected, 3]: image, class, box; the classes in order */
+     * that a box must exceed (absent: any), the sigma of soft suppression, which lowers scores by
+     * the overlap instead (absent or 0: none). */
+    .inputs = "boxes scores most? overlap? least_score? sigma?",
+    /* s64 [selected, 3]: image, class, box; the classes in order. And their scores. */
+    .outputs = "selected kept?",
     .attrs = {{"center", HONE_ATTR_FLAG, "false", NULL}}, /* x y width height, else y x y x */
     .facts = HONE_DATA_SHAPED,
     .shape_inputs = 1u << MOST,

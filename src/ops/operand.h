@@ -60,6 +60,7 @@ static inline const hone_type *hone_infer_in(const hone_infer *infer, int index)
 HONE_MUST_USE hone_status *hone_infer_class(const hone_infer *infer, int index, unsigned classes);
 #define HONE_FLOATS   (1u << HONE_CLASS_FLOAT)
 #define HONE_INTEGERS (1u << HONE_CLASS_SIGNED | 1u << HONE_CLASS_UNSIGNED)
+#define HONE_COMPLEXES (1u << HONE_CLASS_COMPLEX)
 /* Input `index` where given has the dtype of input 0 where both are known. */
 HONE_MUST_USE hone_status *hone_infer_same_dtype(const hone_infer *infer, int index);
 /* Input `index` where given has `rank` dimensions, or an unknown number. */

@@ -159,6 +159,7 @@ const hone_op hone_op_resize = {
               {"nearest", HONE_ATTR_CHOICE, "round_prefer_floor",
                "round_prefer_floor|round_prefer_ceil|floor|ceil"},
               {"cubic_a", HONE_ATTR_REAL, "-0.75", NULL},
+              {"cubic_steps", HONE_ATTR_INT, "0", NULL}, /* places between two pixels; 0: any */
               {"exclude_outside", HONE_ATTR_FLAG, "false", NULL},
               {"extrapolation", HONE_ATTR_REAL, "0", NULL},
               {"antialias", HONE_ATTR_FLAG, "false", NULL},

@@ -152,6 +152,8 @@ bool hone_resize_tap(const hone_node *node, const hone_resize_axis *axis, int64_
     weight[0] = 1;
     return !outside;
   }
+  int64_t steps = is_cubic ? hone_node_int(node, "cubic_steps") : 0;
+  if (steps > 0) x = floor(x) + rint((x - floor(x)) * (double)steps) / (double)steps;
   double scale = filter_scale(node, axis), a = hone_node_real(node, "cubic_a");
   double base = ceil(x) - 1; /* an exact position counts as the right end of its interval */
   int64_t half = half_width(node, axis);

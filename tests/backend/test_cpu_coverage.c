@@ -139,6 +139,8 @@ static const example examples[] = {
                " o = col2im(x, i, b) }"},
     {"nms", "graph g(b: $[1, 6, 4], s: $[1, 2, 6]) -> (o) { m = const s64[] 3\n"
             " o = nms(b, s, m) }"},
+    {"complex_join", "graph g(x: $[3, 2]) -> (o) { o = complex_join(x) }"},
+    {"complex_parts", "graph g(x: $[3, 4]) -> (o) { o = complex_parts(x) }"},
     {"dft", "graph g(x: $[2, 12, 1]) -> (o) { o = dft(x) }"},
     {"stft", "graph g(x: $[2, 40, 1], w: $[12]) -> (o) { s = const s64[] 5\n o = stft(x, s, w) }"},
     {"tf_idf_vectorizer", "graph g(x: $[3, 5]) -> (o) { o = tf_idf_vectorizer(x) {mode=tf,"
@@ -155,6 +157,7 @@ static const char *const on_the_host[] = {"range", "window", "mel_weight_matrix"
 /* Op and types that run on the reference, until they have a kernel. */
 static const example on_the_reference[] = {
     {"cast", "u64"},
+    {"complex_join", "f32 f64"},
     {"bitcast", "f32 f64 f16 bf16 s64 s32 s16 s8 u64 u32 u16 u8 bool"},
     {"reduce", "s64 s32 s16 s8 u64 u32 u16 u8 bool"},
     {"lrn", "f64"},

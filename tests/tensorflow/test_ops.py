@@ -222,10 +222,9 @@ for flags in ({}, {"align_corners": True}, {"half_pixel_centers": True}):
              lambda x, f=flags, s=size: raw.ResizeBilinear(images=x, size=s, **f), PICTURE)
         case(f"ResizeNearestNeighbor {label}",
              lambda x, f=flags, s=size: raw.ResizeNearestNeighbor(images=x, size=s, **f), PICTURE)
-    # Positions that TensorFlow's table of weights holds exactly.
-    case(f"ResizeBicubic {' '.join(flags)}",
-         lambda x, f=flags: raw.ResizeBicubic(images=x, size=[9, 17] if "align_corners" in f else [10, 18], **f),
-         f32(2, 5, 9, 3))
+    for size in ([9, 17], [10, 18], [7, 4], [23, 41]):
+        case(f"ResizeBicubic {' '.join(flags)} {size}",
+             lambda x, f=flags, s=size: raw.ResizeBicubic(images=x, size=s, **f), f32(2, 5, 9, 3))
 case("ResizeBilinear bytes", lambda x: raw.ResizeBilinear(images=x, size=[6, 6], half_pixel_centers=True),
      s32(1, 4, 5, 3, low=0, high=255).astype(np.uint8))
 case("ResizeNearestNeighbor bytes", lambda x: raw.ResizeNearestNeighbor(images=x, size=[6, 6]),
@@ -370,6 +369,76 @@ for fused in ("BiasAdd", "BiasAdd Relu", "BiasAdd Tanh", "BiasAdd Sigmoid", "Bia
     case(f"_FusedMatMul {fused}", lambda x, f=fused.split(): native.node(
         "_FusedMatMul", [x, f32(5, 6), CHANNELS[:1]], [tf.float32], T=tf.float32, num_args=1, fused_ops=f,
         transpose_a=True, transpose_b=False), f32(5, 4))
+# -- steps of recurrent nets ----------------------------------------------------------------------------------
+
+PEEPHOLES = [f32(6) for _ in range(3)]
+
+
+def lstm_arguments(options):
+    return dict(w=f32(10, 24) * 0.5, b=f32(24), wci=PEEPHOLES[0], wcf=PEEPHOLES[1], wco=PEEPHOLES[2], **options)
+
+
+for options in ({}, {"forget_bias": 0.5, "cell_clip": 0.3}, {"use_peephole": True, "cell_clip": -1.0}):
+    label, arguments = " ".join(options), lstm_arguments(options)
+    case(f"LSTMBlockCell {label}", lambda x, c, h, a=arguments: raw.LSTMBlockCell(x=x, cs_prev=c, h_prev=h, **a),
+         f32(3, 4), f32(3, 6), f32(3, 6))
+    for longest in (7, 5):
+        # Of steps beyond the longest sequence TensorFlow leaves all but cs and h as they are in memory.
+        case(f"BlockLSTM {label} {longest}", lambda x, c, h, a=arguments, n=longest: [
+            y if n == 7 or i in (1, 6) else y[:n] for i, y in enumerate(raw.BlockLSTM(
+                seq_len_max=tf.constant(n, tf.int64), x=x, cs_prev=c, h_prev=h, **a))],
+            f32(7, 3, 4), f32(3, 6), f32(3, 6))
+    second = {k: v for k, v in arguments.items() if k != "forget_bias"}
+    case(f"BlockLSTMV2 {label}", lambda x, c, h, a=second: raw.BlockLSTMV2(
+        seq_len_max=tf.constant(7, tf.int64), x=x, cs_prev=c, h_prev=h, **a), f32(7, 3, 4), f32(3, 6), f32(3, 6))
+case("BlockLSTM only h", lambda x, c, h, a=lstm_arguments({"cell_clip": -1.0}): raw.BlockLSTM(
+    seq_len_max=tf.constant(7, tf.int64), x=x, cs_prev=c, h_prev=h, **a).h, f32(7, 3, 4), f32(3, 6), f32(3, 6))
+case("GRUBlockCell", lambda x, h: raw.GRUBlockCell(
+    x=x, h_prev=h, w_ru=f32(10, 12), w_c=f32(10, 6), b_ru=f32(12), b_c=f32(6)), f32(3, 4), f32(3, 6))
+
+# -- spectra ----------------------------------------------------------------------------------------------------
+
+
+def halves(spectrum):
+    return tf.math.real(spectrum), tf.math.imag(spectrum)
+
+
+for length in (16, 11):
+    case(f"RFFT {length}", lambda x, n=length: halves(raw.RFFT(input=x, fft_length=[n])), f32(3, 16))
+    case(f"IRFFT {length}", lambda x, y, n=length: raw.IRFFT(input=tf.complex(x, y), fft_length=[n]),
+         f32(3, 9), f32(3, 9))
+case("RFFT2D", lambda x: halves(raw.RFFT2D(input=x, fft_length=[4, 7])), f32(2, 5, 8))
+case("IRFFT2D", lambda x, y: raw.IRFFT2D(input=tf.complex(x, y), fft_length=[5, 8]), f32(2, 5, 5), f32(2, 5, 5))
+for op in "FFT IFFT FFT2D IFFT2D FFT3D".split():
+    case(op, lambda x, y, op=op: halves(raw.__dict__[op](input=tf.complex(x, y))), f32(2, 3, 5, 4), f32(2, 3, 5, 4))
+case("ComplexAbs", lambda x, y: raw.ComplexAbs(x=tf.complex(x, y)), f32(3, 4), f32(3, 4))
+case("Angle", lambda x, y: raw.Angle(input=tf.complex(x, y)), f32(3, 4), f32(3, 4))
+case("Conj", lambda x, y: halves(tf.math.conj(tf.complex(x, y))), f32(3, 4), f32(3, 4))
+case("complex in and out", lambda x: raw.FFT(input=x), (f32(3, 4) + 1j * f32(3, 4)).astype(np.complex64))
+case("stft", lambda x: tf.abs(tf.signal.stft(x, 64, 32)), f32(2, 400))
+
+# -- files of pictures --------------------------------------------------------------------------------------
+
+COLOURS = rng.integers(0, 256, (20, 30, 3)).astype(np.uint8)
+ROWS, COLUMNS = np.mgrid[:40, :48]
+SMOOTH = np.stack([COLUMNS * 5, ROWS * 6, ROWS + COLUMNS * 2], -1).astype(np.uint8)
+PNG = np.array(tf.io.encode_png(COLOURS).numpy(), object)
+JPEG = np.array(tf.io.encode_jpeg(SMOOTH, quality=95).numpy(), object)
+case("DecodePng", lambda b: raw.DecodePng(contents=b, channels=3), PNG)
+case("DecodeImage", lambda b: raw.DecodeImage(contents=b, channels=3, expand_animations=False), PNG)
+case("DecodeImage f32", lambda b: raw.DecodeImage(
+    contents=b, channels=3, dtype=tf.float32, expand_animations=False), PNG)
+case("DecodeJpeg", lambda b: raw.DecodeJpeg(contents=b, channels=3, dct_method="INTEGER_ACCURATE"), JPEG)
+case("DecodeJpeg and resize", lambda b: tf.image.resize(raw.DecodeJpeg(
+    contents=b, channels=3, dct_method="INTEGER_ACCURATE"), [16, 20]), JPEG)
+
+for sigma in (0.2, 0.8):
+    for least in (0.0, 0.3):
+        case(f"NonMaxSuppressionV5 soft {sigma} {least}", lambda b, s, g=sigma, m=least: raw.NonMaxSuppressionV5(
+            boxes=b, scores=s, max_output_size=20, iou_threshold=0.5, score_threshold=m, soft_nms_sigma=g),
+            CORNERS, SCORES)
+
+
 @pytest.mark.parametrize("name,sizes", [(name, sizes) for name in CASES for sizes in ("known", "open")
                                         if sizes == "known" or name not in CLOSED])
 def test_operator(name, sizes):
@@ -438,3 +507,8 @@ def test_fused_conv_bias_activation(layout):
     conv.attr["strides"].list.i.extend([1, 1, 1, 1])
     got = native.hone.build(definition.SerializeToString(), outputs="y", measure=False).run({"x": x})["y"]
     assert native.error(got, want) <= numerics.bound("model", "fp32")
+
+
+def test_jpegs_are_near_the_fast_transform_of_tensorflow():
+    got, want, _ = native.on_hone(lambda b: raw.DecodeJpeg(contents=b, channels=3), [JPEG])
+    assert np.abs(got[0].astype(int) - want[0]).max() <= 4

@@ -29,6 +29,7 @@ static hone_value *fill_up(hone_call *call, hone_value *x, hone_value *length, h
 
 typedef struct suppression {
   hone_value *overlap, *least_score; /* least_score may be NULL */
+  hone_value *sigma;                 /* of soft suppression; or NULL */
   bool scores, count, padded;        /* what is returned beside the indices, and how */
 } suppression;
 
@@ -37,15 +38,17 @@ static hone_status *suppress(hone_call *call, const suppression *how) {
   hone_value *boxes = hone_tf_in(call, 0), *scores = hone_tf_in(call, 1);
   hone_value *most = hone_emit_cast(call, hone_tf_in(call, 2), HONE_S64);
   hone_value *const one_class = unsqueeze(call, unsqueeze(call, scores, 0), 0);
-  hone_value *rows = HONE_EMIT(call, "nms", unsqueeze(call, boxes, 0), one_class, most,
-                               how->overlap, how->least_score);
+  hone_value *const in[] = {unsqueeze(call, boxes, 0), one_class, most, how->overlap,
+                            how->least_score, how->sigma};
+  hone_node *node = hone_emit_begin(call, "nms", in, 6, how->sigma ? 2 : 1);
+  hone_value *rows = hone_emit_end(call, node);
   hone_value *box = gather(call, rows, hone_emit_int(call, 2), 1);
   hone_value *length = hone_emit_dims(call, box, 0, 1);
   hone_value *index = hone_emit_cast(call, box, HONE_S32);
   int next = 0;
   hone_tf_return(call, next++, how->padded ? fill_up(call, index, length, most) : index);
   if (how->scores) {
-    hone_value *kept = gather(call, scores, box, 0);
+    hone_value *kept = how->sigma ? hone_emit_out(call, node, 1) : gather(call, scores, box, 0);
     hone_tf_return(call, next++, how->padded ? fill_up(call, kept, length, most) : kept);
   }
   if (how->count) {
@@ -81,7 +84,7 @@ static hone_status *import_nms_5(hone_call *call) {
   double sigma;
   size_t count;
   if (!hone_known_reals(hone_tf_in(call, 5), &sigma, 1, &count) || count != 1 || sigma != 0)
-    return hone_emit_fail(call, HONE_UNSUPPORTED, "soft suppression, with a sigma other than 0");
+    how.sigma = hone_tf_in(call, 5);
   return suppress(call, &how);
 }
 

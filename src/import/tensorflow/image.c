@@ -8,6 +8,7 @@
 typedef struct resizing {
   const char *mode, *coordinates, *nearest;
   double cubic_a;
+  int64_t cubic_steps;
   bool exclude_outside;
 } resizing;
 
@@ -20,6 +21,7 @@ static hone_value *resize(hone_call *call, hone_value *x, const resizing *how) {
   hone_emit_set_text(call, node, "coordinates", how->coordinates);
   hone_emit_set_text(call, node, "nearest", how->nearest);
   hone_emit_set_real(call, node, "cubic_a", how->cubic_a);
+  hone_emit_set_int(call, node, "cubic_steps", how->cubic_steps);
   hone_emit_set_int(call, node, "exclude_outside", how->exclude_outside);
   hone_emit_set_ints(call, node, "axes", axes, 2);
   return hone_emit_end(call, node);
@@ -48,13 +50,38 @@ static hone_status *import_nearest(hone_call *call) {
 }
 
 /* Keys' kernel with -0.5 and without what lies outside at half pixels, with -0.75 and the border
- * repeated else. TensorFlow takes its weights from a table of 1024 steps, Hone where they are. */
+ * repeated else. Its weights come from a table of 1024 places between two pixels. */
 static hone_status *import_bicubic(hone_call *call) {
   resizing how = {.mode = "cubic", .nearest = "floor",
                   .coordinates = coordinates_of(call, "half_pixel")};
   how.exclude_outside = strcmp(how.coordinates, "half_pixel") == 0;
   how.cubic_a = how.exclude_outside ? -0.5 : -0.75;
+  how.cubic_steps = 1024;
   hone_tf_return(call, 0, resize(call, hone_emit_cast(call, hone_tf_in(call, 0), HONE_F32), &how));
+  return NULL;
+}
+
+/* ---- Files ---- */
+
+/* Colours only: each format's library has a gray of its own. JPEGs go through the accurate transform,
+ * whose pixels are up to 4 of 255 away from those of the fast one that TensorFlow takes unless told
+ * otherwise. */
+static hone_status *import_decode(hone_call *call) {
+  int64_t channels = hone_tf_int(call, "channels", 0);
+  if (channels != 3)
+    return hone_emit_fail(call, HONE_UNSUPPORTED, "a picture of %lld channels, not 3",
+                          (long long)channels);
+  if (hone_tf_int(call, "ratio", 1) != 1)
+    return hone_emit_fail(call, HONE_UNSUPPORTED, "pictures read at a smaller size");
+  hone_node *node = HONE_EMIT_BEGIN(call, "image_decoder", hone_tf_in(call, 0));
+  hone_value *y = hone_emit_end(call, node);
+  hone_dtype dtype = hone_tf_dtype(call, "dtype", HONE_U8);
+  if (dtype == HONE_F32) /* in 0..1 */
+    y = HONE_EMIT(call, "mul", hone_emit_cast(call, y, HONE_F32),
+                  hone_emit_real(call, HONE_F32, 1.0 / 255));
+  else if (dtype != HONE_U8)
+    hone_emit_fail(call, HONE_UNSUPPORTED, "pixels of type %s", hone_dtype_name(dtype));
+  hone_tf_return(call, 0, y);
   return NULL;
 }
 
@@ -168,6 +195,10 @@ static hone_status *import_crop_and_resize(hone_call *call) {
 
 const hone_tf_row hone_tf_image[] = {
     {"CropAndResize", .import = import_crop_and_resize},
+    {"DecodeBmp", .import = import_decode},
+    {"DecodeImage", .import = import_decode},
+    {"DecodeJpeg", .import = import_decode},
+    {"DecodePng", .import = import_decode},
     {"ResizeBicubic", .import = import_bicubic},
     {"ResizeBilinear", .import = import_bilinear},
     {"ResizeNearestNeighbor", .import = import_nearest},
