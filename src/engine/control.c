@@ -152,26 +152,34 @@ static hone_status *run_loop(hone_frame *frame, size_t index) {
   return finish_loop(&t);
 }
 
-typedef hone_status *control_run(hone_frame *frame, size_t index);
-
-static const struct control_row {
+typedef struct control_row {
   const hone_op *op;
-  control_run *run;
-} control_rows[] = {{&hone_op_if, run_if}, {&hone_op_loop, run_loop}};
+  hone_status *(*run)(hone_frame *frame, size_t index);
+  int own;   /* inputs of the regions that the engine makes */
+  int shift; /* from an input of the regions to the node's */
+} control_row;
 
-static control_run *find_run(const hone_op *op) {
+static const control_row control_rows[] = {{&hone_op_if, run_if, 0, 1},
+                                           {&hone_op_loop, run_loop, 2, 0}};
+
+static const control_row *find_row(const hone_op *op) {
   for (size_t i = 0; i < sizeof control_rows / sizeof *control_rows; i++)
-    if (control_rows[i].op == op) return control_rows[i].run;
+    if (control_rows[i].op == op) return &control_rows[i];
   return NULL;
 }
 
 bool hone_control_runs(const hone_op *op) {
-  return find_run(op) != NULL;
+  return find_row(op) != NULL;
+}
+
+const hone_value *hone_control_source(const hone_node *node, int input) {
+  const control_row *row = find_row(node->op);
+  return row && input >= row->own ? hone_node_in(node, input + row->shift) : NULL;
 }
 
 hone_status *hone_frame_control(hone_frame *frame, size_t index) {
   const hone_node *node = frame->program->units[index].node;
-  hone_status *status = find_run(node->op)(frame, index);
+  hone_status *status = find_row(node->op)->run(frame, index);
   return status && !*hone_status_place(status)
              ? hone_error_at(status, "node '%s'", hone_node_label(node))
              : status;

@@ -62,7 +62,7 @@ static hone_status *repack(choice_reader *r, hone_unit *unit) {
   hone_candidate candidate;
   unit->choice = (hone_choice){.candidate = "reference"};
   if (hone_backend_of(unit->body)->candidates(unit->body, &candidate, 1) == 0) return NULL;
-  return hone_unit_prepare(r->engine, unit, candidate.name, candidate.variant, NULL, 0);
+  return hone_unit_prepare(&r->engine->memory, unit, candidate.name, candidate.variant, NULL, 0);
 }
 
 static hone_status *read_choice(void *argument, hone_unit *unit) {
@@ -90,7 +90,7 @@ static hone_status *read_choice(void *argument, hone_unit *unit) {
   HONE_TRY_MEMORY(kept);
   unit->choice = (hone_choice){.candidate_count = (int)candidates, .measured = measured > 0};
   unit->nanoseconds = nanoseconds;
-  return hone_unit_prepare(r->engine, unit, kept, (int)variant, saved, (int)packs);
+  return hone_unit_prepare(&r->engine->memory, unit, kept, (int)variant, saved, (int)packs);
 }
 
 /* ---- Opening

@@ -56,6 +56,8 @@ struct hone_program {
 
 /* Whether the engine itself runs this op's regions (control.c); the others' run by reference. */
 bool hone_control_runs(const hone_op *op);
+/* What input `input` of its regions begins as; NULL for a loop's counter and condition. */
+const hone_value *hone_control_source(const hone_node *node, int input);
 /* Units for every node, nothing chosen yet; memory from `arena`. */
 HONE_MUST_USE hone_status *hone_program_make(const hone_graph *graph, hone_arena *arena,
                                              hone_program **out);

@@ -61,9 +61,8 @@ typedef struct bench {
   void **pointers; /* inputs, then outputs */
 } bench;
 
-/* Small floats that differ, so that no multiplication is by a denormal; integers are 0, which is a
- * right index into anything. */
-static void fill(const hone_type *type, void *data, size_t bytes) {
+/* No multiplication is by a denormal. */
+void hone_seed_elements(const hone_type *type, void *data, size_t bytes) {
   memset(data, 0, bytes);
   size_t count;
   if (hone_dtype_class_of(type->dtype) != HONE_CLASS_FLOAT ||
@@ -86,7 +85,7 @@ static hone_status *buffer_for(bench *b, const hone_type *type, const hone_datum
   if (known)
     memcpy(*out, known->data, bytes);
   else
-    fill(type, *out, bytes);
+    hone_seed_elements(type, *out, bytes);
   return NULL;
 }
 

@@ -26,6 +26,10 @@ HONE_MUST_USE hone_status *hone_time_candidates(const hone_bench_group *group,
                                                 const hone_candidate *candidates, size_t count,
                                                 double *nanoseconds);
 
+/* Elements to run with: floats that differ in [-1, 1), else 0, which is a right index into
+ * anything. */
+void hone_seed_elements(const hone_type *type, void *data, size_t bytes);
+
 /* How many candidates were timed in this process, for tests. */
 uint64_t hone_timing_count(void);
 

@@ -1,0 +1,36 @@
+/* What one build carries along. Room: engine. */
+#ifndef HONE_ENGINE_BUILDER_H
+#define HONE_ENGINE_BUILDER_H
+
+#include "engine/choices.h"
+#include "engine/engine.h"
+#include "engine/plan.h"
+#include "engine/timing_cache.h"
+
+typedef struct hone_builder {
+  const hone_options *options;
+  hone_engine *engine;
+  hone_timing_cache cache;
+  bool measure, frozen, stopped;
+  uint64_t start;
+  double seconds;           /* budget */
+  size_t done, total;       /* groups */
+  const hone_plan *typical; /* types at the typical sizes; NULL where they could not be told */
+  hone_choices *like;       /* kernels are taken from there; NULL: they are measured */
+  bool tries;               /* a trial run may follow */
+  hone_map later;           /* by address: units whose sizes only a trial run tells */
+  hone_arena trial;         /* packs of what they run on until then */
+} hone_builder;
+
+/* Asks the caller to go on; a build told to stop keeps what it has, or fails where asked to. */
+HONE_MUST_USE hone_status *hone_build_progress(hone_builder *b, const char *phase);
+/* A kernel for every group, packed (choose.c). */
+HONE_MUST_USE hone_status *hone_choose_all(hone_builder *b);
+/* Chooses and packs for a group that has the sizes that `plan` knows (NULL: none). */
+HONE_MUST_USE hone_status *hone_choose_unit(hone_builder *b, hone_unit *unit,
+                                            const hone_plan *plan);
+/* Runs the engine once on seeded inputs of typical sizes, so that the groups in `later` get sizes,
+ * then chooses for them: groups in regions, and those after what only running tells (trial.c). */
+HONE_MUST_USE hone_status *hone_choose_later(hone_builder *b);
+
+#endif

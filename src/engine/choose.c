@@ -1,0 +1,215 @@
+/* Kernels for groups: candidates, their times, the fastest. Room: engine. */
+#include <math.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/pool.h"
+#include "engine/builder.h"
+#include "engine/tune.h"
+#include "engine/typical.h"
+#include "engine/user_op.h"
+
+hone_status *hone_build_progress(hone_builder *b, const char *phase) {
+  double spent = (double)(hone_now() - b->start) / 1e9;
+  double left = b->done ? spent / (double)b->done * (double)(b->total - b->done) : -1;
+  if (spent > b->seconds) b->stopped = true;
+  if (hone_option_progress(b->options, phase, b->done, b->total, left)) return NULL;
+  b->stopped = true;
+  if (hone_option_is(b->options, HONE_OPTION_cancel, "fail"))
+    return hone_error(HONE_CANCELLED, "the build was cancelled");
+  return NULL;
+}
+
+/* The group at the types that `plan` knows; `known` is false where it does not. */
+static hone_status *typical_group(const hone_builder *b, const hone_unit *unit,
+                                  const hone_plan *plan, hone_arena *memory, hone_bench_group *out,
+                                  bool *known) {
+  const hone_node *node = unit->node;
+  *known = false;
+  if (!plan) return NULL;
+  hone_type *types = HONE_NEW_ARRAY(memory, node->input_count + 1, hone_type);
+  const hone_datum **data = HONE_NEW_ARRAY(memory, node->input_count + 1, const hone_datum *);
+  if (!types || !data) return hone_error_memory();
+  for (int i = 0; i < node->input_count; i++) {
+    const hone_planned *planned = &plan->values[node->inputs[i].value->id];
+    if (planned->at.kind == HONE_AT_NOWHERE || !planned->typed ||
+        planned->type.kind != HONE_KIND_TENSOR)
+      return NULL;
+    types[i] = planned->type;
+    data[i] = planned->known;
+  }
+  *out = (hone_bench_group){unit->body, types, data, b->engine->threads};
+  *known = true;
+  return NULL;
+}
+
+/* Fills in the times that the cache does not have. False when there will be none. */
+static hone_status *get_times(hone_builder *b, const hone_bench_group *group, const char *key,
+                              const hone_candidate *candidates, size_t count, double *times,
+                              bool *have) {
+  size_t missing = 0;
+  for (size_t i = 0; i < count; i++) {
+    times[i] = hone_timing_cache_get(&b->cache, key, candidates[i].name, candidates[i].variant);
+    missing += times[i] < 0;
+  }
+  *have = true;
+  b->engine->cached += count - missing;
+  if (missing == 0) return NULL;
+  if (b->frozen)
+    return hone_error(HONE_NOT_FOUND, "the timing cache is frozen and has no time of kernel %s",
+                      candidates[0].name);
+  *have = b->measure && !b->stopped;
+  if (!*have) return NULL;
+  HONE_TRY(hone_time_candidates(group, &hone_backend_cpu, candidates, count, times));
+  b->engine->measured += count;
+  for (size_t i = 0; i < count; i++)
+    if (times[i] >= 0)
+      HONE_TRY(hone_timing_cache_put(&b->cache, key, candidates[i].name, candidates[i].variant,
+                                     times[i]));
+  return NULL;
+}
+
+/* A challenger replaces the one before it only by 3 %, so that noise does not change engines. */
+static size_t fastest(const double *times, size_t count) {
+  size_t best = 0;
+  for (size_t i = 1; i < count; i++)
+    if (times[i] >= 0 && (times[best] < 0 || times[i] < times[best] * 0.97)) best = i;
+  return best;
+}
+
+/* By time where the sizes are known, else by the cost model. */
+static hone_status *choose(hone_builder *b, hone_unit *unit, const hone_plan *plan,
+                           const hone_candidate *candidates, size_t count, size_t *chosen,
+                           bool *known) {
+  hone_arena memory = {0};
+  hone_bench_group group;
+  char key[HONE_TIMING_KEY];
+  double times[HONE_MAX_CANDIDATES];
+  bool have = false;
+  hone_status *status = typical_group(b, unit, plan, &memory, &group, known);
+  if (!status && *known) {
+    status = hone_timing_key(&group, key);
+    if (!status) status = get_times(b, &group, key, candidates, count, times, &have);
+    if (!status && have) {
+      *chosen = fastest(times, count);
+      unit->nanoseconds = times[*chosen] > 0 ? round(times[*chosen]) : 0;
+      unit->choice.measured = true;
+    }
+  }
+  hone_arena_free(&memory);
+  return status;
+}
+
+/* The kernel that the other engine has for the same group, where it is still offered. */
+static hone_status *choose_alike(hone_builder *b, hone_unit *unit, const hone_candidate *candidates,
+                                 size_t count, size_t *chosen) {
+  const hone_unit *like;
+  HONE_TRY(hone_choices_find(b->like, unit, &like));
+  for (size_t i = 0; like && i < count; i++) {
+    if (strcmp(candidates[i].name, like->choice.candidate) != 0 ||
+        candidates[i].variant != like->choice.variant)
+      continue;
+    *chosen = i;
+    unit->choice.measured = like->choice.measured;
+    unit->nanoseconds = like->nanoseconds;
+    return NULL;
+  }
+  if (like) b->like->missed++;
+  return NULL;
+}
+
+/* Until a trial run has told the sizes, packs are made where they will be freed. */
+static hone_status *prepare(hone_builder *b, hone_unit *unit, const hone_candidate *chosen,
+                            bool later) {
+  if (later) HONE_TRY(hone_map_put(&b->later, (const char *)&unit, sizeof unit, unit));
+  return hone_unit_prepare(later ? &b->trial : &b->engine->memory, unit, chosen->name,
+                           chosen->variant, NULL, 0);
+}
+
+hone_status *hone_choose_unit(hone_builder *b, hone_unit *unit, const hone_plan *plan) {
+  hone_candidate candidates[HONE_MAX_CANDIDATES];
+  size_t chosen = 0,
+         count =
+             hone_backend_of(unit->body)->candidates(unit->body, candidates, HONE_MAX_CANDIDATES);
+  if (count > HONE_MAX_CANDIDATES) count = HONE_MAX_CANDIDATES;
+  if (count == 0) return NULL;
+  unit->choice.candidate_count = (int)count;
+  bool known = true;
+  hone_status *status = NULL;
+  if (b->like)
+    status = choose_alike(b, unit, candidates, count, &chosen);
+  else if (count > 1)
+    status = choose(b, unit, plan, candidates, count, &chosen, &known);
+  if (!status) status = prepare(b, unit, &candidates[chosen], b->tries && !known);
+  return hone_error_at(status, "node '%s'", hone_node_label(unit->node));
+}
+
+static hone_status *build_unit(void *argument, hone_unit *unit) {
+  hone_builder *b = argument;
+  if (!unit->body) return NULL;
+  HONE_TRY(hone_build_progress(b, "measuring kernels"));
+  b->done++;
+  unit->choice.candidate = "reference";
+  if (hone_option_is(b->options, HONE_OPTION_kernels, "reference")) return NULL;
+  return hone_choose_unit(b, unit, unit->node->graph == b->engine->graph ? b->typical : NULL);
+}
+
+static hone_status *count_unit(void *argument, hone_unit *unit) {
+  hone_builder *b = argument;
+  b->total += unit->body != NULL;
+  return NULL;
+}
+
+/* Types at typical sizes: a plan in which nothing is on a kernel yet. Where they cannot be told,
+ * the cost model chooses, and the log says why. */
+static hone_status *plan_typical(hone_builder *b, hone_plan **out) {
+  const hone_graph *graph = b->engine->graph;
+  hone_arena memory = {0};
+  hone_datum *data = HONE_NEW_ARRAY(&memory, b->engine->program->value_count + 1, hone_datum);
+  hone_datum *inputs = HONE_NEW_ARRAY(&memory, graph->input_count + 1, hone_datum);
+  hone_status *status = data && inputs ? NULL : hone_error_memory();
+  if (!status)
+    status = hone_typical_inputs(graph, hone_option_text(b->options, HONE_OPTION_shapes), &memory,
+                                 inputs);
+  if (status) {
+    hone_arena_free(&memory);
+    return status;
+  }
+  for (int i = 0; i < graph->input_count; i++) data[graph->inputs[i]->id] = inputs[i];
+  status = hone_plan_get(b->engine->program, NULL, data, b->engine->threads, out);
+  if (status && hone_status_code(status) != HONE_OUT_OF_MEMORY) {
+    hone_log(HONE_LOG_INFO, "kernels are chosen without measuring: %s; option shapes helps",
+             hone_status_message(status));
+    hone_status_free(status);
+    status = NULL;
+    *out = NULL;
+  }
+  hone_arena_free(&memory);
+  return status;
+}
+
+/* Those plans hold kernels that are chosen no more. */
+static void drop_plans(hone_program *program) {
+  hone_plans_drop(program);
+  for (size_t u = 0; u < program->unit_count; u++) {
+    const hone_unit *unit = &program->units[u];
+    for (int r = 0; unit->regions && r < unit->node->region_count; r++)
+      drop_plans(unit->regions[r]);
+  }
+}
+
+hone_status *hone_choose_all(hone_builder *b) {
+  hone_plan *typical = NULL;
+  HONE_TRY(hone_visit_units(b->engine->program, count_unit, b));
+  if (!b->like) HONE_TRY(plan_typical(b, &typical));
+  b->typical = typical;
+  b->tries = !b->like && (b->measure || b->cache.times.count > 0);
+  hone_status *status = hone_visit_units(b->engine->program, build_unit, b);
+  b->typical = NULL;
+  hone_plan_release(typical);
+  drop_plans(b->engine->program);
+  if (!status) status = hone_choose_later(b);
+  drop_plans(b->engine->program);
+  if (!status) status = hone_build_progress(b, "measuring kernels");
+  return status;
+}
