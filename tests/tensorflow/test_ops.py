@@ -222,9 +222,10 @@ for flags in ({}, {"align_corners": True}, {"half_pixel_centers": True}):
              lambda x, f=flags, s=size: raw.ResizeBilinear(images=x, size=s, **f), PICTURE)
         case(f"ResizeNearestNeighbor {label}",
              lambda x, f=flags, s=size: raw.ResizeNearestNeighbor(images=x, size=s, **f), PICTURE)
+    picture = f32(2, 5, 9, 3)
     for size in ([9, 17], [10, 18], [7, 4], [23, 41]):
         case(f"ResizeBicubic {' '.join(flags)} {size}",
-             lambda x, f=flags, s=size: raw.ResizeBicubic(images=x, size=s, **f), f32(2, 5, 9, 3))
+             lambda x, f=flags, s=size: raw.ResizeBicubic(images=x, size=s, **f), picture)
 case("ResizeBilinear bytes", lambda x: raw.ResizeBilinear(images=x, size=[6, 6], half_pixel_centers=True),
      s32(1, 4, 5, 3, low=0, high=255).astype(np.uint8))
 case("ResizeNearestNeighbor bytes", lambda x: raw.ResizeNearestNeighbor(images=x, size=[6, 6]),
