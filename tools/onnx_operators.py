@@ -155,6 +155,9 @@ Written by `tools/onnx_operators.py` from the importer's tables; a test keeps it
   A kernel may leave element types to the reference; `hone inspect --layers` says it for a model.
   Transposes to channels-last and back, casts and shape arithmetic around an op are not listed.
 * **refuses**: what a node may say and gets `HONE_UNSUPPORTED` for, in the words of the error.
+
+Values of type map do not exist here. `ZipMap`, with which classifiers of scikit-learn end, gives the tensor
+of scores instead of a list of maps, column i being label i: what converters write without it.
 """
 
 
