@@ -193,6 +193,7 @@ hone_status *hone_run(hone_context *context) {
     if (!context->input_given[i])
       return hone_error(HONE_INVALID_ARGUMENT, "input '%s' was not set", graph->inputs[i]->name);
   HONE_TRY(check_symbols(context));
+  context->run.number++;
   double seconds = context->deadline_seconds;
   context->run.deadline = seconds < 1e9 ? hone_now() + (uint64_t)(seconds * 1e9) : 0;
   context->run.next_poll = context->run.poll ? hone_now() + 20000000u : 0;

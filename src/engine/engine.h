@@ -43,6 +43,7 @@ struct hone_engine {
 /* What all frames of a context share. */
 typedef struct hone_run_state {
   int threads;
+  uint64_t number; /* of this run among the context's */
   size_t memory_limit;
   uint64_t deadline; /* hone_now() at which the run stops; 0: never */
   bool profiled;

@@ -9,6 +9,7 @@
 
 #include "engine/engine.h"
 #include "engine/plan.h"
+#include "engine/seen.h"
 
 typedef struct hone_buffer {
   unsigned char *data; /* 64-byte aligned */
@@ -19,19 +20,13 @@ typedef struct hone_step_time {
   uint64_t runs, nanoseconds;
 } hone_step_time;
 
-/* A stage that the frame ran, and the one before it (NULL: the start); references to both. */
-typedef struct hone_seen_stage {
-  hone_plan *before, *plan;
-} hone_seen_stage;
-
 typedef struct hone_frame {
   hone_run_state *run; /* the context's: cancel, threads, limits */
   hone_program *program;
   const hone_plan *plan; /* the stage that runs now, one of the chain */
   hone_plan **chain;     /* the stages of the last run, in order; references are held */
   size_t chain_count, chain_room;
-  hone_seen_stage *seen; /* stages of earlier runs, found again without the program's lock */
-  size_t seen_count, seen_next;
+  hone_seen seen;        /* stages of earlier runs, found again without the program's lock */
   hone_buffer key; /* of the stage that is looked for */
   hone_datum *data; /* by value id: what each value is now */
   hone_buffer arena;

@@ -7,9 +7,6 @@
 
 #include "engine/frame.h"
 
-/* Most stages that a frame remembers; the one that came first makes room. */
-#define SEEN_ROOM 64
-
 /* Writes the key of the stage after `before` into the frame's buffer. */
 static hone_status *write_key(hone_frame *frame, const hone_plan *before, size_t *size) {
   hone_buffer *key = &frame->key;
@@ -25,36 +22,14 @@ static bool fits(const hone_frame *frame, const hone_plan *plan, size_t key_size
          memcmp(frame->key.data, plan->key, key_size) == 0;
 }
 
-static hone_plan *find_seen(const hone_frame *frame, const hone_plan *before, size_t key_size) {
-  for (size_t i = 0; i < frame->seen_count; i++)
-    if (frame->seen[i].before == before && fits(frame, frame->seen[i].plan, key_size))
-      return frame->seen[i].plan;
-  return NULL;
-}
-
-static void release_seen(hone_seen_stage *seen) {
-  hone_plan_release(seen->plan);
-  hone_plan_release(seen->before);
+static hone_plan *find_seen(hone_frame *frame, const hone_plan *before, size_t key_size) {
+  hone_seen_key key = {before, frame->key.data, key_size, frame->run->threads};
+  return hone_seen_find(&frame->seen, &key, frame->run->number);
 }
 
 static hone_plan *hold(hone_plan *plan) {
   if (plan) atomic_fetch_add(&plan->references, 1);
   return plan;
-}
-
-static hone_status *remember(hone_frame *frame, hone_plan *before, hone_plan *plan) {
-  if (!frame->seen) {
-    frame->seen = HONE_NEW_ARRAY(&frame->memory, SEEN_ROOM, hone_seen_stage);
-    HONE_TRY_MEMORY(frame->seen);
-  }
-  hone_seen_stage *seen = &frame->seen[frame->seen_next];
-  frame->seen_next = (frame->seen_next + 1) % SEEN_ROOM;
-  if (frame->seen_count == SEEN_ROOM)
-    release_seen(seen);
-  else
-    frame->seen_count++;
-  *seen = (hone_seen_stage){hold(before), hold(plan)};
-  return NULL;
 }
 
 /* Lets go of the stages from `depth` on. */
@@ -77,7 +52,7 @@ static hone_status *get_stage(hone_frame *frame, hone_plan *before, hone_plan **
   hone_plan *plan;
   HONE_TRY(hone_plan_get(frame->program, before, frame->data, frame->run->threads, &plan));
   hone_status *status = hone_plan_check_limit(plan, frame->run->memory_limit);
-  if (!status) status = remember(frame, before, plan);
+  if (!status) status = hone_seen_add(&frame->seen, before, plan, frame->run->number);
   if (status) {
     hone_plan_release(plan);
     return status;
@@ -105,7 +80,7 @@ hone_status *hone_frame_stage(hone_frame *frame, size_t depth) {
 
 void hone_frame_forget_stages(hone_frame *frame) {
   cut_chain(frame, 0);
-  while (frame->seen_count) release_seen(&frame->seen[--frame->seen_count]);
+  hone_seen_free(&frame->seen);
   hone_free(frame->chain);
   hone_free(frame->key.data);
 }

@@ -2,6 +2,7 @@
  * threads and in any number of contexts at once. */
 #include <pthread.h>
 
+#include "engine/frame.h"
 #include "engines.h"
 
 #define ROWS 40
@@ -21,6 +22,11 @@ static const char *const nets[] = {
     /* what it carries grows every turn: another plan each */
     "graph g(x: f32[n, 64]) -> (y) { turns = const s64[] 6 y = loop(turns, _, x, x) {carried=1}"
     " region body(i: s64[], c: bool[], v: f32[m, 64], a: f32[n, 64]) -> (d, q) {"
+    " d = identity(c) r = tanh(v) q = concat(r, a) {axis=0} } }",
+    /* the same in more turns than a program keeps plans for */
+    "graph g(x: f32[n, 64]) -> (y) { turns = const s64[] 150 row = const f32[1, 64] @weights+64"
+    " y = loop(turns, _, x, row) {carried=1}"
+    " region body(i: s64[], c: bool[], v: f32[m, 64], a: f32[1, 64]) -> (d, q) {"
     " d = identity(c) r = tanh(v) q = concat(r, a) {axis=0} } }",
     /* found sizes after a kernel */
     "graph g(x: f32[n, 64]) -> (y) { r = relu(x) z = const f32[] 0.5 m = greater(r, z)"
@@ -86,6 +92,39 @@ TEST(allocates_nothing_when_steady) {
   }
 }
 
+/* A loop of 1000 turns of as many sizes: a run after the first makes no plan. */
+TEST(plans_each_turn_once) {
+  hone_engine *engine = build(
+      "graph g(x: f32[n, 64]) -> (y) { turns = const s64[] 1000 row = const f32[1, 64] @weights+64"
+      " y = loop(turns, _, x, row) {carried=1}"
+      " region body(i: s64[], c: bool[], v: f32[m, 64], a: f32[1, 64]) -> (d, q) {"
+      " d = identity(c) r = tanh(v) q = concat(r, a) {axis=0} } }");
+  hone_context *context = context_on(engine, "2");
+  for (int warm = 0; warm < 2; warm++) run(context, 7, 1);
+  uint64_t plans = hone_plan_count(), allocations = hone_alloc_count();
+  hone_tensor y = run(context, 7, 2);
+  CHECK(y.dims[0] == 1007);
+  CHECK(hone_plan_count() == plans && hone_alloc_count() == allocations);
+  hone_context_free(context);
+  hone_engine_free(engine);
+}
+
+/* Runs of ever new sizes do not pile up. */
+TEST(forgets_what_it_does_not_use) {
+  hone_engine *engine = build("graph g(x: f32[n, 64]) -> (y) { y = tanh(x) }");
+  hone_context *context = context_on(engine, "1");
+  static float data[700 * 64];
+  for (int rows = 1; rows <= 700; rows++) {
+    hone_tensor x = {.struct_size = sizeof x, .dtype = HONE_F32, .rank = 2, .dims = {rows, 64},
+                     .data = data, .size = (size_t)rows * 64 * sizeof(float)};
+    CHECK_OK(hone_set_input(context, 0, &x));
+    CHECK_OK(hone_run(context));
+    CHECK(context->frame->seen.count <= 192);
+  }
+  hone_context_free(context);
+  hone_engine_free(engine);
+}
+
 typedef struct caller {
   hone_engine *engine;
   const char *threads;
@@ -132,6 +171,8 @@ TEST(gives_the_same_bits_on_any_threads) {
 
 int main(void) {
   RUN(allocates_nothing_when_steady);
+  RUN(plans_each_turn_once);
+  RUN(forgets_what_it_does_not_use);
   RUN(gives_the_same_bits_on_any_threads);
   return check_report();
 }
