@@ -18,7 +18,7 @@ import threading
 from typing import Any, Callable, Mapping, Optional, Sequence, Union, cast
 
 from . import _hone
-from ._arrays import from_plain, numpy_or_none, to_plain, to_writable
+from ._arrays import Direct, from_plain, numpy_or_none, to_plain, to_writable
 from ._errors import (
     CancelledError,
     CorruptError,
@@ -225,6 +225,7 @@ class Context:
     def __init__(self, engine: Engine, handle: _hone.Context):
         self._engine = engine
         self._handle = handle
+        self._direct = Direct(engine.inputs, engine.outputs)
 
     def run(self, inputs: Any, outputs: Optional[Mapping[str, Any]] = None, numpy: Optional[bool] = None) -> Any:
         """Runs on {name: array} and returns {name: array}; a bare array for a model's one input,
@@ -235,6 +236,13 @@ class Context:
         are arrays to write to, {name: array}, of the output's type and shape: they come back
         themselves. `numpy` False gives every tensor as hone.Tensor; by default NumPy is used where it is.
         """
+        values = self._direct.inputs(inputs) if self._direct.fits and not outputs and numpy is None else None
+        if values is not None:
+            named = self._direct.outputs(self._handle.run(values, None))
+            return named.popitem()[1] if type(inputs) is not dict and len(named) == 1 else named
+        return self._run_any(inputs, outputs, numpy)
+
+    def _run_any(self, inputs: Any, outputs: Optional[Mapping[str, Any]], numpy: Optional[bool]) -> Any:
         ports = self._engine.inputs
         bare = not isinstance(inputs, Mapping)
         if bare:

@@ -8,6 +8,7 @@
 static hone_status *init_context(hone_context *context, const hone_options *options) {
   const hone_graph *graph = context->engine->program->graph;
   int64_t threads = hone_option_int(options, HONE_OPTION_threads);
+  if (!threads) threads = hone_option_int(context->engine->options, HONE_OPTION_threads);
   context->run.threads = threads ? (int)threads : hone_pool_default_threads();
   context->run.memory_limit = (size_t)hone_option_int(options, HONE_OPTION_memory_limit);
   context->deadline_seconds = hone_option_real(options, HONE_OPTION_deadline);

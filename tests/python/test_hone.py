@@ -1,4 +1,5 @@
 """The Python package: what goes in and comes out, files, threads, errors."""
+import json
 import pickle
 import subprocess
 import sys
@@ -165,6 +166,31 @@ def test_threads_share_an_engine(engine):
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def threads_of(context):
+    context.run(np.ones((2, 3), np.float32))
+    return json.loads(context._handle.profile_report())["threads"]
+
+
+def test_threads_of_a_build_are_its_contexts(tmp_path):
+    one = hone.build(affine(), threads=1)
+    one.save(tmp_path / "one.hone")
+    for engine in one, hone.load(tmp_path / "one.hone"):
+        assert threads_of(engine.context()) == 1 and threads_of(engine.context(threads=3)) == 3
+    assert threads_of(hone.build(affine()).context(threads=2)) == 2
+
+
+@pytest.mark.parametrize("x", [np.ones((2, 3)), np.ones((2, 3), ">f4"), np.ones((3, 2), np.float32).T,
+                               np.ones((2, 6), np.float32)[:, ::2], [[1, 1, 1], [1, 1, 1]]])
+def test_arrays_that_are_not_as_the_model_wants(engine, x):
+    """Float64, other byte orders, strides and lists: converted, or refused by type, never misread."""
+    try:
+        y = engine.run(x)
+    except (TypeError, hone.InvalidArgumentError):
+        assert np.asarray(x).dtype == np.float64
+        return
+    np.testing.assert_array_equal(y, engine.run(np.ones((2, 3), np.float32)))
 
 
 def test_outputs_are_not_overwritten_by_the_next_run(engine):
