@@ -5,6 +5,51 @@
 
 #include "compare.h"
 
+/* A watcher that also counts, for those who wait. */
+typedef struct counted {
+  hone_watcher *watcher;
+  void *argument;
+  const char *phase;
+  const bool *quiet;
+  size_t done, total;
+} counted;
+
+static bool count_value(void *argument, const hone_watched *step) {
+  counted *c = argument;
+  if (step->depth == 0 && c->done < c->total)
+    show_progress((void *)(uintptr_t)c->quiet, c->phase, ++c->done, c->total, -1);
+  return c->watcher(c->argument, step);
+}
+
+/* How many values a watched run of the engine shows of the graph itself. */
+static hone_status *count_values(const hone_engine *engine, size_t *out) {
+  char *text = NULL;
+  size_t index;
+  json_t *unit;
+  hone_status *status = hone_engine_report(engine, &text);
+  if (status) return status;
+  json_t *report = json_loads(text, 0, NULL), *units = json_object_get(report, "units");
+  *out = 0;
+  json_array_foreach(units, index, unit) {
+    bool root = json_integer_value(json_object_get(unit, "depth")) == 0;
+    *out += root ? json_array_size(json_object_get(unit, "outputs")) : 0;
+  }
+  json_decref(report);
+  hone_text_release(text);
+  return NULL;
+}
+
+/* Runs with every value shown to `watcher`. */
+static int run_watched(const command_line *line, const session *s, const char *phase,
+                       hone_watcher *watcher, void *argument, bool reference) {
+  counted c = {watcher, argument, phase, &line->quiet, 0, 0};
+  TRY_COMMAND(count_values(s->engine, &c.total));
+  hone_watch_runs(s->context, count_value, &c, reference);
+  hone_status *status = hone_run(s->context);
+  hone_watch_runs(s->context, NULL, NULL, false);
+  return status ? report_failure(status) : 0;
+}
+
 /* Runs the model as it was imported, node by node on the reference, and keeps its values. */
 static int run_plain(const command_line *line, const char *model, const session *fast,
                      session *plain, record_list *records) {
@@ -19,8 +64,7 @@ static int run_plain(const command_line *line, const char *model, const session 
   }
   plain->inputs = fast->inputs; /* borrowed */
   TRY_CODE(bind_session(line, plain));
-  hone_watch_runs(plain->context, keep_record, records, false);
-  TRY_COMMAND(hone_run(plain->context));
+  TRY_CODE(run_watched(line, plain, "running the model plainly", keep_record, records, false));
   return line->peer ? run_peer(line->peer, model, plain, records) : 0;
 }
 
@@ -40,8 +84,8 @@ static bool is_low_precision(const hone_engine *engine) {
 /* ---- Outputs ----------------------------------------------------------------------------------
  */
 
-/* An output against the peer's, or against the plain run's. Whole values that are no numbers are
- * compared byte for byte. */
+/* An output against the peer's, or against the plain run's. Strings have to be the same, sequences
+ * as long. */
 static int compare_output(const command_line *line, const session *fast, const session *plain,
                           const record_list *records, bool coarse, size_t index, output_row *out) {
   hone_port port = {.struct_size = sizeof port};
@@ -55,6 +99,8 @@ static int compare_output(const command_line *line, const session *fast, const s
   if (peers && peers->peer) reference = peers->tensor;
   if (y.kind != HONE_TENSOR || !has_numbers(y.dtype)) {
     out->good = y.kind == reference.kind && y.count == reference.count && y.size == reference.size;
+    if (out->good && y.kind == HONE_TENSOR && y.dtype == HONE_STR)
+      out->good = same_strings(&y, &reference);
     return 0;
   }
   out->difference = differ(&y, &reference, NULL);
@@ -67,8 +113,7 @@ static int compare(const command_line *line, const char *model, session *fast, s
                    record_list *records, row_list *rows) {
   if (model) TRY_CODE(run_plain(line, model, fast, plain, records));
   rows->records = model ? records : NULL;
-  hone_watch_runs(fast->context, add_row, rows, true);
-  TRY_COMMAND(hone_run(fast->context));
+  TRY_CODE(run_watched(line, fast, "comparing the engine's steps", add_row, rows, true));
   size_t count = model ? hone_output_count(fast->engine) : 0;
   if (model && count != hone_output_count(plain->engine)) {
     fprintf(stderr, "hone: the engine and the model have not the same outputs\n");

@@ -13,8 +13,17 @@ bool write_json(const char *path, const struct json_t *root) {
   return complain(path, "cannot be written");
 }
 
+/* Bytes that are no text are told by their numbers. */
 static void print_string(const hone_string *text) {
-  printf(" \"%.*s\"", (int)text->size, text->data);
+  json_t *readable = json_stringn(text->data, text->size);
+  if (readable) {
+    printf(" \"%.*s\"", (int)text->size, text->data);
+  } else {
+    printf(" \"");
+    for (size_t i = 0; i < text->size; i++) printf("\\x%02x", (unsigned char)text->data[i]);
+    putchar('"');
+  }
+  json_decref(readable);
 }
 
 /* Whether elements are whole numbers, told and written without a fraction. */
@@ -53,8 +62,19 @@ static void output_path(const char *folder, const char *name, char *path, size_t
   snprintf(path + at, room - (size_t)at, ".npy");
 }
 
-/* JSON has no NaN and no infinities: null. */
+static json_t *strings_json(const hone_tensor *tensor) {
+  json_t *list = json_array();
+  const hone_string *strings = tensor->data;
+  for (size_t i = 0; i < tensor_count(tensor); i++) {
+    json_t *text = json_stringn(strings[i].data, strings[i].size);
+    json_array_append_new(list, text ? text : json_null());
+  }
+  return list;
+}
+
+/* JSON has no NaN, no infinities and no bytes that are no text: null. */
 static json_t *elements_json(const hone_tensor *tensor) {
+  if (tensor->dtype == HONE_STR && tensor->kind == HONE_TENSOR) return strings_json(tensor);
   json_t *list = json_array();
   size_t count = has_numbers(tensor->dtype) ? tensor_count(tensor) : 0;
   for (size_t i = 0; i < count; i++) {

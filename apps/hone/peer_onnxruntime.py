@@ -17,6 +17,7 @@ model = onnx.load(sys.argv[1])
 folder = sys.argv[2]
 given = json.load(open(os.path.join(folder, "inputs.json")))
 feeds = {row["name"]: np.load(os.path.join(folder, row["file"])) for row in given}
+feeds = {name: value.astype(object) if value.dtype.kind == "U" else value for name, value in feeds.items()}
 have = {output.name for output in model.graph.output}
 for node in model.graph.node:
     for name in node.output:

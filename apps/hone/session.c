@@ -79,6 +79,9 @@ static bool read_by_content(const command_line *line, const char *path, const ch
     good = read_npz(path, &file, npz_has(&file, name) || !named ? name : NULL, out);
   else if (!raw && file.size >= 6 && memcmp(file.data, "\x93NUMPY", 6) == 0)
     good = parse_npy(path, file.data, file.size, out);
+  else if (port->dtype == HONE_STR)
+    good = raw ? whole_as_string(path, &file, shape, out)
+               : parse_lines(path, &file, port, shape, out);
   else if (!raw && is_picture(&file))
     good = read_picture(path, &file, &line->picture, port, out);
   else
@@ -172,7 +175,7 @@ static int make_seeded(maker *m, size_t index) {
   TRY_CODE(open_port(m, index, &port, &given));
   *out = default_shape(&port, &given, &m->known);
   if (out->kind != HONE_TENSOR) return 0; /* an empty sequence, an absent optional */
-  const char *refusal = out->dtype == HONE_STR ? "strings are given from C or Python"
+  const char *refusal = out->dtype == HONE_STR ? "give its strings in a text file with --input"
                         : out->rank < 0        ? "its rank is open: say its shape with --shapes"
                                                : NULL;
   if (refusal) complain(port.name, refusal);

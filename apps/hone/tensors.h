@@ -24,7 +24,8 @@ bool complain(const char *path, const char *what);
 
 bool has_ending(const char *path, const char *ending);
 
-/* NumPy's .npy format, version 1 to 3, C order, little-endian. False after saying why not. */
+/* NumPy's .npy format, version 1 to 3, C order, little-endian; strings of fixed width (U, and S as it
+ * is). False after saying why not. */
 bool parse_npy(const char *path, const unsigned char *bytes, size_t size, hone_tensor *out);
 bool write_npy(const char *path, const hone_tensor *tensor);
 
@@ -33,6 +34,23 @@ bool write_npy(const char *path, const hone_tensor *tensor);
 bool read_npz(const char *path, const file_bytes *file, const char *name, hone_tensor *out);
 bool npz_has(const file_bytes *file, const char *name);
 bool is_npz(const file_bytes *file);
+
+/* Strings. The tensor's `data` is one malloc's block, characters included. False after saying why
+ * not. */
+/* A line of the file each; the input's open dimension is as many as there are. */
+bool parse_lines(const char *path, const file_bytes *file, const hone_tensor *port,
+                 const hone_tensor *shape, hone_tensor *out);
+/* All of the file is the only element. */
+bool whole_as_string(const char *path, const file_bytes *file, const hone_tensor *shape,
+                     hone_tensor *out);
+/* Elements of `width` bytes or, `wide`, code points of 4 bytes each; `out` has its dims. */
+bool unpack_strings(const char *path, const unsigned char *from, size_t width, bool wide,
+                    hone_tensor *out);
+/* Code points of the longest element, at least 1; 0 where one is no UTF-8. */
+size_t widest_string(const hone_tensor *tensor);
+/* The code points, zeros behind them. */
+void pack_string(const hone_string *string, size_t width, uint32_t *out);
+bool same_strings(const hone_tensor *a, const hone_tensor *b);
 
 /* How a picture becomes a tensor: decoded, resized (bilinear, pixel centres at halves) to the
  * input's height and width where those are known, then (pixel - mean) * scale for each channel. */

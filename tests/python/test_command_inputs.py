@@ -91,7 +91,7 @@ def test_scalars(tmp_path):
 def test_inputs_that_are_refused(model, tmp_path):
     np.save(tmp_path / "f.npy", np.asfortranarray(RNG.standard_normal((5, 3)).astype(np.float32)))
     np.save(tmp_path / "big.npy", A.astype(">f4"))
-    np.save(tmp_path / "c.npy", np.array(["x"]))
+    np.save(tmp_path / "c.npy", np.array(["2026-01-01"], "datetime64[D]"))
     np.save(tmp_path / "a.npy", A)
     (tmp_path / "cut.npy").write_bytes((tmp_path / "a.npy").read_bytes()[:-1])
     np.savez(tmp_path / "z.npz", q=A)
