@@ -146,8 +146,9 @@ static const example examples[] = {
     {"tf_idf_vectorizer", "graph g(x: $[3, 5]) -> (o) { o = tf_idf_vectorizer(x) {mode=tf,"
                           " starts=[0], columns=[0, 1], pool_ints=[2, 3]} }"},
     {"couple_pairs", "graph g(x: $[5, 3]) -> (o) { o = couple_pairs(x) {classes=3} }"},
-    {"tree_ensemble", "graph g(x: $[3, 2], r: s64[1], n: s64[1, 5], v: $[1], t: s64[1], w: $[1])"
-                      " -> (o) { o = tree_ensemble(x, r, n, v, t, w) {outputs=1} }"},
+    {"tree_ensemble", "graph g(x: $[3, 2]) -> (o) { r = const s64[1] [0] v = const f32[1] [0]\n"
+                      " n = const s64[1, 5] [0, 7, 0, 1, 0] t = const s64[1] [0]\n"
+                      " w = const f32[1] [1.5] o = tree_ensemble(x, r, n, v, t, w) {outputs=1} }"},
 };
 
 /* Computed while planning, or views, or on objects: no backend is asked. */
@@ -169,7 +170,6 @@ static const example on_the_reference[] = {
     {"lstm", "f64"},
     {"gru", "f64"},
     {"rnn", "f64"},
-    {"attention", "f32 f64 f16 bf16"},
     {"linear_attention", "f32 f64 f16 bf16"},
     {"rotary_embedding", "f64"},
     {"deform_conv", "f64"},
@@ -180,7 +180,6 @@ static const example on_the_reference[] = {
     {"nms", "f64 f16 bf16"},
     {"tf_idf_vectorizer", "s64 s32 s16 s8 u64 u32 u16 u8"},
     {"couple_pairs", "f32 f64 f16 bf16"},
-    {"tree_ensemble", "f32 f64 f16 bf16 s64 s32 s16 s8 u64 u32 u16 u8"},
 };
 
 #define COUNT(rows) (sizeof(rows) / sizeof *(rows))

@@ -132,6 +132,29 @@ static void check_layer(const char *op, int gates, const char *more, const char 
   check_weighted(text, bound("recurrent", "fp32"));
 }
 
+/* Scores at every stage, and doubles: with a mask that broadcasts and stops short of the keys. */
+TEST(attention_scores) {
+  static const char *const types[] = {"f32", "f64"};
+  static const char *const stages[] = {"raw", "capped", "masked", "weights"};
+  for (int t = 0; t < 2; t++)
+    for (int i = 0; i < 4; i++) {
+      double near = t ? 1e-13 : bound("attention", "fp32");
+      static char text[1024];
+      snprintf(text, sizeof text,
+               "graph g(q: %s[2, 4, 7, 5], k: %s[2, 2, 9, 5], v: %s[2, 2, 9, 3], m: %s[2, 1, 1, 8],"
+               " n: s64[2]) -> (o, s) {\n"
+               " o, s = attention(q, k, v, m, n) {causal=%s, softcap=2.0, scores=%s}\n}",
+               types[t], types[t], types[t], i & 1 ? "bool" : types[t], i < 2 ? "true" : "false",
+               stages[i]);
+      check_body(text, near);
+      snprintf(text, sizeof text,
+               "graph g(q: %s[1, 2, 7, 5], k: %s[1, 2, 9, 5], v: %s[1, 2, 9, 70], n: s64[]) -> (%s)"
+               " {\n o, s = attention(q, k, v, _, _, n) {left=2, right=%d, scores=%s}\n}",
+               types[t], types[t], types[t], t ? "o" : "o, s", i, stages[i]);
+      check_body(text, near);
+    }
+}
+
 TEST(layers) {
   for (int directions = 1; directions < 3; directions++) { /* weights known at run only */
     char text[1024];
@@ -217,6 +240,7 @@ int main(void) {
   RUN(kinds_of_conv);
   RUN(matmuls);
   RUN(stages);
+  RUN(attention_scores);
   RUN(attentions);
   CHECK(bodies_on_kernels > 100);
   return check_report();
