@@ -86,7 +86,7 @@ def test_wrong_arguments(model_folder):
         trt.TrtGraphConverterV2(str(model_folder), minimum_segment_size=0)
     with pytest.raises(ValueError, match="profile_strategy"):
         trt.TrtGraphConverterV2(str(model_folder), dynamic_shape_profile_strategy="Best")
-    with pytest.raises(ValueError, match="one of input_graph_def"):
+    with tf.Graph().as_default(), pytest.raises(ValueError, match="one of input_graph_def"):
         trt.TrtGraphConverter()
     converter = trt.TrtGraphConverterV2(str(model_folder))
     with pytest.raises(RuntimeError, match="convert"):

@@ -11,15 +11,17 @@ import tempfile
 import time
 from typing import Any, Callable, Iterable, Optional, Sequence
 
-import numpy as np
 import tensorflow as tf
 from tensorflow.python.eager import wrap_function
 from tensorflow.python.framework import op_def_registry
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from ._places import install
+from ._precision import judge, observe, seeded
+from ._report import Report, make_report
 from ._surgery import Surgery
 
-__all__ = ["convert", "convert_graph_def", "Converted", "library_path"]
+__all__ = ["convert", "convert_graph_def", "Converted", "Report", "engine_op", "install", "library_path"]
 
 library_path = str(pathlib.Path(__file__).parent / "libhone_tensorflow.so")
 _library = tf.load_op_library(library_path)
@@ -42,6 +44,7 @@ class Converted(tf.Module):
     def __init__(self, original, surgery):
         super().__init__()
         self._folder = tempfile.TemporaryDirectory(prefix="hone-")  # of the engines; goes with the object
+        self._surgery, self._original = surgery, original
         self.segments = surgery.segments
         self.native = surgery.native
         self._engines = []
@@ -67,6 +70,15 @@ class Converted(tf.Module):
 
     def __call__(self, *tensors, **named):
         return self.function(*tensors, **named)
+
+    def report(self, inputs: Optional[Sequence[Any]] = None, data: str = "given inputs") -> Report:
+        """Every node with where it runs, why, and its time on `inputs`, or on seeded ones."""
+        if inputs is None:
+            inputs, data = first_item(None, self._original)
+        paths = {f"{segment.path_input}:0": asset.asset_path.numpy()
+                 for segment, asset in zip(self.segments, self._engines)}
+        return make_report(self._surgery, self._surgery.result(), feeds_of(self._original, inputs), paths,
+                           [t.name for t in self._original.outputs], data, observe)
 
     def save(self, folder: Any, signature: str = "serving_default") -> None:
         """Writes a SavedModel, the engines among its assets. Its one signature is this function."""
@@ -99,16 +111,6 @@ def _as_function(model, signature, tags):
     raise TypeError("a folder of a SavedModel, a ConcreteFunction or a Keras model is wanted")
 
 
-def _seeded_inputs(function):
-    """Something to measure with, where the user gives nothing: sizes that are open are 1."""
-    random, made = np.random.default_rng(0), []
-    for t in function.inputs:
-        shape = [d or 1 for d in t.shape.as_list()] if t.shape.rank is not None else []
-        values = random.uniform(0, 1, shape)
-        made.append(tf.cast(tf.constant(values), t.dtype) if t.dtype.is_floating else tf.zeros(shape, t.dtype))
-    return made
-
-
 def _ratio(function, other, inputs):
     """The median time of `function` as a share of the other's, taking turns."""
     spent: dict[Any, list[float]] = {function: [], other: []}
@@ -134,19 +136,36 @@ def convert(model: Any, *, signature: str = "serving_default", tags: Optional[Se
                       least_nodes=1 if minimum_segment_size is None else minimum_segment_size, denied=denied)
     for segment in surgery.segments:
         surgery.build(segment, **options)
-    converted = Converted(_Original(frozen, function), surgery)
+    original = _Original(frozen, function)
+    inputs, data = first_item(input_fn, original)
+    judge(surgery, feeds_of(frozen, inputs), data, **options)
+    converted = Converted(original, surgery)
     if minimum_segment_size is None and surgery.segments:
-        inputs = _first_item(input_fn) if input_fn else _seeded_inputs(frozen)
-        if _ratio(converted, frozen, inputs) > NEVER_SLOWER:
-            surgery.segments.clear()
-            converted = Converted(_Original(frozen, function), surgery)
+        if (ratio := _ratio(converted, frozen, inputs)) > NEVER_SLOWER:
+            for segment in list(surgery.segments):
+                surgery.drop(segment, f"the model with engines took {ratio:.2f} of native's time")
+            converted = Converted(original, surgery)
     return converted
 
 
-def _first_item(input_fn):
-    item = next(iter(input_fn()))
-    values = item if isinstance(item, (list, tuple)) else item.values() if isinstance(item, dict) else [item]
+def first_item(input_fn, function):
+    """(tensors of the first item that `input_fn` gives, or seeded ones; whose data that is)."""
+    if not input_fn:
+        return [tf.constant(seeded(t.shape, t.dtype)) for t in function.inputs], "seeded inputs"
+    return item_tensors(next(iter(input_fn())), function), "input_fn"
+
+
+def item_tensors(item, function):
+    """The inputs of one item: an array, a list or tuple, or a dict by the names that callers use."""
+    if isinstance(item, dict):
+        values = [item[name] for name in _input_names(function)]
+    else:
+        values = item if isinstance(item, (list, tuple)) else [item]
     return [tf.convert_to_tensor(value) for value in values]
+
+
+def feeds_of(frozen, inputs):
+    return {t.name: value.numpy() for t, value in zip(frozen.inputs, inputs)}
 
 
 class _Original:

@@ -31,6 +31,10 @@ class Segment:
     graph_def: Any = None          # with placeholders in_0, in_1, … for the inputs
     function: Any = None           # the same as a FunctionDef: what runs where the engine cannot
     engine: Any = None             # hone.Engine
+    ops: dict[str, str] = field(default_factory=dict)  # node to operator
+    precision: str = "fp32"
+    error: Any = None              # of the results in that precision, as a share of their range; None: not judged
+    judged_by: str = ""            # on whose data
 
     def engine_bytes(self):
         """The engine file's content."""
@@ -87,17 +91,30 @@ class Surgery:
         self.fetched = {parse(name)[0] for name in outputs}
         found = json.loads(_hone.segments(self.graph_def.SerializeToString(), ",".join(denied)))
         self.native = found["native"]
-        kept = [nodes for nodes in found["segments"] if self.size(nodes) >= max(1, least_nodes)]
-        if most_engines is not None and most_engines > 0:
-            kept = sorted(kept, key=self.size, reverse=True)[:most_engines]
-        self.too_small = [nodes for nodes in found["segments"] if nodes not in kept]
+        kept = self.choose(found["segments"], max(1, least_nodes), most_engines)
         number = next(SEQUENCE)
         self.segments = [Segment(f"{prefix}_{number:03d}_{i:03d}", nodes) for i, nodes in enumerate(kept)]
         for segment in self.segments:
             self.find_ports(segment)
-        self.segments = [s for s in self.segments if s.inputs and s.outputs]
+        for segment in [s for s in self.segments if not s.inputs or not s.outputs]:
+            self.drop(segment, "nothing goes into its segment, or nothing comes out")
         for segment in self.segments:
             self.make_graph(segment)
+
+    def choose(self, found, least, most):
+        """The segments that are large enough; the `most` largest of them where that is given."""
+        kept = [nodes for nodes in found if self.size(nodes) >= least]
+        largest = sorted(kept, key=self.size, reverse=True)[:most or None]
+        for nodes in found:
+            if nodes not in kept:
+                self.leave(nodes, f"its segment has fewer than {least} nodes")
+            elif nodes not in largest:
+                self.leave(nodes, f"{most} segments are larger")
+        return largest
+
+    def leave(self, nodes, reason):
+        """Writes down why nodes that an engine could take stay native."""
+        self.native += [{"node": name, "op": self.nodes[name].op, "reason": reason} for name in nodes]
 
     def size(self, nodes):
         """How many of the nodes do something."""
@@ -155,12 +172,15 @@ class Surgery:
 
     def build(self, segment, **options):
         """Builds the engine of a segment."""
+        segment.precision = options.get("precision", "fp32")
+        segment.ops = {name: self.nodes[name].op for name in segment.nodes}
         segment.engine = hone.build(segment.graph_def.SerializeToString(), format="graph_def",
                                     **segment.ports(), **options)
 
-    def drop(self, segment):
+    def drop(self, segment, reason):
         """Leaves a segment native."""
         self.segments.remove(segment)
+        self.leave(segment.nodes, reason)
 
     def result(self, embed=False):
         """The graph with engines in place of the segments. With `embed` their bytes are constants in it;

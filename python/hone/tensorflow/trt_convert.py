@@ -6,109 +6,42 @@ an engine runs every shape.
 """
 from __future__ import annotations
 
-import collections
 import os
 import sys
 from typing import Any, Callable, Optional
 
 import tensorflow as tf
-
-from . import Converted, _Original, _as_function, engine_op
-from ._surgery import Surgery
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-DEFAULT_TRT_MAX_WORKSPACE_SIZE_BYTES = sys.maxsize - 512
+from . import Converted, _environment, _Original, _as_function, engine_op, feeds_of, first_item, item_tensors
+from ._params import (DEFAULT_TRT_CONVERSION_PARAMS, DEFAULT_TRT_MAX_WORKSPACE_SIZE_BYTES,
+                      PROFILE_STRATEGY_IMPLICIT_BATCH_MODE_COMPATIBLE, PROFILE_STRATEGY_OPTIMAL,
+                      PROFILE_STRATEGY_RANGE, PROFILE_STRATEGY_RANGE_OPTIMAL, TrtConversionParams, TrtPrecisionMode,
+                      check_calibration, check_params, get_tensorrt_rewriter_config, is_params, own_params,
+                      supported_profile_strategies)
+from ._precision import judge, placeholders
+from ._report import graph_picture, print_native, print_summary
+from ._surgery import Surgery
+
+__all__ = ["DEFAULT_TRT_CONVERSION_PARAMS", "DEFAULT_TRT_MAX_WORKSPACE_SIZE_BYTES",
+           "PROFILE_STRATEGY_IMPLICIT_BATCH_MODE_COMPATIBLE", "PROFILE_STRATEGY_OPTIMAL", "PROFILE_STRATEGY_RANGE",
+           "PROFILE_STRATEGY_RANGE_OPTIMAL", "TrtConversionParams", "TrtGraphConverter", "TrtGraphConverterV2",
+           "TrtPrecisionMode", "calib_graph_to_infer_graph", "create_inference_graph", "get_tensorrt_rewriter_config",
+           "supported_profile_strategies"]
+
+QUANTISED = {"QuantizeAndDequantizeV2", "QuantizeAndDequantizeV3", "QuantizeAndDequantizeV4",
+             "FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxArgs", "FakeQuantWithMinMaxVarsPerChannel"}
 
 
-class TrtPrecisionMode:
-    FP32 = "FP32"
-    FP16 = "FP16"
-    INT8 = "INT8"
-
-    @staticmethod
-    def supported_precision_modes():
-        modes = [TrtPrecisionMode.FP32, TrtPrecisionMode.FP16, TrtPrecisionMode.INT8]
-        return modes + [mode.lower() for mode in modes]
-
-
-PROFILE_STRATEGIES = ("Range", "Optimal", "Range+Optimal", "ImplicitBatchModeCompatible")
-
-
-def supported_profile_strategies():
-    return list(PROFILE_STRATEGIES)
-
-
-TrtConversionParams = collections.namedtuple(
-    "TrtConversionParams",
-    ["rewriter_config_template", "max_workspace_size_bytes", "precision_mode", "minimum_segment_size",
-     "is_dynamic_op", "maximum_cached_engines", "use_calibration", "max_batch_size", "allow_build_at_runtime"],
-    defaults=[None, DEFAULT_TRT_MAX_WORKSPACE_SIZE_BYTES, TrtPrecisionMode.FP32, 3, True, 1, True, 1, True])
-DEFAULT_TRT_CONVERSION_PARAMS = TrtConversionParams()
-
-
-def _check_params(params):
-    """Errors as TF-TRT raises them; the precision as hone.build has it."""
-    mode = params.precision_mode
-    if mode not in TrtPrecisionMode.supported_precision_modes():
-        raise ValueError(f"precision mode '{mode}' is not supported; it should be one of "
-                         f"{TrtPrecisionMode.supported_precision_modes()}")
-    if params.minimum_segment_size == 0 or params.minimum_segment_size < -1:
-        raise ValueError(f"minimum segment size should be positive or -1 (to disable main graph conversion), "
-                         f"but it is {params.minimum_segment_size}")
-    if mode.upper() == TrtPrecisionMode.INT8 and params.use_calibration:
-        raise ValueError("INT8 needs a model with explicit quantisation (QuantizeAndDequantize, FakeQuant) and "
-                         "use_calibration=False: calibration on data is not done here")
-    return "bf16" if mode.upper() == TrtPrecisionMode.FP16 else "fp32"
-
-
-def _table(surgery):
-    """The rows of summary(): one a segment."""
-    def shown(values):
-        return str([str(v) for v in values]).replace("'", "")
-
-    for segment in surgery.segments:
-        ops = collections.Counter(surgery.nodes[name].op for name in segment.nodes)
-        yield [segment.name, "CPU:0", str(len(segment.nodes)), str(len(segment.inputs)), str(len(segment.outputs)),
-               shown(surgery.type_of(e).name for e in segment.inputs),
-               shown(surgery.type_of(e).name for e in segment.outputs),
-               shown(surgery.shape_of(e) for e in segment.inputs),
-               shown(surgery.shape_of(e) for e in segment.outputs)], ops
-
-
-COLUMNS = {"TRTEngineOP Name": .20, "Device": .09, "# Nodes": .05, "# Inputs": .09, "# Outputs": .09,
-           "Input DTypes": .12, "Output Dtypes": .12, "Input Shapes": .12, "Output Shapes": .12}
-
-
-def _print_summary(surgery, line_length, detailed, print_fn):
-    widths = [int(share * line_length) for share in COLUMNS.values()]
-
-    def line(cells):
-        cut = [c if len(c) < w else c[:w - 5] + " ..." for c, w in zip(cells, widths)]
-        print_fn("".join(c.ljust(w) for c, w in zip(cut, widths)).rstrip())
-
-    line(COLUMNS)
-    print_fn("=" * line_length)
-    inside = 0
-    for cells, ops in _table(surgery):
-        inside += sum(ops.values())
-        line(cells)
-        if detailed:
-            print_fn("")
-            for op, count in sorted(ops.items()):
-                print_fn(f"\t- {op}: {count}x")
-        print_fn("-" * 40)
-    whole = sum(node.op not in ("Const", "Placeholder", "NoOp") for node in surgery.graph_def.node)
-    print_fn(f"[*] Total number of TensorRT engines: {len(surgery.segments)}")
-    print_fn(f"[*] % of OPs Converted: {100 * inside / max(1, whole):.2f}% [{inside}/{whole}]")
-
-
-def _denied():
-    listed = os.environ.get("HONE_OP_DENYLIST", os.environ.get("TF_TRT_OP_DENYLIST", ""))
-    return [op.strip() for op in listed.split(",") if op.strip()]
-
-
-def _most_engines():
-    return int(os.environ.get("HONE_MAX_ALLOWED_ENGINES", os.environ.get("TF_TRT_MAX_ALLOWED_ENGINES", "20")))
+def _precision(params, graph_def):
+    """The precision as hone.build has it: FP16 is bf16 products with fp32 sums; INT8 is what the model's own
+    quantisation makes of it."""
+    mode = params.precision_mode.upper()
+    if mode == TrtPrecisionMode.INT8 and not any(node.op in QUANTISED for node in graph_def.node):
+        raise ValueError("INT8 without calibration takes its ranges from the model, and this one has none: put "
+                         "QuantizeAndDequantizeV3 or FakeQuantWithMinMaxVars around what is to be quantised, or "
+                         "convert to FP16")
+    return "bf16" if mode == TrtPrecisionMode.FP16 else "fp32"
 
 
 def _engine_attrs(params):
@@ -123,32 +56,21 @@ def _engine_attrs(params):
             "_allow_build_at_runtime": made(b=params.allow_build_at_runtime)}
 
 
-def _operate(graph, outputs, params, precision, denied=()):
+def _operate(graph, outputs, params, denied=()):
     """The surgery that the parameters ask for, its engines built."""
-    surgery = Surgery(graph, outputs, most_engines=_most_engines(), denied=[*_denied(), *denied],
+    denied = [*_environment.denied(), *denied]
+    if _environment.is_compatible():
+        kinds = {op.type for op in graph.get_operations()}
+        denied += sorted(kinds - _environment.TF_TRT_OPERATORS)
+    surgery = Surgery(graph, outputs, most_engines=_environment.most_engines(), denied=denied,
                       prefix="TRTEngineOp", engine_op=engine_op(), engine_attrs=_engine_attrs(params),
                       least_nodes=sys.maxsize if params.minimum_segment_size == -1 else params.minimum_segment_size)
+    precision = _precision(params, surgery.graph_def)
     for segment in surgery.segments:
         surgery.build(segment, precision=precision)
-    _report(surgery)
+    print_native(surgery, _environment.variable("SHOW_DETAILED_REPORT"))
+    graph_picture(surgery, _environment.variable("EXPORT_GRAPH_VIZ_PATH"))
     return surgery
-
-
-def _report(surgery):
-    """What stayed native and why, where the environment asks for it."""
-    wanted = os.environ.get("HONE_SHOW_DETAILED_REPORT", os.environ.get("TF_TRT_SHOW_DETAILED_REPORT", ""))
-    if not wanted:
-        return
-    reasons = collections.Counter((row["op"], row["reason"]) for row in surgery.native
-                                  if row["op"] not in ("Placeholder", "NoOp"))
-    if wanted.isdigit():
-        print("#" * 80 + "\nunsupported/non-converted OP Report:", file=sys.stderr)
-        for (op, reason), count in reasons.most_common():
-            print(f"\t- {op} -> {count}x\n\t\t- [Count: {count}x] {reason}", file=sys.stderr)
-        return
-    with open(wanted, "w", encoding="utf-8") as file:
-        file.write("OP Name|Reason|Count\n")
-        file.writelines(f"{op}|{reason}|{count}\n" for (op, reason), count in reasons.most_common())
 
 
 class TrtGraphConverterV2:
@@ -161,16 +83,25 @@ class TrtGraphConverterV2:
                  precision_mode: str = TrtPrecisionMode.FP32, minimum_segment_size: int = 3,
                  maximum_cached_engines: int = 1, use_calibration: bool = True, allow_build_at_runtime: bool = True,
                  conversion_params: Optional[TrtConversionParams] = None):
+        # Up to 2.4 the parameters were the fourth argument, in 2.5 the sixth.
+        if is_params(use_dynamic_shape):
+            use_dynamic_shape, conversion_params = None, use_dynamic_shape
+        if is_params(max_workspace_size_bytes):
+            conversion_params, max_workspace_size_bytes = max_workspace_size_bytes, DEFAULT_TRT_MAX_WORKSPACE_SIZE_BYTES
         own = TrtConversionParams(max_workspace_size_bytes=max_workspace_size_bytes, precision_mode=precision_mode,
                                   minimum_segment_size=minimum_segment_size,
                                   maximum_cached_engines=maximum_cached_engines, use_calibration=use_calibration,
                                   allow_build_at_runtime=allow_build_at_runtime)
-        self._params = conversion_params if conversion_params is not None else own
+        self._params = own if conversion_params is None else own_params(conversion_params)
+        if conversion_params is not None and own != DEFAULT_TRT_CONVERSION_PARAMS:
+            tf.get_logger().warning("conversion_params is given: it stands in place of the other arguments, and the "
+                                    "minimum segment size is %d", self._params.minimum_segment_size)
         strategy = dynamic_shape_profile_strategy
-        if strategy is not None and strategy.lower() not in (s.lower() for s in PROFILE_STRATEGIES):
+        if strategy is not None and strategy.lower() not in (s.lower() for s in supported_profile_strategies()):
             raise ValueError(f"profile_strategy '{strategy}' is not supported; it should be one of "
                              f"{supported_profile_strategies()}")
-        self._precision = _check_params(self._params)
+        check_params(self._params)
+        check_calibration(self._params)
         self._folder = input_saved_model_dir
         self._tags = input_saved_model_tags or ["serve"]
         self._signature = input_saved_model_signature_key or "serving_default"
@@ -185,9 +116,15 @@ class TrtGraphConverterV2:
             raise ValueError("calibration_input_fn is for INT8 with use_calibration alone")
         function = _as_function(self._folder, self._signature, self._tags)
         frozen = convert_variables_to_constants_v2(function, lower_control_flow=False)
-        self._surgery = _operate(frozen.graph, [t.name for t in frozen.outputs], self._params, self._precision)
-        self._converted = Converted(_Original(frozen, function), self._surgery)
+        self._surgery = _operate(frozen.graph, [t.name for t in frozen.outputs], self._params)
+        self._original = _Original(frozen, function)
+        self._judge(*first_item(None, self._original))
+        self._converted = Converted(self._original, self._surgery)
         return self._converted.function
+
+    def _judge(self, inputs, data):
+        """Whether segments went back to fp32."""
+        return judge(self._surgery, feeds_of(self._original, inputs), data)
 
     def build(self, input_fn: Optional[Callable[[], Any]] = None) -> None:
         """Runs every item of `input_fn`: new shapes are planned, nothing has to be built for them."""
@@ -198,16 +135,19 @@ class TrtGraphConverterV2:
                                "TensorRT engines")
         if self._converted is None:
             raise RuntimeError("convert() must be called before build()")
-        for item in input_fn():
-            if isinstance(item, dict):
-                self._converted.run(**{name: tf.convert_to_tensor(value) for name, value in item.items()})
-            else:
-                values = item if isinstance(item, (list, tuple)) else [item]
-                self._converted.run(*map(tf.convert_to_tensor, values))
+        for index, item in enumerate(input_fn()):
+            try:
+                inputs = item_tensors(item, self._original)
+            except (KeyError, TypeError, ValueError) as error:
+                raise RuntimeError(f"input_fn gives what is no input of the model: {error!r}") from error
+            if index == 0 and self._judge(inputs, "input_fn"):
+                self._converted = Converted(self._original, self._surgery)
+            self._converted.run(*inputs)
         self._built = True
 
     def save(self, output_saved_model_dir: Any, save_gpu_specific_engines: bool = True, options: Any = None) -> None:
-        """Writes the SavedModel, the engines among its assets."""
+        """Writes the SavedModel, the engines among its assets. They hold what another machine packs anew, so that
+        `save_gpu_specific_engines` has nothing to leave out."""
         if self._converted is None:
             raise RuntimeError("convert() must be called before save()")
         tf.saved_model.save(self._converted, os.fspath(output_saved_model_dir),
@@ -219,7 +159,13 @@ class TrtGraphConverterV2:
             raise RuntimeError("Impossible to call `summary()` before calling `convert()`.")
         if line_length < 160:
             raise ValueError(f"Invalid `line_length` value has been received: {line_length}. Minimum: 160.")
-        _print_summary(self._surgery, line_length, detailed, print_fn or print)
+        print_summary(self._surgery, line_length, detailed, print_fn or print)
+
+    def report(self, input_fn: Optional[Callable[[], Any]] = None) -> Any:
+        """Every node with where it runs, why, and its time on the first item of `input_fn` or on seeded inputs."""
+        if self._converted is None:
+            raise RuntimeError("convert() must be called before report()")
+        return self._converted.report(*first_item(input_fn, self._original))
 
 
 class TrtGraphConverter:
@@ -232,6 +178,9 @@ class TrtGraphConverter:
                  precision_mode: str = TrtPrecisionMode.FP32, minimum_segment_size: int = 3,
                  is_dynamic_op: bool = False, maximum_cached_engines: int = 1, use_calibration: bool = True,
                  nodes_blacklist: Any = None, session_config: Any = None):
+        if tf.executing_eagerly():
+            raise RuntimeError("TrtGraphConverter is for graph mode: with TensorFlow 2 use TrtGraphConverterV2 "
+                               "(tf.experimental.tensorrt.Converter)")
         if bool(input_saved_model_dir) == (input_graph_def is not None):
             raise ValueError("Must specify one of input_graph_def and input_saved_model_dir")
         if not is_dynamic_op and not isinstance(max_batch_size, int):
@@ -240,25 +189,41 @@ class TrtGraphConverter:
             max_workspace_size_bytes=max_workspace_size_bytes, precision_mode=precision_mode,
             minimum_segment_size=minimum_segment_size, is_dynamic_op=is_dynamic_op, max_batch_size=max_batch_size,
             maximum_cached_engines=maximum_cached_engines, use_calibration=use_calibration)
-        self._precision = _check_params(self._params)
+        check_params(self._params)
+        check_calibration(self._params)
         self._graph_def = input_graph_def
         self._folder, self._tags = input_saved_model_dir, input_saved_model_tags or ["serve"]
         self._signature = input_saved_model_signature_key or "serving_default"
         listed = nodes_denylist if nodes_denylist is not None else nodes_blacklist
         self._kept = [n.name if hasattr(n, "name") else n for n in listed or []]
         self._meta = None
+        self._converted: Any = None
 
     def convert(self) -> Any:
         """The converted GraphDef."""
+        assert self._converted is None, "convert() may be called once"
         outputs = list(self._kept)
         if self._folder:
             self._graph_def, names = self._freeze()
             outputs += names
         with tf.Graph().as_default() as graph:
             tf.import_graph_def(self._graph_def, name="")
-        surgery = _operate(graph, outputs, self._params, self._precision)
-        self._converted = surgery.result(embed=True)
+        self._surgery = _operate(graph, outputs, self._params)
+        judge(self._surgery, placeholders(self._surgery.graph_def), "seeded inputs")
+        self._converted = self._surgery.result(embed=True)
         return self._converted
+
+    def calibrate(self, fetch_names: Any, num_runs: int, feed_dict_fn: Optional[Callable[[], Any]] = None,
+                  input_map_fn: Optional[Callable[[], Any]] = None) -> Any:
+        """Refuses, with the reason: nothing here is converted in a way that data could calibrate."""
+        if bool(feed_dict_fn) == bool(input_map_fn):
+            raise ValueError("Should specify one and only one of feed_dict_fn and input_map_fn.")
+        for key, value in (input_map_fn() if input_map_fn else {}).items():
+            if not isinstance(key, str):
+                raise ValueError("Keys of input_map_fn must be of type str")
+            if not isinstance(value, tf.Tensor):
+                raise ValueError("Values of input_map_fn must be of type tf.Tensor")
+        raise RuntimeError("the graph was not converted for calibration: INT8 takes its ranges from the model")
 
     def _freeze(self):
         """(the frozen GraphDef of the signature, the names of its outputs)."""
@@ -291,13 +256,24 @@ def create_inference_graph(input_graph_def: Any, outputs: Any, max_batch_size: O
                            output_saved_model_dir: Any = None, session_config: Any = None,
                            rewriter_config: Any = None) -> Any:
     """The GraphDef with engines in it, in one call."""
-    converter = TrtGraphConverter(
-        input_saved_model_dir=input_saved_model_dir, input_saved_model_tags=input_saved_model_tags,
-        input_saved_model_signature_key=input_saved_model_signature_key, input_graph_def=input_graph_def,
-        nodes_denylist=outputs, max_batch_size=max_batch_size, max_workspace_size_bytes=max_workspace_size_bytes,
-        precision_mode=precision_mode, minimum_segment_size=minimum_segment_size, is_dynamic_op=is_dynamic_op,
-        maximum_cached_engines=maximum_cached_engines, use_calibration=use_calibration)
-    converted = converter.convert()
-    if output_saved_model_dir:
-        converter.save(output_saved_model_dir)
+    with tf.Graph().as_default():  # graph mode, wherever it is called
+        converter = TrtGraphConverter(
+            input_saved_model_dir=input_saved_model_dir, input_saved_model_tags=input_saved_model_tags,
+            input_saved_model_signature_key=input_saved_model_signature_key, input_graph_def=input_graph_def,
+            nodes_denylist=outputs, max_batch_size=max_batch_size, max_workspace_size_bytes=max_workspace_size_bytes,
+            precision_mode=precision_mode, minimum_segment_size=minimum_segment_size, is_dynamic_op=is_dynamic_op,
+            maximum_cached_engines=maximum_cached_engines, use_calibration=use_calibration)
+        converted = converter.convert()
+        if output_saved_model_dir:
+            converter.save(output_saved_model_dir)
     return converted
+
+
+def calib_graph_to_infer_graph(calibration_graph_def: Any, is_dynamic_op: bool = False) -> Any:
+    """Refuses, with the reason: a graph that TF-TRT would calibrate cannot be, and another has nothing to."""
+    for node in calibration_graph_def.node:
+        if node.op == "TRTEngineOp" and node.attr["precision_mode"].s in (b"INT8", b"INT8CALIB") \
+                and not node.attr["calibration_data"].s:
+            raise RuntimeError(f"{node.name} cannot be calibrated: calibration on data is not done here. Convert with "
+                               "explicit quantisation and use_calibration=False, or to FP16")
+    raise ValueError("Not a calib graph. Doesn't seem to contain any calibration nodes.")
