@@ -1,10 +1,10 @@
 /* conv: convolution (correlation, as all frameworks spell it) over any number of spatial axes,
  * grouped, channels last. Room: ops. */
-#include "ops/conv_shape.h"
-#include "ops/operand.h"
+#include "ops/conv.h"
+
 #include "ops/ops.h"
 
-static hone_status *conv_rule(hone_infer *infer, const hone_shape *x, const hone_shape *w,
+hone_status *hone_conv_window(hone_infer *infer, const hone_shape *x, const hone_shape *w,
                               hone_spatial *window, hone_dim *filters) {
   int rank = x->rank - 2;
   int64_t groups = hone_node_int(infer->node, "groups");
@@ -21,7 +21,7 @@ static hone_status *conv_rule(hone_infer *infer, const hone_shape *x, const hone
 }
 
 static hone_status *conv_infer(hone_infer *infer) {
-  return hone_infer_conv(infer, conv_rule);
+  return hone_infer_conv(infer, hone_conv_window);
 }
 
 /* What one pixel's sums need. */
@@ -49,33 +49,39 @@ static void conv_sum(const conv_pixel *p, size_t image, const int64_t *at, hone_
   } while (hone_step(p->window->rank, p->window->kernel, tap));
 }
 
-static hone_status *conv_reference(hone_reference *ref) {
+hone_status *hone_conv_sums(hone_reference *ref, const hone_numbers *x, const hone_numbers *w,
+                            const hone_numbers *bias, hone_numbers *y) {
   const hone_shape *xs = &ref->in[HONE_CONV_X]->shape, *ws = &ref->in[HONE_CONV_W]->shape;
   int rank = xs->rank - 2;
   hone_spatial window;
-  hone_numbers x, w, bias, y;
   HONE_TRY(hone_spatial_window(ref->node, rank, xs->dim + 1, ws->dim, false, &window));
-  HONE_TRY(hone_operand(ref, HONE_CONV_X, &x));
-  HONE_TRY(hone_operand(ref, HONE_CONV_W, &w));
-  HONE_TRY(hone_operand(ref, HONE_CONV_BIAS, &bias));
-  HONE_TRY(hone_result(ref, 0, &y));
-  if (y.count == 0) return NULL;
+  if (y->count == 0) return NULL;
   conv_pixel pixel = {&window,
                       (size_t)xs->dim[rank + 1],
                       (size_t)ws->dim[rank + 1],
                       (size_t)hone_node_int(ref->node, "groups"),
-                      &x,
-                      &w};
+                      x,
+                      w};
   size_t image = hone_spatial_count(rank, window.in) * pixel.channels, to = 0;
   for (int64_t n = 0; n < xs->dim[0]; n++) {
     int64_t at[HONE_MAX_SPATIAL] = {0};
     do {
-      if (bias.real)
-        for (size_t m = 0; m < pixel.filters; m++) y.integer[to + m] = bias.integer[m];
-      conv_sum(&pixel, (size_t)n * image, at, &y, to);
+      if (bias->real)
+        for (size_t m = 0; m < pixel.filters; m++) y->integer[to + m] = bias->integer[m];
+      conv_sum(&pixel, (size_t)n * image, at, y, to);
       to += pixel.filters;
     } while (hone_step(rank, window.out, at));
   }
+  return NULL;
+}
+
+static hone_status *conv_reference(hone_reference *ref) {
+  hone_numbers x, w, bias, y;
+  HONE_TRY(hone_operand(ref, HONE_CONV_X, &x));
+  HONE_TRY(hone_operand(ref, HONE_CONV_W, &w));
+  HONE_TRY(hone_operand(ref, HONE_CONV_BIAS, &bias));
+  HONE_TRY(hone_result(ref, 0, &y));
+  HONE_TRY(hone_conv_sums(ref, &x, &w, &bias, &y));
   hone_result_store(ref, 0, &y);
   return NULL;
 }

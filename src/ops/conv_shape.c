@@ -7,8 +7,8 @@ static hone_dim dim_of(hone_infer *infer, hone_dim dim) {
   return dim == HONE_DIM_FRESH ? hone_infer_fresh(infer) : dim;
 }
 
-static hone_status *fill_shape(hone_infer *infer, const hone_shape *x, const hone_shape *w,
-                               hone_conv_rule *rule) {
+hone_status *hone_infer_conv_shape(hone_infer *infer, const hone_shape *x, const hone_shape *w,
+                                   hone_conv_rule *rule) {
   int rank = x->rank - 2;
   int64_t groups = hone_node_int(infer->node, "groups");
   if (rank < 0 || w->rank != x->rank)
@@ -34,7 +34,7 @@ hone_status *hone_infer_conv(hone_infer *infer, hone_conv_rule *rule) {
   const hone_shape *x = &infer->in[HONE_CONV_X]->shape, *w = &infer->in[HONE_CONV_W]->shape;
   infer->out[0] = hone_tensor_type(infer->in[HONE_CONV_X]->dtype, hone_shape_unknown());
   if (x->rank < 0 || w->rank < 0) return NULL;
-  HONE_TRY(fill_shape(infer, x, w, rule));
+  HONE_TRY(hone_infer_conv_shape(infer, x, w, rule));
   const hone_type *bias = hone_infer_in(infer, HONE_CONV_BIAS);
   hone_dim *filters = &infer->out[0].shape.dim[x->rank - 1];
   if (bias && bias->shape.rank == 1 && !hone_dim_unify(*filters, bias->shape.dim[0], filters))

@@ -12,6 +12,10 @@ enum { HONE_CONV_X, HONE_CONV_W, HONE_CONV_BIAS };
 typedef hone_status *hone_conv_rule(hone_infer *infer, const hone_shape *x, const hone_shape *w,
                                     hone_spatial *window, hone_dim *filters);
 
+/* Output 0's shape alone, its type being set; the ranks are known. */
+HONE_MUST_USE hone_status *hone_infer_conv_shape(hone_infer *infer, const hone_shape *x,
+                                                 const hone_shape *w, hone_conv_rule *rule);
+/* Types and shape. */
 HONE_MUST_USE hone_status *hone_infer_conv(hone_infer *infer, hone_conv_rule *rule);
 
 #endif

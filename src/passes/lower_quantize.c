@@ -1,11 +1,17 @@
 /* quantize and dequantize by constant scales as pointwise nodes, which join the groups around them.
- * The same bits: quotients, differences and products of f32 are rounded once either way, and sums
- * that f32 could not hold are beyond what the clamp keeps. Runs after the last algebraic pass, which
- * would turn the quotient into a product. Room: passes. */
+ * Differences and products of f32 are rounded once either way, and sums that f32 could not hold are
+ * beyond what the clamp keeps. Runs after the last algebraic pass, which would turn the quotient into a
+ * product.
+ *
+ * Where x is a product with a constant already (sums of integers times their scale), the quotient goes
+ * into that constant, which moves x / scale by a rounding of f32 and so, rarely, the result by a
+ * step; not in fp32-strict. A dequantize that alone reads a quantize of its own scale never leaves
+ * floats. Room: passes. */
 #include <math.h>
 
 #include "passes/affine.h"
 #include "passes/passes.h"
+#include "passes/rescale.h"
 
 enum { X, SCALE, ZERO };
 
@@ -65,22 +71,85 @@ static hone_status *cast(hone_node *from, hone_value *value, hone_dtype to, hone
   return hone_node_finish(node, out);
 }
 
-/* cast(clip(round(x / scale) + zero)) */
-static hone_status *lower_quantize(hone_node *node, const hone_shape *shape, hone_value **out) {
+/* The value before a relu that nobody else reads; else `x` itself. */
+static hone_value *before_relu(hone_value *x) {
+  const hone_node *node = x->producer;
+  bool alone = !x->uses || !x->uses->next; /* what was just made has no use yet */
+  return node && node->op == &hone_op_relu && alone ? node->inputs[0].value : x;
+}
+
+/* x / scale. */
+static hone_status *quotient(hone_node *node, const hone_shape *shape,
+                             const hone_pass_context *context, hone_value **out) {
+  hone_value *in[2] = {node->inputs[X].value};
+  double scale;
+  *out = NULL;
+  if (!context->strict && hone_uniform(node->inputs[SCALE].value, &scale) && scale > 0)
+    HONE_TRY(hone_rescale(in[0], 1 / scale, out));
+  if (*out) return NULL;
+  HONE_TRY(scale_of(node, shape, &in[1]));
+  return hone_make(node, &hone_op_div, in, 2, out);
+}
+
+/* cast(clip(round(x / scale) + zero)); a relu before it is a higher lower limit. */
+static hone_status *lower_quantize(hone_node *node, const hone_shape *shape,
+                                   const hone_pass_context *context, hone_value **out) {
   hone_dtype to = node->outputs[0]->type.dtype;
   bool is_signed = hone_dtype_class_of(to) == HONE_CLASS_SIGNED;
   int bits = (int)hone_dtype_bits(to);
-  hone_value *in[3] = {node->inputs[X].value}, *zero;
-  HONE_TRY(scale_of(node, shape, &in[1]));
+  double least = is_signed ? -ldexp(1, bits - 1) : 0, same = 0;
+  hone_value *in[3], *zero, *before;
+  HONE_TRY(quotient(node, shape, context, &in[0]));
   HONE_TRY(zero_point(node, shape, &zero));
-  HONE_TRY(hone_make(node, &hone_op_div, in, 2, &in[0]));
+  before = before_relu(in[0]);
+  if (before != in[0] && (!zero || hone_uniform(zero, &same))) {
+    in[0] = before;
+    if (same > least) least = same;
+  }
   HONE_TRY(hone_make(node, &hone_op_round, in, 1, &in[0]));
   in[1] = zero;
   if (zero) HONE_TRY(hone_make(node, &hone_op_add, in, 2, &in[0]));
-  HONE_TRY(hone_graph_real(node->graph, NULL, HONE_F32, is_signed ? -ldexp(1, bits - 1) : 0, &in[1]));
+  HONE_TRY(hone_graph_real(node->graph, NULL, HONE_F32, least, &in[1]));
   HONE_TRY(hone_graph_real(node->graph, NULL, HONE_F32, ldexp(1, bits - is_signed) - 1, &in[2]));
   HONE_TRY(hone_make(node, &hone_op_clip, in, 3, &in[0]));
   return cast(node, in[0], to, out);
+}
+
+static hone_node *made_by(const hone_value *value, const hone_op *op) {
+  return value && value->producer && value->producer->op == op ? value->producer : NULL;
+}
+
+/* Of a lowered quantize that `node` alone reads and whose zero point it has: the rounded quotient and
+ * the limits less the zero point. */
+static bool find_trip(const hone_node *node, hone_value **rounded, double *low, double *high) {
+  const hone_value *x = node->inputs[X].value, *zero = hone_node_in(node, ZERO);
+  const hone_node *to_bytes = made_by(x, &hone_op_cast);
+  const hone_node *clip = to_bytes ? made_by(to_bytes->inputs[0].value, &hone_op_clip) : NULL;
+  double off = 0, added = 0;
+  if (!clip || !hone_value_has_one_use(x) || !hone_value_has_one_use(clip->outputs[0]) ||
+      (zero && !hone_uniform(zero, &off)) || clip->input_count < 3 ||
+      !hone_uniform(clip->inputs[1].value, low) || !hone_uniform(clip->inputs[2].value, high))
+    return false;
+  *rounded = clip->inputs[0].value;
+  const hone_node *add = made_by(*rounded, &hone_op_add);
+  if (add) {
+    if (!hone_uniform(add->inputs[1].value, &added)) return false;
+    *rounded = add->inputs[0].value;
+  }
+  *low -= off;
+  *high -= off;
+  return off == added && made_by(*rounded, &hone_op_round);
+}
+
+/* clip(rounded) * scale */
+static hone_status *lower_trip(hone_node *node, const hone_shape *shape, hone_value *rounded,
+                               double low, double high, hone_value **out) {
+  hone_value *in[3] = {rounded};
+  HONE_TRY(hone_graph_real(node->graph, NULL, HONE_F32, low, &in[1]));
+  HONE_TRY(hone_graph_real(node->graph, NULL, HONE_F32, high, &in[2]));
+  HONE_TRY(hone_make(node, &hone_op_clip, in, 3, &in[0]));
+  HONE_TRY(scale_of(node, shape, &in[1]));
+  return hone_make(node, &hone_op_mul, in, 2, out);
 }
 
 /* (cast(x) - zero) * scale */
@@ -108,12 +177,17 @@ static bool may_lower(const hone_node *node, bool quantizes, hone_shape *shape) 
 static hone_status *lower_node(hone_node *node, hone_pass_context *context) {
   bool quantizes = node->op == &hone_op_quantize;
   hone_shape shape;
-  hone_value *to;
+  hone_value *to, *rounded;
+  double low, high;
   if (!quantizes && node->op != &hone_op_dequantize) return NULL;
   if (!hone_node_out(node, 0) || !may_lower(node, quantizes, &shape)) return NULL;
-  if (quantizes) HONE_TRY(lower_quantize(node, &shape, &to));
+  bool trip = !quantizes && find_trip(node, &rounded, &low, &high);
+  if (quantizes) HONE_TRY(lower_quantize(node, &shape, context, &to));
+  else if (trip) HONE_TRY(lower_trip(node, &shape, rounded, low, high, &to));
   else HONE_TRY(lower_dequantize(node, &shape, &to));
-  hone_pass_fired(context, quantizes ? "quantize as pointwise" : "dequantize as pointwise");
+  hone_pass_fired(context, quantizes ? "quantize as pointwise"
+                           : trip    ? "quantize and back"
+                                     : "dequantize as pointwise");
   return hone_substitute(node, 0, to);
 }
 

@@ -13,6 +13,7 @@ typedef struct hone_pass_context {
   void *dump_argument;
   bool (*cancelled)(void *argument); /* NULL: never */
   void *cancel_argument;
+  bool integers_made;         /* set by pass integers: bytes of weights are not kept any more */
   struct hone_pass_log *log;  /* what fired, for the report; may be NULL */
 } hone_pass_context;
 

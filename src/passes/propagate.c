@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "passes/anchors.h"
+#include "passes/integers.h"
 #include "passes/passes.h"
 #include "passes/same_sizes.h"
 
@@ -196,6 +197,7 @@ static bool may_fold(const hone_node *node, const hone_pass_context *context) {
   size_t before, after = 0;
   if (node->op->facts & (HONE_IMPURE | HONE_HAS_REGIONS | HONE_OBJECTS)) return false;
   if (!node->op->reference || !constant_inputs(node, &before)) return false;
+  if (!context->integers_made && hone_is_byte_weight(node)) return false;
   for (int i = 0; i < node->output_count; i++) {
     const hone_value *output = node->outputs[i];
     size_t bytes;

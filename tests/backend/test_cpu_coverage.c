@@ -87,9 +87,14 @@ static const example examples[] = {
     {"one_hot", "graph g(i: $[5], v: f32[2]) -> (o) { d = const s64[] 3\n o = one_hot(i, d, v) }"},
     {"trilu", X345 " o = trilu(x) }"},
     {"conv", "graph g(x: $[1, 5, 6, 3], w: $[3, 3, 3, 4]) -> (o) { o = conv(x, w) }"},
+    {"conv_integer", "graph g(x: $[1, 5, 6, 2], z: $[]) -> (o) {"
+                     " w = const $[1, 2, 2, 1] [1, 0, 2, 1]\n o = conv_integer(x, w, z) }"},
     {"conv_transpose", "graph g(x: $[1, 5, 6, 3], w: $[3, 3, 4, 3]) -> (o) {"
                        " o = conv_transpose(x, w) }"},
     {"matmul", "graph g(a: $[3, 4], b: $[4, 5]) -> (o) { o = matmul(a, b) }"},
+    {"matmul_integer", "graph g(a: $[3, 4], z: $[]) -> (o) {"
+                       " b = const $[4, 2] [1, 0, 2, 1, 3, 1, 1, 0]\n"
+                       " o = matmul_integer(a, b, z) }"},
     {"einsum", "graph g(a: $[3, 4], b: $[4, 5]) -> (o) {"
                " o = einsum(a, b) {equation=\"ij,jk->ki\"} }"},
     {"einsum", "graph g(a: $[3, 4], b: $[4, 5], c: $[5, 3]) -> (o) {"

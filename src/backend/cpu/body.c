@@ -323,6 +323,41 @@ static hone_status *make_tail(maker *m, int stage) {
   return NULL;
 }
 
+/* Whether the nodes beside the last step are formulas' nodes, and what it reads is there in time. */
+static bool may_commit(const maker *m, int stage, const hone_integer_tail *tail, int steps) {
+  for (int i = 0; i < tail->beside_count; i++) {
+    bool pending = false;
+    for (int k = 0; k < m->node_count; k++) pending |= m->nodes[k] == tail->beside[i];
+    if (!pending) return false;
+  }
+  for (int i = steps; i < tail->finish.count; i++) {
+    const hone_value *value = tail->values[i];
+    if (value && m->stage_of[hone_body_root(value)->id] > stage) return false;
+  }
+  return true;
+}
+
+/* Moves the tail of a kernel of sums out of the formula stage that follows it. */
+static hone_status *make_integer_tail(maker *m, int stage) {
+  hone_body_stage *s = &m->body->stages[stage];
+  s->tail = HONE_NEW(m->arena, hone_integer_tail);
+  HONE_TRY_MEMORY(s->tail);
+  s->tail->finish.out = HONE_S32;
+  if (stage + 1 >= m->body->stage_count || m->body->stages[stage + 1].node) return NULL;
+  for (const hone_node *user; (user = only_user(m, s->result, stage + 1));) {
+    hone_integer_tail longer = *s->tail;
+    if (!hone_integer_tail_take(&longer, user, s->result) ||
+        !may_commit(m, stage, &longer, s->tail->finish.count))
+      break;
+    *s->tail = longer;
+    for (int i = 0; i < longer.beside_count; i++) drop_node(m, longer.beside[i]);
+    drop_node(m, user);
+    m->stage_of[user->outputs[0]->id] = stage + 1;
+    s->result = user->outputs[0];
+  }
+  return NULL;
+}
+
 /* ---- What is packed ------------------------------------------------------------------------- */
 
 static hone_status *need_constant(maker *m, const hone_value *value) {
@@ -363,6 +398,8 @@ static hone_status *lay_out_pack(maker *m) {
       HONE_TRY(need_constant(m, hone_node_operand(s->node, k)));
     }
     HONE_TRY(need_constant(m, s->bias));
+    for (int k = 0; s->tail && k < s->tail->finish.count; k++)
+      HONE_TRY(need_constant(m, s->tail->values[k]));
     for (int k = 0; s->formula && k < s->formula->stream_count; k++)
       HONE_TRY(need_constant(m, s->formula->streams[k]));
     if (s->node) HONE_TRY(need_pack(m, s));
@@ -411,6 +448,10 @@ static hone_status *make_stages(maker *m, const hone_cpu_kernel *kernel) {
     if (is_view(n) || is_taken_in(n)) continue;
     if (is_pointwise(n)) HONE_TRY(add_pointwise(m, n));
     else HONE_TRY(add_kernel(m, n, n == core ? kernel : NULL));
+  }
+  for (int i = 0; i < m->body->stage_count; i++) { /* before formulas of the stages that they empty */
+    const hone_body_stage *s = &m->body->stages[i];
+    if (s->node && s->kernel->functions->finishes_integers) HONE_TRY(make_integer_tail(m, i));
   }
   for (int i = 0; i < m->body->stage_count; i++) {
     hone_body_stage *s = &m->body->stages[i];

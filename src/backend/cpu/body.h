@@ -9,6 +9,7 @@
 #define HONE_BACKEND_CPU_BODY_H
 
 #include "backend/cpu/formula.h"
+#include "backend/cpu/integer_tail.h"
 #include "backend/cpu/node_kernel.h"
 
 #define HONE_BODY_STAGES 12
@@ -21,6 +22,7 @@ typedef struct hone_body_stage {
   /* A kernel's finish, as far as registers do it. */
   const hone_value *bias, *residual;
   hone_activation activation;
+  hone_integer_tail *tail;       /* the same of a kernel of sums of integers; or NULL */
   const hone_value *result;      /* what the stage writes as output 0 after its tail */
   size_t pack_at;                /* of the kernel's pack in the body's */
 } hone_body_stage;

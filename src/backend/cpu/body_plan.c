@@ -207,6 +207,25 @@ static hone_status *plan_finish(planner *p, const hone_body_stage *s, bound_stag
   return NULL;
 }
 
+/* The program of a kernel of sums; its operands follow the node's. */
+static hone_status *plan_integer(planner *p, const hone_body_stage *s, bound_stage *stage,
+                                 hone_integer_finish *finish) {
+  const hone_type *types = p->view->types;
+  const hone_shape *shape = &types[s->node->outputs[0]->id].shape;
+  *finish = s->tail->finish;
+  finish->columns = shape->rank > 0 ? (size_t)shape->dim[shape->rank - 1] : 1;
+  for (int i = 0; i < finish->count; i++) {
+    const hone_value *value = s->tail->values[i];
+    if (!value) continue;
+    bool like = finish->steps[i].kind == HONE_INTEGER_ADD_LIKE;
+    if (like && !hone_shape_equal(&types[value->id].shape, shape))
+      return hone_error(HONE_UNSUPPORTED, "what is added to sums turned out to broadcast");
+    finish->steps[i].operand = stage->in_count;
+    stage->in[stage->in_count++] = place_of(p, value);
+  }
+  return NULL;
+}
+
 /* The tile program, once the kernel's scratch is known. Streams follow the node's operands. */
 static hone_status *bind_tile(planner *p, const hone_body_stage *s, bound_stage *stage,
                               size_t scratch_at, hone_finish *finish) {
@@ -277,6 +296,11 @@ static hone_status *plan_kernel(planner *p, const hone_body_stage *s) {
     HONE_TRY(plan_finish(p, s, stage, &finish));
     if (s->formula) finish.program = hone_formula_tile; /* blocking, and so scratch, depend on it */
     view.finish = &finish;
+  }
+  hone_integer_finish integer;
+  if (s->tail) {
+    HONE_TRY(plan_integer(p, s, stage, &integer));
+    view.integer = &integer;
   }
   HONE_TRY(s->kernel->functions->plan(s->kernel, &view, p->arena, &plan));
   if (s->formula) {

@@ -201,15 +201,14 @@ static bool input_line(const hone_conv *conv, const line_run *run, size_t kd, si
 }
 
 /* table[tap * HONE_TILE_ROWS + i] for the outputs of a run. */
-static void fill_run(const direct *a, const char *x, const line_run *run, const void *zeros,
-                     const void **table) {
-  const hone_conv *conv = &a->conv;
-  hone_pixel_line line = {.width = conv->in[W], .pixel_bytes = a->pixel_bytes, .zeros = zeros};
+static void fill_run(const hone_conv *conv, size_t pixel_bytes, const char *x, const line_run *run,
+                     const void *zeros, const void **table) {
+  hone_pixel_line line = {.width = conv->in[W], .pixel_bytes = pixel_bytes, .zeros = zeros};
   for (size_t kd = 0; kd < conv->kernel[D]; kd++) {
     for (size_t kh = 0; kh < conv->kernel[H]; kh++) {
       size_t number, w = coordinate(conv, run, W, 0);
       bool inside = input_line(conv, run, kd, kh, &number);
-      line.first = inside ? x + number * conv->in[W] * a->pixel_bytes : NULL;
+      line.first = inside ? x + number * conv->in[W] * pixel_bytes : NULL;
       for (size_t kw = 0; kw < conv->kernel[W]; kw++, w += conv->dilation[W]) {
         hone_point_at_pixels(&line, w, conv->stride[W], run->count, table);
         table += HONE_TILE_ROWS;
@@ -218,14 +217,19 @@ static void fill_run(const direct *a, const char *x, const line_run *run, const 
   }
 }
 
+void hone_conv_point(const hone_conv *conv, size_t pixel_bytes, const char *x, size_t row,
+                     size_t count, const void *zeros, const void **table) {
+  for (size_t i = 0; i < count;) {
+    line_run run = run_at(conv, row + i, count - i);
+    fill_run(conv, pixel_bytes, x, &run, zeros, table + i);
+    i += run.count;
+  }
+}
+
 static void fill_direct(const void *args, const hone_kernel_io *io, size_t row, size_t count,
                         const void *zeros, const void **table) {
   const direct *a = args;
-  for (size_t i = 0; i < count;) {
-    line_run run = run_at(&a->conv, row + i, count - i);
-    fill_run(a, operands(a, io), &run, zeros, table + i);
-    i += run.count;
-  }
+  hone_conv_point(&a->conv, a->pixel_bytes, operands(a, io), row, count, zeros, table);
 }
 
 static void run_direct(const void *args, const hone_kernel_io *io, int part, int parts) {

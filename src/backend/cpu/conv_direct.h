@@ -29,4 +29,9 @@ hone_status *hone_conv_direct_plan(const hone_conv_kernel *kernel, const hone_co
 hone_status *hone_conv_rows_plan(const hone_conv_kernel *kernel, const hone_conv *conv,
                                  const float *packed, hone_arena *arena, hone_kernel_plan *out);
 
+/* Points at the pixels of x, `pixel_bytes` apart, that lie under outputs row..row + count - 1:
+ * table[tap * HONE_TILE_ROWS + i]; what lies outside reads `zeros`. */
+void hone_conv_point(const hone_conv *conv, size_t pixel_bytes, const char *x, size_t row,
+                     size_t count, const void *zeros, const void **table);
+
 #endif

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "backend/cpu/conv_transposed.h"
-#include "backend/cpu/node_kernel.h"
+#include "backend/cpu/node_conv.h"
 #include "backend/cpu/winograd.h"
 #include "base/log.h"
 #include "ops/spatial.h"
@@ -54,13 +54,11 @@ static bool set_types(const hone_cpu_kernel *row, const hone_node *node, hone_co
          (low ? x == HONE_F32 || x == HONE_BF16 : hone_node_is_lowered(node));
 }
 
-/* Fills in what the weights and attributes say; false when no kernel can have this node. */
-static bool build_conv(const hone_cpu_kernel *row, const hone_node *node, hone_conv *out) {
+bool hone_conv_geometry(const hone_node *node, hone_conv *out) {
   const hone_value *x = hone_node_operand(node, X), *w = node->inputs[W].value;
-  const hone_value *bias = hone_node_in(node, BIAS);
   int spatial = w->type.shape.rank - 2;
   if (!w->constant || x->type.shape.rank != w->type.shape.rank || spatial < 1 ||
-      spatial > HONE_CONV_DIMENSIONS || (bias && (!bias->constant || bias->type.dtype != HONE_F32)))
+      spatial > HONE_CONV_DIMENSIONS)
     return false;
   hone_dim in[HONE_MAX_SPATIAL];
   hone_spatial window;
@@ -69,7 +67,6 @@ static bool build_conv(const hone_cpu_kernel *row, const hone_node *node, hone_c
   hone_status_free(status);
   if (status) return false;
   memset(out, 0, sizeof *out);
-  if (!set_types(row, node, out)) return false;
   set_window(&window, out);
   if (hone_node_text(node, "padding")[0] == 's')
     for (int i = 0; i < HONE_CONV_DIMENSIONS; i++) out->pad[i] = out->kernel[i] > 1;
@@ -79,6 +76,33 @@ static bool build_conv(const hone_cpu_kernel *row, const hone_node *node, hone_c
   out->out_channels = is_transposed(node) ? inner * out->groups : outer;
   return hone_conv_taps(out) > 0 && out->in_channels > 0 && out->out_channels > 0 &&
          out->in_channels % out->groups == 0 && out->out_channels % out->groups == 0;
+}
+
+hone_status *hone_conv_at_sizes(const hone_node_view *view, hone_conv *out) {
+  hone_spatial window;
+  const hone_shape *x = &view->in[X]->shape;
+  HONE_TRY(window_of(view->node, x->dim + 1, &window));
+  for (int i = 0; i < HONE_CONV_DIMENSIONS; i++) {
+    int axis = axis_of(i, window.rank);
+    out->in[i] = axis < 0 ? 1 : (size_t)window.in[axis];
+    out->out[i] = axis < 0 ? 1 : (size_t)window.out[axis];
+    out->pad[i] = axis < 0 ? 0 : (ptrdiff_t)window.before[axis];
+  }
+  out->batch = (size_t)x->dim[0];
+  out->x_stride = (ptrdiff_t)out->in_channels;
+  if (view->in_layout[X]) (void)hone_layout_pitch(view->in_layout[X], x, &out->x_stride);
+  out->y_stride = (ptrdiff_t)out->out_channels;
+  if (view->out_layout)
+    (void)hone_layout_pitch(view->out_layout, &view->out[0]->shape, &out->y_stride);
+  out->threads = view->threads;
+  return NULL;
+}
+
+/* Fills in what the weights and attributes say; false when no kernel can have this node. */
+static bool build_conv(const hone_cpu_kernel *row, const hone_node *node, hone_conv *out) {
+  const hone_value *bias = hone_node_in(node, BIAS);
+  if (bias && (!bias->constant || bias->type.dtype != HONE_F32)) return false;
+  return hone_conv_geometry(node, out) && set_types(row, node, out);
 }
 
 /* conv_gemm tells padding only when the sizes are known. */
@@ -178,28 +202,13 @@ static bool strided(const hone_node *node, int operand, const hone_shape *shape,
 static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view, hone_arena *arena,
                          hone_node_plan *out) {
   hone_conv conv;
-  hone_spatial window;
   const hone_conv_kernel *kernel = conv_kernel(row);
-  const hone_shape *x = &view->in[X]->shape;
   if (!build_conv(row, view->node, &conv))
     return hone_error(HONE_INTERNAL, "kernel %s was given a node it does not take", row->name);
-  HONE_TRY(window_of(view->node, x->dim + 1, &window));
-  for (int i = 0; i < HONE_CONV_DIMENSIONS; i++) {
-    int axis = axis_of(i, window.rank);
-    conv.in[i] = axis < 0 ? 1 : (size_t)window.in[axis];
-    conv.out[i] = axis < 0 ? 1 : (size_t)window.out[axis];
-    conv.pad[i] = axis < 0 ? 0 : (ptrdiff_t)window.before[axis];
-  }
+  HONE_TRY(hone_conv_at_sizes(view, &conv));
   conv.y_bf16 = view->out[0]->dtype == HONE_BF16;
   if (conv.y_bf16 && !conv.bf16)
     return hone_error(HONE_UNSUPPORTED, "a cast around kernel %s is not its own", row->name);
-  conv.batch = (size_t)x->dim[0];
-  conv.x_stride = (ptrdiff_t)conv.in_channels;
-  if (view->in_layout[X]) (void)hone_layout_pitch(view->in_layout[X], x, &conv.x_stride);
-  conv.y_stride = (ptrdiff_t)conv.out_channels;
-  if (view->out_layout)
-    (void)hone_layout_pitch(view->out_layout, &view->out[0]->shape, &conv.y_stride);
-  conv.threads = view->threads;
   conv.finish = *view->finish;
   if (view->constant[BIAS]) conv.finish.bias = view->constant[BIAS];
   out->work = macs_of(&conv) / 50;

@@ -10,6 +10,7 @@
 
 #include "backend/backend.h"
 #include "backend/cpu/finish.h"
+#include "backend/cpu/integer_finish.h"
 #include "backend/cpu/layout.h"
 
 #define HONE_NODE_INPUTS  64
@@ -27,6 +28,7 @@ typedef struct hone_node_view {
                                                                    agreed to; `at` is in the address */
   const void *packed;                        /* what pack wrote, 64-byte aligned; or NULL */
   const hone_finish *finish;                 /* for rows that finish: what to do to output 0 */
+  const hone_integer_finish *integer;        /* for rows that finish integers */
   uint64_t in_place;                         /* of a concat: inputs that lie in the output already */
   int threads;                               /* most parts */
 } hone_node_view;
@@ -53,6 +55,7 @@ typedef struct hone_node_functions {
   hone_status *(*pack)(const hone_cpu_kernel *kernel, const hone_node *node, void *to);
   uint32_t packed_inputs;
   bool finishes; /* takes a hone_finish for its only output, f32 */
+  bool finishes_integers; /* takes a hone_integer_finish for its only output, sums in s32 */
   bool pitches;  /* writes rows of output 0 at any pitch: out_layout says where */
   uint32_t row_inputs; /* inputs, by bit, whose rows may be at any pitch: `strided` agrees */
   /* Whether an operand (HONE_STRIDED_OUTPUT: output 0) of this shape may lie so; steps are not

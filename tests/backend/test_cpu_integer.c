@@ -1,0 +1,133 @@
+/* Products of bytes on the CPU backend against their references: every instruction set, both types of
+ * both operands, odd sizes, zero points, the tails that are taken into registers. Bits are equal. */
+#include "cpu_bodies.h"
+
+static char text[8192];
+#define BODY(...) (snprintf(text, sizeof text, __VA_ARGS__), text)
+#define COUNT(rows) (sizeof(rows) / sizeof *(rows))
+
+static uint8_t noise[1 << 16];
+
+static void make_noise(void) {
+  uint32_t seed = 5;
+  for (size_t i = 0; i < sizeof noise; i++) {
+    seed = seed * 1664525u + 1013904223u;
+    noise[i] = (uint8_t)(seed >> 24);
+  }
+  for (size_t i = 0; i < 64; i++) noise[i] = i % 2 ? 255 : 128; /* the ends of both types */
+  body_weights = (hone_bytes){noise, sizeof noise};
+}
+
+/* Elements 0..3 of the inputs spread over a byte. */
+#define SPREAD(type) type[0] == 'u' ? "85" : "40"
+
+static const char *const bytes[] = {"u8", "s8"};
+
+/* x, w and attributes. */
+static const char *const windows[][4] = {
+    {"[1, 7, 9, 12]", "[1, 1, 12, 70]", "[70]", "groups=1"},
+    {"[2, 6, 5, 9]", "[1, 1, 9, 9]", "[9]", "strides=[1, 1]"},
+    {"[1, 13, 14, 35]", "[3, 3, 35, 67]", "[67]", "pads=[1, 1, 1, 1]"},
+    {"[1, 13, 17, 3]", "[3, 3, 3, 33]", "[33]", "strides=[2, 2], pads=[1, 1, 0, 1]"},
+    {"[2, 15, 12, 3]", "[7, 7, 3, 64]", "[64]", "strides=[2, 2], pads=[3, 3, 3, 3]"},
+    {"[1, 9, 11, 6]", "[3, 3, 6, 20]", "[20]", "pads=[2, 1, 0, 3]"},
+    {"[1, 12, 13, 8]", "[3, 5, 4, 10]", "[10]",
+     "groups=2, strides=[2, 1], dilations=[2, 3], pads=[2, 4, 1, 6]"},
+    {"[1, 9, 9, 4]", "[3, 3, 4, 5]", "[5]", "pads=[-1, -2, 3, 4]"},
+    {"[1, 8, 9, 16]", "[3, 3, 16, 130]", "[130]", "dilations=[2, 2], pads=[2, 2, 2, 2]"},
+    {"[1, 40, 2]", "[9, 2, 21]", "[21]", "strides=[3], pads=[4, 4]"},
+    {"[1, 4, 5, 6, 6]", "[3, 2, 3, 1, 6]", "[6]",
+     "groups=6, strides=[2, 1, 1], pads=[1, 0, 1, 1, 1, 1]"},
+    {"[1, 7, 7, 40]", "[3, 3, 1, 40]", "[40]", "groups=40, pads=[1, 1, 1, 1]"},
+    {"[2, 10, 23, 19]", "[3, 3, 1, 19]", "[19]", "groups=19, pads=[1, 1, 1, 1]"},
+    {"[1, 13, 16, 100]", "[3, 3, 1, 100]", "[100]", "groups=100, strides=[2, 2], pads=[1, 1, 1, 1]"},
+    {"[1, 9, 12, 64]", "[5, 5, 1, 64]", "[64]", "groups=64, pads=[2, 2, 2, 2]"},
+};
+
+TEST(convolutions) {
+  for (size_t i = 0; i < COUNT(windows); i++) {
+    const char *const *w = windows[i];
+    for (int k = 0; k < 4; k++) {
+      const char *x = bytes[k & 1], *y = bytes[k >> 1];
+      check_body(BODY("graph g(q: %s%s) -> (o) {\n n = const %s[] %s\n x = mul(q, n)\n"
+                      " w = const %s%s @weights+%d\n z = const %s[] 2\n b = const s32%s @weights+512\n"
+                      " o = conv_integer(x, w, z, _, b) {%s}\n}",
+                      x, w[0], x, SPREAD(x), y, w[1], k * 7, x, w[2], w[3]), 0);
+      check_body(BODY("graph g(q: %s%s, z: %s[]) -> (o) {\n w = const %s%s @weights+%d\n"
+                      " v = const %s%s @weights+100\n o = conv_integer(q, w, z, v) {%s}\n}",
+                      x, w[0], x, y, w[1], k * 9, y, w[2], w[3]), 0);
+    }
+  }
+}
+
+TEST(products) {
+  static const char *const sizes[][3] = {{"[5, 12]", "[12, 9]", "[9]"},
+                                         {"[1, 130]", "[130, 70]", "[70]"},
+                                         {"[2, 7, 33]", "[33, 129]", "[129]"},
+                                         {"[13, 3]", "[3, 200]", "[200]"},
+                                         {"[64]", "[64, 16]", "[16]"}};
+  for (size_t i = 0; i < COUNT(sizes); i++) {
+    for (int k = 0; k < 4; k++) {
+      const char *x = bytes[k & 1], *y = bytes[k >> 1];
+      check_body(BODY("graph g(q: %s%s, z: %s[]) -> (o) {\n n = const %s[] %s\n x = mul(q, n)\n"
+                      " w = const %s%s @weights+%d\n v = const %s[] 3\n b = const s32%s @weights+256\n"
+                      " o = matmul_integer(x, w, z, v, b)\n}",
+                      x, sizes[i][0], x, x, SPREAD(x), y, sizes[i][1], k * 11, y, sizes[i][2]), 0);
+    }
+  }
+}
+
+/* Weights of [3, 3, 12, N] so that the sums stay within some thousands, and a tail. */
+#define TAIL(channels, more, lines)                                                            \
+  "graph g(q: u8[1, 9, 10, 12]" more ") -> (o) {\n n = const u8[] 60\n x = mul(q, n)\n"          \
+  " w = const s8[3, 3, 12, " channels "] @weights+64\n z = const u8[] 7\n"                       \
+  " s = const f32[" channels "] @weights+1024\n"                                  \
+  " y = conv_integer(x, w, z) {pads=[1, 1, 1, 1]}\n f = cast(y) {to=f32}\n" lines "\n}"
+
+/* Reals that are no noise: bits of bytes as floats would be. */
+static void make_scales(void) {
+  for (int i = 0; i < 256; i++) {
+    float scale = 0.001f * (float)(i % 13 + 1), bias = (float)(i % 29) - 11.3f;
+    memcpy(noise + 1024 + i * 4, &scale, 4);
+    memcpy(noise + 2048 + i * 4, &bias, 4);
+  }
+}
+
+#define TO_BYTES(from, type, zero, low, high)                                                       \
+  " r1 = round(" from ")\n zz = const f32[] " zero "\n r2 = add(r1, zz)\n lo = const f32[] " low "\n" \
+  " hi = const f32[] " high "\n r3 = clip(r2, lo, hi)\n o = cast(r3) {to=" type "}"
+
+#define TAILS(channels)                                                                           \
+  check_body(TAIL(channels, "", " o = mul(f, s)"), 0);                                            \
+  check_body(TAIL(channels, "", " g = mul(f, s)\n" TO_BYTES("g", "u8", "3", "0", "255")), 0);     \
+  check_body(TAIL(channels, "", " g = mul(f, s)\n" TO_BYTES("g", "s8", "-5", "-128", "127")), 0); \
+  check_body(TAIL(channels, "", " b = const f32[" channels "] @weights+2048\n g = mul(f, s)\n"     \
+                  " h = add(g, b)\n i = relu(h)\n" TO_BYTES("i", "u8", "0", "10", "200")), 0);    \
+  check_body(TAIL(channels, ", p: u8[1, 9, 10, " channels "]",                                     \
+                  " g = mul(f, s)\n a0 = round(g)\n l0 = const f32[] -90\n h0 = const f32[] 165\n"    \
+                  " a1 = clip(a0, l0, h0)\n k = const f32[] 0.37\n a2 = mul(a1, k)\n"               \
+                  " p0 = cast(p) {to=f32}\n p1 = const f32[] 4\n p2 = sub(p0, p1)\n"                \
+                  " p3 = const f32[] 1.7\n p4 = mul(p2, p3)\n a3 = add(p4, a2)\n"                   \
+                  TO_BYTES("a3", "u8", "11", "0", "255")), 0);                                    \
+  check_body(TAIL(channels, ", p: f32[1, 9, 10, " channels "], e: f32[]",                            \
+                  " g = mul(f, e)\n a = add(g, p)\n d = const f32[] 0.07\n c = div(a, d)\n"         \
+                  TO_BYTES("c", "s8", "0", "-128", "127")), 0);                                   \
+  check_body(TAIL(channels, "", " g = mul(f, s)\n h = gelu(g)\n"                                \
+                  TO_BYTES("h", "u8", "3", "0", "255")), 0)
+
+TEST(tails) {
+  make_scales();
+  TAILS("64");
+  TAILS("70");
+  TAILS("3");
+  TAILS("200");
+}
+
+int main(void) {
+  make_noise();
+  RUN(convolutions);
+  RUN(products);
+  RUN(tails);
+  CHECK(bodies_on_kernels > 300);
+  return check_report();
+}
