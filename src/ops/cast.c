@@ -63,19 +63,22 @@ static void cast_reals(const hone_node *node, const hone_datum *x, const hone_da
   hone_store_reals(y->dtype, y->data, begin, count, block);
 }
 
+/* Bits that fall off f64 mark the last kept one, so that the second rounding is as good as one. */
+void hone_cast_large(hone_dtype to, const int64_t *x, size_t count, void *y, size_t at) {
+  if (hone_dtype_class_of(to) != HONE_CLASS_FLOAT) return;
+  for (size_t i = 0; i < count; i++) {
+    uint64_t value = (uint64_t)x[i], kept = value & ~UINT64_C(0x7ff);
+    if (value >> 63 == 0) continue;
+    if (to != HONE_F64) value = kept | (uint64_t)(value != kept) << 11;
+    hone_store_real(to, y, at + i, (double)value);
+  }
+}
+
 static void cast_ints(const hone_datum *x, const hone_datum *y, size_t begin, size_t count) {
   int64_t block[BLOCK];
   hone_load_ints(x->dtype, x->data, begin, count, block);
   hone_store_ints(y->dtype, y->data, begin, count, block);
-  if (x->dtype != HONE_U64 || hone_dtype_class_of(y->dtype) != HONE_CLASS_FLOAT) return;
-  /* From 2^63 on the integer form is negative. Bits that fall off f64 mark the last kept one, so
-   * that the second rounding is as good as one. */
-  for (size_t i = 0; i < count; i++) {
-    uint64_t value = (uint64_t)block[i], kept = value & ~UINT64_C(0x7ff);
-    if (value >> 63 == 0) continue;
-    if (y->dtype != HONE_F64) value = kept | (uint64_t)(value != kept) << 11;
-    hone_store_real(y->dtype, y->data, begin + i, (double)value);
-  }
+  if (x->dtype == HONE_U64) hone_cast_large(y->dtype, block, count, y->data, begin);
 }
 
 static hone_status *cast_reference(hone_reference *ref) {

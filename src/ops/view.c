@@ -272,6 +272,5 @@ const hone_op hone_op_bitcast = {.name = "bitcast",
                                  .inputs = "x",
                                  .outputs = "y",
                                  .attrs = {{"to", HONE_ATTR_DTYPE, NULL, NULL}},
-                                 .facts = HONE_POINTWISE,
                                  .infer = bitcast_infer,
                                  .reference = view_reference};

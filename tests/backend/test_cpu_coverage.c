@@ -162,12 +162,7 @@ static const char *const on_the_host[] = {"range", "window", "mel_weight_matrix"
 
 /* Op and types that run on the reference, until they have a kernel. */
 static const example on_the_reference[] = {
-    {"cast", "u64"},
-    {"complex_join", "f32 f64"},
-    {"bitcast", "f32 f64 f16 bf16 s64 s32 s16 s8 u64 u32 u16 u8 bool"},
-    {"reduce", "s64 s32 s16 s8 u64 u32 u16 u8 bool"},
     {"lrn", "f64"},
-    {"scatter_elements", "bool"},
     {"conv", "s16 s8 u16 u8"},
     {"conv_transpose", "s16 s8 u16 u8"},
     {"matmul", "s16 s8 u16 u8"},
@@ -181,7 +176,6 @@ static const example on_the_reference[] = {
     {"grid_sample", "f64"},
     {"roi_align", "f64"},
     {"max_roi_pool", "f64"},
-    {"col2im", "f64 s64 s32 s16 s8 u64 u32 u16 u8"},
     {"nms", "f64 f16 bf16"},
     {"tf_idf_vectorizer", "s64 s32 s16 s8 u64 u32 u16 u8"},
     {"couple_pairs", "f32 f64 f16 bf16"},

@@ -109,6 +109,12 @@ TEST(casts) {
         check_body(BODY("graph g(x: %s[270]) -> (o) { o = cast(x) {to=%s} }", types[from],
                         types[to]),
                    0);
+  /* Numbers from 2^63 on. */
+  static const char *const reals[] = {"f32", "f64", "f16", "bf16", "bool", "f8e5m2"};
+  for (int to = 0; to < 6; to++)
+    check_body(BODY("graph g(x: u64[270]) -> (o) { c = const u64[3] [9223372036854775807,"
+                    " 6148914691236517205, 1]\n t = const s64[2] [90, 3]\n r = reshape(x, t)\n"
+                    " y = mul(r, c)\n o = cast(y) {to=%s} }", reals[to]), 0);
 }
 
 /* More operands than a formula has: two formulas, one after the other. */

@@ -18,6 +18,16 @@ TEST(transposes) {
                  0);
 }
 
+TEST(same_bytes) {
+  static const char *const pairs[][2] = {{"f32", "s32"}, {"s16", "bf16"}, {"u8", "s8"},
+                                         {"u64", "f64"}, {"s4", "u4"}};
+  for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+    check_body(BODY("graph g(x: %s[3, 67]) -> (o) { o = bitcast(x) {to=%s} }", pairs[i][0],
+                    pairs[i][1]), 0);
+  check_body("graph g(x: f32[5, 33, 2]) -> (o) { c = complex_join(x) o = complex_parts(c) }", 0);
+  check_body("graph g(x: f64[70, 2]) -> (o) { c = complex_join(x) o = complex_parts(c) }", 0);
+}
+
 TEST(pieces) {
   for (size_t t = 0; t < 4; t++) {
     for (int axis = -1; axis < 2; axis++) {
@@ -94,6 +104,7 @@ TEST(indices) {
 int main(void) {
   RUN(indices);
   RUN(transposes);
+  RUN(same_bytes);
   RUN(pieces);
   RUN(slices);
   RUN(repeats);

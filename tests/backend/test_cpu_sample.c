@@ -93,6 +93,14 @@ TEST(columns_to_images) {
              " o = col2im(x, i, b) {pads=[0, 1, 0, 0], dilations=[1, 3]}\n}", bound("window", "fp32"));
   check_body("graph g(x: f32[1, 10, 4]) -> (o) {\n i = const s64[1] [11] b = const s64[1] [5]\n"
              " o = col2im(x, i, b) {strides=[2]}\n}", bound("window", "fp32"));
+  static const char *const types[] = {"f64", "s8", "u16", "s32", "u64"};
+  for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
+    char body[256];
+    snprintf(body, sizeof body,
+             "graph g(x: %s[3, 10, 4]) -> (o) {\n i = const s64[1] [11] b = const s64[1] [5]\n"
+             " o = col2im(x, i, b) {strides=[2]}\n}", types[t]);
+    check_body(body, bound("window", "fp64"));
+  }
 }
 
 TEST(determinants) {

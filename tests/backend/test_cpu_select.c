@@ -101,6 +101,9 @@ TEST(scatter_reductions) {
                       " o = scatter_elements(x, i, u) {axis=1, reduction=%s}\n}", numbers[t],
                       numbers[t], kinds[k]), 0);
     }
+  for (int k = 0; k < 4; k++)
+    check_body(BODY("graph g(x: bool[4, 5], i: s32[4, 9], u: bool[4, 9]) -> (o) {\n"
+                    " o = scatter_elements(x, i, u) {axis=1, reduction=%s}\n}", kinds[k]), 0);
 }
 
 /* Corners in any order, so that boxes are of all sizes; and NaN sides, which only centers keep. */

@@ -12,12 +12,6 @@ static bool knows_dtype(hone_dtype dtype) {
          klass != HONE_CLASS_COMPLEX;
 }
 
-/* Registers hold u64 as signed integers, which only integers can be made of. */
-static bool knows_cast(const hone_node *node) {
-  hone_dtype from = node->inputs[0].value->type.dtype, to = node->outputs[0]->type.dtype;
-  return from != HONE_U64 || hone_is_integer(to);
-}
-
 bool hone_formula_accepts(const hone_node *node) {
   const hone_op *op = node->op;
   if (!(op->facts & HONE_POINTWISE) || node->input_count > 3 || !hone_node_out(node, 0))
@@ -27,8 +21,7 @@ bool hone_formula_accepts(const hone_node *node) {
     const hone_value *in = node->inputs[i].value;
     if (in && !knows_dtype(in->type.dtype)) return false;
   }
-  if (op == &hone_op_cast) return knows_cast(node);
-  return op == &hone_op_select || hone_pointwise_meaning_of(op);
+  return op == &hone_op_cast || op == &hone_op_select || hone_pointwise_meaning_of(op);
 }
 
 /* ---- Compiling ------------------------------------------------------------------------------ */

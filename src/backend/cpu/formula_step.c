@@ -204,12 +204,14 @@ static void cast_to_real(const hone_formula_step *s, const void *from, void *out
     double *reals = temporary[1].real;
     for (size_t i = 0; i < count; i++)
       reals[i] = width == HONE_WIDTH_FLOAT  ? (double)((const float *)from)[i]
+                 : s->from == HONE_U64      ? (double)((const uint64_t *)from)[i]
                  : width == HONE_WIDTH_WHOLE ? (double)((const int64_t *)from)[i]
                                              : ((const double *)from)[i];
     hone_cast_adjust(s->to, s->attrs[0] != 0, (char)s->attrs[1], reals, count);
     hone_store_reals(s->to, temporary, 0, count, reals);
   } else if (width == HONE_WIDTH_WHOLE) {
     hone_store_ints(s->to, temporary, 0, count, from);
+    if (s->from == HONE_U64) hone_cast_large(s->to, from, count, temporary, 0);
   } else {
     const double *reals = from;
     if (width == HONE_WIDTH_FLOAT) {
@@ -240,7 +242,7 @@ static void run_cast(const hone_formula_step *s, void *const *registers, size_t 
     uint16_t *halves = (uint16_t *)temporary;
     hone_strips_here()->to_f16(from, count, halves);
     hone_strips_here()->from_f16(halves, count, out);
-  } else if (s->to == HONE_F32 && width == HONE_WIDTH_WHOLE) {
+  } else if (s->to == HONE_F32 && width == HONE_WIDTH_WHOLE && s->from != HONE_U64) {
     for (size_t i = 0; i < count; i++) ((float *)out)[i] = (float)((const int64_t *)from)[i];
   } else {
     cast_to_real(s, from, out, count, temporary);

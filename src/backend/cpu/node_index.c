@@ -91,7 +91,8 @@ static bool accepts_scatter(const hone_cpu_kernel *row, const hone_node *node) {
   hone_dtype_class class = hone_dtype_class_of(node->inputs[X].value->type.dtype);
   return accepts_gather(row, node) &&
          (strcmp(hone_node_text(node, "reduction"), "none") == 0 || class == HONE_CLASS_FLOAT ||
-          class == HONE_CLASS_SIGNED || class == HONE_CLASS_UNSIGNED);
+          class == HONE_CLASS_SIGNED || class == HONE_CLASS_UNSIGNED ||
+          class == HONE_CLASS_BOOLEAN);
 }
 
 static hone_status *new_places(const hone_node_view *view, hone_arena *arena, places **out) {

@@ -14,7 +14,7 @@ typedef struct reduction {
   hone_reduce_kind kind;
   hone_reduce_axes axes;
   hone_dtype dtype;
-  bool real, is_signed;
+  bool real, is_signed; /* real: computed in double */
   const hone_wide *wide;
 } reduction;
 
@@ -74,11 +74,19 @@ static void take_exponentials(const double *x, size_t count, const double *shift
   for (size_t i = 0; i < count; i++) total[i * step] += exp(x[i] - shift[i * step]);
 }
 
+/* Elements [at, at + count) of x as doubles; at most WIDTH where they are of another type. */
+static const double *reals_of(const reduction *r, const void *x, size_t at, size_t count,
+                              block *space) {
+  if (r->dtype == HONE_F64) return (const double *)x + at;
+  hone_load_reals(r->dtype, x, at, count, space->real);
+  return space->real;
+}
+
 /* Elements [at, at + count) of x into the totals, each into its own. */
 static void take_row(const reduction *r, hone_reduce_kind kind, const void *x, size_t at,
                      size_t count, const block *shift, block *total) {
-  const double *reals = (const double *)x + at;
   block space;
+  const double *reals = r->real ? reals_of(r, x, at, count, &space) : NULL;
   if (r->real && kind == HONE_REDUCE_LOG_SUM_EXP) {
     take_exponentials(reals, count, shift->real, total->real, 1);
   } else if (r->real) {
@@ -89,20 +97,29 @@ static void take_row(const reduction *r, hone_reduce_kind kind, const void *x, s
   }
 }
 
+/* Doubles into the first total. */
+static void take_reals(const reduction *r, hone_reduce_kind kind, const double *x, size_t count,
+                       const block *shift, block *total) {
+  if (kind == HONE_REDUCE_LOG_SUM_EXP) {
+    take_exponentials(x, count, shift->real, total->real, 0);
+    return;
+  }
+  double sums[2] = {total->real[0], fold_of(r, kind)->line(x, count)};
+  bool squares = kind == HONE_REDUCE_L2 || kind == HONE_REDUCE_SUM_SQUARE;
+  const hone_wide_fold *join = squares ? &r->wide->sum : fold_of(r, kind);
+  total->real[0] = join->line(sums, 2);
+}
+
 /* All of them into the first total. */
 static void take_line(const reduction *r, hone_reduce_kind kind, const void *x, size_t at,
                       size_t count, const block *shift, block *total) {
   block space;
-  if (r->real && kind == HONE_REDUCE_LOG_SUM_EXP) {
-    take_exponentials((const double *)x + at, count, shift->real, total->real, 0);
-  } else if (r->real) {
-    double sums[2] = {total->real[0], fold_of(r, kind)->line((const double *)x + at, count)};
-    bool squares = kind == HONE_REDUCE_L2 || kind == HONE_REDUCE_SUM_SQUARE;
-    const hone_wide_fold *join = squares ? &r->wide->sum : fold_of(r, kind);
-    total->real[0] = join->line(sums, 2);
-  } else {
-    for (size_t i = 0; i < count; i += WIDTH) {
-      size_t size = count - i < WIDTH ? count - i : WIDTH;
+  size_t most = r->dtype == HONE_F64 ? count : WIDTH;
+  for (size_t i = 0; i < count; i += most) {
+    size_t size = count - i < most ? count - i : most;
+    if (r->real) {
+      take_reals(r, kind, reals_of(r, x, at + i, size, &space), size, shift, total);
+    } else {
       hone_load_ints(r->dtype, x, at + i, size, space.whole);
       add_wholes(r, (const uint64_t *)space.whole, size, (uint64_t *)total->whole, 0);
     }
@@ -135,6 +152,7 @@ static void finish(const reduction *r, size_t count, const block *shift, block *
     else if (r->kind == HONE_REDUCE_LOG_SUM) *y = log(*y);
     else if (r->kind == HONE_REDUCE_LOG_SUM_EXP)
       *y = fabs(shift->real[i]) < INFINITY ? shift->real[i] + log(*y) : shift->real[i];
+    if (r->real && r->dtype != HONE_F64) *y = trunc(*y);
   }
 }
 
@@ -157,16 +175,17 @@ static void run(const void *args, const hone_kernel_io *io, int part, int parts)
   }
 }
 
+static bool needs_reals(hone_reduce_kind kind) {
+  return kind == HONE_REDUCE_L2 || kind == HONE_REDUCE_LOG_SUM || kind == HONE_REDUCE_LOG_SUM_EXP;
+}
+
 static bool accepts(const hone_cpu_kernel *row, const hone_node *node) {
   (void)row;
   hone_dtype dtype = node->inputs[0].value->type.dtype;
-  hone_reduce_kind kind = hone_reduce_kind_of(node);
-  bool whole = kind != HONE_REDUCE_L2 && kind != HONE_REDUCE_LOG_SUM &&
-               kind != HONE_REDUCE_LOG_SUM_EXP;
   hone_dtype_class klass = hone_dtype_class_of(dtype);
   return dtype == HONE_F64 ||
-         (whole && (klass == HONE_CLASS_SIGNED || klass == HONE_CLASS_UNSIGNED ||
-                    klass == HONE_CLASS_BOOLEAN) && hone_dtype_bits(dtype) >= 8);
+         ((klass == HONE_CLASS_SIGNED || klass == HONE_CLASS_UNSIGNED ||
+           klass == HONE_CLASS_BOOLEAN) && hone_dtype_bits(dtype) >= 8);
 }
 
 static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view, hone_arena *arena,
@@ -179,7 +198,7 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
     return hone_error(HONE_UNSUPPORTED, "axes that are not known");
   r->kind = hone_reduce_kind_of(view->node);
   r->dtype = view->in[0]->dtype;
-  r->real = hone_dtype_class_of(r->dtype) == HONE_CLASS_FLOAT;
+  r->real = r->dtype == HONE_F64 || needs_reals(r->kind);
   r->is_signed = hone_dtype_class_of(r->dtype) == HONE_CLASS_SIGNED;
   r->wide = hone_wide_here();
   hone_shape_count(&view->in[0]->shape, &elements);

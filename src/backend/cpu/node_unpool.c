@@ -89,32 +89,55 @@ static void position_of(size_t index, int rank, const int64_t *size, int64_t *at
   }
 }
 
-static void add_plane(const columns *c, const float *x, float *y) {
-  const hone_spatial *w = &c->window;
-  int64_t at[HONE_MAX_SPATIAL], tap[HONE_MAX_SPATIAL];
-  size_t offset;
-  memset(y, 0, c->pixels * sizeof *y);
-  for (size_t t = 0; t < c->taps; t++) {
-    position_of(t, w->rank, w->kernel, tap);
-    for (size_t i = 0; i < c->columns; i++) {
-      position_of(i, w->rank, w->out, at);
-      if (hone_spatial_tap(w, at, tap, &offset)) y[offset] += x[t * c->columns + i];
-    }
+#define COLUMNS(name, type)                                                                    \
+  static void add_plane_##name(const columns *c, const type *x, type *y) {                      \
+    const hone_spatial *w = &c->window;                                                         \
+    int64_t at[HONE_MAX_SPATIAL], tap[HONE_MAX_SPATIAL];                                        \
+    size_t offset;                                                                              \
+    memset(y, 0, c->pixels * sizeof *y);                                                        \
+    for (size_t t = 0; t < c->taps; t++) {                                                      \
+      position_of(t, w->rank, w->kernel, tap);                                                  \
+      for (size_t i = 0; i < c->columns; i++) {                                                 \
+        position_of(i, w->rank, w->out, at);                                                    \
+        if (hone_spatial_tap(w, at, tap, &offset))                                              \
+          y[offset] = (type)(y[offset] + x[t * c->columns + i]);                                \
+      }                                                                                         \
+    }                                                                                           \
+  }                                                                                             \
+  static void run_columns_##name(const void *args, const hone_kernel_io *io, int part,          \
+                                 int parts) {                                                   \
+    const columns *c = args;                                                                    \
+    size_t begin, end;                                                                          \
+    hone_split(c->planes, 1, part, parts, &begin, &end);                                        \
+    for (size_t i = begin; i < end; i++)                                                        \
+      add_plane_##name(c, (const type *)io->in[0] + i * c->taps * c->columns,                   \
+                       (type *)io->out[0] + i * c->pixels);                                     \
   }
-}
+COLUMNS(f32, float)
+COLUMNS(f64, double)
+COLUMNS(u8, uint8_t)
+COLUMNS(u16, uint16_t)
+COLUMNS(u32, uint32_t)
+COLUMNS(u64, uint64_t)
+#undef COLUMNS
 
-static void run_columns(const void *args, const hone_kernel_io *io, int part, int parts) {
-  const columns *c = args;
-  size_t begin, end;
-  hone_split(c->planes, 1, part, parts, &begin, &end);
-  for (size_t i = begin; i < end; i++)
-    add_plane(c, (const float *)io->in[0] + i * c->taps * c->columns,
-              (float *)io->out[0] + i * c->pixels);
+/* Signed integers add up as unsigned ones. NULL for types without a kernel. */
+static hone_kernel_phase *columns_phase(hone_dtype dtype) {
+  hone_dtype_class class = hone_dtype_class_of(dtype);
+  unsigned bits = hone_dtype_bits(dtype);
+  if (class == HONE_CLASS_FLOAT)
+    return dtype == HONE_F32 ? run_columns_f32 : dtype == HONE_F64 ? run_columns_f64 : NULL;
+  if (class != HONE_CLASS_SIGNED && class != HONE_CLASS_UNSIGNED) return NULL;
+  return bits == 8    ? run_columns_u8
+         : bits == 16 ? run_columns_u16
+         : bits == 32 ? run_columns_u32
+         : bits == 64 ? run_columns_u64
+                      : NULL;
 }
 
 static bool columns_accepts(const hone_cpu_kernel *row, const hone_node *node) {
   (void)row;
-  return node->inputs[0].value->type.dtype == HONE_F32;
+  return columns_phase(node->inputs[0].value->type.dtype) != NULL;
 }
 
 static hone_status *columns_plan(const hone_cpu_kernel *row, const hone_node_view *view,
@@ -135,7 +158,7 @@ static hone_status *columns_plan(const hone_cpu_kernel *row, const hone_node_vie
   c->taps = hone_spatial_count(c->window.rank, c->window.kernel);
   c->columns = hone_spatial_count(c->window.rank, c->window.out);
   out->work = (double)c->planes * (double)c->taps * (double)c->columns * 5;
-  out->kernel = hone_one_phase(run_columns, c);
+  out->kernel = hone_one_phase(columns_phase(view->in[0]->dtype), c);
   return NULL;
 }
 
