@@ -1,7 +1,6 @@
 /* nms: non-maximum suppression, the boxes of each class that no better box of it overlaps.
  * Room: ops. */
 #include <math.h>
-#include <stdlib.h>
 
 #include "ops/box.h"
 #include "ops/operand.h"
@@ -58,51 +57,52 @@ double hone_box_overlap(const hone_box_corners *a, const hone_box_corners *b) {
   return total > 0 ? shared / total : 0;
 }
 
-typedef struct candidate {
-  double score;
-  int64_t index;
-  int64_t seen; /* soft: how many of those kept have lowered the score */
-} candidate;
-
 /* Best first; the earlier of equals. */
-static int compare(const void *a, const void *b) {
-  const candidate *x = a, *y = b;
+static int compare(const hone_box_candidate *x, const hone_box_candidate *y) {
   if (x->score != y->score) return x->score > y->score ? -1 : 1;
   return x->index < y->index ? -1 : x->index > y->index;
 }
 
-typedef struct suppression {
-  const double *boxes, *scores; /* of one image; of one class */
-  size_t count;
-  int64_t most;
-  double overlap, least_score;
-  bool has_least, center;
-  double sigma; /* 0: not soft */
-  candidate *sorted;
-  int64_t *kept;
-  double *kept_scores;
-} suppression;
+static void sink(hone_box_candidate *heap, size_t count, size_t at) {
+  hone_box_candidate own = heap[at];
+  for (size_t child; (child = 2 * at + 1) < count; at = child) {
+    if (child + 1 < count && compare(&heap[child + 1], &heap[child]) > 0) child++;
+    if (compare(&heap[child], &own) <= 0) break;
+    heap[at] = heap[child];
+  }
+  heap[at] = own;
+}
 
-static double overlap_of(const suppression *s, int64_t a, int64_t b) {
+static void sort(hone_box_candidate *candidates, size_t count) {
+  for (size_t i = count / 2; i-- > 0;) sink(candidates, count, i);
+  for (size_t left = count; left > 1; left--) {
+    hone_box_candidate last = candidates[0];
+    candidates[0] = candidates[left - 1];
+    candidates[left - 1] = last;
+    sink(candidates, left - 1, 0);
+  }
+}
+
+static double overlap_of(const hone_suppression *s, int64_t a, int64_t b) {
   hone_box_corners x = hone_box_of(s->boxes + 4 * a, s->center);
   hone_box_corners y = hone_box_of(s->boxes + 4 * b, s->center);
   return hone_box_overlap(&x, &y);
 }
 
-static bool is_enough(const suppression *s, double score) {
+static bool is_enough(const hone_suppression *s, double score) {
   return !s->has_least || score > s->least_score;
 }
 
 /* Soft suppression (Bodla and others, 2017): what overlaps a kept box by u loses score, by the factor
  * exp(-u * u / (2 sigma)), in single precision as TensorFlow has it. The best is kept once all that
  * were kept before have been at it. */
-static int64_t select_softly(suppression *s, size_t candidates) {
+static int64_t select_softly(hone_suppression *s, size_t candidates) {
   int64_t kept = 0;
   while (kept < s->most && candidates) {
     size_t best = 0;
     for (size_t i = 1; i < candidates; i++)
       if (compare(&s->sorted[i], &s->sorted[best]) < 0) best = i;
-    candidate *c = &s->sorted[best];
+    hone_box_candidate *c = &s->sorted[best];
     double before = c->score;
     for (int64_t k = kept - 1; k >= c->seen && is_enough(s, c->score); k--) {
       double shared = overlap_of(s, c->index, s->kept[k]);
@@ -118,15 +118,14 @@ static int64_t select_softly(suppression *s, size_t candidates) {
   return kept;
 }
 
-/* Selects of one class into `kept`, best first; returns how many. */
-static int64_t select_boxes(suppression *s) {
+int64_t hone_suppress(hone_suppression *s) {
   size_t candidates = 0;
   int64_t kept = 0;
   for (size_t i = 0; i < s->count; i++)
     if (!isnan(s->scores[i]) && is_enough(s, s->scores[i]))
-      s->sorted[candidates++] = (candidate){s->scores[i], (int64_t)i, 0};
+      s->sorted[candidates++] = (hone_box_candidate){s->scores[i], (int64_t)i, 0};
   if (s->sigma > 0) return select_softly(s, candidates);
-  qsort(s->sorted, candidates, sizeof *s->sorted, compare);
+  sort(s->sorted, candidates);
   for (size_t i = 0; i < candidates && kept < s->most; i++) {
     bool free = true;
     for (int64_t k = 0; free && k < kept; k++)
@@ -149,14 +148,14 @@ static hone_status *nms_reference(hone_reference *ref) {
   HONE_TRY(hone_operand_reals(ref, SCORES, &score));
   for (int i = 0; i < 4; i++) HONE_TRY(hone_operand_reals(ref, MOST + i, &limits[i]));
   double most = scalar(limits[0], hone_ref_in(ref, MOST), 0);
-  suppression s = {.count = (size_t)scores->dim[2],
+  hone_suppression s = {.count = (size_t)scores->dim[2],
                    .most = most > 0 ? (int64_t)fmin(most, (double)scores->dim[2]) : 0,
                    .overlap = scalar(limits[1], hone_ref_in(ref, OVERLAP), 0),
                    .least_score = scalar(limits[2], hone_ref_in(ref, LEAST_SCORE), 0),
                    .has_least = limits[2] != NULL,
                    .sigma = scalar(limits[3], hone_ref_in(ref, SIGMA), 0),
                    .center = hone_node_flag(ref->node, "center")};
-  s.sorted = HONE_NEW_ARRAY(ref->scratch, s.count + 1, candidate);
+  s.sorted = HONE_NEW_ARRAY(ref->scratch, s.count + 1, hone_box_candidate);
   s.kept = HONE_NEW_ARRAY(ref->scratch, s.count + 1, int64_t);
   s.kept_scores = HONE_NEW_ARRAY(ref->scratch, s.count + 1, double);
   if (!s.sorted || !s.kept || !s.kept_scores) return hone_error_memory();
@@ -166,7 +165,7 @@ static hone_status *nms_reference(hone_reference *ref) {
     for (int64_t c = 0; c < scores->dim[1]; c++) {
       s.boxes = boxes + (size_t)n * s.count * 4;
       s.scores = score + ((size_t)n * (size_t)scores->dim[1] + (size_t)c) * s.count;
-      int64_t kept = select_boxes(&s);
+      int64_t kept = hone_suppress(&s);
       for (int64_t i = 0; i < kept; i++, rows++) {
         hone_store_int(HONE_S64, row, (size_t)rows * 3, n);
         hone_store_int(HONE_S64, row, (size_t)rows * 3 + 1, c);

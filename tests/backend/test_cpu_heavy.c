@@ -115,6 +115,24 @@ TEST(attentions) {
   }
 }
 
+TEST(linear_attentions) {
+  static const char *const types[] = {"f32", "f64"};
+  static const char *const rules[][2] = {{"linear", "_, _"}, {"gated", "d, _"}, {"delta", "_, b"},
+                                         {"gated_delta", "d, b"}};
+  for (int t = 0; t < 2; t++)
+    for (int r = 0; r < 4; r++)
+      for (int narrow = 0; narrow < 2; narrow++) {
+        static char text[1024];
+        snprintf(text, sizeof text,
+                 "graph g(q: %s[2, 7, 4, 5], k: %s[2, 7, 2, 5], v: %s[2, 7, 2, 9], h: %s[2, 2, 5, 9],"
+                 " d: %s[2, 7, %s], b: %s[2, 7, %d, 1]) -> (o, s) {\n"
+                 " o, s = linear_attention(q, k, v, %s, %s) {rule=%s}\n}",
+                 types[t], types[t], types[t], types[t], types[t], narrow ? "1, 1" : "2, 5",
+                 types[t], 2 - narrow, narrow ? "_" : "h", rules[r][1], rules[r][0]);
+        check_body(text, t ? 1e-12 : bound("attention", "fp32"));
+      }
+}
+
 /* Layers of 12 inputs and 20 units. */
 static void check_layer(const char *op, int gates, const char *more, const char *attributes,
                         int directions) {
@@ -241,6 +259,7 @@ int main(void) {
   RUN(matmuls);
   RUN(stages);
   RUN(attention_scores);
+  RUN(linear_attentions);
   RUN(attentions);
   CHECK(bodies_on_kernels > 100);
   return check_report();

@@ -29,6 +29,8 @@ TEST(topk) {
                     " v, p = topk(x, k) {largest=%s} }", flag), 0);
     check_body(BODY("graph g(x: f32[300, 37]) -> (v, p) { k = const s64[1] [11]\n"
                     " v, p = topk(x, k) {axis=0, largest=%s} }", flag), 0);
+    check_body(BODY("graph g(x: f32[700, 3]) -> (v, p) { k = const s64[1] [55]\n"
+                    " v, p = topk(x, k) {axis=0, largest=%s} }", flag), 0);
     check_body(BODY("graph g(x: f32[3, 900]) -> (v, p) { k = const s64[1] [40]\n"
                     " z = const f32[] 0\n o = const f32[] 1\n a = mul(x, x)\n f = floor(a)\n"
                     " g = sub(f, o)\n n = div(g, z)\n v, p = topk(n, k) {largest=%s} }", flag), 0);
@@ -120,6 +122,15 @@ TEST(suppressions) {
                         " o = const f32[] %s l = const f32[] 0.3\n"
                         " y = nms(b, s, m, o, l) {center=%s} }", boxes, boxes, limits[l], flag), 0);
       }
+  /* Of other types, softly and with scores. */
+  static const char *const types[] = {"f32", "f64", "f16", "bf16"};
+  for (int boxes = 1; boxes < 200; boxes += 66)
+    for EACH(types)
+      for (int soft = t == 0; soft < 2; soft++)
+        check_body(BODY("graph g(b: %s[2, %d, 4], s: %s[2, 3, %d]) -> (y, p) { m = const s64[] %d\n"
+                        " o = const f32[] 0.4 l = const f32[] 0.1 v = const f32[] %d\n"
+                        " y, p = nms(b, s, m, o, l, v) }", types[t], boxes, types[t], boxes,
+                        5 + boxes / 2, soft), 0);
 }
 
 TEST(uniques) {

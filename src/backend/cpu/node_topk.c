@@ -1,5 +1,5 @@
 /* topk nodes: the k best elements of each line, by a heap of k entries that most elements never
- * enter. Room: backend/cpu.
+ * enter; many of floats by a buffer of which the best are kept when it is full. Room: backend/cpu.
  *
  * Elements become keys: unsigned integers in the order asked for. A line's positions are walked
  * upwards, so that one that only equals the worst of the heap stays outside. With fewer lines than
@@ -10,6 +10,7 @@
 
 #include "backend/cpu/best.h"
 #include "backend/cpu/node_kernel.h"
+#include "backend/cpu/order.h"
 #include "backend/cpu/strips.h"
 #include "base/pool.h"
 #include "ops/axes.h"
@@ -22,12 +23,14 @@ typedef struct topk {
   const hone_strips *strips;
   size_t part_scratch; /* room for k entries of each line that a part works on */
   bool sliced;         /* parts share each line */
+  size_t room;         /* of the buffer of picks; 0: a heap */
 } topk;
 
 /* ---- Selecting ------------------------------------------------------------------------------ */
 
 #define KEYS 256
 #define LONG 20000 /* a line of which is worth several parts */
+#define MANY 16    /* more are picked from a buffer */
 
 static uint64_t real_key(double value) {
   uint64_t bits;
@@ -103,21 +106,87 @@ static size_t select_best(const topk *t, const void *x, size_t first, size_t beg
   return count;
 }
 
+/* ---- Picking floats from a buffer ------------------------------------------------------------ */
+
+/* Numbers of which the smaller is the better: the key turned around above the position. */
+typedef struct picks {
+  uint64_t *items, *spare;
+  size_t count;
+  bool full;   /* k were kept once: what is not better than `worst` stays outside */
+  float worst;
+} picks;
+
+static void keep_picks(const topk *t, picks *p) {
+  uint32_t flip = t->smallest ? UINT32_MAX : 0;
+  uint64_t last = hone_keep_smallest(p->items, p->spare, p->count, t->k);
+  p->worst = hone_float_of_key(~(uint32_t)(last >> 32) ^ flip);
+  p->count = t->k;
+  p->full = true;
+}
+
+static void pick_floats(const topk *t, const float *x, size_t size, size_t from, picks *p) {
+  uint32_t flip = t->smallest ? UINT32_MAX : 0;
+  for (size_t i = 0; i < size; i++) {
+    if (p->full) {
+      i = (t->smallest ? t->strips->find_below : t->strips->find_above)(x, i, size, p->worst);
+      if (i == size) break;
+    }
+    p->items[p->count++] = (uint64_t)~(hone_float_key(x[i]) ^ flip) << 32 | (from + i);
+    if (p->count == t->room) keep_picks(t, p);
+  }
+}
+
+/* The best of a line, sorted: positions are the lower halves. */
+static const uint64_t *pick_line(const topk *t, const float *x, uint64_t *space) {
+  float near[KEYS];
+  size_t step = t->line.inner;
+  picks p = {.items = space, .spare = space + t->room};
+  if (step == 1) pick_floats(t, x, t->line.size, 0, &p);
+  for (size_t from = 0; step > 1 && from < t->line.size; from += KEYS) {
+    size_t size = t->line.size - from < KEYS ? t->line.size - from : KEYS;
+    for (size_t i = 0; i < size; i++) near[i] = x[(from + i) * step];
+    pick_floats(t, near, size, from, &p);
+  }
+  if (p.count > t->k) keep_picks(t, &p);
+  return hone_sort_by_upper(p.items, p.spare, t->k);
+}
+
 /* ---- Phases --------------------------------------------------------------------------------- */
 
 static size_t first_of(const topk *t, size_t line) {
   return line / t->line.inner * t->line.size * t->line.inner + line % t->line.inner;
 }
 
+/* Where the best of a line goes; the next ones `inner` further. */
+static size_t place_of(const topk *t, size_t line) {
+  return line / t->line.inner * t->k * t->line.inner + line % t->line.inner;
+}
+
 static void store(const topk *t, const hone_kernel_io *io, size_t line, const hone_best *best) {
-  size_t first = first_of(t, line), inner = t->line.inner;
-  size_t to = line / inner * t->k * inner + line % inner;
+  size_t first = first_of(t, line), inner = t->line.inner, to = place_of(t, line);
   for (size_t i = 0; i < t->k; i++, to += inner) {
     size_t from = first + best[i].position * inner;
     if (io->out[0])
       memcpy((char *)io->out[0] + to * t->bytes, (const char *)io->in[0] + from * t->bytes,
              t->bytes);
     if (io->out[1]) ((int64_t *)io->out[1])[to] = (int64_t)best[i].position;
+  }
+}
+
+static void pick_lines(const void *args, const hone_kernel_io *io, int part, int parts) {
+  const topk *t = args;
+  size_t begin, end;
+  uint64_t *space = (uint64_t *)((char *)io->scratch + (size_t)part * t->part_scratch);
+  hone_split(t->line.outer * t->line.inner, 1, part, parts, &begin, &end);
+  for (size_t line = begin; line < end; line++) {
+    const float *x = (const float *)io->in[0] + first_of(t, line);
+    const uint64_t *best = pick_line(t, x, space);
+    size_t inner = t->line.inner, to = place_of(t, line);
+    for (size_t i = 0; i < t->k; i++, to += inner) {
+      uint32_t position = (uint32_t)best[i];
+      if (io->out[0]) ((float *)io->out[0])[to] = x[position * inner];
+      if (io->out[1]) ((int64_t *)io->out[1])[to] = position;
+    }
   }
 }
 
@@ -196,8 +265,10 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
   t->strips = hone_strips_here();
   t->sliced = view->threads > 1 && lines && lines < (size_t)view->threads && t->line.size >= LONG;
   if (t->sliced) entries = t->k * lines;
-  t->part_scratch = hone_align_up(entries * sizeof(hone_best), 64);
-  out->kernel = hone_one_phase(t->sliced ? run_slices : run_lines, t);
+  bool picked = !t->sliced && t->dtype == HONE_F32 && t->k > MANY && t->line.size <= UINT32_MAX;
+  if (picked) entries = t->room = 2 * t->k > KEYS ? 2 * t->k : KEYS;
+  t->part_scratch = hone_align_up(entries * sizeof(hone_best), 64); /* or two numbers a pick */
+  out->kernel = hone_one_phase(t->sliced ? run_slices : picked ? pick_lines : run_lines, t);
   if (t->sliced) out->kernel.phases[out->kernel.phase_count++] = merge_slices;
   out->kernel.part_scratch = t->part_scratch;
   if (t->sliced) out->kernel.shared_scratch = t->part_scratch; /* the merged, after the parts' */

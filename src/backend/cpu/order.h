@@ -9,4 +9,8 @@
  * lies: `items` or `spare`, both of `count` < 2^32. */
 uint64_t *hone_sort_by_upper(uint64_t *items, uint64_t *spare, size_t count);
 
+/* Keeps the k smallest of `count` numbers, all different, in the order they are in; 0 < k <= count.
+ * `spare` has room for as many. Returns the largest that is kept. */
+uint64_t hone_keep_smallest(uint64_t *items, uint64_t *spare, size_t count, size_t k);
+
 #endif
