@@ -24,10 +24,10 @@ static const char *const nets[] = {
     " region body(i: s64[], c: bool[], v: f32[m, 64], a: f32[n, 64]) -> (d, q) {"
     " d = identity(c) r = tanh(v) q = concat(r, a) {axis=0} } }",
     /* the same in more turns than a program keeps plans for */
-    "graph g(x: f32[n, 64]) -> (y) { turns = const s64[] 150 row = const f32[1, 64] @weights+64"
-    " y = loop(turns, _, x, row) {carried=1}"
-    " region body(i: s64[], c: bool[], v: f32[m, 64], a: f32[1, 64]) -> (d, q) {"
-    " d = identity(c) r = tanh(v) q = concat(r, a) {axis=0} } }",
+    ("graph g(x: f32[n, 64]) -> (y) { turns = const s64[] 150 row = const f32[1, 64] @weights+64"
+     " y = loop(turns, _, x, row) {carried=1}"
+     " region body(i: s64[], c: bool[], v: f32[m, 64], a: f32[1, 64]) -> (d, q) {"
+     " d = identity(c) r = tanh(v) q = concat(r, a) {axis=0} } }"),
     /* found sizes after a kernel */
     "graph g(x: f32[n, 64]) -> (y) { r = relu(x) z = const f32[] 0.5 m = greater(r, z)"
     " p = nonzero(m) t = transpose(p) y = gather_nd(r, t) }",
