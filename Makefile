@@ -57,9 +57,19 @@ fuzz:
 demo: setup build python
 	@$(PYTHON) examples/demo.py
 
-bench: setup build python
-	@$(PYTHON) tools/models/make_models.py
-	@$(PYTHON) bench/models.py
+# Every cell of bench/suite.py against every peer, written into docs/performance.md: hours. Some cells:
+# make bench CELLS="resnet50 bert" THREADS=2. The peers live in an environment of their own.
+CELLS   ?=
+THREADS ?= 1 2
+PEERS   := .cache/bench/peers
+$(PEERS)/bin/python: requirements-peers.txt
+	@python3 -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip install -q --disable-pip-version-check -r requirements-peers.txt
+	@touch $@
+
+bench: setup build python $(PEERS)/bin/python
+	@$(PYTHON) bench/models.py --suite $(if $(CELLS),--cells $(CELLS)) --threads $(THREADS) \
+	  --peers ort openvino torch torch_compiled --markdown docs/performance.md
 
 bench-kernels: build
 	@$(BUILD)/bench/cpu_kernels
