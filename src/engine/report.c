@@ -1,5 +1,6 @@
 /* What an engine is and what its runs took, told in JSON and text. Room: engine. */
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,11 +84,25 @@ static int depth_of(const hone_unit *unit) {
   return depth;
 }
 
+/* "no kernel takes it of f64, s64": the types of what the unit reads, by which kernels are chosen. */
+static const char *no_kernel(const hone_unit *unit, char *text, size_t room) {
+  const hone_node *node = unit->node;
+  size_t at = (size_t)snprintf(text, room, "no kernel takes it of");
+  for (int i = 0; i < node->input_count && at < room; i++) {
+    const hone_value *in = node->inputs[i].value;
+    if (in)
+      at += (size_t)snprintf(text + at, room - at, "%s %s", i ? "," : "",
+                             hone_dtype_name(in->type.dtype));
+  }
+  return text;
+}
+
 /* Why a unit runs as it does, where that is not by a kernel of its own. */
-static const char *why_of(const hone_unit *unit) {
+static const char *why_of(const hone_unit *unit, char *text, size_t room) {
   const uint32_t facts = unit->node->op->facts;
   if (unit->kind != HONE_UNIT_PLAIN) return "";
-  if (unit->body) return unit->choice.candidate_count ? "it was faster" : "no kernel takes it";
+  if (unit->body)
+    return unit->choice.candidate_count ? "it was faster" : no_kernel(unit, text, room);
   if (facts & HONE_OBJECTS) return "it works on strings, sequences or optionals";
   if (facts & HONE_SHAPE_ONLY) return "it reads sizes only, while planning";
   if (facts & HONE_HAS_REGIONS) return "its bodies run by their plain meaning";
@@ -125,18 +140,19 @@ static int64_t copied_by(const reporter *r, const hone_unit *unit) {
 static hone_status *report_unit(void *argument, hone_unit *unit) {
   reporter *r = argument;
   size_t packed = 0;
+  char why[256];
   for (int i = 0; i < unit->prepared.pack_count; i++) packed += unit->prepared.packs[i].size;
   const char *kernel = hone_unit_kernel(unit);
   if (unit->body) r->groups_count++;
   if (unit->body && strcmp(kernel, "reference") == 0) r->references++;
   json_t *entry = json_pack(
       "{s:o, s:o, s:s, s:s, s:b, s:i, s:f, s:I, s:b, s:s, s:b, s:I, s:o, s:o, s:i}", "sources",
-      sources_of(unit->node), "ops", ops_of(unit), "kernel", kernel, "why", why_of(unit), "group",
-      unit->body != NULL, "candidates", unit->choice.candidate_count, "nanoseconds",
-      unit->nanoseconds, "packed_bytes", (json_int_t)packed, "measured", (int)unit->choice.measured,
-      "place", place_of(unit), "copies", (int)copies(unit), "copied_bytes",
-      (json_int_t)copied_by(r, unit), "inputs", inputs_of(unit->node), "outputs",
-      outputs_of(unit->node), "depth", depth_of(unit));
+      sources_of(unit->node), "ops", ops_of(unit), "kernel", kernel, "why",
+      why_of(unit, why, sizeof why), "group", unit->body != NULL, "candidates",
+      unit->choice.candidate_count, "nanoseconds", unit->nanoseconds, "packed_bytes",
+      (json_int_t)packed, "measured", (int)unit->choice.measured, "place", place_of(unit), "copies",
+      (int)copies(unit), "copied_bytes", (json_int_t)copied_by(r, unit), "inputs",
+      inputs_of(unit->node), "outputs", outputs_of(unit->node), "depth", depth_of(unit));
   if (!entry || json_array_append_new(r->groups, entry) != 0) return hone_error_memory();
   return NULL;
 }
