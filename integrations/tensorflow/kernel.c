@@ -8,25 +8,39 @@
 #include "message.h"
 #include "op.h"
 
-#define CONTEXTS_MOST 64
-#define INPUTS_MOST   256
+#define WORKERS_MOST 64
 
 /* ABSENT: the node has no engine, and never had. */
 enum { UNOPENED = 0, OPEN, REFUSED, ABSENT };
 
+/* What every call reads comes first. */
 typedef struct kernel {
-  char name[300];
   _Atomic int state;
   int values; /* how many of the node's inputs are the segment's; once it is not UNOPENED */
+  int *input_place, *output_place; /* by the engine's port: which of the node's it is */
+  size_t inputs, outputs;
+  _Atomic(struct worker *) idle[WORKERS_MOST]; /* those that no call has now */
   pthread_mutex_t opening;
   TF_Tensor *bytes; /* of the engine, where they are a tensor's: kept as long as the engine */
   hone_engine *engine;
-  int *input_place, *output_place; /* by the engine's port: which of the node's it is */
-  size_t inputs, outputs;
-  _Atomic(hone_context *) idle[CONTEXTS_MOST]; /* contexts that no call has now */
+  hone_options *options; /* of contexts; NULL: the defaults */
   hone_native *native;
   atomic_bool told; /* whether the log has the reason why it runs natively */
+  char name[300];
 } kernel;
+
+/* What one call at a time runs with. */
+typedef struct worker {
+  kernel *k;
+  hone_context *run;
+  TF_Status *status;
+  TF_OpKernelContext *context; /* of the call under way */
+  uint64_t given; /* bit i: the engine's output i has its memory */
+  bool published; /* some output has: nothing else can give the outputs any more */
+  TF_Tensor *held[]; /* the inputs, by the engine's port */
+} worker;
+
+static void worker_free(worker *w);
 
 /* ---- Life ---- */
 
@@ -89,8 +103,9 @@ void *hone_kernel_create(TF_OpKernelConstruction *construction) {
 void hone_kernel_delete(void *kernel_) {
   kernel *k = kernel_;
   if (!k) return;
-  for (size_t i = 0; i < CONTEXTS_MOST; i++) hone_context_free(atomic_load(&k->idle[i]));
+  for (size_t i = 0; i < WORKERS_MOST; i++) worker_free(atomic_load(&k->idle[i]));
   hone_engine_free(k->engine);
+  hone_options_free(k->options);
   if (k->bytes) tf.TF_DeleteTensor(k->bytes);
   hone_native_free(k->native);
   free(k->input_place);
@@ -100,6 +115,22 @@ void hone_kernel_delete(void *kernel_) {
 }
 
 /* ---- Opening the engine ---- */
+
+static _Atomic(hone_ask_threads *) ask_threads;
+
+HONE_API void hone_tensorflow_threads_from(hone_ask_threads *ask);
+void hone_tensorflow_threads_from(hone_ask_threads *ask) { atomic_store(&ask_threads, ask); }
+
+/* As many threads as TensorFlow's own kernels may use; its C interface does not say. */
+static hone_status *set_threads(kernel *k) {
+  hone_ask_threads *ask = atomic_load(&ask_threads);
+  int threads = ask ? ask() : 0;
+  char text[20];
+  if (threads <= 0) return NULL;
+  snprintf(text, sizeof text, "%d", threads);
+  hone_status *status = hone_options_new(&k->options);
+  return status ? status : hone_options_set(k->options, "threads", text);
+}
 
 /* A string tensor's one element as text of its own; NULL where it is none. */
 static char *tensor_text(const TF_Tensor *tensor) {
@@ -137,8 +168,6 @@ static hone_status *match_ports(kernel *k, int node_inputs, int node_outputs) {
   hone_port port = {.struct_size = sizeof port};
   k->inputs = hone_input_count(k->engine);
   k->outputs = hone_output_count(k->engine);
-  if (k->inputs > INPUTS_MOST)
-    return hone_status_new(HONE_LIMIT, "the engine has more than 256 inputs");
   k->input_place = calloc(k->inputs + 1, sizeof *k->input_place);
   k->output_place = calloc(k->outputs + 1, sizeof *k->output_place);
   if (!k->input_place || !k->output_place)
@@ -175,6 +204,7 @@ static bool is_source(const TF_Tensor *tensor) {
 static int open_source(kernel *k, TF_Tensor *source, int outputs) {
   hone_status *status = open_engine(k, source);
   if (!status) status = match_ports(k, k->values, outputs);
+  if (!status) status = set_threads(k);
   if (status) tell_why(k, status);
   if (source != k->bytes) tf.TF_DeleteTensor(source);
   int state = status ? REFUSED : OPEN;
@@ -191,7 +221,8 @@ static void tell_absent(kernel *k) {
 }
 
 /* Finds the engine at the first call. */
-static int open_once(kernel *k, TF_OpKernelContext *context, TF_Status *status) {
+static int open_once(kernel *k, TF_OpKernelContext *context) {
+  TF_Status *status = tf.TF_NewStatus();
   pthread_mutex_lock(&k->opening);
   int state = atomic_load(&k->state);
   if (state == UNOPENED) {
@@ -210,61 +241,78 @@ static int open_once(kernel *k, TF_OpKernelContext *context, TF_Status *status) 
     atomic_store(&k->state, state);
   }
   pthread_mutex_unlock(&k->opening);
+  tf.TF_DeleteStatus(status);
   return state;
 }
 
-/* ---- Contexts ---- */
+/* ---- Workers ---- */
 
-static hone_status *take_context(kernel *k, hone_context **out) {
-  for (size_t i = 0; i < CONTEXTS_MOST; i++) {
+static void worker_free(worker *w) {
+  if (!w) return;
+  hone_context_free(w->run);
+  tf.TF_DeleteStatus(w->status);
+  free(w);
+}
+
+static void *give_output(void *worker_, size_t index, const hone_tensor *type);
+
+static hone_status *worker_new(kernel *k, worker **out) {
+  worker *w = calloc(1, sizeof *w + k->inputs * sizeof *w->held);
+  if (!w) return hone_status_new(HONE_OUT_OF_MEMORY, "out of memory");
+  w->k = k;
+  w->status = tf.TF_NewStatus();
+  hone_status *status = hone_context_new(k->engine, k->options, &w->run);
+  if (status) {
+    worker_free(w);
+    return status;
+  }
+  hone_set_output_memory(w->run, give_output, w);
+  *out = w;
+  return NULL;
+}
+
+static hone_status *take_worker(kernel *k, worker **out) {
+  for (size_t i = 0; i < WORKERS_MOST; i++) {
     if (!atomic_load_explicit(&k->idle[i], memory_order_relaxed)) continue;
     *out = atomic_exchange(&k->idle[i], NULL);
     if (*out) return NULL;
   }
-  return hone_context_new(k->engine, NULL, out);
+  return worker_new(k, out);
 }
 
-static void put_back(kernel *k, hone_context *context) {
-  for (size_t i = 0; i < CONTEXTS_MOST; i++) {
-    hone_context *none = NULL;
-    if (atomic_compare_exchange_strong(&k->idle[i], &none, context)) return;
+static void put_back(kernel *k, worker *w) {
+  for (size_t i = 0; i < WORKERS_MOST; i++) {
+    worker *none = NULL;
+    if (atomic_compare_exchange_strong(&k->idle[i], &none, w)) return;
   }
-  hone_context_free(context);
+  worker_free(w);
 }
 
 /* ---- Running ---- */
 
-/* A call under way. */
-typedef struct call {
-  kernel *k;
-  TF_OpKernelContext *context;
-  TF_Status *status;
-  uint64_t given; /* bit i: the engine's output i has its memory */
-  bool published; /* some output has: nothing else can give the outputs any more */
-} call;
-
 /* TensorFlow's memory for a result. */
-static void *give_output(void *argument, size_t index, const hone_tensor *type) {
-  call *c = argument;
-  int place = c->k->output_place[index];
+static void *give_output(void *worker_, size_t index, const hone_tensor *type) {
+  worker *w = worker_;
+  int place = w->k->output_place[index];
   int64_t dims[HONE_MAX_RANK];
   for (int i = 0; i < type->rank; i++) dims[i] = type->dims[i];
-  TF_Tensor *tensor = tf.TF_AllocateOutput(c->context, place, tf_of_hone(type->dtype), dims,
-                                           type->rank, type->size, c->status);
-  if (!tensor || tf.TF_GetCode(c->status) != TF_OK) return NULL;
+  TF_Tensor *tensor = tf.TF_AllocateOutput(w->context, place, tf_of_hone(type->dtype), dims,
+                                           type->rank, type->size, w->status);
+  if (!tensor || tf.TF_GetCode(w->status) != TF_OK) return NULL;
   void *data = tf.TF_TensorData(tensor);
   /* The first TensorFlow does not publish what it allocates; later ones refuse to do so twice. */
-  if (*tf.TF_Version() == '1') tf.TF_SetOutput(c->context, place, tensor, c->status);
+  if (*tf.TF_Version() == '1') tf.TF_SetOutput(w->context, place, tensor, w->status);
   tf.TF_DeleteTensor(tensor);
-  c->published = true;
-  if (index < 64) c->given |= (uint64_t)1 << index;
+  w->published = true;
+  if (index < 64) w->given |= (uint64_t)1 << index;
   return data;
 }
 
-static hone_status *bind_input(call *c, hone_context *run, size_t index, TF_Tensor **held) {
-  tf.TF_GetInput(c->context, c->k->input_place[index], held, c->status);
-  if (tf.TF_GetCode(c->status) != TF_OK)
-    return hone_status_new(HONE_INVALID_ARGUMENT, tf.TF_Message(c->status));
+static hone_status *bind_input(worker *w, size_t index) {
+  TF_Tensor **held = &w->held[index];
+  tf.TF_GetInput(w->context, w->k->input_place[index], held, w->status);
+  if (tf.TF_GetCode(w->status) != TF_OK)
+    return hone_status_new(HONE_INVALID_ARGUMENT, tf.TF_Message(w->status));
   hone_tensor tensor = {.struct_size = sizeof tensor,
                         .dtype = hone_of_tf(tf.TF_TensorType(*held)),
                         .rank = tf.TF_NumDims(*held),
@@ -273,70 +321,77 @@ static hone_status *bind_input(call *c, hone_context *run, size_t index, TF_Tens
   if (tensor.rank > HONE_MAX_RANK)
     return hone_status_new(HONE_UNSUPPORTED, "an input of too many dimensions");
   for (int i = 0; i < tensor.rank; i++) tensor.dims[i] = tf.TF_Dim(*held, i);
-  return hone_set_input(run, index, &tensor);
+  return hone_set_input(w->run, index, &tensor);
 }
 
 /* Results that needed no memory, or whose memory was not asked for. */
-static hone_status *give_rest(call *c, hone_context *run) {
-  for (size_t i = 0; i < c->k->outputs; i++) {
+static hone_status *give_rest(worker *w) {
+  for (size_t i = 0; i < w->k->outputs; i++) {
     hone_tensor out = {.struct_size = sizeof out};
-    if (i < 64 && c->given >> i & 1) continue;
-    hone_status *status = hone_get_output(run, i, &out);
+    if (i < 64 && w->given >> i & 1) continue;
+    hone_status *status = hone_get_output(w->run, i, &out);
     if (status) return status;
-    void *memory = give_output(c, i, &out);
+    void *memory = give_output(w, i, &out);
     if (!memory && out.size) return hone_status_new(HONE_OUT_OF_MEMORY, "no memory for a result");
     if (out.size) memcpy(memory, out.data, out.size);
   }
   return NULL;
 }
 
-static hone_status *run_engine(call *c, TF_Tensor **held) {
-  hone_context *run;
-  hone_status *status = take_context(c->k, &run);
+/* A worker that fails is let go: `published` says how far it came. */
+static hone_status *run_engine(kernel *k, TF_OpKernelContext *context, bool *published) {
+  worker *w;
+  hone_status *status = take_worker(k, &w);
   if (status) return status;
-  hone_set_output_memory(run, give_output, c);
-  for (size_t i = 0; !status && i < c->k->inputs; i++) status = bind_input(c, run, i, &held[i]);
-  if (!status) status = hone_run(run);
-  if (!status) status = give_rest(c, run);
-  put_back(c->k, run);
-  for (size_t i = 0; i < c->k->inputs; i++)
-    if (held[i]) tf.TF_DeleteTensor(held[i]);
+  w->context = context;
+  w->given = 0;
+  w->published = false;
+  for (size_t i = 0; !status && i < k->inputs; i++) status = bind_input(w, i);
+  if (!status) status = hone_run(w->run);
+  if (!status) status = give_rest(w);
+  for (size_t i = 0; i < k->inputs; i++) {
+    if (w->held[i]) tf.TF_DeleteTensor(w->held[i]);
+    w->held[i] = NULL;
+  }
+  *published = w->published;
+  if (status)
+    worker_free(w);
+  else
+    put_back(k, w);
   return status;
 }
 
 static bool native_allowed(void) {
   const char *text = getenv("HONE_ALLOW_NATIVE");
+  if (!text) text = getenv("HONE_ALLOW_ENGINE_NATIVE_SEGMENT_EXECUTION");
   if (!text) text = getenv("TF_TRT_ALLOW_ENGINE_NATIVE_SEGMENT_EXECUTION");
   return !text || (strcmp(text, "0") != 0 && strcasecmp(text, "false") != 0);
 }
 
-static void run_native(call *c) {
-  tf.TF_SetStatus(c->status, TF_OK, "");
-  if (c->published)
-    tf.TF_SetStatus(c->status, TF_INTERNAL, "the engine failed while it ran; the log says why");
+static void run_native(kernel *k, TF_OpKernelContext *context, bool published) {
+  TF_Status *status = tf.TF_NewStatus();
+  if (published)
+    tf.TF_SetStatus(status, TF_INTERNAL, "the engine failed while it ran; the log says why");
   else if (!native_allowed())
-    tf.TF_SetStatus(c->status, TF_ABORTED, "the engine did not run, and running natively is off");
-  else if (!c->k->native)
-    tf.TF_SetStatus(c->status, TF_ABORTED, "the engine did not run, and the node has no segment");
+    tf.TF_SetStatus(status, TF_ABORTED, "the engine did not run, and running natively is off");
+  else if (!k->native)
+    tf.TF_SetStatus(status, TF_ABORTED, "the engine did not run, and the node has no segment");
   else
-    hone_native_run(c->k->native, c->context, c->k->values, c->status);
-  if (tf.TF_GetCode(c->status) != TF_OK) tf.TF_OpKernelContext_Failure(c->context, c->status);
+    hone_native_run(k->native, context, k->values, status);
+  if (tf.TF_GetCode(status) != TF_OK) tf.TF_OpKernelContext_Failure(context, status);
+  tf.TF_DeleteStatus(status);
 }
 
 void hone_kernel_compute(void *kernel_, TF_OpKernelContext *context) {
   kernel *k = kernel_;
-  call c = {.k = k, .context = context, .status = tf.TF_NewStatus()};
-  TF_Tensor *held[INPUTS_MOST] = {0};
+  bool published = false;
   int state = atomic_load(&k->state);
-  if (state == UNOPENED) state = open_once(k, context, c.status);
+  if (state == UNOPENED) state = open_once(k, context);
   if (state == OPEN) {
-    hone_status *status = run_engine(&c, held);
-    if (status) {
-      tell_why(k, status);
-      hone_status_free(status);
-      state = REFUSED;
-    }
+    hone_status *status = run_engine(k, context, &published);
+    if (!status) return;
+    tell_why(k, status);
+    hone_status_free(status);
   }
-  if (state != OPEN) run_native(&c);
-  tf.TF_DeleteStatus(c.status);
+  run_native(k, context, published);
 }

@@ -28,6 +28,9 @@ int tf_of_hone(hone_dtype dtype);
 void hone_register_op(void);
 
 /* kernel.c */
+/* How many threads an engine may use, 0: as many as there are. Asked when an engine is opened, on
+ * whatever thread that happens; `hone_tensorflow_threads_from` sets who is asked. */
+typedef int hone_ask_threads(void);
 void *hone_kernel_create(TF_OpKernelConstruction *construction);
 void hone_kernel_compute(void *kernel, TF_OpKernelContext *context);
 void hone_kernel_delete(void *kernel);

@@ -106,3 +106,34 @@ def test_a_damaged_engine_runs_natively_and_says_why(function, saved, tmp_path):
     check_saved(results, function, x)
     results, log = run_saved(saved, x, tmp_path, HONE_ALLOW_NATIVE="0")
     assert not results and "running natively is off" in log
+
+
+COUNTER = """
+import os, sys, tensorflow as tf
+import hone.tensorflow
+tf.config.threading.set_intra_op_parallelism_threads(int(sys.argv[2]))
+model = tf.saved_model.load(sys.argv[1])
+tf.function(lambda x: tf.nn.conv2d(x, tf.zeros([3, 3, 3, 8]), 1, "SAME"))(tf.zeros([8, 64, 64, 3]))
+before = len(os.listdir("/proc/self/task"))
+model.signatures["serving_default"](tf.zeros([8, 64, 64, 3]))
+print("threads started:", len(os.listdir("/proc/self/task")) - before)
+"""
+
+
+def test_threads_are_those_of_tensorflow(saved):
+    started = {}
+    for threads in (1, 3):
+        done = subprocess.run([sys.executable, "-c", COUNTER, str(saved), str(threads)], capture_output=True, text=True,
+                              env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "HONE_ALLOW_NATIVE": "0"})
+        assert done.returncode == 0, done.stderr
+        started[threads] = int(done.stdout.rpartition(":")[2])
+    assert started == {1: 0, 3: 2}  # the caller is one of them
+
+
+def test_more_inputs_than_a_word_has_bits():
+    specs = [tf.TensorSpec([3], name=f"x{i}") for i in range(300)]
+    function = tf.function(lambda *x: tf.add_n(x), autograph=False).get_concrete_function(*specs)
+    converted = hone.tensorflow.convert(function, minimum_segment_size=1, measure=False)
+    inputs = [tf.constant(f32(3)) for _ in specs]
+    assert len(converted.segments) == 1
+    assert_same(converted(*inputs), [function(*inputs)])

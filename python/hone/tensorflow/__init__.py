@@ -4,6 +4,7 @@ Importing this registers the ops that converted models need: `HoneEngine`, and T
 """
 from __future__ import annotations
 
+import ctypes
 import os
 import pathlib
 import statistics
@@ -24,7 +25,16 @@ from ._surgery import Surgery
 __all__ = ["convert", "convert_graph_def", "Converted", "Report", "engine_op", "install", "library_path"]
 
 library_path = str(pathlib.Path(__file__).parent / "libhone_tensorflow.so")
-_library = tf.load_op_library(library_path)
+op_library = tf.load_op_library(library_path)
+
+
+@ctypes.CFUNCTYPE(ctypes.c_int)
+def _threads():
+    """TensorFlow's intra-op setting, for engines when they are opened; 0: all."""
+    return tf.config.threading.get_intra_op_parallelism_threads() or int(os.environ.get("TF_NUM_INTRAOP_THREADS", 0))
+
+
+ctypes.CDLL(library_path).hone_tensorflow_threads_from(_threads)
 
 
 def engine_op() -> str:
