@@ -23,5 +23,7 @@ const hone_integer_set hone_integer_avx512vnni = {
     .panel = PANEL,
     .height = HEIGHT,
     .run = {{NULL}, ROW(1), ROW(2), ROW(3), ROW(4)},
+    .depthwise = run_depthwise,
+    .depthwise_place = place_of_tap,
     .finish = run_finish,
 };

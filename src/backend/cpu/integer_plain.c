@@ -16,6 +16,8 @@ const hone_integer_set hone_integer_plain = {
     .panel = PANEL,
     .height = HEIGHT,
     .run = {{NULL}, ROW(1), ROW(2)},
+    .depthwise = run_depthwise,
+    .depthwise_place = place_of_tap,
     .finish = run_finish,
 };
 

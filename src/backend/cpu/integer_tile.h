@@ -30,11 +30,23 @@ typedef struct hone_integer_tile {
 
 typedef void hone_integer_tile_function(const hone_integer_tile *tile);
 
+/* Convolutions of one channel a group: sums[i][c] = start[c] + sum over taps t of byte
+ * rows[t][i][rows_offset + c] * the weight of t and c, for `rows` pixels and channels c < channels, at
+ * most HONE_INTEGER_CHANNELS. Weights: [taps][HONE_INTEGER_CHANNELS] bytes where `depthwise_place`
+ * puts them, [taps rounded up to 4] of them; depth is not read, sums may be written up to whole vectors. */
+#define HONE_INTEGER_CHANNELS 64
+typedef void hone_integer_depthwise_function(const hone_integer_tile *tile, size_t rows,
+                                             size_t channels);
+/* Where the weight of a tap and channel lies among those of its block. */
+typedef size_t hone_integer_depthwise_place(size_t tap, size_t channel);
+
 /* One instruction set's tiles, a function for each size, and its finish. */
 typedef struct hone_integer_set {
   uint32_t isa;
   int lanes, panel, height; /* columns in a vector, most vectors in a panel, most rows in a tile */
   hone_integer_tile_function *run[HONE_TILE_MOST_VECTORS + 1][HONE_INTEGER_MOST_ROWS + 1];
+  hone_integer_depthwise_function *depthwise;
+  hone_integer_depthwise_place *depthwise_place;
   hone_integer_finish_function *finish;
 } hone_integer_set;
 

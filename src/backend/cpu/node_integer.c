@@ -1,7 +1,7 @@
 /* conv_integer and matmul_integer nodes with constant weights. Room: backend/cpu. */
 #include <string.h>
 
-#include "backend/cpu/conv_integer.h"
+#include "backend/cpu/depthwise_integer.h"
 #include "backend/cpu/node_conv.h"
 
 enum { X, WEIGHTS, X_ZERO, W_ZERO, BIAS };
@@ -101,36 +101,83 @@ static hone_status *pack(const hone_cpu_kernel *row, const hone_node *node, void
   return status;
 }
 
+/* ---- Depthwise: the same, with packs of its own --------------------------------------------- */
+
+static bool depthwise_accepts(const hone_cpu_kernel *row, const hone_node *node) {
+  hone_conv conv;
+  hone_arena arena = {0};
+  hone_integer_weights w;
+  int planes = 2;
+  if (!accepts(row, node) || !geometry(node, &conv) || !hone_depthwise_integer_accepts(&conv))
+    return false;
+  hone_status_free(weights_of(node, &arena, &w, &planes));
+  hone_arena_free(&arena);
+  return planes == 1;
+}
+
+static size_t depthwise_pack_size(const hone_cpu_kernel *row, const hone_node *node) {
+  hone_conv conv;
+  (void)row;
+  return geometry(node, &conv) ? hone_depthwise_integer_pack_size(&conv) : 0;
+}
+
+static hone_status *depthwise_pack(const hone_cpu_kernel *row, const hone_node *node, void *to) {
+  hone_conv conv;
+  hone_arena arena = {0};
+  hone_integer_weights w;
+  int planes;
+  hone_status *status = weights_of(node, &arena, &w, &planes);
+  if (!status && geometry(node, &conv)) hone_depthwise_integer_pack(set_of(row), &conv, &w, to);
+  hone_arena_free(&arena);
+  return status;
+}
+
 /* ---- Planning -------------------------------------------------------------------------------- */
+
+/* All but the pack. */
+static hone_status *at_sizes(const hone_cpu_kernel *row, const hone_node_view *view,
+                             hone_conv_integer *c, hone_node_plan *out) {
+  hone_conv *conv = &c->conv;
+  if (!geometry(view->node, conv))
+    return hone_error(HONE_INTERNAL, "kernel %s was given a node it does not take", row->name);
+  if (view->node->op == &hone_op_conv_integer) {
+    HONE_TRY(hone_conv_at_sizes(view, conv));
+  } else {
+    const hone_shape *a = &view->in[X]->shape;
+    conv->batch = hone_shape_span(a, 0, a->rank - 1);
+    conv->x_stride = (ptrdiff_t)conv->in_channels;
+    conv->y_stride = (ptrdiff_t)conv->out_channels;
+  }
+  c->sweep = (hone_integer_sweep){.set = set_of(row),
+                                  .is_signed = view->in[X]->dtype == HONE_S8,
+                                  .zero = view->in[X_ZERO] ? X_ZERO : -1,
+                                  .finish = *view->integer};
+  out->work = (double)hone_conv_pixels(conv) * (double)conv->out_channels *
+              (double)(conv->in_channels / conv->groups) * (double)hone_conv_taps(conv) / 200;
+  return NULL;
+}
 
 static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view, hone_arena *arena,
                          hone_node_plan *out) {
-  const hone_integer_set *set = set_of(row);
   hone_conv_integer c;
-  if (!geometry(view->node, &c.conv))
-    return hone_error(HONE_INTERNAL, "kernel %s was given a node it does not take", row->name);
-  if (view->node->op == &hone_op_conv_integer) {
-    HONE_TRY(hone_conv_at_sizes(view, &c.conv));
-  } else {
-    const hone_shape *a = &view->in[X]->shape;
-    c.conv.batch = hone_shape_span(a, 0, a->rank - 1);
-    c.conv.x_stride = (ptrdiff_t)c.conv.in_channels;
-    c.conv.y_stride = (ptrdiff_t)c.conv.out_channels;
-  }
   int planes;
+  HONE_TRY(at_sizes(row, view, &c, out));
   memcpy(&planes, view->packed, sizeof planes);
   if (planes < 1 || planes > 3) return hone_error(HONE_CORRUPT, "weights of %d planes", planes);
   hone_integer_weights shape = hone_conv_integer_shape(&c.conv);
-  c.sweep = (hone_integer_sweep){
-      .set = set,
-      .planes = planes,
-      .pack = hone_integer_unpack(set, &shape, planes, (const char *)view->packed + HEAD),
-      .is_signed = view->in[X]->dtype == HONE_S8,
-      .zero = view->in[X_ZERO] ? X_ZERO : -1,
-      .finish = *view->integer};
-  out->work = (double)hone_conv_pixels(&c.conv) * (double)c.conv.out_channels *
-              (double)(c.conv.in_channels / c.conv.groups) * (double)hone_conv_taps(&c.conv) / 200;
+  c.sweep.planes = planes;
+  c.sweep.pack =
+      hone_integer_unpack(c.sweep.set, &shape, planes, (const char *)view->packed + HEAD);
   return hone_conv_integer_plan(&c, arena, &out->kernel);
+}
+
+static hone_status *depthwise_plan(const hone_cpu_kernel *row, const hone_node_view *view,
+                                   hone_arena *arena, hone_node_plan *out) {
+  hone_conv_integer c;
+  HONE_TRY(at_sizes(row, view, &c, out));
+  c.sweep.pack = hone_depthwise_integer_unpack(&c.conv, view->packed);
+  out->work *= 4;
+  return hone_depthwise_integer_plan(&c, arena, &out->kernel);
 }
 
 const hone_node_functions hone_node_integer = {
@@ -138,6 +185,14 @@ const hone_node_functions hone_node_integer = {
     .plan = plan,
     .pack_size = pack_size,
     .pack = pack,
+    .packed_inputs = 1u << WEIGHTS | 1u << W_ZERO | 1u << BIAS,
+    .finishes_integers = true,
+};
+const hone_node_functions hone_node_integer_depthwise = {
+    .accepts = depthwise_accepts,
+    .plan = depthwise_plan,
+    .pack_size = depthwise_pack_size,
+    .pack = depthwise_pack,
     .packed_inputs = 1u << WEIGHTS | 1u << W_ZERO | 1u << BIAS,
     .finishes_integers = true,
 };
