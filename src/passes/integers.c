@@ -229,9 +229,50 @@ static hone_status *relu_node(hone_node *node, hone_pass_context *context) {
   return hone_substitute(node, 0, to);
 }
 
+/* max(dequantize(x)) = dequantize(max(x)) with a positive scale for all: bytes are moved, not floats. */
+static hone_status *pool_node(hone_node *node, hone_pass_context *context) {
+  hone_value *x = node->inputs[0].value, *to;
+  hone_node *back = x->producer, *copy;
+  hone_turn turn;
+  double scale;
+  if (hone_node_text(node, "kind")[0] != 'm' || hone_node_out(node, 1) || !hone_value_has_one_use(x) ||
+      !back || find_bytes(x, &turn) != back || !hone_uniform(back->inputs[SCALE].value, &scale) ||
+      scale <= 0 || !is_single(hone_node_in(back, ZERO)) || !is_single(back->inputs[SCALE].value))
+    return NULL;
+  HONE_TRY(hone_node_start(node, node->op, &back->inputs[X].value, 1, &copy));
+  hone_copy_attrs(copy, node);
+  HONE_TRY(hone_node_finish(copy, &to));
+  to->type.shape = node->outputs[0]->type.shape;
+  HONE_TRY(hone_copy_above(back, (hone_value *[]){to, hone_node_in(back, SCALE),
+                                                  hone_node_in(back, ZERO)}, 3, &copy));
+  hone_node_move(copy, node);
+  HONE_TRY(hone_node_finish(copy, &to));
+  hone_pass_fired(context, "pool of bytes");
+  return hone_substitute(node, 0, to);
+}
+
+/* quantize(dequantize(x)) by the same numbers: x. */
+static hone_status *quantize_node(hone_node *node, hone_pass_context *context) {
+  hone_turn turn;
+  double scale;
+  hone_node *back = find_bytes(node->inputs[X].value, &turn);
+  if (!back || turn.rank || hone_node_int(node, "block") != 0 ||
+      back->inputs[X].value->type.dtype != node->outputs[0]->type.dtype ||
+      hone_node_in(node, ZERO) != hone_node_in(back, ZERO) ||
+      hone_node_in(node, SCALE) != hone_node_in(back, SCALE) ||
+      !hone_uniform(node->inputs[SCALE].value, &scale) || scale <= 0 ||
+      !is_single(hone_node_in(node, ZERO)) ||
+      hone_substitute_copies(node->outputs[0], back->inputs[X].value))
+    return NULL;
+  hone_pass_fired(context, "quantize what was bytes");
+  return hone_substitute(node, 0, back->inputs[X].value);
+}
+
 static hone_status *visit(hone_node *node, hone_pass_context *context) {
   if (!hone_node_out(node, 0)) return NULL;
   if (node->op == &hone_op_relu) return relu_node(node, context);
+  if (node->op == &hone_op_pool) return pool_node(node, context);
+  if (node->op == &hone_op_quantize) return quantize_node(node, context);
   return product_node(node, context);
 }
 

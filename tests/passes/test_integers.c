@@ -25,6 +25,8 @@ static const row rows[] = {
      "b = dequantize(a, s1, z1) r = relu(b) " TO("r"), 1, 2},
     {X ", r: s8[n, 4, 4, 5]", DX W "c = conv(dx, w) s1 = const f32[] 0.2113 d = dequantize(r, s1) "
      "a = add(c, d) " TO("a"), 1, 1},
+    {X, DX "p = pool(dx) {kind=max, window=[3, 3], pads=[1, 1, 1, 1], strides=[2, 2]} "
+     "a = quantize(p, sx, zx) b = dequantize(a, sx, zx) " W "y = conv(b, w)", 1, 0},
     /* one scale, a zero point, a bias in whole steps and one that is not */
     {X, DX BYTES "t = const f32[] 0.1 z = const s8[] 3 w = dequantize(q, t, z) "
      "b = const f32[5] [0.00517, 0.01034, -0.517, 1.034, 0] y = conv(dx, w, b)", 1, 0},

@@ -32,8 +32,8 @@ typedef void hone_integer_tile_function(const hone_integer_tile *tile);
 
 /* Convolutions of one channel a group: sums[i][c] = start[c] + sum over taps t of byte
  * rows[t][i][rows_offset + c] * the weight of t and c, for `rows` pixels and channels c < channels, at
- * most HONE_INTEGER_CHANNELS. Weights: [taps][HONE_INTEGER_CHANNELS] bytes where `depthwise_place`
- * puts them, [taps rounded up to 4] of them; depth is not read, sums may be written up to whole vectors. */
+ * most HONE_INTEGER_CHANNELS. Weights: as many bytes for each tap, taps rounded up to 4, where
+ * `depthwise_place` puts them; depth is not read, sums may be written up to whole blocks. */
 #define HONE_INTEGER_CHANNELS 64
 typedef void hone_integer_depthwise_function(const hone_integer_tile *tile, size_t rows,
                                              size_t channels);

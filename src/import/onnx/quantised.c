@@ -1,5 +1,6 @@
-/* Quantised operators. QLinear… become dequantize, the operator, quantize; …Integer become exact
- * integer arithmetic with the zero points taken off. Room: import. */
+/* Quantised operators. QLinear… become dequantize, the operator, quantize; …Integer become
+ * matmul_integer and conv_integer where the weights are constant, else exact integer arithmetic with the
+ * zero points taken off. Room: import. */
 #include "import/onnx/quantised.h"
 #include "import/onnx/windows.h"
 
@@ -86,7 +87,26 @@ static hone_value *centered(hone_call *call, hone_value *x, hone_value *zero, bo
   return HONE_EMIT(call, "sub", wide, hone_emit_cast(call, zero, HONE_S32));
 }
 
+static bool is_single(const hone_value *value) {
+  size_t count;
+  return !value || (hone_shape_count(&value->type.shape, &count) && count == 1);
+}
+
+/* Whether inputs 0 to 3 (x, w and their zero points) are as integer products take them. */
+static bool has_constant_weights(hone_call *call, const hone_value *w) {
+  const hone_value *zero = hone_onnx_in(call, 3);
+  return hone_value_is_constant(w) && is_single(hone_onnx_in(call, 2)) &&
+         (!zero || (hone_value_is_constant(zero) && zero->type.shape.rank <= 1));
+}
+
 static hone_status *import_matmul_integer(hone_call *call) {
+  hone_value *left = hone_onnx_need(call, 0), *right = hone_onnx_need(call, 1);
+  if (has_constant_weights(call, right) && right->type.shape.rank == 2) {
+    hone_node *node = HONE_EMIT_BEGIN(call, "matmul_integer", left, right, hone_onnx_in(call, 2),
+                                      hone_onnx_in(call, 3));
+    hone_onnx_return(call, 0, hone_emit_end(call, node));
+    return NULL;
+  }
   hone_value *a = centered(call, hone_onnx_need(call, 0), hone_onnx_in(call, 2), true);
   hone_value *b = centered(call, hone_onnx_need(call, 1), hone_onnx_in(call, 3), false);
   hone_onnx_return(call, 0, HONE_EMIT(call, "matmul", a, b));
@@ -104,6 +124,12 @@ static hone_value *per_filter(hone_call *call, hone_value *values, int rank) {
 static hone_status *import_conv_integer(hone_call *call) {
   hone_value *w = hone_onnx_need(call, 1);
   int rank = hone_emit_rank(call, w);
+  if (has_constant_weights(call, w) && rank >= 3) {
+    hone_value *sums = hone_onnx_convolve_integers(call, hone_onnx_need(call, 0), w,
+                                                   hone_onnx_in(call, 2), hone_onnx_in(call, 3));
+    hone_onnx_return(call, 0, hone_onnx_to_first(call, sums, rank));
+    return NULL;
+  }
   hone_value *x = centered(call, hone_onnx_need(call, 0), hone_onnx_in(call, 2), false);
   hone_value *zero = per_filter(call, hone_onnx_in(call, 3), rank);
   hone_value *y = hone_onnx_convolve(call, x, centered(call, w, zero, false), NULL);

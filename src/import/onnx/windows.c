@@ -70,14 +70,27 @@ static void check_kernel(hone_call *call, const hone_value *w, int rank) {
   }
 }
 
+static hone_value *end_convolution(hone_call *call, hone_node *node, int rank) {
+  hone_onnx_set_window(call, node, rank - 2, true);
+  hone_emit_set_int(call, node, "groups", hone_onnx_int_in(call, "group", 1, 1, INT32_MAX));
+  return hone_emit_end(call, node);
+}
+
 hone_value *hone_onnx_convolve(hone_call *call, hone_value *x, hone_value *w, hone_value *b) {
   int rank = window_rank(call, w);
   check_kernel(call, w, rank);
   hone_node *node = HONE_EMIT_BEGIN(call, "conv", hone_onnx_to_last(call, x, rank),
                                     hone_onnx_weights_last(call, w, rank), b);
-  hone_onnx_set_window(call, node, rank - 2, true);
-  hone_emit_set_int(call, node, "groups", hone_onnx_int_in(call, "group", 1, 1, INT32_MAX));
-  return hone_emit_end(call, node);
+  return end_convolution(call, node, rank);
+}
+
+hone_value *hone_onnx_convolve_integers(hone_call *call, hone_value *x, hone_value *w,
+                                        hone_value *x_zero, hone_value *w_zero) {
+  int rank = window_rank(call, w);
+  check_kernel(call, w, rank);
+  hone_node *node = HONE_EMIT_BEGIN(call, "conv_integer", hone_onnx_to_last(call, x, rank),
+                                    hone_onnx_weights_last(call, w, rank), x_zero, w_zero);
+  return end_convolution(call, node, rank);
 }
 
 static hone_status *import_conv(hone_call *call) {

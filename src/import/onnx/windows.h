@@ -17,5 +17,8 @@ hone_value *hone_onnx_to_first(hone_call *call, hone_value *x, int rank);
 /* The convolution by the ONNX attributes of Conv, of operands in ONNX's layouts, x and w of the
  * same type. The result is channels last. */
 hone_value *hone_onnx_convolve(hone_call *call, hone_value *x, hone_value *w, hone_value *b);
+/* The same in integers: bytes, one zero point for all of x, one for all of w or one a filter. */
+hone_value *hone_onnx_convolve_integers(hone_call *call, hone_value *x, hone_value *w,
+                                        hone_value *x_zero, hone_value *w_zero);
 
 #endif
