@@ -4,6 +4,7 @@
  * stops: an error below 0.005 / k, or max(100, k) rounds. Room: ops. */
 #include <math.h>
 
+#include "ops/couple_pairs.h"
 #include "ops/operand.h"
 #include "ops/ops.h"
 
@@ -70,16 +71,20 @@ static void couple(const double *q, size_t k, double *p, double *qp) {
   }
 }
 
+void hone_couple_pairs(const double *r, size_t k, double *p, double *space) {
+  form(r, k, space);
+  couple(space, k, p, space + k * k);
+}
+
 static hone_status *couple_reference(hone_reference *ref) {
   const hone_datum *y = ref->out[0];
   size_t rows = (size_t)y->shape.dim[0], k = (size_t)y->shape.dim[1], pairs = k * (k - 1) / 2;
-  double *r, *q = hone_arena_array(ref->scratch, k * k, sizeof *q);
-  double *p = hone_arena_array(ref->scratch, 2 * k, sizeof *p);
-  if (!q || !p) return hone_error_memory();
+  double *r, *p = hone_arena_array(ref->scratch, k, sizeof *p);
+  double *space = hone_arena_array(ref->scratch, k * (k + 1), sizeof *space);
+  if (!p || !space) return hone_error_memory();
   HONE_TRY(hone_operand_reals(ref, 0, &r));
   for (size_t row = 0; row < rows; row++) {
-    form(r + row * pairs, k, q);
-    couple(q, k, p, p + k);
+    hone_couple_pairs(r + row * pairs, k, p, space);
     for (size_t i = 0; i < k; i++) hone_store_real(y->dtype, y->data, row * k + i, p[i]);
   }
   return NULL;

@@ -178,7 +178,6 @@ static const example on_the_reference[] = {
     {"roi_align", "f64"},
     {"max_roi_pool", "f64"},
     {"tf_idf_vectorizer", "s64 s32 s16 s8 u64 u32 u16 u8"},
-    {"couple_pairs", "f32 f64 f16 bf16"},
 };
 
 #define COUNT(rows) (sizeof(rows) / sizeof *(rows))

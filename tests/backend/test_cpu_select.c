@@ -185,6 +185,15 @@ TEST(caches) {
   }
 }
 
+TEST(pairs) {
+  static const char *const reals[] = {"f32", "f64"};
+  for (int t = 0; t < 2; t++)
+    for (int k = 2; k < 9; k += 3)
+      check_body(BODY("graph g(x: %s[37, %d]) -> (p) { q = const %s[] 0.25 h = const %s[] 0.5\n"
+                      " s = mul(x, q) r = add(s, h) p = couple_pairs(r) {classes=%d} }", reals[t],
+                      k * (k - 1) / 2, reals[t], reals[t], k), 0);
+}
+
 /* Four trees of five features and three targets. */
 static const char forest[] =
     "r = const s64[4] [0, 21, 44, 61] n = const s64[88, 5] [4, 2, 1, 14, 1, 4, 0, 2, 7, "
@@ -244,6 +253,7 @@ int main(void) {
   RUN(reverse_sequence);
   RUN(scatter_reductions);
   CHECK(bodies_on_kernels > 1000);
+  RUN(pairs);
   RUN(trees);
   return check_report();
 }

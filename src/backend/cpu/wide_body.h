@@ -38,6 +38,35 @@ HONE_INLINE vd vd_abs(vd x) {
   return (vd)((vd_bits)x & INT64_MAX);
 }
 
+/* The first `count` < VD_LANES numbers, and `fill`. */
+HONE_INLINE vd vd_load_first(const double *p, size_t count, double fill) {
+  vd x = vd_set(fill);
+#if defined(__AVX512F__)
+  x = _mm512_mask_loadu_pd(x, (__mmask8)((1u << count) - 1), p);
+#elif defined(__AVX2__)
+  const int64_t n = (int64_t)count;
+  const vd_bits which = (vd_bits){0, 1, 2, 3} < (vd_bits){n, n, n, n};
+  x = _mm256_blendv_pd(x, _mm256_maskload_pd(p, (__m256i)which), (__m256d)which);
+#else
+  if (count) x[0] = p[0];
+#endif
+  return x;
+}
+/* Neighbouring groups of 4, 2 or 1 lanes change places. */
+#if defined(__AVX512F__)
+#define vd_swap4(x) __builtin_shufflevector(x, x, 4, 5, 6, 7, 0, 1, 2, 3)
+#define vd_swap2(x) __builtin_shufflevector(x, x, 2, 3, 0, 1, 6, 7, 4, 5)
+#define vd_swap1(x) __builtin_shufflevector(x, x, 1, 0, 3, 2, 5, 4, 7, 6)
+#elif defined(__AVX2__)
+#define vd_swap4(x) (x)
+#define vd_swap2(x) __builtin_shufflevector(x, x, 2, 3, 0, 1)
+#define vd_swap1(x) __builtin_shufflevector(x, x, 1, 0, 3, 2)
+#else
+#define vd_swap4(x) (x)
+#define vd_swap2(x) (x)
+#define vd_swap1(x) __builtin_shufflevector(x, x, 1, 0)
+#endif
+
 /* ---- Folds ---------------------------------------------------------------------------------- */
 
 /* Four chains, so that one does not wait for the other. What is left of a line is a vector filled up
@@ -49,7 +78,7 @@ HONE_INLINE vd vd_abs(vd x) {
     return join_##name(t, term_##name(vd_load(p)));                                   \
   }                                                                                   \
   static double line_##name(const double *p, size_t count) {                          \
-    vd a = vd_set(start), b = a, c = a, d = a, rest = a;                              \
+    vd a = vd_set(start), b = a, c = a, d = a;                                        \
     size_t i = 0;                                                                     \
     for (; i + 4 * VD_LANES <= count; i += 4 * VD_LANES) {                            \
       a = next_##name(a, p + i);                                                      \
@@ -58,12 +87,11 @@ HONE_INLINE vd vd_abs(vd x) {
       d = next_##name(d, p + i + 3 * VD_LANES);                                       \
     }                                                                                 \
     for (; i + VD_LANES <= count; i += VD_LANES) a = next_##name(a, p + i);           \
-    for (int k = 0; i < count; i++, k++) rest[k] = p[i];                              \
+    if (i < count) b = join_##name(b, term_##name(vd_load_first(p + i, count - i, start))); \
     a = join_##name(join_##name(a, b), join_##name(c, d));                            \
-    a = join_##name(a, term_##name(rest));                                            \
-    b = vd_set(a[0]);                                                                 \
-    for (int k = 1; k < VD_LANES; k++) b = join_##name(b, vd_set(a[k]));              \
-    return b[0];                                                                      \
+    if (VD_LANES > 4) a = join_##name(a, vd_swap4(a));                                \
+    if (VD_LANES > 2) a = join_##name(a, vd_swap2(a));                                \
+    return join_##name(a, vd_swap1(a))[0];                                            \
   }                                                                                   \
   static void rows_##name(const double *p, size_t count, double *total) {             \
     size_t i = 0;                                                                     \
