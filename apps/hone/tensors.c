@@ -6,11 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool complain(const char *path, const char *what) {
-  fprintf(stderr, "hone: '%s': %s\n", path, what);
-  return false;
-}
-
 bool has_ending(const char *path, const char *ending) {
   size_t size = strlen(path), tail = strlen(ending);
   return size > tail && strcmp(path + size - tail, ending) == 0;

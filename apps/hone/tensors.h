@@ -2,6 +2,8 @@
 #ifndef HONE_COMMAND_TENSORS_H
 #define HONE_COMMAND_TENSORS_H
 
+#include <stdio.h>
+
 #include <hone/hone.h>
 
 /* Memory for every input. `data` of each is malloc's. */
@@ -20,7 +22,10 @@ typedef struct file_bytes {
 bool read_file(const char *path, file_bytes *out);
 
 /* Says what is wrong with a file; always false. */
-bool complain(const char *path, const char *what);
+static inline bool complain(const char *path, const char *what) {
+  fprintf(stderr, "hone: '%s': %s\n", path, what);
+  return false;
+}
 
 bool has_ending(const char *path, const char *ending);
 

@@ -315,7 +315,7 @@ static hone_status *read_name(parser *p, const hone_proto_field *schema,
 /* Fields until the bracket `end`, or with 0 until the text's. */
 static hone_status *read_fields(parser *p, const hone_proto_field *schema, char end) {
   while (peek(p) && peek(p) != end) {
-    const hone_proto_field *field;
+    const hone_proto_field *field = NULL;
     HONE_TRY(read_name(p, schema, &field));
     bool colon = take(p, ':');
     char next = peek(p);

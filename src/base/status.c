@@ -25,9 +25,10 @@ static void drop_half_character(char *text) {
   if (back < size && !hone_utf8_next(text + size - back - 1, back + 1)) text[size - back - 1] = 0;
 }
 
-hone_status *hone_error_memory(void) { return &out_of_memory; }
+/* Names in parentheses: static analysis has macros of these names (status.h). */
+hone_status *(hone_error_memory)(void) { return &out_of_memory; }
 
-hone_status *hone_error(hone_code code, const char *format, ...) {
+hone_status *(hone_error)(hone_code code, const char *format, ...) {
   hone_status *status = hone_alloc(sizeof *status);
   if (!status) return &out_of_memory;
   status->code = code;

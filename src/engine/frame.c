@@ -122,13 +122,17 @@ hone_status *hone_frame_output_memory(hone_frame *frame, int index, hone_dtype d
     *out = bound->data;
     return NULL;
   }
-  if (!hone_buffer_grow(&frame->outputs[index], bytes)) return hone_error_memory();
+  if (!hone_buffer_grow(&frame->outputs[index], bytes))
+    return hone_error(HONE_OUT_OF_MEMORY, "there is no memory for the %zu bytes of output '%s'", bytes,
+                      frame->program->graph->outputs[index].value->name);
   *out = frame->outputs[index].data;
   return NULL;
 }
 
 hone_status *hone_frame_enter(hone_frame *frame, const hone_plan *plan) {
-  if (!hone_buffer_grow(&frame->arena, plan->arena_size)) return hone_error_memory();
+  if (!hone_buffer_grow(&frame->arena, plan->arena_size))
+    return hone_error(HONE_OUT_OF_MEMORY, "there is no memory for the %zu bytes that a run takes",
+                      plan->arena_size);
   if (plan->pointer_count > frame->pointer_room) {
     void **pointers = hone_realloc(frame->pointers, plan->pointer_count * sizeof *pointers);
     HONE_TRY_MEMORY(pointers);

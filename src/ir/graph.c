@@ -396,9 +396,7 @@ void hone_node_remove(hone_node *node) {
 }
 
 void hone_node_move(hone_node *node, hone_node *before) {
-  if (node == before || node->next == before) {
-    if (before || node->next == NULL) return;
-  }
+  if (node == before || node->next == before) return;
   node_unlink(node);
   node_link(node->graph, node, before);
 }

@@ -22,7 +22,7 @@ bool hone_is_word(const char *name) {
   return !*name;
 }
 
-hone_status *hone_lexer_fail(const hone_lexer *lexer, const char *format, ...) {
+hone_status *(hone_lexer_fail)(const hone_lexer *lexer, const char *format, ...) {
   char text[400];
   va_list list;
   va_start(list, format);

@@ -41,6 +41,9 @@ HONE_MUST_USE hone_status *hone_lexer_next(hone_lexer *lexer);
 /* INVALID_MODEL at the current token: "line 3, column 7: <what>". */
 HONE_MUST_USE hone_status *hone_lexer_fail(const hone_lexer *lexer, const char *format, ...)
     HONE_PRINTF(2, 3) __attribute__((returns_nonnull));
+#ifdef __clang_analyzer__
+#define hone_lexer_fail(...) HONE_SURELY_FAILS((hone_lexer_fail)(__VA_ARGS__))
+#endif
 
 bool hone_lexer_is(const hone_lexer *lexer, char mark);
 bool hone_lexer_is_word(const hone_lexer *lexer, const char *word);

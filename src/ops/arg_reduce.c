@@ -40,18 +40,21 @@ static hone_status *arg_reduce_reference(hone_reference *ref) {
   bool last = hone_node_flag(ref->node, "last");
   double *real = NULL;
   int64_t *whole = NULL;
-  if (hone_dtype_class_of(in->dtype) == HONE_CLASS_FLOAT)
+  bool floats = hone_dtype_class_of(in->dtype) == HONE_CLASS_FLOAT;
+  if (floats) {
     HONE_TRY(hone_operand_reals(ref, 0, &real));
-  else
+  } else {
     HONE_TRY(hone_operand_ints(ref, 0, &whole));
-  for (size_t i = 0; in->dtype == HONE_U64 && i < hone_datum_count(in); i++) whole[i] ^= INT64_MIN;
+    size_t flipped = in->dtype == HONE_U64 ? hone_datum_count(in) : 0;
+    for (size_t i = 0; i < flipped; i++) whole[i] ^= INT64_MIN;
+  }
   for (size_t o = 0; o < line.outer; o++)
     for (size_t n = 0; n < line.inner; n++) {
       size_t first = o * line.size * line.inner + n, best = 0;
       for (size_t i = 1; i < line.size; i++) {
         size_t at = first + i * line.inner, held = first + best * line.inner;
-        bool better = real ? better_real(real, at, held, most, last)
-                           : better_int(whole, at, held, most, last);
+        bool better = floats ? better_real(real, at, held, most, last)
+                             : better_int(whole, at, held, most, last);
         if (better) best = i;
       }
       hone_store_int(HONE_S64, y->data, o * line.inner + n, (int64_t)best);

@@ -98,7 +98,7 @@ static hone_status *pad_reference(hone_reference *ref) {
   const hone_datum *x = ref->in[X], *y = ref->out[0];
   const char *mode = hone_node_text(ref->node, "mode");
   int rank = x->shape.rank;
-  int64_t before[HONE_MAX_RANK], strides[HONE_MAX_RANK], at[HONE_MAX_RANK] = {0};
+  int64_t before[HONE_MAX_RANK] = {0}, strides[HONE_MAX_RANK], at[HONE_MAX_RANK] = {0};
   pads_before(ref, rank, before);
   if (*mode == 'c') return pad_constant(ref, before), NULL;
   hone_shape_strides(&x->shape, strides);

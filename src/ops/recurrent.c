@@ -99,7 +99,7 @@ static hone_status *check_dims(const hone_infer *infer, int index, int rank, con
 
 static hone_status *check_activations(const hone_infer *infer, int functions) {
   const hone_attr *names = hone_node_attr(infer->node, "activations");
-  if (names->count && names->count != (size_t)(functions * direction_count(infer->node)))
+  if (names->count && names->count != (size_t)functions * (size_t)direction_count(infer->node))
     return hone_infer_fail(infer, "%zu activations", names->count);
   for (size_t i = 0; i < names->count; i++)
     if (!find_activation(names->texts[i]))

@@ -178,8 +178,8 @@ static hone_status *offsets(const hone_shape *shape, unsigned which, hone_arena 
   size_t *offset = HONE_NEW_ARRAY(scratch, count + 1, size_t);
   HONE_TRY_MEMORY(offset);
   /* From the last axis on: what is there is repeated for each further position. */
-  for (int i = shape->rank - 1; count && i >= 0; i--) {
-    if (!(which >> i & 1)) continue;
+  for (int i = HONE_MAX_RANK - 1; count && i >= 0; i--) {
+    if (i >= shape->rank || !(which >> i & 1)) continue;
     for (int64_t at = 1; at < shape->dim[i]; at++)
       for (size_t j = 0; j < filled; j++)
         offset[(size_t)at * filled + j] = offset[j] + (size_t)(at * strides[i]);

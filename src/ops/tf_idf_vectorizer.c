@@ -119,7 +119,7 @@ static hone_status *tf_idf_reference(hone_reference *ref) {
   size_t rows = p.width ? count / p.width : 0, row = rows ? tokens / rows : 0;
   for (size_t i = 0; i < rows; i++) count_row(&p, x, i * row, (i + 1) * row, counts + i * p.width);
   const char *mode = hone_node_text(ref->node, "mode");
-  for (size_t i = 0; i < count; i++) {
+  for (size_t i = 0; i < rows * p.width; i++) {
     double weight = p.weights->count ? p.weights->reals[i % p.width] : 1;
     if (strcmp(mode, "idf") == 0) counts[i] = counts[i] > 0 ? weight : 0;
     if (strcmp(mode, "tf_idf") == 0) counts[i] *= weight;

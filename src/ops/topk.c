@@ -60,11 +60,13 @@ static hone_status *topk_reference(hone_reference *ref) {
   size_t k = (size_t)y->shape.dim[axis];
   double *real = NULL;
   int64_t *whole = NULL;
-  if (hone_dtype_class_of(x->dtype) == HONE_CLASS_FLOAT)
+  if (hone_dtype_class_of(x->dtype) == HONE_CLASS_FLOAT) {
     HONE_TRY(hone_operand_reals(ref, 0, &real));
-  else
+  } else {
     HONE_TRY(hone_operand_ints(ref, 0, &whole));
-  for (size_t i = 0; x->dtype == HONE_U64 && i < hone_datum_count(x); i++) whole[i] ^= INT64_MIN;
+    size_t flipped = x->dtype == HONE_U64 ? hone_datum_count(x) : 0;
+    for (size_t i = 0; i < flipped; i++) whole[i] ^= INT64_MIN;
+  }
   size_t *index = HONE_NEW_ARRAY(ref->scratch, line.size + 1, size_t);
   HONE_TRY_MEMORY(index);
   for (size_t o = 0; o < line.outer; o++)

@@ -71,7 +71,8 @@ hone_status *hone_sink_alike(hone_node *node, const hone_turn *turn, bool *done)
 /* `node` above, its first input taken before the transpose, the others as they are. */
 static hone_status *lift_first(hone_node *node, hone_node **above) {
   hone_value *inputs[8];
-  if (node->input_count > 8) return hone_error(HONE_INTERNAL, "too many inputs to lift");
+  if (node->input_count < 1 || node->input_count > 8)
+    return hone_error(HONE_INTERNAL, "%d inputs to lift", node->input_count);
   for (int i = 0; i < node->input_count; i++) inputs[i] = node->inputs[i].value;
   inputs[0] = inputs[0]->producer->inputs[0].value;
   return hone_copy_above(node, inputs, node->input_count, above);

@@ -67,7 +67,7 @@ static hone_status *sum_away(operand *x, const labels *keep) {
 
 /* Brings the axes into the order of `term`, which has the same labels. */
 static hone_status *reorder(operand *x, const hone_einsum_term *term) {
-  int perm[HONE_MAX_RANK];
+  int perm[HONE_MAX_RANK] = {0};
   bool same = true;
   for (int i = 0; i < term->rank; i++) {
     for (int k = 0; k < x->term.rank; k++)

@@ -245,7 +245,7 @@ static hone_status *replace(hone_match *m, bool *fired) {
     status = build(m, m->rule->replace[i].expr, &to);
     m->values[m->rule->replace[i].name] = to;
   }
-  *fired = !status && types_agree(&m->root->outputs[0]->type, &to->type);
+  *fired = !status && to && types_agree(&m->root->outputs[0]->type, &to->type);
   if (*fired) {
     to->type.shape = m->root->outputs[0]->type.shape;
     return hone_substitute(m->root, 0, to);

@@ -56,6 +56,7 @@ static int place_after(const hone_node *turn, int axis) {
 
 static bool find_repeated(hone_value *value, repeated *out) {
   const hone_node *maker = value->producer;
+  out->times = 1;
   out->turn = maker && maker->op == &hone_op_transpose ? maker : NULL;
   if (out->turn) value = out->turn->inputs[0].value;
   const hone_node *merge = value->producer;

@@ -73,6 +73,10 @@ TEST(pads) {
       check_body(BODY("graph g(x: s32[4, 5], v: s32[]) -> (o) { p = const s64[4] %s\n"
                       " o = pad(x, p, v) {mode=%s} }", pads[p], modes[m]), 0);
     }
+  for (int m = 0; m < 4; m++)
+    check_body(BODY("graph g(x: f32[1, 2, 3]) -> (o) { p = const s64[6] [3, 9, 0, 2, 0, 17]\n"
+                    " o = pad(x, p) {mode=%s} }", modes[m]), 0);
+  check_body("graph g(x: f32[0, 2]) -> (o) { p = const s64[4] [1, 0, 2, 1]\n o = pad(x, p) }", 0);
   check_body("graph g(x: u8[2, 4, 5]) -> (o) { p = const s64[2] [2, 1]\n a = const s64[1] [-1]\n"
              " o = pad(x, p, _, a) }", 0);
 }

@@ -20,38 +20,34 @@ typedef struct axis_segments {
   size_t count;
 } axis_segments;
 
-/* Where position `at` of the padded axis comes from; -1: the value. */
-static int64_t source(char mode, int64_t at, int64_t size) {
-  if (at >= 0 && at < size) return at;
-  if (mode == 'c') return -1;
-  if (mode == 'e' || size == 1) return at < 0 ? 0 : size - 1;
-  int64_t period = mode == 'w' ? size : 2 * (size - 1);
-  at = (at % period + period) % period;
-  return at < size ? at : period - at;
-}
-
-/* The end of the segment that begins at `at`: as long as the sources go on in equal steps. */
-static int64_t segment_end(char mode, int64_t at, int64_t before, int64_t size, int64_t total,
-                           int64_t *step) {
-  int64_t from = source(mode, at - before, size), end = at + 1;
-  *step = end < total ? source(mode, end - before, size) - from : 0;
-  if (from < 0 || (end < total && source(mode, end - before, size) < 0)) *step = 0;
-  if (*step < -1 || *step > 1) return end;
-  for (; end < total; end++) {
-    int64_t next = source(mode, end - before, size);
-    if (from < 0 ? next >= 0 : next != from + (end - at) * *step) break;
+/* The longest segment that begins at `at` of `total` positions: the sources go on in equal steps. Modes:
+ * constant, edge, reflect, wrap; nothing but the value comes from an axis of no elements. */
+static segment segment_at(char mode, int64_t at, int64_t before, int64_t size, int64_t total) {
+  int64_t place = at - before, last = size - 1, period = mode == 'w' ? size : 2 * last;
+  segment s = {.to = at, .count = total - at, .step = 1};
+  if (size > 1 && mode != 'c' && mode != 'e') {
+    place = (place % period + period) % period;
+    if (place > last) s.from = period - place, s.step = -1, s.count = period - place;
+    else s.from = place, s.count = size - place;
+  } else if (place >= 0 && place < size) {
+    s.from = place, s.count = size - place;
+  } else {
+    s.filled = mode == 'c' || size == 0;
+    s.from = s.filled || place < 0 ? 0 : last, s.step = 0;
+    if (place < 0) s.count = -place;
   }
-  return end;
+  if (s.count > total - at) s.count = total - at;
+  return s;
 }
 
 static hone_status *make_segments(char mode, int64_t before, int64_t size, int64_t total,
                                   hone_arena *arena, axis_segments *out) {
   for (int pass = 0; pass < 2; pass++) {
     size_t count = 0;
-    for (int64_t at = 0, end; at < total; at = end, count++) {
-      int64_t step, from = source(mode, at - before, size);
-      end = segment_end(mode, at, before, size, total, &step);
-      if (pass) out->at[count] = (segment){at, end - at, from, end - at > 1 ? step : 0, from < 0};
+    for (int64_t at = 0; at < total && count <= MOST_BOXES; count++) {
+      segment s = segment_at(mode, at, before, size, total);
+      if (pass) out->at[count] = s;
+      at += s.count;
     }
     if (pass) break;
     out->count = count;

@@ -75,8 +75,12 @@ hone_status *onnx_enter_function(hone_call *call, onnx_local *local, onnx_scope 
   onnx_call *own = onnx_own(call);
   onnx_importer *importer = own->importer;
   const onnx_function *function = &local->function;
-  char prefix[400];
+  char prefix[400], name[80];
   scope->graph = call->graph;
+  if (local->open)
+    return hone_error(HONE_INVALID_MODEL, "function '%s' calls itself",
+                      hone_quoted(name, sizeof name, function->name.data, function->name.size));
+  local->open = true;
   if ((size_t)own->input_count > function->inputs.count ||
       (size_t)own->output_count > function->outputs.count)
     return hone_error(HONE_INVALID_MODEL,
@@ -103,8 +107,9 @@ hone_status *onnx_enter_function(hone_call *call, onnx_local *local, onnx_scope 
   return NULL;
 }
 
-hone_status *onnx_leave_function(onnx_scope *caller, const onnx_node *node, const onnx_local *local,
+hone_status *onnx_leave_function(onnx_scope *caller, const onnx_node *node, onnx_local *local,
                                  onnx_scope *scope) {
+  local->open = false;
   for (size_t i = 0; i < node->outputs.count; i++) {
     hone_bytes name = node->outputs.items[i];
     hone_value *value;

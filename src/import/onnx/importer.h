@@ -26,6 +26,7 @@ typedef struct onnx_local {
   onnx_function function;
   onnx_node *nodes; /* NULL until it is called */
   size_t *order;
+  bool open; /* its body is being inlined */
 } onnx_local;
 
 typedef struct onnx_importer {
@@ -167,7 +168,7 @@ HONE_MUST_USE hone_status *onnx_enter_function(hone_call *call, onnx_local *loca
                                                onnx_scope *scope);
 /* Binds what the body gave to the names that the calling node gives them. */
 HONE_MUST_USE hone_status *onnx_leave_function(onnx_scope *caller, const onnx_node *node,
-                                               const onnx_local *local, onnx_scope *scope);
+                                               onnx_local *local, onnx_scope *scope);
 
 /* A zero-terminated copy in the importer's scratch memory, "" for an absent span; zero bytes
  * become '?'. NULL without memory. */

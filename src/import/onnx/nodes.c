@@ -19,12 +19,18 @@ typedef struct frame {
   struct frame *below;
 } frame;
 
-hone_status *onnx_check_limits(onnx_importer *importer) {
+/* Whether so many bytes more may be taken. */
+static hone_status *check_memory(onnx_importer *importer, size_t more) {
   size_t used =
       importer->scratch.total + importer->root->storage.total + importer->root->names.keys.total;
-  if (used > importer->reader.limit)
+  if (used > importer->reader.limit || more > importer->reader.limit - used)
     return hone_error(HONE_LIMIT, "importing it takes more than %zu bytes of memory",
                       importer->reader.limit);
+  return NULL;
+}
+
+hone_status *onnx_check_limits(onnx_importer *importer) {
+  HONE_TRY(check_memory(importer, 0));
   if (importer->visits++ > importer->visit_limit)
     return hone_error(HONE_LIMIT, "its functions and loops unfold into more than %zu nodes",
                       importer->visit_limit);
@@ -33,6 +39,7 @@ hone_status *onnx_check_limits(onnx_importer *importer) {
 
 hone_status *onnx_read_nodes(onnx_importer *importer, const hone_proto_list *list,
                              onnx_node **out) {
+  HONE_TRY(check_memory(importer, list->count * sizeof **out)); /* the list itself fits in memory */
   *out = HONE_NEW_ARRAY(&importer->scratch, list->count + 1, onnx_node);
   HONE_TRY_MEMORY(*out);
   for (size_t i = 0; i < list->count; i++)

@@ -154,7 +154,7 @@ static hone_status *import_handle(hone_call *call) {
 
 static hone_value *content(hone_call *call, const char *variable) {
   hone_value *value = NULL;
-  if (!call->status)
+  if (!call->status && variable)
     hone_emit_keep(call, tf_variable_constant(tf_call_of(call)->importer, call->graph, variable,
                                               &value));
   return call->status ? call->placeholder : value;
