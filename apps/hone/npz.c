@@ -92,15 +92,16 @@ bool npz_has(const file_bytes *file, const char *name) {
   return find_member(file, name, &m);
 }
 
-static bool inflate_member(const unsigned char *from, const member *m, unsigned char *to) {
+/* The first `size` bytes of a member; all of it when that is its size. */
+static bool inflate_member(const unsigned char *from, const member *m, unsigned char *to, size_t size) {
   z_stream stream = {.next_in = (Bytef *)(uintptr_t)from,
                      .avail_in = (uInt)m->packed,
                      .next_out = to,
-                     .avail_out = (uInt)m->size};
+                     .avail_out = (uInt)size};
   if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) return false;
   int code = inflate(&stream, Z_FINISH);
   inflateEnd(&stream);
-  return code == Z_STREAM_END && stream.total_out == m->size;
+  return stream.total_out == size && (code == Z_STREAM_END || size < m->size);
 }
 
 static bool unpack(const char *path, const unsigned char *from, const member *m, hone_tensor *out) {
@@ -108,9 +109,13 @@ static bool unpack(const char *path, const unsigned char *from, const member *m,
   if (m->method != 8) return complain(path, "a member is neither stored nor deflated");
   if (m->size > UINT32_MAX || m->packed > UINT32_MAX || m->size / 1100 > m->packed)
     return complain(path, "a deflated member is too large"); /* deflate makes at most 1032 of 1 */
+  unsigned char magic[6];
+  if (m->size < sizeof magic || !inflate_member(from, m, magic, sizeof magic) ||
+      memcmp(magic, "\x93NUMPY", sizeof magic) != 0)
+    return complain(path, "a member is damaged or no .npy file");
   unsigned char *bytes = malloc(m->size + 1);
   if (!bytes) return complain(path, "there is no memory for it");
-  bool good = inflate_member(from, m, bytes) ? parse_npy(path, bytes, m->size, out)
+  bool good = inflate_member(from, m, bytes, m->size) ? parse_npy(path, bytes, m->size, out)
                                              : complain(path, "a member is damaged");
   free(bytes);
   return good;

@@ -86,6 +86,10 @@ const hone_map_entry *hone_map_next(const hone_map *map, size_t *at) {
   return NULL;
 }
 
+size_t hone_map_bytes(const hone_map *map) {
+  return map->room * sizeof *map->entries + map->slot_count * sizeof *map->slots + map->keys.total;
+}
+
 void hone_map_free(hone_map *map) {
   hone_free(map->entries);
   hone_free(map->slots);

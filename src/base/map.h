@@ -29,6 +29,8 @@ void *hone_map_get(const hone_map *map, const char *key, size_t size);
 void hone_map_remove(hone_map *map, const char *key, size_t size);
 /* Iteration: start with *at = 0; NULL at the end. */
 const hone_map_entry *hone_map_next(const hone_map *map, size_t *at);
+/* Bytes that it takes, keys included. */
+size_t hone_map_bytes(const hone_map *map);
 void hone_map_free(hone_map *map);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static _Atomic uint64_t allocations;
 static _Atomic uint64_t fail_number; /* counts down to the allocation that fails; 0 = off */
@@ -15,6 +16,16 @@ void hone_alloc_fail_at(uint64_t number, bool from_then_on) {
 }
 
 uint64_t hone_alloc_count(void) { return atomic_load_explicit(&allocations, memory_order_relaxed); }
+
+size_t hone_memory_of_machine(void) {
+  static _Atomic size_t known;
+  size_t bytes = atomic_load_explicit(&known, memory_order_relaxed);
+  if (bytes) return bytes;
+  long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+  if (pages <= 0 || size <= 0 || !hone_mul((size_t)pages, (size_t)size, &bytes)) bytes = SIZE_MAX;
+  atomic_store_explicit(&known, bytes, memory_order_relaxed);
+  return bytes;
+}
 
 /* Whether this allocation is the one to fail. Each takes one step of the countdown, whatever other
  * threads allocate meanwhile. */

@@ -17,6 +17,9 @@ void hone_free(void *pointer);        /* takes what any of the four gave; NULL i
 /* How many allocations succeeded since the process started: a steady run adds none. */
 uint64_t hone_alloc_count(void);
 
+/* Bytes of memory that the machine has: what is larger never fits. */
+size_t hone_memory_of_machine(void);
+
 /* Fault injection for tests: the allocation with this number (1 = the next) fails; with
  * `from_then_on` so do all after it. 0 switches it off. */
 void hone_alloc_fail_at(uint64_t number, bool from_then_on);

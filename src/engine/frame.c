@@ -11,7 +11,7 @@ bool hone_buffer_grow(hone_buffer *buffer, size_t size) {
   if (size <= buffer->size && buffer->data) return true;
   unsigned char *data = hone_alloc_aligned(64, size + 64);
   if (!data) return false;
-  if (buffer->size) memcpy(data, buffer->data, buffer->size);
+  if (buffer->data) memcpy(data, buffer->data, buffer->size);
   hone_free(buffer->data);
   *buffer = (hone_buffer){data, size};
   return true;

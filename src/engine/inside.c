@@ -72,7 +72,7 @@ static bool part_of_slice(hone_planner *p, const hone_unit *unit, const hone_nod
   const hone_datum *known[INPUTS] = {NULL};
   hone_datum constant[INPUTS];
   int64_t begin[HONE_MAX_RANK], step[HONE_MAX_RANK], stride[HONE_MAX_RANK], at = 0;
-  if (!x || !is_run(&x->type.shape, &type->shape)) return false;
+  if (!x || !unit->node->outputs[0] || !is_run(&x->type.shape, &type->shape)) return false;
   for (int i = 1; i < node->input_count && i < INPUTS; i++) {
     const hone_value *in = node->inputs[i].value, *out = outside(unit, in);
     if (in && in->constant) constant[i] = hone_value_datum(in);
@@ -94,7 +94,7 @@ static bool parts_of_split(hone_planner *p, const hone_unit *unit, const hone_no
   int64_t at = 0;
   size_t count = 0;
   for (int i = 0; x && i < node->output_count; i++)
-    if (!node->outputs[i] || !is_run(&x->type.shape, &types[i].shape)) return false;
+    if (!unit->node->outputs[i] || !is_run(&x->type.shape, &types[i].shape)) return false;
   for (int i = 0; x && i < node->output_count; i++, at += (int64_t)count) {
     place_part(p, unit->node->outputs[i], &types[i], x, at);
     (void)hone_shape_count(&types[i].shape, &count);

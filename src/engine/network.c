@@ -279,9 +279,10 @@ hone_status *hone_layer_give(hone_layer *layer, hone_value *const *values,
 }
 
 hone_status *hone_layer_give_node(hone_layer *layer, const hone_node *node, hone_value **outputs) {
-  if (!layer->status) layer->status = name_values(layer, node->outputs, (size_t)node->output_count);
+  int count = node ? node->output_count : 0; /* no node: the layer has a failure to end with */
+  if (!layer->status && node) layer->status = name_values(layer, node->outputs, (size_t)count);
   HONE_TRY(hone_layer_end(layer));
-  for (int i = 0; i < node->output_count; i++) outputs[i] = node->outputs[i];
+  for (int i = 0; i < count; i++) outputs[i] = node->outputs[i];
   return NULL;
 }
 

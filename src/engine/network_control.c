@@ -100,7 +100,7 @@ hone_status *hone_network_loop(hone_network *network, const char *name, hone_val
   if (!layer.status) hone_layer_keep(&layer, check_depth(network));
   hone_node *node = loop_node(&layer, trips, condition, carried, carried_count);
   if (node) hone_layer_keep(&layer, new_body(network, node, "body", node->input_count, 0, &made));
-  if (node && !layer.status) hone_layer_keep(&layer, loop_inputs(node, made->graph, changing));
+  if (made && !layer.status) hone_layer_keep(&layer, loop_inputs(node, made->graph, changing));
   if (made) made->changing = changing;
   HONE_TRY(end_opening(&layer, &made, 1));
   *body = made;

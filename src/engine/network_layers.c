@@ -265,7 +265,7 @@ static hone_status *recurrent(hone_layer *layer, const char *op, hone_value *con
   for (size_t i = 0; node && i < count; i++)
     if (!outputs[i]) hone_node_drop_output(node, (int)i);
   (void)hone_layer_infer(layer, node);
-  for (size_t i = 0; !layer->status && i < count; i++) values[i] = node->outputs[i];
+  for (size_t i = 0; node && !layer->status && i < count; i++) values[i] = node->outputs[i];
   return hone_layer_give(layer, values, outputs, count);
 }
 

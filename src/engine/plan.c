@@ -241,7 +241,7 @@ static void set_outputs(planner *p, const hone_unit *unit, const hone_type *out,
     hone_planned planned = {
         .type = out[i], .typed = hone_type_known(&out[i]), .known = known[i], .at = at};
     planned.root = output->id;
-    if (at.kind == HONE_AT_FIXED) planned.at.bytes = known[i]->data;
+    if (at.kind == HONE_AT_FIXED && known[i]) planned.at.bytes = known[i]->data;
     if (at.kind != HONE_AT_FIXED && unit->kind == HONE_UNIT_VIEW) {
       const hone_planned *x = &p->values[node->inputs[0].value->id];
       planned.root = x->root;
@@ -249,6 +249,18 @@ static void set_outputs(planner *p, const hone_unit *unit, const hone_type *out,
     }
     p->values[output->id] = planned;
   }
+}
+
+/* Results that no memory of this machine could hold are refused before a kernel plans for them. */
+static hone_status *check_sizes(const hone_unit *unit, const hone_type *out) {
+  size_t bytes, most = hone_memory_of_machine();
+  for (int i = 0; i < unit->node->output_count; i++)
+    if (unit->node->outputs[i] && hone_type_known(&out[i]) &&
+        hone_shape_bytes(&out[i].shape, out[i].dtype, &bytes) && bytes > most)
+      return hone_error_at(hone_error(HONE_OUT_OF_MEMORY, "'%s' takes %zu bytes, this machine has %zu",
+                                      unit->node->outputs[i]->name, bytes, most),
+                           "node '%s'", hone_node_label(unit->node));
+  return NULL;
 }
 
 /* Adds a step for the unit, unless all that it would do is move what can be in its place already.
@@ -259,6 +271,7 @@ static hone_status *run_unit(planner *p, const hone_unit *unit, const hone_type 
   size_t pitch = 0;
   int readers = 0;
   bool kernel = unit->kind == HONE_UNIT_KERNEL, all = false;
+  HONE_TRY(check_sizes(unit, out));
   if (kernel) {
     hone_inside_part(p, unit, out, &all);
     if (all) return NULL;
@@ -270,8 +283,9 @@ static hone_status *run_unit(planner *p, const hone_unit *unit, const hone_type 
   if (!all) kernel = p->plan->steps[p->plan->step_count - 1].kernel.phase_count > 0;
   set_outputs(p, unit, out, known, (hone_location){.kind = kernel ? HONE_AT_ARENA : HONE_AT_GROWN});
   for (int i = 0; kernel && i < unit->node->output_count; i++) {
-    hone_planned *planned = &p->values[unit->node->outputs[i]->id];
-    if (!planned->typed) planned->bound = &body_types[unit->body->outputs[i].value->id].shape;
+    const hone_value *output = unit->node->outputs[i];
+    hone_planned *planned = output ? &p->values[output->id] : NULL;
+    if (planned && !planned->typed) planned->bound = &body_types[unit->body->outputs[i].value->id].shape;
   }
   if (kernel && in_place) hone_inside_commit(p, unit);
   if (kernel && pitch) {

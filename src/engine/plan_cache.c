@@ -17,7 +17,7 @@ typedef struct key_writer {
 } key_writer;
 
 static void key_add(key_writer *w, const void *data, size_t size) {
-  if (w->size + size <= w->room) memcpy(w->out + w->size, data, size);
+  if (w->out && w->size + size <= w->room) memcpy(w->out + w->size, data, size);
   w->size += size;
 }
 

@@ -11,6 +11,7 @@
 
 #define HEADER     "# hone timing cache 1: key, kernel, variant, nanoseconds\n"
 #define FILE_LIMIT ((size_t)64 << 20)
+#define LONGEST    1e15 /* nanoseconds, eleven days */
 
 static int compose(char *out, size_t room, const char *key, const char *kernel, int variant) {
   return snprintf(out, room, "%s\t%s\t%d", key, kernel, variant);
@@ -47,6 +48,17 @@ double hone_timing_cache_get(const hone_timing_cache *cache, const char *key, co
   return value ? *value : -1;
 }
 
+/* Four fields without control characters, which a key would lose on its way to the file, and a time that
+ * the file can hold. */
+static bool is_measurement(const char *line, size_t size, double value) {
+  int tabs = 0;
+  for (size_t i = 0; i < size; i++) {
+    tabs += line[i] == '\t';
+    if ((unsigned char)line[i] < ' ' && line[i] != '\t') return false;
+  }
+  return tabs == 3 && value >= 0 && value <= LONGEST;
+}
+
 /* One line: everything before the last tab is the name, after it the time. */
 static hone_status *read_line(hone_timing_cache *cache, const char *line, size_t size) {
   if (size == 0 || line[0] == '#') return NULL;
@@ -59,7 +71,7 @@ static hone_status *read_line(hone_timing_cache *cache, const char *line, size_t
     number[digits] = 0;
     value = strtod(number, &end);
   }
-  if (end == number || *end || !(value >= 0) || isinf(value) || tab - line > 250)
+  if (end == number || *end || !is_measurement(line, size, value) || tab - line > 250)
     return hone_error(HONE_CORRUPT, "no measurement stands there");
   return put(cache, line, (size_t)(tab - line), value);
 }

@@ -189,7 +189,7 @@ static hone_status *user_reference(hone_reference *ref) {
                          .objects = ref->objects};
   HONE_TRY(op->definition.reference(op->definition.user, &call.call));
   for (int i = 0; i < ref->output_count; i++)
-    if (out.pointers[i] && (ref->node->op->facts & HONE_DATA_SHAPED))
+    if (out.pointers[i] && ref->out[i] && (ref->node->op->facts & HONE_DATA_SHAPED))
       HONE_TRY(take_shape(out.pointers[i], i, ref->out[i]));
   return NULL;
 }

@@ -153,15 +153,19 @@ hone_value *hone_graph_find(const hone_graph *graph, const char *name) {
 
 hone_status *hone_graph_input(hone_graph *graph, const char *name, hone_type type,
                               hone_value **out) {
-  hone_value **inputs = HONE_NEW_ARRAY(graph->arena, graph->input_count + 1, hone_value *);
-  HONE_TRY_MEMORY(inputs);
-  if (graph->input_count)
-    memcpy(inputs, graph->inputs, (size_t)graph->input_count * sizeof *inputs);
+  if (graph->input_count == graph->input_room) {
+    int room = graph->input_room ? graph->input_room * 2 : 4;
+    hone_value **inputs = HONE_NEW_ARRAY(graph->arena, room, hone_value *);
+    HONE_TRY_MEMORY(inputs);
+    if (graph->input_count)
+      memcpy(inputs, graph->inputs, (size_t)graph->input_count * sizeof *inputs);
+    graph->inputs = inputs;
+    graph->input_room = room;
+  }
   hone_value *value;
   HONE_TRY(value_new(graph, name, type, &value));
   value->index = graph->input_count;
-  inputs[graph->input_count++] = value;
-  graph->inputs = inputs;
+  graph->inputs[graph->input_count++] = value;
   if (out) *out = value;
   return NULL;
 }
@@ -246,9 +250,9 @@ static void use_unlink(hone_use *use) {
   *use = (hone_use){.user = use->user};
 }
 
-/* Moves `count` uses into a larger array, keeping them linked. */
-static hone_use *uses_grow(hone_arena *arena, hone_use *uses, int count) {
-  hone_use *grown = HONE_NEW_ARRAY(arena, count + 1, hone_use);
+/* Moves `count` uses into an array for `room`, keeping them linked. */
+static hone_use *uses_grow(hone_arena *arena, hone_use *uses, int count, int room) {
+  hone_use *grown = HONE_NEW_ARRAY(arena, room, hone_use);
   for (int i = 0; grown && i < count; i++) {
     hone_value *value = uses[i].value;
     hone_node *user = uses[i].user;
@@ -260,10 +264,14 @@ static hone_use *uses_grow(hone_arena *arena, hone_use *uses, int count) {
 
 hone_status *hone_graph_output(hone_graph *graph, hone_value *value) {
   assert(value->graph == graph);
-  hone_use *outputs = uses_grow(graph->arena, graph->outputs, graph->output_count);
-  HONE_TRY_MEMORY(outputs);
-  graph->outputs = outputs;
-  use_link(&outputs[graph->output_count++], value, NULL);
+  if (graph->output_count == graph->output_room) {
+    int room = graph->output_room ? graph->output_room * 2 : 4;
+    hone_use *outputs = uses_grow(graph->arena, graph->outputs, graph->output_count, room);
+    HONE_TRY_MEMORY(outputs);
+    graph->outputs = outputs;
+    graph->output_room = room;
+  }
+  use_link(&graph->outputs[graph->output_count++], value, NULL);
   return NULL;
 }
 
@@ -365,7 +373,8 @@ hone_status *hone_node_add_output(hone_node *node, const char *name, hone_type t
 }
 
 hone_status *hone_node_add_input(hone_node *node, hone_value *value) {
-  hone_use *inputs = uses_grow(node->graph->arena, node->inputs, node->input_count);
+  hone_use *inputs =
+      uses_grow(node->graph->arena, node->inputs, node->input_count, node->input_count + 1);
   HONE_TRY_MEMORY(inputs);
   node->inputs = inputs;
   use_link(&inputs[node->input_count++], value, node);

@@ -81,9 +81,9 @@ struct hone_graph {
   hone_node *owner;      /* the node whose region this is; NULL for the root */
   hone_node *first, *last;
   hone_value **inputs;
-  int input_count;
+  int input_count, input_room;
   hone_use *outputs;
-  int output_count;
+  int output_count, output_room;
   hone_value **constants; /* in order of making; may hold unused ones */
   size_t constant_count, constant_room;
   uint32_t next_id;

@@ -8,7 +8,10 @@
 typedef struct hone_pass_context {
   hone_dtype compute;         /* F32, BF16, F16: fastest type a layer may use */
   bool strict;                /* fp32-strict: no reassociation that a pass would bring */
-  size_t fold_limit;          /* bytes that constant folding may make of one tensor */
+  size_t fold_limit;          /* bytes that constant folding may make of one tensor, and, beside a small
+                                 multiple of the model's own constants, of all */
+  size_t own_constants, folded; /* for it to count in: the model's bytes, and what it made */
+  bool counted;
   void (*dump)(void *argument, const char *pass, const hone_graph *graph); /* NULL: no dumps */
   void *dump_argument;
   bool (*cancelled)(void *argument); /* NULL: never */

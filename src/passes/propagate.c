@@ -9,7 +9,7 @@
 
 /* A constant may be eight times its inputs, as 4-bit weights dequantised are, or this much larger in
  * bytes: repeating a small tensor costs more when read from memory than when done on the way. */
-enum { GROWTH_ALLOWED = 1 << 16 };
+enum { GROWTH_ALLOWED = 1 << 16, MULTIPLE = 8 };
 
 typedef struct propagation {
   hone_pass_context *context;
@@ -193,7 +193,14 @@ static bool constant_inputs(const hone_node *node, size_t *bytes) {
   return true;
 }
 
-static bool may_fold(const hone_node *node, const hone_pass_context *context) {
+/* Whether the model's constants leave room for more: chains of small growth must not add up. */
+static bool has_room(const hone_pass_context *context, size_t more) {
+  size_t all = context->fold_limit / MULTIPLE + context->own_constants;
+  return context->folded / MULTIPLE <= all && more / MULTIPLE <= all - context->folded / MULTIPLE;
+}
+
+/* `out`: the bytes that come of it. */
+static bool may_fold(const hone_node *node, const hone_pass_context *context, size_t *out) {
   size_t before, after = 0;
   if (node->op->facts & (HONE_IMPURE | HONE_HAS_REGIONS | HONE_OBJECTS)) return false;
   if (!node->op->reference || !constant_inputs(node, &before)) return false;
@@ -209,6 +216,8 @@ static bool may_fold(const hone_node *node, const hone_pass_context *context) {
     if (!hone_shape_bytes(&output->type.shape, output->type.dtype, &bytes)) return false;
     if (!hone_add(after, bytes, &after)) return false;
   }
+  *out = after;
+  if (!has_room(context, after)) return false;
   return after <= context->fold_limit && (after <= before || after - before <= GROWTH_ALLOWED ||
                                           after / 8 <= before);
 }
@@ -261,7 +270,9 @@ static hone_status *propagate_node(hone_node *node, propagation *p) {
   if (!folded) HONE_TRY(read_anchor(node, p, &folded));
   for (int i = 0; !folded && i < node->output_count; i++)
     HONE_TRY(hone_anchors_note(&p->anchors, node->outputs[i]));
-  if (folded || !may_fold(node, p->context)) return NULL;
+  size_t bytes;
+  if (folded || !may_fold(node, p->context, &bytes)) return NULL;
+  p->context->folded += bytes;
   hone_arena scratch = {0};
   hone_status *status = fold(node, &scratch);
   hone_arena_free(&scratch);
@@ -285,7 +296,15 @@ static hone_status *propagate_graph(hone_graph *graph, hone_pass_context *contex
   return status;
 }
 
+static hone_status *count_constants(hone_graph *graph, hone_pass_context *context) {
+  for (size_t i = 0; i < graph->constant_count; i++)
+    context->own_constants += graph->constants[i]->constant_size;
+  return NULL;
+}
+
 static hone_status *run(hone_graph *graph, hone_pass_context *context) {
+  if (!context->counted) HONE_TRY(hone_each_graph(graph, context, count_constants));
+  context->counted = true;
   return hone_each_graph(graph, context, propagate_graph);
 }
 

@@ -89,7 +89,10 @@ static hone_status *read_graph(onnx_scope *scope, const onnx_model *model) {
   onnx_graph graph;
   HONE_TRY(onnx_read_graph(&scope->importer->reader, model->graph, &graph));
   HONE_TRY(onnx_declare(scope, &graph));
-  for (size_t i = 0; i < graph.inputs.count; i++) HONE_TRY(add_input(scope, graph.inputs.items[i]));
+  for (size_t i = 0; i < graph.inputs.count; i++) {
+    HONE_TRY(add_input(scope, graph.inputs.items[i]));
+    HONE_TRY(onnx_check_limits(scope->importer));
+  }
   HONE_TRY(onnx_convert(scope, &graph.nodes));
   return add_outputs(scope, &graph.outputs);
 }

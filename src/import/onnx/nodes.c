@@ -21,8 +21,8 @@ typedef struct frame {
 
 /* Whether so many bytes more may be taken. */
 static hone_status *check_memory(onnx_importer *importer, size_t more) {
-  size_t used =
-      importer->scratch.total + importer->root->storage.total + importer->root->names.keys.total;
+  size_t used = importer->scratch.total + importer->root->storage.total +
+                hone_map_bytes(&importer->root->names);
   if (used > importer->reader.limit || more > importer->reader.limit - used)
     return hone_error(HONE_LIMIT, "importing it takes more than %zu bytes of memory",
                       importer->reader.limit);
