@@ -12,16 +12,18 @@ ROW = re.compile(r"^\| `([^`]+)` \| `([^`]+)` \| [0-9.]", re.M)
 STRING = re.compile(r'"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'')
 COMMENT = re.compile(r'/\*.*?\*/|""".*?"""|//[^\n]*|(?:^|\s)#[^\n]*', re.S)
 SMALL = re.compile(r"\b[0-9][0-9.]*e-[0-9]+f?\b")
-# What small literals are for elsewhere: elements to compute with, an operator's own epsilon.
-VALUES = ("tests/ops/pointwise_values.h", "tests/ir/test_dtype.c", "tests/ir/test_text.c", "tests/base/test_quoted.c")
-NAMED = re.compile(r"(?:epsilon|low|high)(?:=|\": )-?" + SMALL.pattern)
+# What small literals are for elsewhere: elements to compute with, an operator's own epsilon (named, or
+# added), a small step of the weights.
+VALUES = ("tests/ops/pointwise_values.h", "tests/ir/test_dtype.c", "tests/ir/test_text.c", "tests/base/test_quoted.c",
+          "tests/base/test_protobuf_text.c")
+NAMED = re.compile(r"(?:(?:epsilon|low|high)(?:=|\": )-?|\+ |[\[(]?np\.float32\(|\[)" + SMALL.pattern +
+                   "|" + SMALL.pattern + r"(?=\])")
 
 
 def small_literals(name, text):
     """Small numbers outside strings and comments, each a tolerance of the test's own."""
     text = NAMED.sub("", text)
-    for string in set(COMMENT.findall(text)) | set(STRING.findall(text)):
-        text = text.replace(string, "\n" * string.count("\n"))
+    text = STRING.sub("", COMMENT.sub("", text))
     return [f"{name}: {found}, a tolerance that is not in {PAGE}" for found in SMALL.findall(text)]
 
 

@@ -129,7 +129,7 @@ TEST(linear_attentions) {
                  " o, s = linear_attention(q, k, v, %s, %s) {rule=%s}\n}",
                  types[t], types[t], types[t], types[t], types[t], narrow ? "1, 1" : "2, 5",
                  types[t], 2 - narrow, narrow ? "_" : "h", rules[r][1], rules[r][0]);
-        check_body(text, t ? 1e-12 : bound("attention", "fp32"));
+        check_body(text, bound("attention", t ? "fp64" : "fp32"));
       }
 }
 
@@ -156,7 +156,7 @@ TEST(attention_scores) {
   static const char *const stages[] = {"raw", "capped", "masked", "weights"};
   for (int t = 0; t < 2; t++)
     for (int i = 0; i < 4; i++) {
-      double near = t ? 1e-13 : bound("attention", "fp32");
+      double near = bound("attention", t ? "fp64" : "fp32");
       static char text[1024];
       snprintf(text, sizeof text,
                "graph g(q: %s[2, 4, 7, 5], k: %s[2, 2, 9, 5], v: %s[2, 2, 9, 3], m: %s[2, 1, 1, 8],"

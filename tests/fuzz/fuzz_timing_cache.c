@@ -1,4 +1,5 @@
-/* Fuzz target: timing caches. What is read is written, and what was written reads and writes the same. */
+/* Fuzz target: timing caches. What is read is written, and what was written reads and writes the
+ * same. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

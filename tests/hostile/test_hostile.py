@@ -16,8 +16,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 COMMAND = HERE.parents[1] / "build" / "apps" / "hone" / "hone"
 MEMORY = 128 << 20     # bytes at the peak, beside a small multiple of the files; folding may take half
 MEMORY_PER_BYTE = 8
-SECONDS = 5            # of the processor, beside a microsecond or two a byte
-SECONDS_PER_BYTE = 2e-6
+SECONDS = 5            # of the processor, beside two a megabyte
+SECONDS_PER_BYTE = 2 / 1e6
 ADDRESSES = 4 << 30    # past this the machine would suffer; a row that needs it fails by its exit code
 
 

@@ -91,7 +91,7 @@ static hone_graph *build(const loop *l, const char *outputs) {
            "      step = const s64[] 1 i1 = add(i0, step) row = gather(xs, i0) {axis=0} %s %s } }",
            l->inputs, outputs, l->before, l->head, *l->inputs ? ", n" : "",
            *l->inputs ? ", k: s64[]" : "", l->more, l->cell);
-  return rewrite_with(text, passes, rewrite_defaults, &log, 1e-5);
+  return rewrite_with(text, passes, rewrite_defaults, &log, bound("rewritten sums", "fp32"));
 }
 
 TEST(loops) {

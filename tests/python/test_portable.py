@@ -1,6 +1,7 @@
 """The option portable: engines that hold their weights, find them in the model's file, or have none."""
 import os
 
+import numerics
 import numpy as np
 import onnx
 import pytest
@@ -29,7 +30,7 @@ def check_answer(engine, env):
     np.save(engine.with_name("x.npy"), x)
     done = hone("run", engine, "--input", f"x:{engine.with_name('x.npy')}", "-o", engine.with_name("out"), env=env)
     want = np.maximum(x @ WEIGHTS["w1"], 0) @ WEIGHTS["w2"]
-    np.testing.assert_allclose(np.load(engine.with_name("out") / "y.npy"), want, atol=1e-4 * np.abs(want).max())
+    assert numerics.model_error(np.load(engine.with_name("out") / "y.npy"), want) <= numerics.bound("model", "fp32")
     return done.stderr
 
 

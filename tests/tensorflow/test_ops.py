@@ -482,7 +482,8 @@ def test_fused_batch_norm_ex(activation, sides):
     x, side, stats = f32(2, 3, 4, 8), f32(2, 3, 4, 8), [f32(8, low=0.2) for _ in range(4)]
     got = elsewhere("_FusedBatchNormEx", [x, *stats, *[side] * sides], dict(
         T=tf.float32, U=tf.float32, epsilon=1e-3, num_side_inputs=sides, activation_mode=activation, is_training=False))
-    want = ACTIVATIONS[activation](tf.nn.batch_normalization(x, stats[2], stats[3], stats[1], stats[0], 1e-3)
+    want = ACTIVATIONS[activation](tf.nn.batch_normalization(x, stats[2], stats[3], stats[1], stats[0],
+                                                             variance_epsilon=1e-3)
                                    + (side if sides else 0)).numpy()
     assert native.error(got, want) <= numerics.bound("TensorFlow operator", "fp32")
 
