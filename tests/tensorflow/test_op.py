@@ -1,6 +1,7 @@
 """The op that runs an engine inside TensorFlow: answers, saving, falling back, many threads at once."""
 import concurrent.futures
 import os
+import shutil
 import subprocess
 import sys
 
@@ -137,3 +138,22 @@ def test_more_inputs_than_a_word_has_bits():
     inputs = [tf.constant(f32(3)) for _ in specs]
     assert len(converted.segments) == 1
     assert_same(converted(*inputs), [function(*inputs)])
+
+
+PLUGGED = """
+import sys, tensorflow as tf
+model = tf.saved_model.load(sys.argv[1])
+result = model.signatures["serving_default"](tf.zeros([1, 16, 16, 3]))
+import hone.tensorflow  # a second copy of the library: the ops are there already
+again = tf.saved_model.load(sys.argv[1]).signatures["serving_default"](tf.zeros([1, 16, 16, 3]))
+assert all((result[name].numpy() == again[name].numpy()).all() for name in result)
+"""
+
+
+def test_as_a_plug_in_models_load_without_an_import(saved, tmp_path):
+    """What lies in TensorFlow's folder of plug-ins, or is named by this variable, is loaded with TensorFlow."""
+    copy = shutil.copy(hone.tensorflow.library_path, tmp_path / "libhone_tensorflow_plugin.so")
+    done = subprocess.run([sys.executable, "-c", PLUGGED, str(saved)], capture_output=True, text=True,
+                          env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "HONE_ALLOW_NATIVE": "0",
+                               "TF_PLUGGABLE_DEVICE_LIBRARY_PATH": str(copy)})
+    assert done.returncode == 0, done.stderr
