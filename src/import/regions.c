@@ -52,8 +52,10 @@ static hone_status *add_outputs(hone_node *node, size_t count) {
   return NULL;
 }
 
-/* Ends a node of several outputs and gives them. */
+/* Ends a node of several outputs and gives them. It moves behind what was made outside while its
+ * regions were filled, as they may take that. */
 static hone_status *end_node(hone_call *call, hone_node *node, size_t count, hone_value **out) {
+  hone_node_move(node, NULL);
   HONE_TRY(add_outputs(node, count));
   (void)hone_emit_end(call, node);
   for (size_t i = 0; i < count; i++) out[i] = hone_emit_out(call, node, (int)i);
@@ -144,8 +146,7 @@ static hone_status *fill_loop(hone_looping *loop, hone_value **results, bool *ch
   for (size_t i = 0; i < loop->carried; i++)
     HONE_TRY(hone_carried_widen(region, i, &results[1 + i]->type, &loop->types[i], &loop->open[i],
                                 changed));
-  for (size_t i = 0; !*changed && i < count; i++)
-    HONE_TRY(hone_graph_output(region, results[i]));
+  for (size_t i = 0; !*changed && i < count; i++) HONE_TRY(hone_graph_output(region, results[i]));
   return NULL;
 }
 

@@ -144,8 +144,7 @@ def convert(model: Any, *, signature: str = "serving_default", tags: Optional[Se
     frozen = convert_variables_to_constants_v2(function, lower_control_flow=False)
     surgery = Surgery(frozen.graph, [t.name for t in frozen.outputs],
                       least_nodes=1 if minimum_segment_size is None else minimum_segment_size, denied=denied)
-    for segment in surgery.segments:
-        surgery.build(segment, **options)
+    surgery.build_all(**options)
     original = _Original(frozen, function)
     inputs, data = first_item(input_fn, original)
     judge(surgery, feeds_of(frozen, inputs), data, **options)
@@ -195,6 +194,5 @@ def convert_graph_def(graph_def: Any, outputs: Sequence[str], *, minimum_segment
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(graph_def, name="")
     surgery = Surgery(graph, outputs, least_nodes=minimum_segment_size, denied=denied, prefix=prefix)
-    for segment in surgery.segments:
-        surgery.build(segment, **options)
+    surgery.build_all(**options)
     return surgery.result(embed=True)

@@ -56,13 +56,17 @@ def _segment_error(segment, values):
 
 def judge(surgery: Any, feeds: dict[str, Any], data: str, **options: Any) -> list[Any]:
     """Runs each segment that is not in fp32 on what reaches it when `feeds` are fed, and builds those anew in fp32
-    that are further from native than BOUND. `data` says whose the feeds are. Gives the segments that changed."""
+    that are further from native than BOUND, or all where the model cannot run on the feeds (seeded texts are no
+    pictures). `data` says whose the feeds are. Gives the segments that changed."""
     judged = [s for s in surgery.segments if s.precision != "fp32"]
     edges = dict.fromkeys(f"{node}:{output}" for s in judged for node, output in s.inputs + s.outputs)
-    values = dict(zip(edges, observe(surgery.graph_def, feeds, edges))) if judged else {}
+    try:
+        values = dict(zip(edges, observe(surgery.graph_def, feeds, edges))) if judged else {}
+    except tf.errors.OpError:
+        values = {}
     changed = []
     for segment in judged:
-        segment.error, segment.judged_by = _segment_error(segment, values), data
+        segment.error, segment.judged_by = _segment_error(segment, values) if values else float("inf"), data
         if segment.error > BOUND:
             surgery.build(segment, **{**options, "precision": "fp32"})
             changed.append(segment)

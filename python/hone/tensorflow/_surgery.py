@@ -68,9 +68,10 @@ def parse(text):
 
 
 def strip(node):
-    """Takes a node's inputs, and what was written down for the core alone."""
+    """Takes a node's inputs, what was written down for the core alone, and names of nodes that it is to be near to
+    (`_class`), as those may go into an engine."""
     del node.input[:]
-    for key in ("_output_types", "_output_shapes"):
+    for key in ("_output_types", "_output_shapes", "_class"):
         if key in node.attr:
             del node.attr[key]
 
@@ -176,6 +177,17 @@ class Surgery:
         segment.ops = {name: self.nodes[name].op for name in segment.nodes}
         segment.engine = hone.build(segment.graph_def.SerializeToString(), format="graph_def",
                                     **segment.ports(), **options)
+
+    def build_all(self, **options):
+        """Builds every engine. A segment that cannot be built as a whole, though each of its nodes could, stays
+        native, as one whose engine fails later does."""
+        for segment in list(self.segments):
+            try:
+                self.build(segment, **options)
+            except (hone.InvalidArgumentError, hone.CancelledError, hone.OutOfMemoryError):
+                raise
+            except hone.Error as error:
+                self.drop(segment, f"no engine of its segment: {error}")
 
     def drop(self, segment, reason):
         """Leaves a segment native."""

@@ -66,8 +66,7 @@ def _operate(graph, outputs, params, denied=()):
                       prefix="TRTEngineOp", engine_op=engine_op(), engine_attrs=_engine_attrs(params),
                       least_nodes=sys.maxsize if params.minimum_segment_size == -1 else params.minimum_segment_size)
     precision = _precision(params, surgery.graph_def)
-    for segment in surgery.segments:
-        surgery.build(segment, precision=precision)
+    surgery.build_all(precision=precision)
     print_native(surgery, _environment.variable("SHOW_DETAILED_REPORT"))
     graph_picture(surgery, _environment.variable("EXPORT_GRAPH_VIZ_PATH"))
     return surgery

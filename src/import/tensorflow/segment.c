@@ -12,9 +12,10 @@
 
 typedef struct verdict {
   bool taken;
-  bool constant;      /* stands in whatever group uses it */
-  int level, group;   /* group: union-find parent, then number from 1; 0: none */
-  hone_status *why;   /* of a node that is not taken; owned */
+  bool constant;    /* stands in whatever group uses it */
+  int level, group; /* group: union-find parent, then number from 1; 0: none */
+  int depth;        /* how many loops of single nodes are around it */
+  hone_status *why; /* of a node that is not taken; owned */
 } verdict;
 
 typedef struct segmenting {
@@ -28,7 +29,12 @@ typedef struct segmenting {
 
 /* ---- Order ---- */
 
-/* Data edges only; a graph with loops of the first TensorFlow has no such order. */
+/* The way back of a loop of the first TensorFlow. */
+static bool leads_back(const segmenting *s, const tf_node *node, int from) {
+  return tf_span_is(node->op, "Merge") && tf_span_is(s->body->nodes[from].op, "NextIteration");
+}
+
+/* Data edges only, without those that lead back. */
 static hone_status *find_order(segmenting *s) {
   const tf_body *body = s->body;
   hone_arena *scratch = &s->importer.scratch;
@@ -53,9 +59,9 @@ static hone_status *find_order(segmenting *s) {
         continue;
       }
       int from = node->inputs[next[at]++].node;
-      if (from < 0 || state[from] == TF_DONE) continue;
+      if (from < 0 || state[from] == TF_DONE || leads_back(s, node, from)) continue;
       if (state[from] == TF_OPEN)
-        return hone_error(HONE_UNSUPPORTED, "a graph with loops made of single nodes");
+        return hone_error(HONE_INVALID_MODEL, "its nodes wait for each other");
       state[from] = TF_OPEN;
       stack[depth++] = from;
     }
@@ -121,7 +127,8 @@ static hone_status *holds_engine(segmenting *s, const tf_node *node, bool *out) 
   int64_t last = 0;
   size_t count;
   *out = tf_span_is(node->op, "HoneEngine");
-  if (!tf_span_is(node->op, "TRTEngineOp") || !tf_attr(&call, "InT", &value)) return call.base.status;
+  if (!tf_span_is(node->op, "TRTEngineOp") || !tf_attr(&call, "InT", &value))
+    return call.base.status;
   if (value.list.data) HONE_TRY(tf_read_attr_list(&s->importer.reader, value.list, &list));
   HONE_TRY(hone_proto_count(&list.type, HONE_PROTO_VARINT, &count));
   hone_proto_cursor cursor = {0};
@@ -130,19 +137,62 @@ static hone_status *holds_engine(segmenting *s, const tf_node *node, bool *out) 
   return NULL;
 }
 
-/* What must stay where it is, whatever could be done with it. */
+/* How many loops of the first TensorFlow a node stands in: an Enter begins one, an Exit ends it. */
+static int depth_of(const segmenting *s, const tf_node *node) {
+  int depth = 0;
+  for (int i = 0; i < node->input_count; i++) {
+    int from = node->inputs[i].node;
+    if (from >= 0 && s->verdicts[from].depth > depth) depth = s->verdicts[from].depth;
+  }
+  if (tf_span_is(node->op, "Enter") || tf_span_is(node->op, "RefEnter")) return depth + 1;
+  if (tf_span_is(node->op, "Exit") || tf_span_is(node->op, "RefExit"))
+    return depth > 0 ? depth - 1 : 0;
+  return depth;
+}
+
+/* What must stay where it is, whatever could be done with it. Conditionals and loops of the first
+ * TensorFlow stay, and so no group reaches across them. What is in a branch may be an engine, that
+ * runs when the branch does; what is in a loop may not: nothing from outside gets there but through
+ * an Enter, and an engine's file would have to. */
 static hone_status *refuse_kind(segmenting *s, const tf_node *node) {
-  static const char *const kept[] = {"Placeholder", "NoOp"};
+  static const struct {
+    const char *op, *why;
+  } kept[] = {
+      {"Placeholder", "it is an end of the graph"},
+      {"NoOp", "it is an end of the graph"},
+      {"Switch", "part of a conditional or a loop"},
+      {"RefSwitch", "part of a conditional or a loop"},
+      {"_SwitchN", "part of a conditional or a loop"},
+      {"Merge", "part of a conditional or a loop"},
+      {"RefMerge", "part of a conditional or a loop"},
+      {"Exit", "part of a loop"},
+      {"RefExit", "part of a loop"},
+  };
   bool is_engine;
   for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
-    if (tf_span_is(node->op, kept[i])) return hone_error(HONE_UNSUPPORTED, "it is an end of the graph");
+    if (tf_span_is(node->op, kept[i].op)) return hone_error(HONE_UNSUPPORTED, "%s", kept[i].why);
+  if (s->verdicts[node - s->body->nodes].depth)
+    return hone_error(HONE_UNSUPPORTED, "it is in a loop made of single nodes");
   HONE_TRY(holds_engine(s, node, &is_engine));
   if (is_engine) return hone_error(HONE_UNSUPPORTED, "it is an engine already");
   if (is_listed(s->denied, node->op)) return hone_error(HONE_UNSUPPORTED, "it is denied");
   return NULL;
 }
 
-/* Strings, handles and lists do not cross into an engine. */
+/* Texts do not cross into an engine, nor can they start in one. */
+static hone_status *check_inputs(const segmenting *s, const tf_node *node) {
+  for (int i = 0; i < node->input_count; i++) {
+    tf_edge edge = node->inputs[i];
+    const tf_result *from = edge.node < 0 ? NULL : &s->scope.results[edge.node];
+    if (!from || edge.output < 0 || edge.output >= from->count) continue;
+    const tf_value *value = &from->values[edge.output];
+    if (value->kind == TF_TENSOR && value->value->type.dtype == HONE_STR)
+      return hone_error(HONE_UNSUPPORTED, "it takes a text");
+  }
+  return NULL;
+}
+
+/* Strings, handles and lists do not cross out of an engine. */
 static hone_status *check_results(const segmenting *s, int index) {
   const tf_result *result = &s->scope.results[index];
   for (int i = 0; i < result->count; i++) {
@@ -159,6 +209,7 @@ static hone_status *try_node(segmenting *s, int index) {
   const tf_node *node = &s->body->nodes[index];
   HONE_TRY(refuse_kind(s, node));
   HONE_TRY(tf_settle(&s->scope, index));
+  HONE_TRY(check_inputs(s, node));
   return check_results(s, index);
 }
 
@@ -166,6 +217,7 @@ static hone_status *try_nodes(segmenting *s) {
   for (int i = 0; i < s->body->node_count; i++) {
     int index = s->order[i];
     verdict *v = &s->verdicts[index];
+    v->depth = depth_of(s, &s->body->nodes[index]);
     hone_status *why = try_node(s, index);
     hone_code code = hone_status_code(why);
     if (code == HONE_OUT_OF_MEMORY || code == HONE_LIMIT) return why;
