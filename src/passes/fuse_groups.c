@@ -132,9 +132,10 @@ static void grow(cluster *c) {
   c->tried = 0;
 }
 
-/* Pointwise nodes that feed only the cluster come along; the list grows while it is walked. */
-static void take_feeders(cluster *c) {
-  for (int i = 0; i < c->count; i++) {
+/* Pointwise nodes that feed only the members from `first` on come along; the list grows while it is
+ * walked. */
+static void take_feeders(cluster *c, int first) {
+  for (int i = first; i < c->count; i++) {
     const hone_node *node = c->nodes[i];
     for (int k = 0; k < node->input_count && c->count < MOST_NODES; k++) {
       hone_value *input = node->inputs[k].value;
@@ -240,10 +241,12 @@ static hone_status *seed(fusion *f, hone_node *node) {
   bool heavy = node->op->facts & HONE_HEAVY;
   if (heavy || (node->op->facts & HONE_POINTWISE)) grow(c);
   if (heavy) {
-    take_casts(c);
+    bool whole = node->op == &hone_op_conv_integer || node->op == &hone_op_matmul_integer;
+    if (whole) take_feeders(c, 1); /* bytes that are added as reals */
+    else take_casts(c);            /* what makes bytes makes them in its own group */
     take_moves(c);
   } else if (node->op->facts & HONE_POINTWISE) {
-    take_feeders(c);
+    take_feeders(c, 0);
   }
   return NULL;
 }

@@ -70,3 +70,18 @@ def test_quantised(name, variant, open_engine):
     compare(got, want, numerics.bound("model", "int8"))
     first = next(iter(want))
     assert np.isfinite(got[first]).all()
+
+
+@pytest.mark.parametrize("variant", make_models.QUANTISED)
+@pytest.mark.parametrize("name", ["resnet50", "mobilenetv2"])
+def test_quantised_in_bytes(name, variant, open_engine, engine_name):
+    """Every convolution is one of integers and nothing runs on the reference."""
+    if engine_name != "hone":
+        pytest.skip("a report is Hone's")
+    report = open_engine(onnx.load(make_models.path_of(name, True, variant))).engine.report()
+    groups = [unit for unit in report["units"] if unit["group"]]
+    assert not [unit["ops"] for unit in groups if unit["kernel"] == "reference"]
+    convolutions = [unit["ops"] for unit in groups if any(op.startswith("conv") for op in unit["ops"])]
+    assert convolutions and all("conv_integer" in ops for ops in convolutions)
+    in_bytes = [ops for ops in convolutions if ops[-1] == "cast"]
+    assert len(in_bytes) > len(convolutions) / 2

@@ -230,7 +230,7 @@ HONE_INLINE void store_bytes(void *p, vf x, int n, int zero, bool is_signed) {
 }
 #endif
 
-/* Four vectors of one row, of which `n` columns are there. */
+/* Some vectors of one row, of which `n` columns are there. */
 typedef struct line {
   vf x[PANEL];
   size_t row, column;
@@ -254,12 +254,12 @@ HONE_INLINE vf like_operand(const hone_integer_step *step, const void *p, size_t
   return load_bytes((const char *)p + at, n, step->dtype == HONE_S8);
 }
 
-#define EACH(expression)                                           \
-  HONE_UNROLL for (int j = 0; j < PANEL; j++) x[j] = (expression); \
+#define EACH(expression)                                             \
+  HONE_UNROLL for (int j = 0; j < vectors; j++) x[j] = (expression); \
   break
 
 HONE_INLINE void run_step(const hone_integer_finish *f, const hone_integer_step *step,
-                          const hone_kernel_io *io, line *l, const bool whole) {
+                          const hone_kernel_io *io, line *l, const int vectors, const bool whole) {
   vf *x = l->x, a = vf_set(step->a), b = vf_set(step->b);
   switch (step->kind) {
     case HONE_INTEGER_MUL_ROW:
@@ -287,11 +287,11 @@ HONE_INLINE void run_step(const hone_integer_finish *f, const hone_integer_step 
 }
 
 HONE_INLINE void store_line(const hone_integer_finish *f, const hone_integer_block *block,
-                            const line *l, size_t at, const bool whole) {
+                            const line *l, size_t at, const int vectors, const bool whole) {
   if (f->out == HONE_F32) {
     float *out = (float *)block->out + at;
     HONE_UNROLL
-    for (int j = 0; j < PANEL; j++)
+    for (int j = 0; j < vectors; j++)
       vf_store_n(out + j * VF_LANES, l->x[j], whole ? VF_LANES : in_vector(l, j));
     return;
   }
@@ -299,44 +299,63 @@ HONE_INLINE void store_line(const hone_integer_finish *f, const hone_integer_blo
   char *out = (char *)block->out + at;
   vf x[PANEL];
   HONE_UNROLL /* what is above is saturated alike, and is in range of the conversion */
-  for (int j = 0; j < PANEL; j++) x[j] = vf_min(l->x[j], vf_set(1 << 30));
+  for (int j = 0; j < vectors; j++) x[j] = vf_min(l->x[j], vf_set(1 << 30));
 #if defined(__AVX512F__)
-  if (whole) {
+  if (whole && vectors == 4) {
     store_64_bytes(out, x, f->zero, is_signed);
     return;
   }
 #endif
   HONE_UNROLL
-  for (int j = 0; j < PANEL; j++)
-    if (in_vector(l, j) > 0)
-      store_bytes(out + j * VF_LANES, x[j], in_vector(l, j), f->zero, is_signed);
+  for (int j = 0; j < vectors; j++)
+    store_bytes(out + j * VF_LANES, x[j], whole ? VF_LANES : in_vector(l, j), f->zero, is_signed);
 }
 
-HONE_INLINE void finish_line(const hone_integer_finish *f, const hone_kernel_io *io,
-                             const hone_integer_block *block, size_t i, size_t column,
-                             const bool whole) {
-  line l = {.row = block->row + i, .column = block->column + column,
-            .n = (int)(block->columns - column)};
-  const int32_t *sums = block->sums + i * block->sums_stride + column;
-  HONE_UNROLL
-  for (int j = 0; j < PANEL; j++)
-    l.x[j] = whole || in_vector(&l, j) > 0 ? floats_of(sums + j * VF_LANES) : vf_set(0);
-  for (int s = 0; s < f->count; s++) run_step(f, &f->steps[s], io, &l, whole);
-  store_line(f, block, &l, (size_t)((ptrdiff_t)i * block->out_stride) + column, whole);
+HONE_INLINE void finish_lines(const hone_integer_finish *f, const hone_kernel_io *io,
+                              const hone_integer_block *block, size_t column, const int vectors,
+                              const bool whole) {
+  for (size_t i = 0; i < block->rows; i++) {
+    line l;
+    l.row = block->row + i;
+    l.column = block->column + column;
+    l.n = (int)(block->columns - column);
+    const int32_t *sums = block->sums + i * block->sums_stride + column;
+    HONE_UNROLL
+    for (int j = 0; j < vectors; j++) l.x[j] = floats_of(sums + j * VF_LANES);
+    for (int s = 0; s < f->count; s++) run_step(f, &f->steps[s], io, &l, vectors, whole);
+    store_line(f, block, &l, (size_t)((ptrdiff_t)i * block->out_stride) + column, vectors, whole);
+  }
+}
+
+/* The last `left` columns of a block, less than a panel. */
+HONE_INLINE void finish_rest(const hone_integer_finish *f, const hone_kernel_io *io,
+                             const hone_integer_block *block, size_t column, size_t left) {
+  const size_t lanes = VF_LANES;
+  switch ((left + lanes - 1) / lanes) {
+#define REST(vectors)                                                                  \
+  case vectors:                                                                        \
+    if (left == vectors * lanes) finish_lines(f, io, block, column, vectors, true);    \
+    else finish_lines(f, io, block, column, vectors, false);                           \
+    break
+    REST(1);
+    REST(2);
+#if PANEL > 2
+    REST(3);
+    REST(4);
+#endif
+#undef REST
+  }
 }
 
 static void run_finish(const hone_integer_finish *f, const hone_kernel_io *io,
                        const hone_integer_block *block) {
   enum { WIDE = PANEL * VF_LANES };
-  for (size_t i = 0; i < block->rows; i++) {
-    if (f->out == HONE_S32) {
-      memcpy((int32_t *)block->out + (ptrdiff_t)i * block->out_stride,
-             block->sums + i * block->sums_stride, block->columns * sizeof(int32_t));
-      continue;
-    }
-    size_t column = 0;
-    for (; column + WIDE <= block->columns; column += WIDE)
-      finish_line(f, io, block, i, column, true);
-    if (column < block->columns) finish_line(f, io, block, i, column, false);
-  }
+  for (size_t i = 0; f->out == HONE_S32 && i < block->rows; i++)
+    memcpy((int32_t *)block->out + (ptrdiff_t)i * block->out_stride,
+           block->sums + i * block->sums_stride, block->columns * sizeof(int32_t));
+  if (f->out == HONE_S32) return;
+  size_t column = 0;
+  for (; column + WIDE <= block->columns; column += WIDE)
+    finish_lines(f, io, block, column, PANEL, true);
+  if (column < block->columns) finish_rest(f, io, block, column, block->columns - column);
 }

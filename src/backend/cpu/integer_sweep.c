@@ -6,8 +6,10 @@
 #include "backend/cpu/share.h"
 #include "base/memory.h"
 
-/* As in sweep.c: what stays in the second-level cache, and what a table may take of the first. */
+/* As in sweep.c: what stays in the second-level cache, and what a table may take of the first. Rows
+ * that panels of near weights share stay in the first: each change of panel costs its start anew. */
 #define WEIGHTS_BYTES ((size_t)512 << 10)
+#define NEAR_BYTES    ((size_t)8 << 10)
 #define BLOCK_BYTES   ((size_t)256 << 10)
 #define TABLE_BYTES   ((size_t)16 << 10)
 
@@ -136,9 +138,10 @@ void hone_integer_sweep_plan(hone_integer_sweep *sweep) {
   size_t height = (size_t)sweep->set->height, taps = all_taps(sweep) ? all_taps(sweep) : 1;
   size_t depth = sweep->depth ? sweep->depth : 1;
   size_t weights = taps * depth * padded_columns(sweep->set, sweep->columns);
-  size_t by_rows = BLOCK_BYTES / (depth * height);
+  size_t block = weights <= WEIGHTS_BYTES ? NEAR_BYTES : BLOCK_BYTES;
+  size_t by_rows = block / (depth * height);
   size_t by_table = TABLE_BYTES / (taps * HONE_TILE_ROWS * sizeof(void *));
-  size_t tiles = weights <= WEIGHTS_BYTES ? 1 : smaller(by_rows, by_table);
+  size_t tiles = smaller(by_rows, by_table);
   sweep->row_block = (tiles ? tiles : 1) * height;
 }
 

@@ -27,7 +27,7 @@ static bool is_constant_or_absent(const hone_node *node, int index) {
   return !hone_node_in(node, index) || node->inputs[index].value->constant;
 }
 
-static bool accepts(const hone_cpu_kernel *row, const hone_node *node) {
+static bool accepts_any(const hone_cpu_kernel *row, const hone_node *node) {
   hone_conv conv;
   return set_of(row) && node->inputs[WEIGHTS].value->constant && geometry(node, &conv) &&
          is_constant_or_absent(node, W_ZERO) && is_constant_or_absent(node, BIAS);
@@ -108,11 +108,16 @@ static bool depthwise_accepts(const hone_cpu_kernel *row, const hone_node *node)
   hone_arena arena = {0};
   hone_integer_weights w;
   int planes = 2;
-  if (!accepts(row, node) || !geometry(node, &conv) || !hone_depthwise_integer_accepts(&conv))
+  if (!accepts_any(row, node) || !geometry(node, &conv) || !hone_depthwise_integer_accepts(&conv))
     return false;
   hone_status_free(weights_of(node, &arena, &w, &planes));
   hone_arena_free(&arena);
   return planes == 1;
+}
+
+/* A tile of products is all but empty where the other row computes. */
+static bool accepts(const hone_cpu_kernel *row, const hone_node *node) {
+  return accepts_any(row, node) && !depthwise_accepts(row, node);
 }
 
 static size_t depthwise_pack_size(const hone_cpu_kernel *row, const hone_node *node) {
