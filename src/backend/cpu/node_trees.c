@@ -1,5 +1,5 @@
-/* tree_ensemble nodes: rows walk down the trees several at a time, so that the waits for their nodes
- * overlap. Room: backend/cpu.
+/* tree_ensemble nodes: several rows walk down a tree at a time, or one row down several trees, so that
+ * the waits for their nodes overlap. Room: backend/cpu.
  *
  * The tables are packed: a leaf leads to itself, a test is a mask of the outcomes that lead to YES.
  */
@@ -188,15 +188,14 @@ typedef struct forest {
   size_t sums_at, voted_at, part_scratch;
 } forest;
 
-/* The leaves that LANES rows of x fall into. */
-static void walk(const forest *f, uint32_t root, const double *x, uint32_t *at) {
+/* From LANES nodes to the leaves below them; the row of each lane is `step` after that before. */
+static void walk(const forest *f, const double *x, size_t step, uint32_t *at) {
   uint32_t moved;
-  for (int r = 0; r < LANES; r++) at[r] = root;
   do {
     moved = 0;
     for (int r = 0; r < LANES; r++) {
       const tree_node *n = &f->nodes[at[r]];
-      double a = x[(size_t)r * f->features + n->feature], b = n->value;
+      double a = x[(size_t)r * step + n->feature], b = n->value;
       uint32_t outcome = (a < b ? LESS : 0) | (a == b ? EQUAL : 0) | (a > b ? GREATER : 0) |
                          (a != a ? NO_NUMBER : 0);
       uint32_t next = n->next[(n->takes & outcome) != 0];
@@ -219,20 +218,36 @@ static void vote(const forest *f, const tree_node *leaf, double *sums, bool *vot
   }
 }
 
-/* Rows of a block, whose last lanes repeat: `x` has room for them. */
-static void run_block(const forest *f, double *x, size_t rows, double *sums, bool *voted) {
-  uint32_t leaves[LANES];
-  size_t padded = (rows + LANES - 1) / LANES * LANES;
-  for (size_t r = rows; r < padded; r++)
-    memcpy(x + r * f->features, x, f->features * sizeof *x);
+/* LANES rows. */
+static void run_rows(const forest *f, size_t tree, const double *x, double *sums, bool *voted) {
+  uint32_t at[LANES];
+  for (int i = 0; i < LANES; i++) at[i] = f->roots[tree];
+  walk(f, x, f->features, at);
+  for (size_t i = 0; i < LANES; i++)
+    vote(f, &f->nodes[at[i]], sums + i * f->outputs, voted + i * f->outputs);
+}
+
+/* All trees for one row; what is missing to the last LANES repeats. */
+static void run_row(const forest *f, const double *x, double *sums, bool *voted) {
+  uint32_t at[LANES];
+  for (size_t t = 0; t < f->trees; t += LANES) {
+    size_t count = f->trees - t < LANES ? f->trees - t : LANES;
+    for (size_t i = 0; i < LANES; i++) at[i] = f->roots[t + (i < count ? i : 0)];
+    walk(f, x, 0, at);
+    for (size_t i = 0; i < count; i++) vote(f, &f->nodes[at[i]], sums, voted);
+  }
+}
+
+/* A row's votes are counted in the order of the trees, either way. */
+static void run_block(const forest *f, const double *x, size_t rows, double *sums, bool *voted) {
+  size_t whole = rows / LANES * LANES;
   memset(sums, 0, rows * f->outputs * sizeof *sums);
   memset(voted, 0, rows * f->outputs);
   for (size_t t = 0; t < f->trees; t++)
-    for (size_t r = 0; r < rows; r += LANES) {
-      walk(f, f->roots[t], x + r * f->features, leaves);
-      for (size_t i = 0; i < LANES && r + i < rows; i++)
-        vote(f, &f->nodes[leaves[i]], sums + (r + i) * f->outputs, voted + (r + i) * f->outputs);
-    }
+    for (size_t r = 0; r < whole; r += LANES)
+      run_rows(f, t, x + r * f->features, sums + r * f->outputs, voted + r * f->outputs);
+  for (size_t r = whole; r < rows; r++)
+    run_row(f, x + r * f->features, sums + r * f->outputs, voted + r * f->outputs);
   for (size_t i = 0; i < rows * f->outputs && f->aggregate == 'a'; i++)
     sums[i] /= (double)f->trees;
 }
