@@ -6,7 +6,7 @@ JOBS    ?= $(shell nproc)
 PYTHON  := .venv/bin/python
 CMAKE   := cmake -G Ninja
 
-.PHONY: all build setup test test-c test-python asan tsan clang fuzz demo bench bench-kernels \
+.PHONY: all build setup test test-c test-python test-tf-matrix asan tsan clang fuzz demo bench bench-kernels \
         python format check-format layers analyze coverage install clean
 
 all: build
@@ -32,6 +32,10 @@ test-c: build
 
 test-python: python
 	@$(PYTHON) -m pytest -q tests
+
+# The core of the TensorFlow tests in 1.15, 2.4, 2.12 and the newest: tools/tf_matrix.py says how.
+test-tf-matrix: setup
+	@$(PYTHON) tools/tf_matrix.py
 
 asan:
 	@$(CMAKE) -S . -B build-asan -DCMAKE_BUILD_TYPE=Debug -DHONE_SANITIZE=address,undefined > /dev/null

@@ -11,7 +11,7 @@ import numpy as np
 DOCUMENT = pathlib.Path(__file__).resolve().parents[1] / "docs" / "numerics.md"
 
 
-@functools.cache
+@functools.lru_cache()  # cache came with Python 3.9
 def bounds():
     """{(subject, precision): bound} of every table row that has that form."""
     found = {}

@@ -25,6 +25,7 @@ typedef struct kernel {
   hone_engine *engine;
   hone_options *options; /* of contexts; NULL: the defaults */
   hone_native *native;
+  bool carries;     /* its segment is the input after its values */
   atomic_bool told; /* whether the log has the reason why it runs natively */
   char name[300];
 } kernel;
@@ -44,15 +45,22 @@ static void worker_free(worker *w);
 
 /* ---- Life ---- */
 
-/* Field 1 of the node's NodeDef is its name. */
-static void read_name(TF_OpKernelConstruction *construction, TF_Status *status, kernel *k) {
+static void read_name(TF_OpKernelConstruction *construction, kernel *k) {
   snprintf(k->name, sizeof k->name, "a node");
-  if (!tf.TF_OpKernelConstruction_GetNodeDef) return;
-  TF_Buffer *def = tf.TF_OpKernelConstruction_GetNodeDef(construction, status);
-  const unsigned char *data = def ? def->data : NULL;
-  if (data && def->length > 2 && data[0] == 0x0a && data[1] < 128 && data[1] + 2u <= def->length)
-    snprintf(k->name, sizeof k->name, "%.*s", (int)data[1], (const char *)data + 2);
-  if (def) tf.TF_DeleteBuffer(def);
+  if (!tf.TF_OpKernelConstruction_GetName) return;
+  TF_StringView name = tf.TF_OpKernelConstruction_GetName(construction);
+  if (name.data && name.len < sizeof k->name)
+    snprintf(k->name, sizeof k->name, "%.*s", (int)name.len, name.data);
+}
+
+/* Whether the node has its segment as an input. */
+static void read_carried(TF_OpKernelConstruction *construction, TF_Status *status, kernel *k) {
+  int32_t carries = 0;
+  if (!tf.TF_OpKernelConstruction_GetAttrInt32) return;
+  tf.TF_OpKernelConstruction_GetAttrInt32(construction, "carries_segment", &carries, status);
+  k->carries = tf.TF_GetCode(status) == TF_OK && carries == 1;
+  if (k->carries) k->native = hone_native_new(k->name, NULL);
+  tf.TF_SetStatus(status, TF_OK, "");
 }
 
 /* The segment's function, a NameAttrList; one without a name is none. */
@@ -89,8 +97,9 @@ void *hone_kernel_create(TF_OpKernelConstruction *construction) {
   kernel *k = calloc(1, sizeof *k);
   if (k) {
     pthread_mutex_init(&k->opening, NULL);
-    read_name(construction, status, k);
-    read_function(construction, status, k);
+    read_name(construction, k);
+    read_carried(construction, status, k);
+    if (!k->native) read_function(construction, status, k);
     if (!k->native) read_function_name(construction, status, k);
   } else {
     tf.TF_SetStatus(status, TF_INTERNAL, "out of memory");
@@ -132,9 +141,32 @@ static hone_status *set_threads(kernel *k) {
   return status ? status : hone_options_set(k->options, "threads", text);
 }
 
+/* Whether strings are a table of offsets, each to a length (varint) and text: before 2.3. */
+static bool strings_are_packed(void) {
+  const char *version = tf.TF_Version();
+  return version[0] == '1' || (version[0] == '2' && version[2] < '3' && version[3] == '.');
+}
+
+static char *packed_text(const uint8_t *data, size_t size) {
+  uint64_t offset = 0, length = 0;
+  if (size < sizeof offset) return NULL;
+  memcpy(&offset, data, sizeof offset);
+  size -= sizeof offset;
+  data += sizeof offset;
+  if (offset >= size) return NULL;
+  for (int shift = 0; offset < size && shift < 63; shift += 7) {
+    uint8_t byte = data[offset++];
+    length |= (uint64_t)(byte & 127) << shift;
+    if (!(byte & 128)) break;
+  }
+  return length <= size - offset ? strndup((const char *)data + offset, length) : NULL;
+}
+
 /* A string tensor's one element as text of its own; NULL where it is none. */
 static char *tensor_text(const TF_Tensor *tensor) {
   const tf_string *string = tf.TF_TensorData(tensor);
+  if (string && strings_are_packed())
+    return packed_text((const uint8_t *)string, tf.TF_TensorByteSize(tensor));
   if (!string || tf.TF_TensorByteSize(tensor) < sizeof *string) return NULL;
   int kind = string->small.size & 3;
   if (kind == 0) return strndup(string->small.text, string->small.size >> 2);
@@ -230,7 +262,8 @@ static int open_once(kernel *k, TF_OpKernelContext *context) {
     TF_Tensor *last = NULL;
     if (inputs > 0) tf.TF_GetInput(context, inputs - 1, &last, status);
     bool has_engine = last && is_source(last);
-    k->values = inputs - has_engine;
+    k->values = inputs - has_engine - k->carries;
+    if (k->values < 0) k->values = 0;
     if (has_engine) {
       state = open_source(k, last, tf.TF_NumOutputs(context));
     } else {

@@ -10,7 +10,7 @@
 
 struct hone_native {
   char name[300];
-  char *function; /* serialized NameAttrList */
+  char *function; /* serialized NameAttrList; NULL where the node carries its segment */
   size_t function_size;
   pthread_mutex_t opening;
   bool open;
@@ -23,13 +23,15 @@ hone_native *hone_native_new(const char *node, const TF_Buffer *function) {
   hone_native *native = calloc(1, sizeof *native);
   if (!native) return NULL;
   snprintf(native->name, sizeof native->name, "%s", node);
-  native->function = malloc(function->length + 1);
-  if (!native->function) {
-    free(native);
-    return NULL;
+  if (function) {
+    native->function = malloc(function->length + 1);
+    if (!native->function) {
+      free(native);
+      return NULL;
+    }
+    memcpy(native->function, function->data, function->length);
+    native->function_size = function->length;
   }
-  memcpy(native->function, function->data, function->length);
-  native->function_size = function->length;
   pthread_mutex_init(&native->opening, NULL);
   return native;
 }
@@ -97,6 +99,19 @@ static void write_graph(hone_native *native, TF_OpKernelContext *context, const 
   tf.TF_DeleteBuffer(library);
 }
 
+/* The graph that the node carries. */
+static void read_graph(TF_OpKernelContext *context, int index, hone_message *graph,
+                       TF_Status *status) {
+  TF_Tensor *carried = NULL;
+  tf.TF_GetInput(context, index, &carried, status);
+  if (failed(status)) return;
+  graph->size = tf.TF_TensorByteSize(carried);
+  graph->data = malloc(graph->size + 1);
+  graph->failed = !graph->data;
+  if (graph->data) memcpy(graph->data, tf.TF_TensorData(carried), graph->size);
+  tf.TF_DeleteTensor(carried);
+}
+
 static void find_ports(hone_native *native) {
   for (int i = 0; i < native->input_count; i++) {
     char name[30];
@@ -115,6 +130,8 @@ static void open_native(hone_native *native, TF_OpKernelContext *context, TF_Ten
   hone_message graph = {0};
   if (!types || !native->inputs || !native->outputs) {
     tf.TF_SetStatus(status, TF_INTERNAL, "out of memory");
+  } else if (!native->function) {
+    read_graph(context, native->input_count, &graph, status);
   } else {
     int *out = types + native->input_count;
     for (int i = 0; i < native->input_count; i++) types[i] = tf.TF_TensorType(values[i]);
@@ -143,7 +160,7 @@ void hone_native_run(hone_native *native, TF_OpKernelContext *context, int input
                      TF_Status *status) {
   int outputs = tf.TF_NumOutputs(context);
   TF_Tensor **tensors = calloc((size_t)input_count + (size_t)outputs + 1, sizeof *tensors);
-  if (!tensors || !tf.TF_GetSerializedFunctionDefLibrary) {
+  if (!tensors || (native->function && !tf.TF_GetSerializedFunctionDefLibrary)) {
     tf.TF_SetStatus(status, TF_INTERNAL, "this TensorFlow cannot run a segment natively");
     free(tensors);
     return;

@@ -50,6 +50,7 @@ static const char *const engine_parts[] = {"<inputs: InT",
                                            "OutT: list(" ELEMENTS ") >= 1",
                                            "E: {string, uint8}",
                                            "segment_func: func",
+                                           "carries_segment: int = 0",
                                            NULL};
 
 /* The attributes of every release of TF-TRT. Source: trt_engine_op.cc of TensorFlow 1.12 to 2.17. */
@@ -73,6 +74,7 @@ static const char *const trt_parts[] = {"<in_tensor: InT",
                                         "static_engine: bool = true",
                                         "profile_strategy: string = ''",
                                         "use_explicit_precision: bool = false",
+                                        "carries_segment: int = 0",
                                         NULL};
 static const char *const handle_parts[] = {">resource_handle: resource", "resource_name: string",
                                            "!", NULL};
@@ -158,6 +160,10 @@ void hone_register_op(void) {
 /* load_op_library runs constructors only; plug-ins are asked by name. */
 __attribute__((constructor)) static void on_load(void) {
   hone_register_op();
+}
+
+bool hone_tensorflow_reads_functions(void) {
+  return tf.TF_OpKernelConstruction_GetAttrFunction && tf.TF_GetSerializedFunctionDefLibrary;
 }
 
 HONE_API void TF_InitKernel(void);

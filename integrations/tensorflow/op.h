@@ -8,7 +8,10 @@
  * inputs are never strings or uint8). The engine's inputs are called in_0, in_1, … and its outputs
  * out_0, out_1, …: the places among the node's; an input that the engine does not have is not used.
  * `segment_func` is what the engine stands for: a function of the graph that runs natively where
- * the engine cannot, or where there is none.
+ * the engine cannot, or where there is none. Kernels of older TensorFlows (before 2.12 or so)
+ * cannot get at functions; there `carries_segment` is 1, and the input before the engine (uint8) is
+ * a serialized GraphDef: placeholders in_0, in_1, … and the node `call`, whose outputs are the
+ * node's.
  */
 #ifndef HONE_TENSORFLOW_OP_H
 #define HONE_TENSORFLOW_OP_H
@@ -26,6 +29,8 @@ int tf_of_hone(hone_dtype dtype);
 
 /* op.c */
 void hone_register_op(void);
+/* Whether a kernel can get at the functions of its graph. */
+HONE_API bool hone_tensorflow_reads_functions(void);
 
 /* kernel.c */
 /* How many threads an engine may use, 0: as many as there are. Asked when an engine is opened, on
@@ -44,9 +49,11 @@ void hone_calibration_compute(void *kernel, TF_OpKernelContext *context);
 
 /* native.c: the segment's function, run in the calling thread by a session of its own. */
 typedef struct hone_native hone_native;
-/* `function`: its serialized NameAttrList. Opened when first run. */
+/* `function`: its serialized NameAttrList; NULL where the node carries its segment. Opened when
+ * first run. */
 hone_native *hone_native_new(const char *node, const TF_Buffer *function);
-/* Runs it on the op's inputs and sets the op's outputs. */
+/* Runs it on the op's first `input_count` inputs and sets the op's outputs. The segment that the
+ * node carries is the input after those. */
 void hone_native_run(hone_native *native, TF_OpKernelContext *context, int input_count,
                      TF_Status *status);
 void hone_native_free(hone_native *native);

@@ -29,6 +29,11 @@ typedef struct TF_Buffer {
   void (*data_deallocator)(void *data, size_t length);
 } TF_Buffer;
 
+typedef struct TF_StringView {
+  const char *data;
+  size_t len;
+} TF_StringView;
+
 typedef struct TF_Output {
   TF_Operation *oper;
   int index;
@@ -98,7 +103,9 @@ typedef union tf_string {
     (TF_OpKernelConstruction *, const char *, int *types, int most, TF_Status *))                  \
   X(0, void, TF_OpKernelConstruction_GetAttrString,                                                \
     (TF_OpKernelConstruction *, const char *, char *text, size_t most, TF_Status *))               \
-  X(0, TF_Buffer *, TF_OpKernelConstruction_GetNodeDef, (TF_OpKernelConstruction *, TF_Status *))  \
+  X(0, void, TF_OpKernelConstruction_GetAttrInt32,                                                 \
+    (TF_OpKernelConstruction *, const char *, int32_t *, TF_Status *))                             \
+  X(0, TF_StringView, TF_OpKernelConstruction_GetName, (TF_OpKernelConstruction *))                \
   X(1, int, TF_NumInputs, (TF_OpKernelContext *))                                                  \
   X(1, int, TF_NumOutputs, (TF_OpKernelContext *))                                                 \
   X(1, int, TF_ExpectedOutputDataType, (TF_OpKernelContext *, int))                                \

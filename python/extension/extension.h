@@ -11,7 +11,8 @@
 #ifndef HONE_PYTHON_EXTENSION_H
 #define HONE_PYTHON_EXTENSION_H
 
-#ifndef Py_LIMITED_API /* CMake gives it */
+#include <patchlevel.h>
+#if PY_VERSION_HEX >= 0x030B0000 && !defined Py_LIMITED_API
 #define Py_LIMITED_API 0x030B0000
 #endif
 #define PY_SSIZE_T_CLEAN
@@ -19,6 +20,8 @@
 
 #include <stdbool.h>
 #include <string.h>
+
+#include "older.h"
 
 #include <hone/hone.h>
 

@@ -157,15 +157,22 @@ static PyGetSetDef tensor_members[] = {{"dtype", tensor_dtype, NULL, NULL, NULL}
                                        {"nbytes", tensor_nbytes, NULL, NULL, NULL},
                                        {NULL, NULL, NULL, NULL, NULL}};
 
-static PyType_Slot tensor_slots[] = {
-    {Py_tp_dealloc, (void *)tensor_free},     {Py_tp_methods, tensor_methods},
-    {Py_tp_getset, tensor_members},           {Py_tp_repr, (void *)tensor_text},
-    {Py_bf_getbuffer, (void *)tensor_buffer}, {0, NULL}};
+static PyType_Slot tensor_slots[] = {{Py_tp_dealloc, (void *)tensor_free},
+                                     {Py_tp_methods, tensor_methods},
+                                     {Py_tp_getset, tensor_members},
+                                     {Py_tp_repr, (void *)tensor_text},
+#if PY_VERSION_HEX >= 0x03090000
+                                     {Py_bf_getbuffer, (void *)tensor_buffer},
+#endif
+                                     {0, NULL}};
 static PyType_Spec tensor_spec = {"hone._hone.Tensor", sizeof(tensor_object), 0,
                                   Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
                                   tensor_slots};
 
 int add_tensor_type(PyObject *module) {
   tensor_type = (PyTypeObject *)PyType_FromSpec(&tensor_spec);
+#if PY_VERSION_HEX < 0x03090000 /* a type's buffer was no slot yet */
+  if (tensor_type) tensor_type->tp_as_buffer->bf_getbuffer = tensor_buffer;
+#endif
   return tensor_type ? PyModule_AddType(module, tensor_type) : -1;
 }

@@ -4,9 +4,7 @@ Importing this registers the ops that converted models need: `HoneEngine`, and T
 """
 from __future__ import annotations
 
-import ctypes
 import os
-import pathlib
 import statistics
 import tempfile
 import time
@@ -14,34 +12,15 @@ from typing import Any, Callable, Iterable, Optional, Sequence
 
 import tensorflow as tf
 from tensorflow.python.eager import wrap_function
-from tensorflow.python.framework import op_def_registry
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from ._library import Asset, engine_op, library_path, op_library
 from ._places import install
 from ._precision import judge, observe, seeded
 from ._report import Report, make_report
 from ._surgery import Surgery
 
 __all__ = ["convert", "convert_graph_def", "Converted", "Report", "engine_op", "install", "library_path"]
-
-library_path = str(pathlib.Path(__file__).parent / "libhone_tensorflow.so")
-op_library = tf.load_op_library(library_path)
-
-
-@ctypes.CFUNCTYPE(ctypes.c_int)
-def _threads():
-    """TensorFlow's intra-op setting, for engines when they are opened; 0: all."""
-    return tf.config.threading.get_intra_op_parallelism_threads() or int(os.environ.get("TF_NUM_INTRAOP_THREADS", 0))
-
-
-ctypes.CDLL(library_path).hone_tensorflow_threads_from(_threads)
-
-
-def engine_op() -> str:
-    """The type of the nodes that TF-TRT's converters make: TRTEngineOp, unless this TensorFlow has one of its own."""
-    known = op_def_registry.get("TRTEngineOp")
-    kinds = [attr.allowed_values.list.type for attr in known.attr if attr.name == "InT"] if known else []
-    return "TRTEngineOp" if kinds and tf.string.as_datatype_enum in kinds[0] else "HoneEngine"
 
 # A converted function stays where its median time is at most this share of native's.
 NEVER_SLOWER = 1.02
@@ -61,7 +40,7 @@ class Converted(tf.Module):
         for segment in surgery.segments:
             path = os.path.join(self._folder.name, f"{segment.name}.hone")
             segment.engine.save(path)
-            self._engines.append(tf.saved_model.Asset(path))
+            self._engines.append(Asset(path))
         feeds = [t.name for t in original.inputs] + [f"{s.path_input}:0" for s in surgery.segments]
         inner = wrap_function.function_from_graph_def(surgery.result(), feeds, [t.name for t in original.outputs])
         shapes = [t.shape for t in original.outputs]
@@ -92,7 +71,7 @@ class Converted(tf.Module):
 
     def save(self, folder: Any, signature: str = "serving_default") -> None:
         """Writes a SavedModel, the engines among its assets. Its one signature is this function."""
-        tf.saved_model.save(self, os.fspath(folder), signatures={signature: self.run})
+        tf.compat.v2.saved_model.save(self, os.fspath(folder), signatures={signature: self.run})
 
 
 def _input_names(function):
@@ -105,7 +84,7 @@ def _input_names(function):
 def _as_function(model, signature, tags):
     """The ConcreteFunction that a model, a folder or a function stands for."""
     if isinstance(model, (str, os.PathLike)):
-        loaded = tf.saved_model.load(os.fspath(model), tags=list(tags) if tags else None)
+        loaded = tf.compat.v2.saved_model.load(os.fspath(model), tags=list(tags) if tags else None)
         if signature not in loaded.signatures:
             raise ValueError(f"no signature '{signature}'; there are {sorted(loaded.signatures)}")
         function = loaded.signatures[signature]
@@ -150,7 +129,8 @@ def convert(model: Any, *, signature: str = "serving_default", tags: Optional[Se
     judge(surgery, feeds_of(frozen, inputs), data, **options)
     converted = Converted(original, surgery)
     if minimum_segment_size is None and surgery.segments:
-        if (ratio := _ratio(converted, frozen, inputs)) > NEVER_SLOWER:
+        ratio = _ratio(converted, frozen, inputs)
+        if ratio > NEVER_SLOWER:
             for segment in list(surgery.segments):
                 surgery.drop(segment, f"the model with engines took {ratio:.2f} of native's time")
             converted = Converted(original, surgery)

@@ -14,6 +14,8 @@ from tensorflow.python.eager import wrap_function
 import hone
 from hone import _hone
 
+from ._library import reads_functions
+
 # Nodes that do nothing: they do not count when segments are held against a least size.
 IDLE = {"Identity", "IdentityN", "Snapshot", "StopGradient"}
 
@@ -74,6 +76,16 @@ def strip(node):
     for key in ("_output_types", "_output_shapes", "_class"):
         if key in node.attr:
             del node.attr[key]
+
+
+def add_bytes(graph_def, name, content):
+    """A constant of bytes."""
+    node = graph_def.node.add(name=name, op="Const")
+    node.attr["dtype"].type = tf.uint8.as_datatype_enum
+    tensor = node.attr["value"].tensor
+    tensor.dtype = tf.uint8.as_datatype_enum
+    tensor.tensor_content = content
+    tensor.tensor_shape.dim.add(size=len(content))
 
 
 class Surgery:
@@ -226,18 +238,18 @@ class Surgery:
                 kept.input.append(moved.get(edge, text))
 
     def add_engine(self, out, segment, moved, embed):
-        source = out.node.add(name=segment.path_input, op="Const" if embed else "Placeholder")
         kind = tf.uint8 if embed else tf.string
-        source.attr["dtype"].type = kind.as_datatype_enum
         if embed:
-            content = source.attr["value"].tensor
-            content.dtype = kind.as_datatype_enum
-            content.tensor_content = segment.engine_bytes()
-            content.tensor_shape.dim.add(size=len(content.tensor_content))
+            add_bytes(out, segment.path_input, segment.engine_bytes())
+        else:
+            source = out.node.add(name=segment.path_input, op="Placeholder")
+            source.attr["dtype"].type = kind.as_datatype_enum
         node = out.node.add(name=segment.name, op=self.engine_op)
         node.input.extend(moved.get(edge, spell(edge)) for edge in segment.inputs)
-        node.input.append(segment.path_input)
         node.attr["InT"].list.type.extend(self.type_of(e).as_datatype_enum for e in segment.inputs)
+        if not reads_functions():
+            self.carry_segment(out, node, segment)
+        node.input.append(segment.path_input)
         node.attr["OutT"].list.type.extend(self.type_of(e).as_datatype_enum for e in segment.outputs)
         if self.engine_op == "HoneEngine":
             node.attr["E"].type = kind.as_datatype_enum
@@ -249,6 +261,24 @@ class Surgery:
             shaped.input.append(spell((segment.name, i)))
             shaped.attr["T"].type = self.type_of(edge).as_datatype_enum
             shaped.attr["shape"].shape.CopyFrom(self.shape_of(edge).as_proto())
+
+    def carry_segment(self, out, node, segment):
+        """Gives the node its native segment as an input: the graph that calls its function on in_0, in_1, …"""
+        graph = tf.compat.v1.GraphDef(versions=self.graph_def.versions)
+        graph.library.CopyFrom(self.graph_def.library)
+        graph.library.function.add().CopyFrom(segment.function)
+        call = graph.node.add(name="call", op="StatefulPartitionedCall")
+        call.attr["f"].func.name = segment.function.signature.name
+        call.attr["Tout"].list.type.extend(self.type_of(e).as_datatype_enum for e in segment.outputs)
+        call.attr["Tin"].list.SetInParent()
+        for i, edge in enumerate(segment.inputs):
+            graph.node.add(name=f"in_{i}", op="Placeholder").attr["dtype"].type = self.type_of(edge).as_datatype_enum
+            call.input.append(f"in_{i}")
+            call.attr["Tin"].list.type.append(self.type_of(edge).as_datatype_enum)
+        add_bytes(out, f"{segment.name}_segment", graph.SerializeToString())
+        node.input.append(f"{segment.name}_segment")
+        node.attr["InT"].list.type.append(tf.uint8.as_datatype_enum)
+        node.attr["carries_segment"].i = 1
 
     def add_trt_attrs(self, node, segment, kind):
         """What a TRTEngineOp has besides: its engine is the last of its inputs."""

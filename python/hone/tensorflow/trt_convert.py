@@ -149,8 +149,9 @@ class TrtGraphConverterV2:
         `save_gpu_specific_engines` has nothing to leave out."""
         if self._converted is None:
             raise RuntimeError("convert() must be called before save()")
-        tf.saved_model.save(self._converted, os.fspath(output_saved_model_dir),
-                            signatures={self._signature: self._converted.run}, options=options)
+        more = {} if options is None else {"options": options}  # which 1.15 does not know
+        tf.compat.v2.saved_model.save(self._converted, os.fspath(output_saved_model_dir),
+                                      signatures={self._signature: self._converted.run}, **more)
 
     def summary(self, line_length: int = 160, detailed: bool = True, print_fn: Optional[Callable[[str], Any]] = None):
         """Prints one row a segment, with `detailed` the operators in it."""
