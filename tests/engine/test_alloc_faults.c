@@ -2,6 +2,7 @@
  * have been, and nothing left behind (the sanitizers' run counts leaks). Small nets that together
  * reach every room. */
 #include "engines.h"
+#include "import/import.h"
 
 #include <unistd.h>
 #include <xxhash.h>
@@ -117,6 +118,37 @@ TEST(each_allocation_and_all_after_it_fail) {
   for (size_t i = 0; i < sizeof nets / sizeof *nets; i++) sweep(&nets[i], true);
 }
 
+static hone_status *import_graph_def(hone_bytes bytes) {
+  hone_graph *graph = NULL;
+  hone_model_source source = {.bytes = bytes, .format = "graph_def"};
+  hone_status *status = hone_import(&source, &graph);
+  if (!status) hone_graph_free(graph);
+  return status;
+}
+
+TEST(each_allocation_of_a_tensorflow_import_fails) {
+  static const char *const names[] = {"net", "conv", "cond", "while", "old_loop"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    char file[80], *bytes = NULL;
+    size_t size = 0;
+    snprintf(file, sizeof file, "tests/fuzz/corpus/fuzz_graph_def/%s", names[i]);
+    CHECK_OK(hone_file_read(file, (size_t)1 << 20, &bytes, &size));
+    CHECK_OK(import_graph_def((hone_bytes){bytes, size}));
+    uint64_t before = hone_alloc_count();
+    CHECK_OK(import_graph_def((hone_bytes){bytes, size}));
+    uint64_t end = hone_alloc_count() - before;
+    for (uint64_t number = 1; number <= end; number += number < 300 ? 1 : 1 + number / 64) {
+      hone_alloc_fail_at(number, number % 2);
+      hone_status *status = import_graph_def((hone_bytes){bytes, size});
+      hone_alloc_fail_at(0, false);
+      CHECK(!status || hone_status_code(status) == HONE_OUT_OF_MEMORY);
+      hone_status_free(status);
+    }
+    CHECK_OK(import_graph_def((hone_bytes){bytes, size}));
+    hone_free(bytes);
+  }
+}
+
 int main(void) {
   uint32_t state = 7;
   for (int i = 0; i < WEIGHT_COUNT; i++) engine_weights[i] = engine_random(&state) * 0.5f;
@@ -124,5 +156,6 @@ int main(void) {
   hone_set_logger(NULL, NULL);
   RUN(each_allocation_fails_once);
   RUN(each_allocation_and_all_after_it_fail);
+  RUN(each_allocation_of_a_tensorflow_import_fails);
   return check_report();
 }
