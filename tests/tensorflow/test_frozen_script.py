@@ -197,7 +197,7 @@ def test_int8_from_ranges_in_the_model():
 def test_results_beyond_the_range_of_fp16():
     """1e6 does not fit fp16 (65504); what runs in its place keeps the range."""
     x, w = f32(4, 6), f32(6, 6)
-    graph, inputs, outputs, (want,) = native.frozen(lambda x: tf.nn.relu((x * 1e3) @ (w * 1e3)) * 1e-3, [x])
+    graph, inputs, outputs, (want,) = native.frozen(lambda x: tf.nn.relu((x * 1e3) @ (w * 1e3)) / 1e3, [x])
     converted = trt.create_inference_graph(v1.GraphDef.FromString(graph), outputs, precision_mode="FP16")
     got = run(converted, inputs[0], outputs[0], x)
     assert np.isfinite(got).all() and native.error(got, want) <= FP16
