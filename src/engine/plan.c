@@ -284,11 +284,11 @@ static hone_status *run_unit(planner *p, const hone_unit *unit, const hone_type 
   set_outputs(p, unit, out, known, (hone_location){.kind = kernel ? HONE_AT_ARENA : HONE_AT_GROWN});
   for (int i = 0; kernel && i < unit->node->output_count; i++) {
     const hone_value *output = unit->node->outputs[i];
-    hone_planned *planned = output ? &p->values[output->id] : NULL;
-    if (planned && !planned->typed) planned->bound = &body_types[unit->body->outputs[i].value->id].shape;
+    if (!output || p->values[output->id].typed) continue;
+    p->values[output->id].bound = &body_types[unit->body->outputs[i].value->id].shape;
   }
   if (kernel && in_place) hone_inside_commit(p, unit);
-  if (kernel && pitch) {
+  if (kernel && pitch && unit->node->outputs[0]) {
     p->values[unit->node->outputs[0]->id].pitch = pitch;
     p->pitched += readers;
   }
