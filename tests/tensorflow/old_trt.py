@@ -40,7 +40,7 @@ def native_segment(name):
     return definition
 
 
-def graph_def(name="TRTEngineOp_000_000", by_name=False, segments=True):
+def graph_def(name="TRTEngineOp_700_000", by_name=False, segments=True):
     """x -> Erfc -> TRTEngineOp -> Erfc -> y. `by_name`: as before 1.14, the function a text; without `segments`
     nothing but the plan is there."""
     graph = tf.compat.v1.GraphDef(versions=tf.Graph().as_graph_def().versions)
