@@ -10,12 +10,12 @@
 #include <string.h>
 #include <time.h>
 
-#include "backend/cpu/attention.h"
-#include "backend/cpu/conv.h"
-#include "backend/cpu/conv_transposed.h"
-#include "backend/cpu/gemm.h"
-#include "backend/cpu/matmul.h"
-#include "backend/cpu/simd.h"
+#include "backend/cpu/products/attention.h"
+#include "backend/cpu/products/conv.h"
+#include "backend/cpu/products/conv_transposed.h"
+#include "backend/cpu/products/gemm.h"
+#include "backend/cpu/products/matmul.h"
+#include "backend/cpu/simd/simd.h"
 #include "base/memory.h"
 
 static double now(void) {

@@ -1,5 +1,6 @@
-/* The error bounds of docs/numerics.md, for C tests: the only place they take a tolerance from. A bound
- * is a row of a table of that page whose first cells are `subject` and `precision`, then a number. */
+/* The error bounds of docs/numerics.md, for C tests: the only place they take a tolerance from. A
+ * bound is a row of a table of that page whose first cells are `subject` and `precision`, then a
+ * number. */
 #ifndef HONE_TESTS_NUMERICS_H
 #define HONE_TESTS_NUMERICS_H
 

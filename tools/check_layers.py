@@ -1,5 +1,6 @@
 """Includes point one way: base <- ir <- ops <- {import, passes, backend} <- engine <- everything else.
 
+Inside the CPU backend likewise: simd <- lines <- products <- nodes <- the backend itself.
 Reads the #include lines of every source file and fails on one that points the wrong way. Outside
 src/ (apps, python, examples) only include/hone may be seen; tests and bench may look inside.
 """
@@ -17,6 +18,15 @@ BELOW = {
     "backend": {"base", "ir", "ops", "backend"},
     "engine": {"base", "ir", "ops", "import", "passes", "backend", "engine"},
 }
+# Inside the CPU backend: plain kernels know no nodes, and nodes do not know how bodies are run.
+CPU = "backend/cpu/"
+CPU_BELOW = {
+    "simd": {"simd"},
+    "lines": {"simd", "lines"},
+    "products": {"simd", "lines", "products"},
+    "nodes": {"simd", "lines", "products", "nodes"},
+}
+CPU_CONTRACTS = {"formula.h", "kernel.h", "layout.h", "share.h"}
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 OUTSIDE = ("apps", "python", "examples", "integrations")
 
@@ -33,11 +43,27 @@ def broken(path, text):
             yield f"{path}: includes {name}, which lies above room {parts[1]}"
 
 
+def broken_inside(path, text):
+    """The include lines of a file of the CPU backend's rooms that point the wrong way."""
+    room, _, rest = path.removeprefix("src/" + CPU).partition("/")
+    if not rest:
+        return
+    for name in INCLUDE.findall(text):
+        if not name.startswith(CPU):
+            continue
+        other, _, inner = name.removeprefix(CPU).partition("/")
+        if other not in (CPU_BELOW[room] if inner else CPU_CONTRACTS):
+            yield f"{path}: includes {name}, which room {room} does not know"
+
+
 def self_test():
     """The check fails when broken."""
     assert list(broken("src/base/a.c", '#include "ir/graph.h"\n'))
     assert list(broken("src/passes/a.c", '#include "backend/backend.h"\n'))
     assert list(broken("apps/hone/a.c", '#include "engine/engine.h"\n'))
+    assert list(broken_inside("src/backend/cpu/lines/a.c", '#include "backend/cpu/products/gemm.h"\n'))
+    assert list(broken_inside("src/backend/cpu/nodes/a.c", '#include "backend/cpu/body.h"\n'))
+    assert not list(broken_inside("src/backend/cpu/nodes/a.c", '#include "backend/cpu/kernel.h"\n'))
     assert not list(broken("src/engine/a.c", '#include "passes/pass.h"\n#include <hone/hone.h>\n'))
 
 
@@ -46,7 +72,10 @@ def main():
     problems = []
     for folder in ("src", *OUTSIDE):
         for path in sorted((ROOT / folder).rglob("*.[ch]")):
-            problems += broken(path.relative_to(ROOT).as_posix(), path.read_text())
+            name, text = path.relative_to(ROOT).as_posix(), path.read_text()
+            problems += broken(name, text)
+            if name.startswith("src/" + CPU):
+                problems += broken_inside(name, text)
     print("\n".join(problems) if problems else "includes point one way")
     return int(bool(problems))
 

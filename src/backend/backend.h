@@ -18,8 +18,8 @@
  * store it. */
 typedef struct hone_candidate {
   const char *name;
-  int variant;      /* a tuning choice within the kernel (tile, split); 0 where there is none */
-  double estimate;  /* cost model's nanoseconds at `sizes` of the group; ranks before timing */
+  int variant;     /* a tuning choice within the kernel (tile, split); 0 where there is none */
+  double estimate; /* cost model's nanoseconds at `sizes` of the group; ranks before timing */
 } hone_candidate;
 
 /* Weights as a kernel wants them, made at build, saved in the engine as they are. The bytes are
@@ -35,23 +35,23 @@ typedef struct hone_pack {
 typedef struct hone_prepared {
   const struct hone_backend *backend;
   const hone_graph *body;
-  const void *kernel;    /* the backend's row for the candidate */
+  const void *kernel; /* the backend's row for the candidate */
   int variant;
   hone_pack packs[HONE_MAX_PACKS];
   int pack_count;
-  void *state;           /* what else prepare made, from the arena it was given */
+  void *state; /* what else prepare made, from the arena it was given */
 } hone_prepared;
 
 /* What plan sees: concrete types for every value of the body, and elements where known. */
 typedef struct hone_group_view {
   const hone_graph *body;
-  const hone_type *types;           /* by value id of the body; all shapes known, or bounds of what
-                                       a data-shaped op makes, which is then the only node */
-  const hone_datum *const *known;   /* by body input: elements known now (host values), or NULL */
-  int threads;                      /* workers the context will use at most */
-  uint64_t in_place;                /* of a concat: body inputs, by bit, already in the output */
-  size_t pitch;                     /* elements from row to row of output 0; 0: side by side */
-  const size_t *in_pitch;           /* the same by body input; NULL: all side by side */
+  const hone_type *types;         /* by value id of the body; all shapes known, or bounds of what
+                                     a data-shaped op makes, which is then the only node */
+  const hone_datum *const *known; /* by body input: elements known now (host values), or NULL */
+  int threads;                    /* workers the context will use at most */
+  uint64_t in_place;              /* of a concat: body inputs, by bit, already in the output */
+  size_t pitch;                   /* elements from row to row of output 0; 0: side by side */
+  const size_t *in_pitch;         /* the same by body input; NULL: all side by side */
 } hone_group_view;
 
 #define HONE_MAX_PHASES 8
@@ -60,10 +60,10 @@ typedef struct hone_group_view {
 typedef struct hone_step {
   hone_kernel_phase *phases[HONE_MAX_PHASES];
   int phase_count;
-  const void *args;      /* from the plan's arena; shared by the phases */
-  size_t scratch;        /* bytes for hone_kernel_io.scratch, for view->threads parts */
-  int parts;             /* workers it is worth: 1..view->threads */
-  bool finds;            /* only running tells the outputs' sizes: hone_kernel_found does */
+  const void *args; /* from the plan's arena; shared by the phases */
+  size_t scratch;   /* bytes for hone_kernel_io.scratch, for view->threads parts */
+  int parts;        /* workers it is worth: 1..view->threads */
+  bool finds;       /* only running tells the outputs' sizes: hone_kernel_found does */
 } hone_step;
 
 typedef struct hone_backend {

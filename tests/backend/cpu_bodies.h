@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "backend/backend.h"
-#include "backend/cpu/isa.h"
+#include "backend/cpu/simd/isa.h"
 #include "base/cpu.h"
 #include "check.h"
 #include "engine/plan.h"
@@ -15,8 +15,8 @@
 #include "numerics.h"
 
 static hone_bytes body_weights; /* what @weights+N in bodies points into */
-static int bodies_on_kernels; /* how many candidates ran, so that tests see that some did */
-static int body_phases;       /* of the last candidate that ran */
+static int bodies_on_kernels;   /* how many candidates ran, so that tests see that some did */
+static int body_phases;         /* of the last candidate that ran */
 
 typedef struct body_run {
   const char *text;
@@ -29,13 +29,16 @@ typedef struct body_run {
   const hone_datum **known;
 } body_run;
 
-/* Seeded elements: floats in -2..2, integers in 0..3 (they may be indices), truths of both kinds. */
+/* Seeded elements: floats in -2..2, integers in 0..3 (they may be indices), truths of both kinds.
+ */
 static void body_fill(hone_dtype dtype, void *data, size_t count, uint32_t seed) {
   for (size_t i = 0; i < count; i++) {
     seed = seed * 1664525u + 1013904223u;
     double unit = (double)(int32_t)(seed ^ (seed >> 15)) / 2147483648.0;
-    if (hone_dtype_class_of(dtype) == HONE_CLASS_FLOAT) hone_store_real(dtype, data, i, 2 * unit);
-    else hone_store_int(dtype, data, i, (int64_t)(seed >> 16) % (dtype == HONE_BOOL ? 2 : 4));
+    if (hone_dtype_class_of(dtype) == HONE_CLASS_FLOAT)
+      hone_store_real(dtype, data, i, 2 * unit);
+    else
+      hone_store_int(dtype, data, i, (int64_t)(seed >> 16) % (dtype == HONE_BOOL ? 2 : 4));
   }
 }
 
@@ -109,10 +112,8 @@ static bool body_candidate(body_run *r, const char *name) {
   static const int test_parts[] = {1, 2, 3, 5};
   hone_prepared prepared;
   const hone_datum *known[64] = {0};
-  hone_status *status =
-      hone_backend_cpu.prepare(r->body, name, 0, NULL, 0, &r->memory, &prepared);
-  for (int i = 0; i < r->body->input_count; i++)
-    known[i] = r->known[r->body->inputs[i]->id];
+  hone_status *status = hone_backend_cpu.prepare(r->body, name, 0, NULL, 0, &r->memory, &prepared);
+  for (int i = 0; i < r->body->input_count; i++) known[i] = r->known[r->body->inputs[i]->id];
   hone_group_view view = {r->body, r->types, known, 5};
   hone_step step;
   if (!status) status = hone_backend_cpu.plan(&prepared, &view, &r->memory, &step);
@@ -128,7 +129,8 @@ static bool body_candidate(body_run *r, const char *name) {
     for (int o = 0; o < r->body->output_count && good; o++) {
       size_t bytes = 0;
       hone_shape_bytes(&r->want[o].shape, r->want[o].dtype, &bytes);
-      if (p == 0) good = body_same(&r->want[o], first[o], r->tolerance);
+      if (p == 0)
+        good = body_same(&r->want[o], first[o], r->tolerance);
       else if (memcmp(first[o], out[o], bytes) != 0) {
         fprintf(stderr, "%d parts give other bits\n", test_parts[p]);
         good = false;
@@ -180,8 +182,7 @@ static hone_status *body_bounds(body_run *r) {
 /* Checks one body; `tolerance` is absolute up to 1 and relative beyond. */
 static void check_body(const char *text, double tolerance) {
   body_run r = {.text = text, .tolerance = tolerance};
-  hone_status *status =
-      hone_graph_parse(text, strlen(text), hone_op_find, body_weights, &r.body);
+  hone_status *status = hone_graph_parse(text, strlen(text), hone_op_find, body_weights, &r.body);
   if (!status && !body_make_inputs(&r)) status = hone_error(HONE_INTERNAL, "a size is missing");
   if (!status) status = hone_interpret(r.body, r.lent, r.want, &r.memory);
   if (!status) status = hone_infer_body(r.body, r.types, r.known, &r.memory);

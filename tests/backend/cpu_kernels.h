@@ -7,7 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "backend/cpu/finish.h"
+#include "backend/cpu/products/finish.h"
 #include "base/memory.h"
 #include "check.h"
 #include "numerics.h"

@@ -1,6 +1,6 @@
 /* Attention: every variant this processor runs, against the formula in double; several blocks of
  * keys, masks of each kind, causal, shared heads, strided tokens, every split. */
-#include "backend/cpu/attention.h"
+#include "backend/cpu/products/attention.h"
 
 #include "cpu_kernels.h"
 

@@ -1,7 +1,7 @@
 /* Convolution: every kernel of the table that this processor runs and that accepts the problem,
  * against loops in double; odd sizes, strides of pixels, paddings, each split. */
-#include "backend/cpu/conv.h"
-#include "backend/cpu/winograd.h"
+#include "backend/cpu/products/conv.h"
+#include "backend/cpu/products/winograd.h"
 
 #include "cpu_kernels.h"
 

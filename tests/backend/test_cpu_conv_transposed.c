@@ -1,6 +1,6 @@
 /* Transposed convolution: every kernel of the table that this processor runs, against a scatter in
  * double; strides with and without gaps, dilation, cuts, groups, 1-D and 3-D, every split. */
-#include "backend/cpu/conv_transposed.h"
+#include "backend/cpu/products/conv_transposed.h"
 
 #include "cpu_kernels.h"
 

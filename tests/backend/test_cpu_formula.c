@@ -12,7 +12,9 @@ static void check_op(const hone_op *op, const char *dtype, const char *shape) {
   const char *args = most == 1 ? "x" : most == 2 ? "x, y" : "x, y, z";
   check_body(BODY("graph g(x: %s%s, y: %s%s, z: %s%s) -> (o) {\n o = %s(%s)\n}", dtype, shape,
                   dtype, shape, dtype, shape, op->name, args),
-             bound("pointwise", dtype[1] == '1' ? "f16" : dtype[0] == 'b' ? "bf16" : "fp32"));
+             bound("pointwise", dtype[1] == '1'   ? "f16"
+                                : dtype[0] == 'b' ? "bf16"
+                                                  : "fp32"));
 }
 
 static bool takes(const hone_op *op, hone_dtype_class klass) {
@@ -44,11 +46,11 @@ TEST(every_op) {
 }
 
 TEST(attributes) {
-  check_body("graph g(x: f32[40]) -> (o) { o = leaky_relu(x) {alpha=0.3} }", bound("pointwise", "fp32"));
+  check_body("graph g(x: f32[40]) -> (o) { o = leaky_relu(x) {alpha=0.3} }",
+             bound("pointwise", "fp32"));
   check_body("graph g(x: f32[40]) -> (o) { o = gelu(x) {approximate=tanh} }",
              bound("pointwise", "fp32"));
-  check_body("graph g(x: f32[40]) -> (o) { o = elu(x) {alpha=0.7} }",
-             bound("pointwise", "fp32"));
+  check_body("graph g(x: f32[40]) -> (o) { o = elu(x) {alpha=0.7} }", bound("pointwise", "fp32"));
   check_body("graph g(x: f32[40], y: f32[1]) -> (o) { o = mod(x, y) {fmod=true} }",
              bound("pointwise", "fp32"));
   check_body("graph g(x: f32[40]) -> (o) { h = const f32[] 0.5\n o = clip(x, _, h) }", 0);
@@ -59,10 +61,14 @@ TEST(attributes) {
 
 TEST(broadcasting) {
   static const char *const shapes[][3] = {
-      {"[2, 3, 4, 65]", "[65]", "[2, 1, 1, 65]"}, {"[2, 3, 4, 5]", "[5]", "[3, 1, 5]"},
-      {"[2, 3, 4, 5]", "[2, 1, 1, 1]", "[1]"},    {"[4, 1, 40]", "[1, 7, 1]", "[4, 1, 1]"},
-      {"[600]", "[1]", "[600]"},                  {"[1]", "[3, 300]", "[3, 1]"},
-      {"[0, 4]", "[4]", "[1]"},                   {"[3, 3]", "[1, 3]", "[3, 1]"},
+      {"[2, 3, 4, 65]", "[65]", "[2, 1, 1, 65]"},
+      {"[2, 3, 4, 5]", "[5]", "[3, 1, 5]"},
+      {"[2, 3, 4, 5]", "[2, 1, 1, 1]", "[1]"},
+      {"[4, 1, 40]", "[1, 7, 1]", "[4, 1, 1]"},
+      {"[600]", "[1]", "[600]"},
+      {"[1]", "[3, 300]", "[3, 1]"},
+      {"[0, 4]", "[4]", "[1]"},
+      {"[3, 3]", "[1, 3]", "[3, 1]"},
   };
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
     check_body(BODY("graph g(x: f32%s, y: f32%s, z: f32%s) -> (o) {\n"
@@ -77,14 +83,16 @@ TEST(broadcasting) {
 }
 
 TEST(chains) {
-  check_body("graph g(x: f32[33, 70], y: f32[70], m: bool[33, 1]) -> (p, q) {\n"
-             " a = sub(x, y)\n b = exp(a)\n c = less(a, y)\n d = select(c, a, b)\n"
-             " p = select(m, d, x)\n q = not(c)\n}",
-             bound("pointwise", "fp32"));
-  check_body("graph g(x: f32[20]) -> (o) {\n a = sigmoid(x)\n b = mul(a, x)\n c = tanh(b)\n"
-             " d = add(c, a)\n e = log(d)\n f = is_nan(e)\n g = cast(f) {to=f32}\n"
-             " o = add(g, x)\n}",
-             bound("pointwise", "fp32"));
+  check_body(
+      "graph g(x: f32[33, 70], y: f32[70], m: bool[33, 1]) -> (p, q) {\n"
+      " a = sub(x, y)\n b = exp(a)\n c = less(a, y)\n d = select(c, a, b)\n"
+      " p = select(m, d, x)\n q = not(c)\n}",
+      bound("pointwise", "fp32"));
+  check_body(
+      "graph g(x: f32[20]) -> (o) {\n a = sigmoid(x)\n b = mul(a, x)\n c = tanh(b)\n"
+      " d = add(c, a)\n e = log(d)\n f = is_nan(e)\n g = cast(f) {to=f32}\n"
+      " o = add(g, x)\n}",
+      bound("pointwise", "fp32"));
 }
 
 TEST(casts_to_bytes) {
@@ -96,25 +104,27 @@ TEST(casts_to_bytes) {
       for (int r = 0; r < 3; r++)
         check_body(BODY("graph g(x: %s[270]) -> (o) {\n c = const %s[] %s\n y = mul(x, c)\n"
                         " o = cast(y) {to=%s, saturate=%s, round=%s}\n}",
-                        from[f], from[f], f == 2 || f == 4 ? "1" : "300", to[t], r ? "true" : "false",
-                        rounds[r]), 0);
+                        from[f], from[f], f == 2 || f == 4 ? "1" : "300", to[t],
+                        r ? "true" : "false", rounds[r]),
+                   0);
 }
 
 TEST(casts) {
-  static const char *const types[] = {"f32", "f64", "f16", "bf16", "s64", "s32",
-                                      "s8",  "u8",  "bool", "u16"};
+  static const char *const types[] = {"f32", "f64", "f16", "bf16", "s64",
+                                      "s32", "s8",  "u8",  "bool", "u16"};
   for (int from = 0; from < 10; from++)
     for (int to = 0; to < 10; to++)
       if (from != to)
-        check_body(BODY("graph g(x: %s[270]) -> (o) { o = cast(x) {to=%s} }", types[from],
-                        types[to]),
-                   0);
+        check_body(
+            BODY("graph g(x: %s[270]) -> (o) { o = cast(x) {to=%s} }", types[from], types[to]), 0);
   /* Numbers from 2^63 on. */
   static const char *const reals[] = {"f32", "f64", "f16", "bf16", "bool", "f8e5m2"};
   for (int to = 0; to < 6; to++)
     check_body(BODY("graph g(x: u64[270]) -> (o) { c = const u64[3] [9223372036854775807,"
                     " 6148914691236517205, 1]\n t = const s64[2] [90, 3]\n r = reshape(x, t)\n"
-                    " y = mul(r, c)\n o = cast(y) {to=%s} }", reals[to]), 0);
+                    " y = mul(r, c)\n o = cast(y) {to=%s} }",
+                    reals[to]),
+               0);
 }
 
 /* More operands than a formula has: two formulas, one after the other. */

@@ -1,6 +1,6 @@
 /* Matrix multiplication on packed weights, every variant this processor runs, against loops in
  * double: odd sizes, strides, each way of finishing, every split. */
-#include "backend/cpu/gemm.h"
+#include "backend/cpu/products/gemm.h"
 
 #include "cpu_kernels.h"
 

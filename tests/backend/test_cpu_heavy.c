@@ -2,9 +2,11 @@
  * kind. The kernels themselves are tested over sizes in test_cpu_conv.c and its neighbours. */
 #include "cpu_bodies.h"
 
-#define CONV(shape, kernel, attributes, tail)                                                     \
-  "graph g(x: f32" shape ", r: f32[1, 9, 11, 16]) -> (o) {\n"                                     \
-  " w = const f32" kernel " @weights+0\n"                                                         \
+#define CONV(shape, kernel, attributes, tail) \
+  "graph g(x: f32" shape                      \
+  ", r: f32[1, 9, 11, 16]) -> (o) {\n"        \
+  " w = const f32" kernel                     \
+  " @weights+0\n"                             \
   " c = conv(x, w) {" attributes "}\n" tail "}\n"
 
 static float weights[1 << 16];
@@ -17,7 +19,9 @@ static void check_weighted(const char *text, double tolerance) {
 }
 
 /* A tail that rounds to bf16 has that type's bound. */
-static double conv(bool low) { return bound("convolution", low ? "bf16" : "fp32"); }
+static double conv(bool low) {
+  return bound("convolution", low ? "bf16" : "fp32");
+}
 
 TEST(tails_of_conv) {
   static const char *const tails[] = {
@@ -34,8 +38,8 @@ TEST(tails_of_conv) {
   };
   char text[4096];
   for (size_t i = 0; i < sizeof tails / sizeof *tails; i++) {
-    snprintf(text, sizeof text,
-             CONV("[1, 9, 11, 8]", "[3, 3, 8, 16]", "pads=[1, 1, 1, 1]", "%s"), tails[i]);
+    snprintf(text, sizeof text, CONV("[1, 9, 11, 8]", "[3, 3, 8, 16]", "pads=[1, 1, 1, 1]", "%s"),
+             tails[i]);
     check_weighted(text, conv(i == 9));
     snprintf(text, sizeof text, CONV("[1, 9, 11, 8]", "[1, 1, 8, 16]", "", "%s"), tails[i]);
     check_weighted(text, conv(i == 9));
@@ -47,56 +51,80 @@ TEST(tails_of_conv) {
 }
 
 TEST(kinds_of_conv) {
-  check_weighted("graph g(x: f32[2, 10, 6]) -> (o) {\n w = const f32[3, 6, 5] @weights+0\n"
-                 " b = const f32[5] @weights+1024\n"
-                 " o = conv(x, w, b) {strides=[2], pads=[1, 2]}\n}", conv(false));
-  check_weighted("graph g(x: f32[1, 5, 6, 7, 4]) -> (o) {\n w = const f32[3, 2, 3, 4, 5] @weights+0\n"
-                 " o = conv(x, w) {dilations=[1, 2, 1]}\n}", conv(false));
-  check_weighted("graph g(x: f32[1, 5, 6, 8]) -> (o) {\n w = const f32[1, 1, 8, 5] @weights+0\n"
-                 " o = conv(x, w) {pads=[0, 0, 2, 1]}\n}", conv(false));
-  check_weighted("graph g(x: f32[1, 5, 6, 8]) -> (o) {\n w = const f32[3, 3, 4, 8] @weights+0\n"
-                 " b = const f32[8] @weights+2048\n"
-                 " o = conv_transpose(x, w, b) {strides=[2, 2], pads=[1, 1, 1, 1],"
-                 " groups=2, output_padding=[1, 0]}\n}", conv(false));
+  check_weighted(
+      "graph g(x: f32[2, 10, 6]) -> (o) {\n w = const f32[3, 6, 5] @weights+0\n"
+      " b = const f32[5] @weights+1024\n"
+      " o = conv(x, w, b) {strides=[2], pads=[1, 2]}\n}",
+      conv(false));
+  check_weighted(
+      "graph g(x: f32[1, 5, 6, 7, 4]) -> (o) {\n w = const f32[3, 2, 3, 4, 5] @weights+0\n"
+      " o = conv(x, w) {dilations=[1, 2, 1]}\n}",
+      conv(false));
+  check_weighted(
+      "graph g(x: f32[1, 5, 6, 8]) -> (o) {\n w = const f32[1, 1, 8, 5] @weights+0\n"
+      " o = conv(x, w) {pads=[0, 0, 2, 1]}\n}",
+      conv(false));
+  check_weighted(
+      "graph g(x: f32[1, 5, 6, 8]) -> (o) {\n w = const f32[3, 3, 4, 8] @weights+0\n"
+      " b = const f32[8] @weights+2048\n"
+      " o = conv_transpose(x, w, b) {strides=[2, 2], pads=[1, 1, 1, 1],"
+      " groups=2, output_padding=[1, 0]}\n}",
+      conv(false));
 }
 
 TEST(matmuls) {
-  check_weighted("graph g(a: f32[7, 20], r: f32[7, 33]) -> (o) {\n"
-                 " w = const f32[20, 33] @weights+0\n b = const f32[33] @weights+4096\n"
-                 " c = matmul(a, w) {alpha=0.5}\n d = add(c, b)\n e = gelu(d)\n o = add(e, r)\n}",
-                 bound("product", "fp32"));
-  check_weighted("graph g(a: f32[2, 3, 20]) -> (o) {\n w = const f32[33, 20] @weights+0\n"
-                 " b = const f32[33] @weights+4096\n"
-                 " o = matmul(a, w, b) {transpose_b=true}\n}", bound("product", "fp32"));
-  check_weighted("graph g(a: f32[2, 1, 5, 20], b: f32[3, 20, 9], c: f32[9]) -> (o) {\n"
-                 " o = matmul(a, b, c)\n}", bound("product", "fp32"));
-  check_weighted("graph g(a: f32[20, 5], b: f32[9, 20], s: f32[5, 1]) -> (o) {\n"
-                 " p = matmul(a, b) {transpose_a=true, transpose_b=true}\n o = mul(p, s)\n}",
-                 bound("product", "fp32"));
-  check_weighted("graph g(a: f32[3, 4, 6]) -> (o) {\n w = const f32[3, 6, 5] @weights+0\n"
-                 " o = matmul(a, w)\n}", bound("product", "fp32"));
+  check_weighted(
+      "graph g(a: f32[7, 20], r: f32[7, 33]) -> (o) {\n"
+      " w = const f32[20, 33] @weights+0\n b = const f32[33] @weights+4096\n"
+      " c = matmul(a, w) {alpha=0.5}\n d = add(c, b)\n e = gelu(d)\n o = add(e, r)\n}",
+      bound("product", "fp32"));
+  check_weighted(
+      "graph g(a: f32[2, 3, 20]) -> (o) {\n w = const f32[33, 20] @weights+0\n"
+      " b = const f32[33] @weights+4096\n"
+      " o = matmul(a, w, b) {transpose_b=true}\n}",
+      bound("product", "fp32"));
+  check_weighted(
+      "graph g(a: f32[2, 1, 5, 20], b: f32[3, 20, 9], c: f32[9]) -> (o) {\n"
+      " o = matmul(a, b, c)\n}",
+      bound("product", "fp32"));
+  check_weighted(
+      "graph g(a: f32[20, 5], b: f32[9, 20], s: f32[5, 1]) -> (o) {\n"
+      " p = matmul(a, b) {transpose_a=true, transpose_b=true}\n o = mul(p, s)\n}",
+      bound("product", "fp32"));
+  check_weighted(
+      "graph g(a: f32[3, 4, 6]) -> (o) {\n w = const f32[3, 6, 5] @weights+0\n"
+      " o = matmul(a, w)\n}",
+      bound("product", "fp32"));
 }
 
 /* More than one kernel in a body, heads, several outputs, views. */
 TEST(stages) {
-  check_weighted("graph g(x: f32[7, 20], y: f32[7, 20]) -> (o, s) {\n"
-                 " w = const f32[20, 33] @weights+0\n v = const f32[33, 4] @weights+4096\n"
-                 " s = add(x, y)\n a = matmul(s, w)\n b = relu(a)\n c = matmul(b, v)\n"
-                 " o = tanh(c)\n}", bound("products in a row", "fp32"));
-  check_weighted("graph g(x: f32[6, 20]) -> (o, b) {\n w = const f32[20, 8] @weights+0\n"
-                 " a = matmul(x, w)\n b = relu(a)\n t = const s64[3] [2, 3, 8]\n"
-                 " c = reshape(b, t)\n v = const f32[8, 5] @weights+4096\n o = matmul(c, v)\n}",
-                 bound("products in a row", "fp32"));
+  check_weighted(
+      "graph g(x: f32[7, 20], y: f32[7, 20]) -> (o, s) {\n"
+      " w = const f32[20, 33] @weights+0\n v = const f32[33, 4] @weights+4096\n"
+      " s = add(x, y)\n a = matmul(s, w)\n b = relu(a)\n c = matmul(b, v)\n"
+      " o = tanh(c)\n}",
+      bound("products in a row", "fp32"));
+  check_weighted(
+      "graph g(x: f32[6, 20]) -> (o, b) {\n w = const f32[20, 8] @weights+0\n"
+      " a = matmul(x, w)\n b = relu(a)\n t = const s64[3] [2, 3, 8]\n"
+      " c = reshape(b, t)\n v = const f32[8, 5] @weights+4096\n o = matmul(c, v)\n}",
+      bound("products in a row", "fp32"));
 }
 
 TEST(attentions) {
-  check_body("graph g(q: f32[2, 4, 5, 16], k: f32[2, 2, 9, 16], v: f32[2, 2, 9, 8]) -> (o) {\n"
-             " o = attention(q, k, v)\n}", bound("attention", "fp32"));
-  check_body("graph g(q: f32[1, 2, 7, 16], k: f32[1, 2, 7, 16], v: f32[1, 2, 7, 16]) -> (o) {\n"
-             " o = attention(q, k, v) {causal=true, scale=0.3, softcap=5.0}\n}",
-             bound("attention", "fp32"));
-  check_body("graph g(q: f32[1, 2, 7, 16], k: f32[1, 2, 9, 16], v: f32[1, 2, 9, 16],"
-             " m: f32[1, 1, 7, 9]) -> (o) {\n o = attention(q, k, v, m)\n}", bound("attention", "fp32"));
+  check_body(
+      "graph g(q: f32[2, 4, 5, 16], k: f32[2, 2, 9, 16], v: f32[2, 2, 9, 8]) -> (o) {\n"
+      " o = attention(q, k, v)\n}",
+      bound("attention", "fp32"));
+  check_body(
+      "graph g(q: f32[1, 2, 7, 16], k: f32[1, 2, 7, 16], v: f32[1, 2, 7, 16]) -> (o) {\n"
+      " o = attention(q, k, v) {causal=true, scale=0.3, softcap=5.0}\n}",
+      bound("attention", "fp32"));
+  check_body(
+      "graph g(q: f32[1, 2, 7, 16], k: f32[1, 2, 9, 16], v: f32[1, 2, 9, 16],"
+      " m: f32[1, 1, 7, 9]) -> (o) {\n o = attention(q, k, v, m)\n}",
+      bound("attention", "fp32"));
   /* Keys that count, places and windows, known at run only; some queries see nothing. */
   static const char *const windows[] = {"causal=true", "left=2", "right=1", "left=1, right=0",
                                         "causal=true, left=100"};
@@ -106,29 +134,33 @@ TEST(attentions) {
              "graph g(q: f32[2, 4, 7, 8], k: f32[2, 2, 300, 8], v: f32[2, 2, 300, 5],\n"
              " m: f32[2, 1, 7, 290], n: s64[2], p: s32[2]) -> (o) {\n"
              " c = const s64[2] [295, 3]\n l = add(n, c)\n d = const s32[2] [285, 1]\n"
-             " f = add(p, d)\n o = attention(q, k, v, m, l, f) {%s}\n}", windows[i]);
+             " f = add(p, d)\n o = attention(q, k, v, m, l, f) {%s}\n}",
+             windows[i]);
     check_body(body, bound("attention", "fp32"));
-    snprintf(body, sizeof body,
-             "graph g(q: f32[1, 2, 9, 8], k: f32[1, 2, 9, 8], v: f32[1, 2, 9, 8], n: s32[]) -> (o) {\n"
-             " o = attention(q, k, v, _, n) {%s}\n}", windows[i]);
+    snprintf(
+        body, sizeof body,
+        "graph g(q: f32[1, 2, 9, 8], k: f32[1, 2, 9, 8], v: f32[1, 2, 9, 8], n: s32[]) -> (o) {\n"
+        " o = attention(q, k, v, _, n) {%s}\n}",
+        windows[i]);
     check_body(body, bound("attention", "fp32"));
   }
 }
 
 TEST(linear_attentions) {
   static const char *const types[] = {"f32", "f64"};
-  static const char *const rules[][2] = {{"linear", "_, _"}, {"gated", "d, _"}, {"delta", "_, b"},
-                                         {"gated_delta", "d, b"}};
+  static const char *const rules[][2] = {
+      {"linear", "_, _"}, {"gated", "d, _"}, {"delta", "_, b"}, {"gated_delta", "d, b"}};
   for (int t = 0; t < 2; t++)
     for (int r = 0; r < 4; r++)
       for (int narrow = 0; narrow < 2; narrow++) {
         static char text[1024];
-        snprintf(text, sizeof text,
-                 "graph g(q: %s[2, 7, 4, 5], k: %s[2, 7, 2, 5], v: %s[2, 7, 2, 9], h: %s[2, 2, 5, 9],"
-                 " d: %s[2, 7, %s], b: %s[2, 7, %d, 1]) -> (o, s) {\n"
-                 " o, s = linear_attention(q, k, v, %s, %s) {rule=%s}\n}",
-                 types[t], types[t], types[t], types[t], types[t], narrow ? "1, 1" : "2, 5",
-                 types[t], 2 - narrow, narrow ? "_" : "h", rules[r][1], rules[r][0]);
+        snprintf(
+            text, sizeof text,
+            "graph g(q: %s[2, 7, 4, 5], k: %s[2, 7, 2, 5], v: %s[2, 7, 2, 9], h: %s[2, 2, 5, 9],"
+            " d: %s[2, 7, %s], b: %s[2, 7, %d, 1]) -> (o, s) {\n"
+            " o, s = linear_attention(q, k, v, %s, %s) {rule=%s}\n}",
+            types[t], types[t], types[t], types[t], types[t], narrow ? "1, 1" : "2, 5", types[t],
+            2 - narrow, narrow ? "_" : "h", rules[r][1], rules[r][0]);
         check_body(text, bound("attention", t ? "fp64" : "fp32"));
       }
 }
@@ -183,7 +215,11 @@ TEST(layers) {
                " b: f32[%d, %d]) -> (y, hn) {\n z = const f32[] 0.1\n u = mul(w, z)\n"
                " s = mul(r, z)\n y, hn%s = %s(x, u, s, b) {%s}\n}",
                directions, gates * 20, directions, gates * 20, directions, gates * 40,
-               gates == 4 ? ", _" : "", gates == 4 ? "lstm" : gates == 3 ? "gru" : "rnn", both);
+               gates == 4 ? ", _" : "",
+               gates == 4   ? "lstm"
+               : gates == 3 ? "gru"
+                            : "rnn",
+               both);
       check_weighted(text, bound("recurrent", "fp32"));
     }
   }
@@ -199,25 +235,37 @@ TEST(layers) {
 /* What the precision pass makes: casts around the product. Kernels may round less than the graph
  * says: the bound is for sums of a hundred products of numbers up to 2. */
 TEST(lowered) {
-  check_weighted("graph g(x: f32[1, 7, 9, 12], r: f32[1, 7, 9, 16]) -> (o) {\n"
-                 " w = const bf16[3, 3, 12, 16] @weights+0\n b = const f32[16] @weights+16384\n"
-                 " l = cast(x) {to=bf16}\n c = conv(l, w) {pads=[1, 1, 1, 1]}\n"
-                 " h = cast(c) {to=f32}\n d = add(h, b)\n e = add(d, r)\n o = relu(e)\n}", 0.2);
-  check_weighted("graph g(x: f32[1, 7, 9, 12]) -> (o) {\n"
-                 " w = const bf16[1, 1, 12, 16] @weights+0\n"
-                 " l = cast(x) {to=bf16}\n c = conv(l, w)\n o = cast(c) {to=f32}\n}", 0.2);
-  check_weighted("graph g(a: f32[5, 33]) -> (o) {\n w = const bf16[33, 20] @weights+0\n"
-                 " l = cast(a) {to=bf16}\n c = matmul(l, w)\n h = cast(c) {to=f32}\n"
-                 " o = gelu(h)\n}", 0.2);
-  check_weighted("graph g(x: bf16[1, 7, 9, 12]) -> (o) {\n"
-                 " w = const bf16[3, 3, 12, 16] @weights+0\n b = const f32[16] @weights+16384\n"
-                 " c = conv(x, w) {pads=[1, 1, 1, 1]}\n h = cast(c) {to=f32}\n d = add(h, b)\n"
-                 " e = relu(d)\n o = cast(e) {to=bf16}\n}", 0.2);
-  check_weighted("graph g(a: bf16[5, 33]) -> (o) {\n w = const bf16[33, 20] @weights+0\n"
-                 " o = matmul(a, w)\n}", 0.2);
-  check_weighted("graph g(a: f32[2, 5, 33], b: f32[2, 33, 7]) -> (o) {\n"
-                 " l = cast(a) {to=bf16}\n m = cast(b) {to=bf16}\n c = matmul(l, m)\n"
-                 " o = cast(c) {to=f32}\n}", 0.2);
+  check_weighted(
+      "graph g(x: f32[1, 7, 9, 12], r: f32[1, 7, 9, 16]) -> (o) {\n"
+      " w = const bf16[3, 3, 12, 16] @weights+0\n b = const f32[16] @weights+16384\n"
+      " l = cast(x) {to=bf16}\n c = conv(l, w) {pads=[1, 1, 1, 1]}\n"
+      " h = cast(c) {to=f32}\n d = add(h, b)\n e = add(d, r)\n o = relu(e)\n}",
+      0.2);
+  check_weighted(
+      "graph g(x: f32[1, 7, 9, 12]) -> (o) {\n"
+      " w = const bf16[1, 1, 12, 16] @weights+0\n"
+      " l = cast(x) {to=bf16}\n c = conv(l, w)\n o = cast(c) {to=f32}\n}",
+      0.2);
+  check_weighted(
+      "graph g(a: f32[5, 33]) -> (o) {\n w = const bf16[33, 20] @weights+0\n"
+      " l = cast(a) {to=bf16}\n c = matmul(l, w)\n h = cast(c) {to=f32}\n"
+      " o = gelu(h)\n}",
+      0.2);
+  check_weighted(
+      "graph g(x: bf16[1, 7, 9, 12]) -> (o) {\n"
+      " w = const bf16[3, 3, 12, 16] @weights+0\n b = const f32[16] @weights+16384\n"
+      " c = conv(x, w) {pads=[1, 1, 1, 1]}\n h = cast(c) {to=f32}\n d = add(h, b)\n"
+      " e = relu(d)\n o = cast(e) {to=bf16}\n}",
+      0.2);
+  check_weighted(
+      "graph g(a: bf16[5, 33]) -> (o) {\n w = const bf16[33, 20] @weights+0\n"
+      " o = matmul(a, w)\n}",
+      0.2);
+  check_weighted(
+      "graph g(a: f32[2, 5, 33], b: f32[2, 33, 7]) -> (o) {\n"
+      " l = cast(a) {to=bf16}\n m = cast(b) {to=bf16}\n c = matmul(l, m)\n"
+      " o = cast(c) {to=f32}\n}",
+      0.2);
 }
 
 /* How many of the candidates for a 3x3 convolution with the first weight `first` are Winograd's. */
@@ -231,12 +279,12 @@ static int transforms_offered(float first, const char *attributes) {
   weights[0] = first;
   snprintf(text, sizeof text,
            "graph g(x: f32[1, 9, 11, 8]) -> (o) {\n w = const f32[3, 3, 8, 16] @weights+0\n"
-           " o = conv(x, w) {pads=[1, 1, 1, 1]%s}\n}\n", attributes);
+           " o = conv(x, w) {pads=[1, 1, 1, 1]%s}\n}\n",
+           attributes);
   body_weights = (hone_bytes){weights, sizeof weights};
   CHECK_OK(hone_graph_parse(text, strlen(text), hone_op_find, body_weights, &body));
   size_t count = body ? hone_backend_cpu.candidates(body, candidates, 16) : 0;
-  for (size_t i = 0; i < count; i++)
-    found += strncmp(candidates[i].name, "conv_winograd", 13) == 0;
+  for (size_t i = 0; i < count; i++) found += strncmp(candidates[i].name, "conv_winograd", 13) == 0;
   CHECK(count > 0);
   hone_graph_free(body);
   weights[0] = kept;

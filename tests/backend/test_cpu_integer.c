@@ -1,9 +1,10 @@
-/* Products of bytes on the CPU backend against their references: every instruction set, both types of
- * both operands, odd sizes, zero points, the tails that are taken into registers. Bits are equal. */
+/* Products of bytes on the CPU backend against their references: every instruction set, both types
+ * of both operands, odd sizes, zero points, the tails that are taken into registers. Bits are
+ * equal. */
 #include "cpu_bodies.h"
 
 static char text[8192];
-#define BODY(...) (snprintf(text, sizeof text, __VA_ARGS__), text)
+#define BODY(...)   (snprintf(text, sizeof text, __VA_ARGS__), text)
 #define COUNT(rows) (sizeof(rows) / sizeof *(rows))
 
 static uint8_t noise[1 << 16];
@@ -40,7 +41,8 @@ static const char *const windows[][4] = {
      "groups=6, strides=[2, 1, 1], pads=[1, 0, 1, 1, 1, 1]"},
     {"[1, 7, 7, 40]", "[3, 3, 1, 40]", "[40]", "groups=40, pads=[1, 1, 1, 1]"},
     {"[2, 10, 23, 19]", "[3, 3, 1, 19]", "[19]", "groups=19, pads=[1, 1, 1, 1]"},
-    {"[1, 13, 16, 100]", "[3, 3, 1, 100]", "[100]", "groups=100, strides=[2, 2], pads=[1, 1, 1, 1]"},
+    {"[1, 13, 16, 100]", "[3, 3, 1, 100]", "[100]",
+     "groups=100, strides=[2, 2], pads=[1, 1, 1, 1]"},
     {"[1, 9, 12, 64]", "[5, 5, 1, 64]", "[64]", "groups=64, pads=[2, 2, 2, 2]"},
 };
 
@@ -49,13 +51,16 @@ TEST(convolutions) {
     const char *const *w = windows[i];
     for (int k = 0; k < 4; k++) {
       const char *x = bytes[k & 1], *y = bytes[k >> 1];
-      check_body(BODY("graph g(q: %s%s) -> (o) {\n n = const %s[] %s\n x = mul(q, n)\n"
-                      " w = const %s%s @weights+%d\n z = const %s[] 2\n b = const s32%s @weights+512\n"
-                      " o = conv_integer(x, w, z, _, b) {%s}\n}",
-                      x, w[0], x, SPREAD(x), y, w[1], k * 7, x, w[2], w[3]), 0);
+      check_body(
+          BODY("graph g(q: %s%s) -> (o) {\n n = const %s[] %s\n x = mul(q, n)\n"
+               " w = const %s%s @weights+%d\n z = const %s[] 2\n b = const s32%s @weights+512\n"
+               " o = conv_integer(x, w, z, _, b) {%s}\n}",
+               x, w[0], x, SPREAD(x), y, w[1], k * 7, x, w[2], w[3]),
+          0);
       check_body(BODY("graph g(q: %s%s, z: %s[]) -> (o) {\n w = const %s%s @weights+%d\n"
                       " v = const %s%s @weights+100\n o = conv_integer(q, w, z, v) {%s}\n}",
-                      x, w[0], x, y, w[1], k * 9, y, w[2], w[3]), 0);
+                      x, w[0], x, y, w[1], k * 9, y, w[2], w[3]),
+                 0);
     }
   }
 }
@@ -69,19 +74,24 @@ TEST(products) {
   for (size_t i = 0; i < COUNT(sizes); i++) {
     for (int k = 0; k < 4; k++) {
       const char *x = bytes[k & 1], *y = bytes[k >> 1];
-      check_body(BODY("graph g(q: %s%s, z: %s[]) -> (o) {\n n = const %s[] %s\n x = mul(q, n)\n"
-                      " w = const %s%s @weights+%d\n v = const %s[] 3\n b = const s32%s @weights+256\n"
-                      " o = matmul_integer(x, w, z, v, b)\n}",
-                      x, sizes[i][0], x, x, SPREAD(x), y, sizes[i][1], k * 11, y, sizes[i][2]), 0);
+      check_body(
+          BODY("graph g(q: %s%s, z: %s[]) -> (o) {\n n = const %s[] %s\n x = mul(q, n)\n"
+               " w = const %s%s @weights+%d\n v = const %s[] 3\n b = const s32%s @weights+256\n"
+               " o = matmul_integer(x, w, z, v, b)\n}",
+               x, sizes[i][0], x, x, SPREAD(x), y, sizes[i][1], k * 11, y, sizes[i][2]),
+          0);
     }
   }
 }
 
 /* Weights of [3, 3, 12, N] so that the sums stay within some thousands, and a tail. */
-#define TAIL(channels, more, lines)                                                            \
-  "graph g(q: u8[1, 9, 10, 12]" more ") -> (o) {\n n = const u8[] 60\n x = mul(q, n)\n"          \
-  " w = const s8[3, 3, 12, " channels "] @weights+64\n z = const u8[] 7\n"                       \
-  " s = const f32[" channels "] @weights+1024\n"                                  \
+#define TAIL(channels, more, lines)                  \
+  "graph g(q: u8[1, 9, 10, 12]" more                 \
+  ") -> (o) {\n n = const u8[] 60\n x = mul(q, n)\n" \
+  " w = const s8[3, 3, 12, " channels                \
+  "] @weights+64\n z = const u8[] 7\n"               \
+  " s = const f32[" channels                         \
+  "] @weights+1024\n"                                \
   " y = conv_integer(x, w, z) {pads=[1, 1, 1, 1]}\n f = cast(y) {to=f32}\n" lines "\n}"
 
 /* Reals that are no noise: bits of bytes as floats would be. */
@@ -93,27 +103,34 @@ static void make_scales(void) {
   }
 }
 
-#define TO_BYTES(from, type, zero, low, high)                                                       \
-  " r1 = round(" from ")\n zz = const f32[] " zero "\n r2 = add(r1, zz)\n lo = const f32[] " low "\n" \
+#define TO_BYTES(from, type, zero, low, high)                                                    \
+  " r1 = round(" from ")\n zz = const f32[] " zero "\n r2 = add(r1, zz)\n lo = const f32[] " low \
+  "\n"                                                                                           \
   " hi = const f32[] " high "\n r3 = clip(r2, lo, hi)\n o = cast(r3) {to=" type "}"
 
-#define TAILS(channels)                                                                           \
-  check_body(TAIL(channels, "", " o = mul(f, s)"), 0);                                            \
-  check_body(TAIL(channels, "", " g = mul(f, s)\n" TO_BYTES("g", "u8", "3", "0", "255")), 0);     \
-  check_body(TAIL(channels, "", " g = mul(f, s)\n" TO_BYTES("g", "s8", "-5", "-128", "127")), 0); \
-  check_body(TAIL(channels, "", " b = const f32[" channels "] @weights+2048\n g = mul(f, s)\n"     \
-                  " h = add(g, b)\n i = relu(h)\n" TO_BYTES("i", "u8", "0", "10", "200")), 0);    \
+#define TAILS(channels)                                                                            \
+  check_body(TAIL(channels, "", " o = mul(f, s)"), 0);                                             \
+  check_body(TAIL(channels, "", " g = mul(f, s)\n" TO_BYTES("g", "u8", "3", "0", "255")), 0);      \
+  check_body(TAIL(channels, "", " g = mul(f, s)\n" TO_BYTES("g", "s8", "-5", "-128", "127")), 0);  \
+  check_body(TAIL(channels, "",                                                                    \
+                  " b = const f32[" channels "] @weights+2048\n g = mul(f, s)\n"                   \
+                  " h = add(g, b)\n i = relu(h)\n" TO_BYTES("i", "u8", "0", "10", "200")),         \
+             0);                                                                                   \
   check_body(TAIL(channels, ", p: u8[1, 9, 10, " channels "]",                                     \
-                  " g = mul(f, s)\n a0 = round(g)\n l0 = const f32[] -90\n h0 = const f32[] 165\n"    \
-                  " a1 = clip(a0, l0, h0)\n k = const f32[] 0.37\n a2 = mul(a1, k)\n"               \
-                  " p0 = cast(p) {to=f32}\n p1 = const f32[] 4\n p2 = sub(p0, p1)\n"                \
-                  " p3 = const f32[] 1.7\n p4 = mul(p2, p3)\n a3 = add(p4, a2)\n"                   \
-                  TO_BYTES("a3", "u8", "11", "0", "255")), 0);                                    \
-  check_body(TAIL(channels, ", p: f32[1, 9, 10, " channels "], e: f32[]",                            \
-                  " g = mul(f, e)\n a = add(g, p)\n d = const f32[] 0.07\n c = div(a, d)\n"         \
-                  TO_BYTES("c", "s8", "0", "-128", "127")), 0);                                   \
-  check_body(TAIL(channels, "", " g = mul(f, s)\n h = gelu(g)\n"                                \
-                  TO_BYTES("h", "u8", "3", "0", "255")), 0)
+                  " g = mul(f, s)\n a0 = round(g)\n l0 = const f32[] -90\n h0 = const f32[] 165\n" \
+                  " a1 = clip(a0, l0, h0)\n k = const f32[] 0.37\n a2 = mul(a1, k)\n"              \
+                  " p0 = cast(p) {to=f32}\n p1 = const f32[] 4\n p2 = sub(p0, p1)\n"               \
+                  " p3 = const f32[] 1.7\n p4 = mul(p2, p3)\n a3 = add(p4, a2)\n" TO_BYTES(        \
+                      "a3", "u8", "11", "0", "255")),                                              \
+             0);                                                                                   \
+  check_body(                                                                                      \
+      TAIL(channels, ", p: f32[1, 9, 10, " channels "], e: f32[]",                                 \
+           " g = mul(f, e)\n a = add(g, p)\n d = const f32[] 0.07\n c = div(a, d)\n" TO_BYTES(     \
+               "c", "s8", "0", "-128", "127")),                                                    \
+      0);                                                                                          \
+  check_body(                                                                                      \
+      TAIL(channels, "", " g = mul(f, s)\n h = gelu(g)\n" TO_BYTES("h", "u8", "3", "0", "255")),   \
+      0)
 
 TEST(tails) {
   make_scales();

@@ -30,7 +30,7 @@ static void check_reshape(hone_shape from, const int64_t *perm, hone_shape to, b
     CHECK(place(&layout, &to, (int64_t)i) == place(&before, &turned, (int64_t)i));
 }
 
-#define SHAPE(...)                                                  \
+#define SHAPE(...)                                                           \
   hone_shape_of((int)(sizeof((hone_dim[]){__VA_ARGS__}) / sizeof(hone_dim)), \
                 (hone_dim[]){__VA_ARGS__})
 
@@ -64,37 +64,51 @@ static void check_phases(const char *text, int phases) {
 #define HEADS "{perm=[0, 2, 1, 3]}"
 
 TEST(attention_by_strides) {
-  check_phases("graph g(q: f32[2, 5, 4, 16], k: f32[2, 9, 2, 16], v: f32[2, 9, 2, 8]) -> (o) {\n"
-               " a = transpose(q) " HEADS " b = transpose(k) " HEADS " c = transpose(v) " HEADS "\n"
-               " d = attention(a, b, c)\n o = transpose(d) " HEADS "\n}", 1);
+  check_phases(
+      "graph g(q: f32[2, 5, 4, 16], k: f32[2, 9, 2, 16], v: f32[2, 9, 2, 8]) -> (o) {\n"
+      " a = transpose(q) " HEADS " b = transpose(k) " HEADS " c = transpose(v) " HEADS
+      "\n"
+      " d = attention(a, b, c)\n o = transpose(d) " HEADS "\n}",
+      1);
   /* one wide projection: queries of four heads, keys and values of two */
-  check_phases("graph g(x: f32[3, 7, 128]) -> (o) {\n"
-               " i = const s64[1] [0] j = const s64[1] [64] k = const s64[1] [96]\n"
-               " l = const s64[1] [128] z = const s64[1] [-1] s = const s64[4] [0, 0, -1, 16]\n"
-               " a = slice(x, i, j, z) b = slice(x, j, k, z) c = slice(x, k, l, z)\n"
-               " d = reshape(a, s) e = reshape(b, s) f = reshape(c, s)\n"
-               " q = transpose(d) " HEADS " m = transpose(e) " HEADS " v = transpose(f) " HEADS "\n"
-               " y = attention(q, m, v) {causal=true}\n o = transpose(y) " HEADS "\n}", 1);
+  check_phases(
+      "graph g(x: f32[3, 7, 128]) -> (o) {\n"
+      " i = const s64[1] [0] j = const s64[1] [64] k = const s64[1] [96]\n"
+      " l = const s64[1] [128] z = const s64[1] [-1] s = const s64[4] [0, 0, -1, 16]\n"
+      " a = slice(x, i, j, z) b = slice(x, j, k, z) c = slice(x, k, l, z)\n"
+      " d = reshape(a, s) e = reshape(b, s) f = reshape(c, s)\n"
+      " q = transpose(d) " HEADS " m = transpose(e) " HEADS " v = transpose(f) " HEADS
+      "\n"
+      " y = attention(q, m, v) {causal=true}\n o = transpose(y) " HEADS "\n}",
+      1);
   /* batch and heads in one axis */
-  check_phases("graph g(x: f32[7, 6, 24]) -> (o) {\n"
-               " i = const s64[1] [0] j = const s64[1] [8] k = const s64[1] [16]\n"
-               " l = const s64[1] [24] z = const s64[1] [2] u = const s64[1] [0]\n"
-               " a = slice(x, i, j, z) b = slice(x, j, k, z) c = slice(x, k, l, z)\n"
-               " d = transpose(a) {perm=[1, 0, 2]} e = transpose(b) {perm=[1, 0, 2]}\n"
-               " f = transpose(c) {perm=[1, 0, 2]} q = unsqueeze(d, u) m = unsqueeze(e, u)\n"
-               " v = unsqueeze(f, u) y = attention(q, m, v)\n w = squeeze(y, u)\n"
-               " o = transpose(w) {perm=[1, 0, 2]}\n}", 1);
+  check_phases(
+      "graph g(x: f32[7, 6, 24]) -> (o) {\n"
+      " i = const s64[1] [0] j = const s64[1] [8] k = const s64[1] [16]\n"
+      " l = const s64[1] [24] z = const s64[1] [2] u = const s64[1] [0]\n"
+      " a = slice(x, i, j, z) b = slice(x, j, k, z) c = slice(x, k, l, z)\n"
+      " d = transpose(a) {perm=[1, 0, 2]} e = transpose(b) {perm=[1, 0, 2]}\n"
+      " f = transpose(c) {perm=[1, 0, 2]} q = unsqueeze(d, u) m = unsqueeze(e, u)\n"
+      " v = unsqueeze(f, u) y = attention(q, m, v)\n w = squeeze(y, u)\n"
+      " o = transpose(w) {perm=[1, 0, 2]}\n}",
+      1);
 }
 
 /* What strides do not reach is copied: features apart, a view that tears, a result read twice. */
 TEST(copies_where_strides_do_not_reach) {
-  check_phases("graph g(q: f32[2, 4, 16, 5], k: f32[2, 4, 9, 16]) -> (o) {\n"
-               " a = transpose(q) {perm=[0, 1, 3, 2]}\n o = attention(a, k, k)\n}", 2);
-  check_phases("graph g(x: f32[4, 3, 32], k: f32[2, 4, 9, 16]) -> (o) {\n"
-               " a = transpose(x) {perm=[1, 0, 2]} s = const s64[4] [2, 4, 3, 16]\n"
-               " q = reshape(a, s) y = attention(q, k, k)\n o = transpose(y) " HEADS "\n}", 2);
-  check_phases("graph g(q: f32[2, 4, 5, 16], k: f32[2, 4, 9, 16]) -> (y, o) {\n"
-               " y = attention(q, k, k)\n o = transpose(y) " HEADS "\n}", 2);
+  check_phases(
+      "graph g(q: f32[2, 4, 16, 5], k: f32[2, 4, 9, 16]) -> (o) {\n"
+      " a = transpose(q) {perm=[0, 1, 3, 2]}\n o = attention(a, k, k)\n}",
+      2);
+  check_phases(
+      "graph g(x: f32[4, 3, 32], k: f32[2, 4, 9, 16]) -> (o) {\n"
+      " a = transpose(x) {perm=[1, 0, 2]} s = const s64[4] [2, 4, 3, 16]\n"
+      " q = reshape(a, s) y = attention(q, k, k)\n o = transpose(y) " HEADS "\n}",
+      2);
+  check_phases(
+      "graph g(q: f32[2, 4, 5, 16], k: f32[2, 4, 9, 16]) -> (y, o) {\n"
+      " y = attention(q, k, k)\n o = transpose(y) " HEADS "\n}",
+      2);
 }
 
 /* Convolutions of every kind on a slice of the channels, and behind a cast. */
@@ -106,14 +120,16 @@ TEST(convolutions_by_pitch) {
       "w = const f32[3, 3, 1, 9] @weights+0 o = conv(a, w) {pads=[1, 1, 1, 1], groups=9}",
       "w = const f32[3, 3, 3, 6] @weights+0 o = conv(a, w) {dilations=[2, 1], groups=3}",
       "w = const f32[2, 2, 5, 9] @weights+0 o = conv_transpose(a, w) {strides=[2, 2]}",
-      "w = const bf16[3, 3, 9, 5] @weights+0 l = cast(a) {to=bf16} c = conv(l, w) o = cast(c) {to=f32}",
+      "w = const bf16[3, 3, 9, 5] @weights+0 l = cast(a) {to=bf16} c = conv(l, w) o = cast(c) "
+      "{to=f32}",
   };
   for (size_t i = 0; i < sizeof windows / sizeof *windows; i++) {
     char text[1024];
     bool low = strstr(windows[i], "bf16") != NULL;
     snprintf(text, sizeof text,
              "graph g(x: f32[2, 9, 8, 31]) -> (o) {\n i = const s64[1] [3] j = const s64[1] [12]"
-             " z = const s64[1] [-1]\n a = slice(x, i, j, z) %s\n}", windows[i]);
+             " z = const s64[1] [-1]\n a = slice(x, i, j, z) %s\n}",
+             windows[i]);
     body_fill(low ? HONE_BF16 : HONE_F32, weights, sizeof weights / (low ? 2 : 4), 5);
     check_body(text, low ? bound("convolution", "bf16") : bound("convolution", "fp32"));
   }
@@ -121,16 +137,23 @@ TEST(convolutions_by_pitch) {
 }
 
 TEST(products_by_strides) {
-  check_phases("graph g(a: f32[3, 7, 2, 20], b: f32[3, 9, 40]) -> (o) {\n"
-               " p = transpose(a) " HEADS " s = const s64[4] [3, 9, 2, 20]\n"
-               " c = reshape(b, s) q = transpose(c) {perm=[0, 2, 3, 1]}\n o = matmul(p, q)\n}", 1);
+  check_phases(
+      "graph g(a: f32[3, 7, 2, 20], b: f32[3, 9, 40]) -> (o) {\n"
+      " p = transpose(a) " HEADS
+      " s = const s64[4] [3, 9, 2, 20]\n"
+      " c = reshape(b, s) q = transpose(c) {perm=[0, 2, 3, 1]}\n o = matmul(p, q)\n}",
+      1);
   /* a slice of the rows of a product with constant weights */
-  check_phases("graph g(x: f32[3, 7, 50]) -> (o) {\n w = const f32[20, 9] @weights+0\n"
-               " i = const s64[1] [11] j = const s64[1] [31] z = const s64[1] [2]\n"
-               " a = slice(x, i, j, z)\n b = matmul(a, w)\n o = relu(b)\n}", 1);
-  check_phases("graph g(x: f32[3, 7, 50]) -> (o) {\n w = const f32[20, 9] @weights+0\n"
-               " i = const s64[2] [11, 1] j = const s64[2] [31, 5] z = const s64[2] [2, 1]\n"
-               " a = slice(x, i, j, z)\n o = matmul(a, w)\n}", 2);
+  check_phases(
+      "graph g(x: f32[3, 7, 50]) -> (o) {\n w = const f32[20, 9] @weights+0\n"
+      " i = const s64[1] [11] j = const s64[1] [31] z = const s64[1] [2]\n"
+      " a = slice(x, i, j, z)\n b = matmul(a, w)\n o = relu(b)\n}",
+      1);
+  check_phases(
+      "graph g(x: f32[3, 7, 50]) -> (o) {\n w = const f32[20, 9] @weights+0\n"
+      " i = const s64[2] [11, 1] j = const s64[2] [31, 5] z = const s64[2] [2, 1]\n"
+      " a = slice(x, i, j, z)\n o = matmul(a, w)\n}",
+      2);
 }
 
 int main(void) {

@@ -1,6 +1,6 @@
 /* Matrix multiplication of run-time operands: every variant this processor runs, against loops in
  * double; batches with broadcasting, each operand transposed or not, every split. */
-#include "backend/cpu/matmul.h"
+#include "backend/cpu/products/matmul.h"
 
 #include "cpu_kernels.h"
 

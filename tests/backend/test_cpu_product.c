@@ -2,11 +2,13 @@
 #include "cpu_bodies.h"
 
 static char text[4096];
-#define BODY(...) (snprintf(text, sizeof text, __VA_ARGS__), text)
+#define BODY(...)   (snprintf(text, sizeof text, __VA_ARGS__), text)
 #define COUNT(rows) (sizeof(rows) / sizeof *(rows))
 
 static const char *const types[] = {"f32", "f64", "s32", "u32", "s64", "u64"};
-static double tolerance(size_t type) { return type < 2 ? bound("product", type ? "fp64" : "fp32") : 0; }
+static double tolerance(size_t type) {
+  return type < 2 ? bound("product", type ? "fp64" : "fp32") : 0;
+}
 
 TEST(matmuls) {
   static const char *const shapes[][3] = {{"[5, 7]", "[7, 3]", ""},
@@ -34,8 +36,10 @@ TEST(scaled_with_any_bias) {
                       " y = matmul(a, b, c) {transpose_b=true, alpha=0.5}\n o = relu(y)\n}",
                       types[t], types[t], types[t], biases[i]),
                  tolerance((size_t)t));
-  check_body("graph g(a: f32[2, 3, 5, 7], b: f32[7, 4], c: f32[3, 1, 4]) -> (o) {\n"
-             " o = matmul(a, b, c)\n}", tolerance(0));
+  check_body(
+      "graph g(a: f32[2, 3, 5, 7], b: f32[7, 4], c: f32[3, 1, 4]) -> (o) {\n"
+      " o = matmul(a, b, c)\n}",
+      tolerance(0));
   check_body("graph g(a: f32[2, 5, 7], b: f32[7], c: f32[2, 1]) -> (o) { o = matmul(a, b, c) }",
              tolerance(0));
 }
@@ -52,8 +56,10 @@ TEST(convs) {
                       rows[i][0], types[t], rows[i][1], rows[i][2]),
                  tolerance(t));
     }
-  check_body("graph g(x: f32[1, 9, 7, 4], w: f32[3, 3, 4, 6], b: f32[6]) -> (o) {\n"
-             " y = conv(x, w, b)\n o = relu(y)\n}", tolerance(0));
+  check_body(
+      "graph g(x: f32[1, 9, 7, 4], w: f32[3, 3, 4, 6], b: f32[6]) -> (o) {\n"
+      " y = conv(x, w, b)\n o = relu(y)\n}",
+      tolerance(0));
 }
 
 TEST(transposed_convs) {

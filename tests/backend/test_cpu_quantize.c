@@ -2,7 +2,7 @@
 #include "cpu_bodies.h"
 
 static char text[4096];
-#define BODY(...) (snprintf(text, sizeof text, __VA_ARGS__), text)
+#define BODY(...)   (snprintf(text, sizeof text, __VA_ARGS__), text)
 #define COUNT(rows) (sizeof(rows) / sizeof *(rows))
 
 static const char *const wholes[] = {"u8", "s8", "u16", "s16", "u4", "s4", "u2", "s2"};
@@ -27,14 +27,18 @@ TEST(dequantize) {
     for (size_t t = 0; t < COUNT(wholes); t++)
       check_body(BODY("graph g(x: %s%s, s: f32%s, z: %s%s) -> (o) {\n"
                       " o = dequantize(x, s, z) {%s}\n}",
-                      wholes[t], form[0], form[1], wholes[t], form[1], form[2]), 0);
+                      wholes[t], form[0], form[1], wholes[t], form[1], form[2]),
+                 0);
     for (size_t t = 0; t < COUNT(more); t++)
       check_body(BODY("graph g(x: %s%s, s: f32%s) -> (o) { o = dequantize(x, s) {%s} }", more[t],
-                      form[0], form[1], form[2]), 0);
+                      form[0], form[1], form[2]),
+                 0);
     check_body(BODY("graph g(x: s8%s, s: f16%s) -> (o) { o = dequantize(x, s) {dtype=f16, %s} }",
-                    form[0], form[1], form[2]), 0);
+                    form[0], form[1], form[2]),
+               0);
     check_body(BODY("graph g(x: s8%s, s: f64%s) -> (o) { o = dequantize(x, s) {dtype=f64, %s} }",
-                    form[0], form[1], form[2]), 0);
+                    form[0], form[1], form[2]),
+               0);
   }
 }
 
@@ -46,18 +50,23 @@ TEST(quantize) {
     for (size_t t = 0; t < COUNT(wholes); t++)
       check_body(BODY("graph g(x: f32%s, r: f32%s, z: %s%s) -> (o) {\n"
                       " s = mul(r, r)\n o = quantize(x, s, z) {dtype=%s, %s}\n}",
-                      form[0], form[1], wholes[t], form[1], wholes[t], form[2]), 0);
+                      form[0], form[1], wholes[t], form[1], wholes[t], form[2]),
+                 0);
     for (size_t t = 0; t < COUNT(floats); t++)
       check_body(BODY("graph g(x: f32%s, s: f32%s) -> (o) {\n"
                       " o = quantize(x, s) {dtype=%s, saturate=%s, %s}\n}",
-                      form[0], form[1], floats[t], t % 2 ? "true" : "false", form[2]), 0);
+                      form[0], form[1], floats[t], t % 2 ? "true" : "false", form[2]),
+                 0);
     check_body(BODY("graph g(x: f32%s, s: f32%s) -> (o) {\n"
                     " o = quantize(x, s) {dtype=s8, precision=f16, %s}\n}",
-                    form[0], form[1], form[2]), 0);
+                    form[0], form[1], form[2]),
+               0);
     check_body(BODY("graph g(x: s32%s, s: f32%s) -> (o) { o = quantize(x, s) {dtype=s8, %s} }",
-                    form[0], form[1], form[2]), 0);
+                    form[0], form[1], form[2]),
+               0);
     check_body(BODY("graph g(x: f64%s, s: f64%s) -> (o) { o = quantize(x, s) {dtype=s32, %s} }",
-                    form[0], form[1], form[2]), 0);
+                    form[0], form[1], form[2]),
+               0);
   }
 }
 

@@ -2,7 +2,7 @@
 #include "cpu_bodies.h"
 
 static char text[4096];
-#define BODY(...) (snprintf(text, sizeof text, __VA_ARGS__), text)
+#define BODY(...)   (snprintf(text, sizeof text, __VA_ARGS__), text)
 #define COUNT(rows) (sizeof(rows) / sizeof *(rows))
 
 static const char *const shapes[] = {"[3, 7, 5]", "[2, 70, 33]", "[1, 4, 300]", "[5, 3, 1]",
@@ -11,7 +11,7 @@ static const char *const shapes[] = {"[3, 7, 5]", "[2, 70, 33]", "[1, 4, 300]", 
 TEST(reductions) {
   static const char *const kinds[] = {"sum", "mean", "max",     "min",         "prod",
                                       "l1",  "l2",   "log_sum", "log_sum_exp", "sum_square"};
-  static const char *const axes[] = {"[1] [0]", "[1] [1]", "[1] [-1]",  "[2] [0, 2]",
+  static const char *const axes[] = {"[1] [0]",    "[1] [1]",       "[1] [-1]",  "[2] [0, 2]",
                                      "[2] [1, 2]", "[3] [0, 1, 2]", "[2] [0, 1]"};
   for (size_t k = 0; k < COUNT(kinds); k++)
     for (size_t a = 0; a < COUNT(axes); a++)
@@ -19,22 +19,25 @@ TEST(reductions) {
         bool logs = strcmp(kinds[k], "log_sum") == 0;
         /* Logarithms of positive sums only, products of few elements. */
         if (strcmp(kinds[k], "prod") == 0 && s > 0) continue;
-        check_body(BODY("graph g(x: f32%s) -> (o) {\n y = %s(x)\n a = const s64%s\n"
-                        " o = reduce(y, a) {kind=%s, keep=%s}\n}",
-                        shapes[s], logs ? "abs" : "neg", axes[a], kinds[k],
-                        a % 2 ? "true" : "false"),
-                   bound("reduction", "fp32"));
+        check_body(
+            BODY("graph g(x: f32%s) -> (o) {\n y = %s(x)\n a = const s64%s\n"
+                 " o = reduce(y, a) {kind=%s, keep=%s}\n}",
+                 shapes[s], logs ? "abs" : "neg", axes[a], kinds[k], a % 2 ? "true" : "false"),
+            bound("reduction", "fp32"));
       }
-  check_body("graph g(x: f32[40, 9]) -> (o) { o = reduce(x) {kind=mean} }", bound("reduction", "fp32"));
-  check_body("graph g(x: f32[0, 9]) -> (o) { a = const s64[1] [0]\n"
-             " o = reduce(x, a) {kind=sum} }", 0);
+  check_body("graph g(x: f32[40, 9]) -> (o) { o = reduce(x) {kind=mean} }",
+             bound("reduction", "fp32"));
+  check_body(
+      "graph g(x: f32[0, 9]) -> (o) { a = const s64[1] [0]\n"
+      " o = reduce(x, a) {kind=sum} }",
+      0);
   check_body("graph g(x: f32[0, 9]) -> (o) { o = reduce(x) {kind=max} }", 0);
 }
 
 TEST(reductions_of_any_type) {
   static const char *const types[] = {"f64", "s64", "u64", "s32", "u32", "s16", "u8", "s8"};
-  static const char *const kinds[] = {"sum",  "mean", "max",        "min", "prod",
-                                      "l1",   "sum_square", "l2",  "log_sum_exp", "log_sum"};
+  static const char *const kinds[] = {"sum", "mean",       "max", "min",         "prod",
+                                      "l1",  "sum_square", "l2",  "log_sum_exp", "log_sum"};
   static const char *const axes[] = {"[1] [1]", "[1] [-1]", "[2] [0, 2]", "[3] [0, 1, 2]"};
   for (size_t t = 0; t < COUNT(types); t++)
     for (size_t k = 0; k < COUNT(kinds) - (t ? 0 : 1); k++) /* no sign: sums are not negative */
@@ -44,8 +47,10 @@ TEST(reductions_of_any_type) {
                           " o = reduce(x, a) {kind=%s}\n}",
                           types[t], shapes[s], axes[a], kinds[k]),
                      bound("reduction", "fp64"));
-  check_body("graph g(x: s32[0, 9]) -> (o) { a = const s64[1] [0]\n"
-             " o = reduce(x, a) {kind=max} }", 0);
+  check_body(
+      "graph g(x: s32[0, 9]) -> (o) { a = const s64[1] [0]\n"
+      " o = reduce(x, a) {kind=max} }",
+      0);
 }
 
 TEST(softmaxes) {
@@ -54,14 +59,17 @@ TEST(softmaxes) {
       check_body(BODY("graph g(x: f32%s) -> (o) { o = softmax(x) {axis=%d} }", shapes[s], axis),
                  bound("softmax", "fp32"));
       check_body(BODY("graph g(x: f32%s, b: f32[1]) -> (o) {\n y = add(x, b)\n"
-                      " z = log_softmax(y) {axis=%d}\n o = relu(z)\n}", shapes[s], axis),
-                      bound("row", "fp32"));
+                      " z = log_softmax(y) {axis=%d}\n o = relu(z)\n}",
+                      shapes[s], axis),
+                 bound("row", "fp32"));
     }
   check_body("graph g(x: f32[3, 5000]) -> (o) { o = softmax(x) }", bound("softmax", "fp32"));
 }
 
 /* Of type f32 or f64. */
-static double row(int wide) { return bound("row", wide ? "fp64" : "fp32"); }
+static double row(int wide) {
+  return bound("row", wide ? "fp64" : "fp32");
+}
 
 TEST(lines) {
   static const char *const types[] = {"f32", "f64"};
@@ -96,9 +104,10 @@ TEST(local_responses) {
 TEST(norms) {
   check_body("graph g(x: f32[5, 70], s: f32[70], b: f32[70]) -> (o) { o = layer_norm(x, s, b) }",
              bound("normalisation", "fp32"));
-  check_body("graph g(x: f32[3, 4, 5]) -> (o, m, v) {\n"
-             " o, m, v = layer_norm(x) {axis=1, epsilon=0.01}\n}",
-             bound("normalisation", "fp32"));
+  check_body(
+      "graph g(x: f32[3, 4, 5]) -> (o, m, v) {\n"
+      " o, m, v = layer_norm(x) {axis=1, epsilon=0.01}\n}",
+      bound("normalisation", "fp32"));
   check_body("graph g(x: f32[7, 33], s: f32[33]) -> (o) { o = rms_norm(x, s) }",
              bound("normalisation", "fp32"));
 }
@@ -119,8 +128,10 @@ TEST(pools) {
 }
 
 TEST(pools_of_bytes) {
-  check_body("graph g(x: u8[1, 9, 11, 20]) -> (o) {\n"
-             " o = pool(x) {kind=max, window=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]}\n}", 0);
+  check_body(
+      "graph g(x: u8[1, 9, 11, 20]) -> (o) {\n"
+      " o = pool(x) {kind=max, window=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]}\n}",
+      0);
   check_body("graph g(x: s8[1, 9, 3]) -> (o) { o = pool(x) {kind=max, window=[2]} }", 0);
 }
 
@@ -139,23 +150,27 @@ TEST(pools_of_any_kind) {
     for (size_t t = 0; t < 2; t++) {
       double tolerance = bound("window", t ? "fp64" : "fp32");
       check_body(BODY("graph g(x: %s%s) -> (o) { o = pool(x) {kind=lp, p=%d, %s} }", types[t],
-                      rows[i][0], (int)i + 1, rows[i][1]), tolerance);
+                      rows[i][0], (int)i + 1, rows[i][1]),
+                 tolerance);
       check_body(BODY("graph g(x: %s%s) -> (o) { o = pool(x) {kind=avg, count_pads=true, %s} }",
-                      types[t], rows[i][0], rows[i][1]), tolerance);
+                      types[t], rows[i][0], rows[i][1]),
+                 tolerance);
     }
   }
   check_body("graph g(x: f32[1, 20, 21, 3]) -> (o) { o = pool(x) {kind=max, window=[17, 19]} }", 0);
 }
 
 TEST(norms_of_doubles) {
-  static const char *const rows[][3] = {{"[5, 70]", "[70]", "-1"}, {"[3, 4, 5]", "[4, 5]", "1"},
-                                        {"[2, 3, 1]", "[1]", "2"}};
+  static const char *const rows[][3] = {
+      {"[5, 70]", "[70]", "-1"}, {"[3, 4, 5]", "[4, 5]", "1"}, {"[2, 3, 1]", "[1]", "2"}};
   for (size_t i = 0; i < COUNT(rows); i++) {
     check_body(BODY("graph g(x: f64%s, s: f64%s, b: f64%s) -> (o, m, v) {\n"
                     " o, m, v = layer_norm(x, s, b) {axis=%s}\n}",
-                    rows[i][0], rows[i][1], rows[i][1], rows[i][2]), row(1));
+                    rows[i][0], rows[i][1], rows[i][1], rows[i][2]),
+               row(1));
     check_body(BODY("graph g(x: f64%s, s: f64%s) -> (o) { o = rms_norm(x, s) {axis=%s} }",
-                    rows[i][0], rows[i][1], rows[i][2]), row(1));
+                    rows[i][0], rows[i][1], rows[i][2]),
+               row(1));
   }
   static const char *const channels[][3] = {{"[2, 3, 4, 6]", "[6]", "-1"},
                                             {"[2, 6, 5, 7]", "[6]", "1"},
@@ -165,20 +180,25 @@ TEST(norms_of_doubles) {
     const char *const *c = channels[i];
     for (int groups = 1; groups < 3; groups++)
       check_body(BODY("graph g(x: f64%s, s: f64%s, b: f64%s) -> (o) {\n"
-                      " o = group_norm(x, s, b) {groups=%d, axis=%s}\n}", c[0], c[1], c[1], groups,
-                      c[2]), row(1));
+                      " o = group_norm(x, s, b) {groups=%d, axis=%s}\n}",
+                      c[0], c[1], c[1], groups, c[2]),
+                 row(1));
     check_body(BODY("graph g(x: f64%s, s: f64%s, b: f64%s) -> (o) {\n"
-                    " o = instance_norm(x, s, b) {axis=%s}\n}", c[0], c[1], c[1], c[2]), row(1));
+                    " o = instance_norm(x, s, b) {axis=%s}\n}",
+                    c[0], c[1], c[1], c[2]),
+               row(1));
     check_body(BODY("graph g(x: f64%s, s: f64%s, b: f64%s, m: f64%s, w: f64%s) -> (o) {\n"
                     " v = abs(w)\n o = batch_norm(x, s, b, m, v) {axis=%s}\n}",
-                    c[0], c[1], c[1], c[1], c[1], c[2]), row(1));
+                    c[0], c[1], c[1], c[1], c[1], c[2]),
+               row(1));
   }
 }
 
 TEST(channel_norms) {
-  static const char *const channels[][3] = {
-      {"[2, 3, 4, 6]", "[6]", "-1"}, {"[2, 300, 8]", "[8]", "-1"}, {"[2, 6, 5, 7]", "[6]", "1"},
-      {"[1, 5, 600]", "[600]", "-1"}};
+  static const char *const channels[][3] = {{"[2, 3, 4, 6]", "[6]", "-1"},
+                                            {"[2, 300, 8]", "[8]", "-1"},
+                                            {"[2, 6, 5, 7]", "[6]", "1"},
+                                            {"[1, 5, 600]", "[600]", "-1"}};
   for (size_t i = 0; i < COUNT(channels); i++) {
     const char *const *c = channels[i];
     for (int groups = 1; groups < 3; groups++)
@@ -211,9 +231,13 @@ TEST(arg_reductions) {
 
 TEST(resizes) {
   static const char *const modes[] = {
-      "mode=nearest", "mode=nearest, coordinates=asymmetric, nearest=floor", "mode=linear",
-      "mode=linear, coordinates=align_corners", "mode=linear, antialias=true",
-      "mode=cubic", "mode=cubic, coordinates=pytorch_half_pixel, exclude_outside=true"};
+      "mode=nearest",
+      "mode=nearest, coordinates=asymmetric, nearest=floor",
+      "mode=linear",
+      "mode=linear, coordinates=align_corners",
+      "mode=linear, antialias=true",
+      "mode=cubic",
+      "mode=cubic, coordinates=pytorch_half_pixel, exclude_outside=true"};
   static const char *const rows[][2] = {{"[1, 5, 6, 3]", "[1.0, 2.0, 2.5, 1.0]"},
                                         {"[2, 3, 5, 7]", "[1.0, 1.0, 2.0, 0.6]"},
                                         {"[2, 9, 70]", "[1.0, 0.5, 1.0]"},
@@ -229,16 +253,20 @@ TEST(resizes) {
     for (size_t m = 0; m < COUNT(modes); m++)
       for (size_t i = 0; i < 2; i++)
         check_body(BODY("graph g(x: %s%s) -> (o) {\n s = const f32[4] %s\n"
-                        " o = resize(x, _, s) {%s}\n}", types[t], rows[i][0], rows[i][1],
-                        modes[m]), t ? 0 : row(1));
+                        " o = resize(x, _, s) {%s}\n}",
+                        types[t], rows[i][0], rows[i][1], modes[m]),
+                   t ? 0 : row(1));
   for (size_t m = 0; m < 3; m++)
     check_body(BODY("graph g(x: %s[1, 5, 6, 3]) -> (o) { n = const s64[4] [1, 9, 4, 3]\n"
                     " r = const f32[8] [0, 0.1, -0.2, 0, 1, 0.8, 1.9, 1]\n"
                     " o = resize(x, r, _, n) {mode=%s, coordinates=tf_crop_and_resize,"
-                    " extrapolation=3} }", m ? "f64" : "s64", m < 2 ? "nearest" : "linear"),
+                    " extrapolation=3} }",
+                    m ? "f64" : "s64", m < 2 ? "nearest" : "linear"),
                row(1));
-  check_body("graph g(x: u8[1, 4, 4, 3]) -> (o) { s = const s64[2] [9, 3]\n"
-             " o = resize(x, _, _, s) {mode=nearest, axes=[1, 2]} }", 0);
+  check_body(
+      "graph g(x: u8[1, 4, 4, 3]) -> (o) { s = const s64[2] [9, 3]\n"
+      " o = resize(x, _, _, s) {mode=nearest, axes=[1, 2]} }",
+      0);
 }
 
 int main(void) {

@@ -2,7 +2,7 @@
 #include "cpu_bodies.h"
 
 static char text[4096];
-#define BODY(...) (snprintf(text, sizeof text, __VA_ARGS__), text)
+#define BODY(...)   (snprintf(text, sizeof text, __VA_ARGS__), text)
 #define COUNT(rows) (sizeof(rows) / sizeof *(rows))
 
 TEST(grids) {
@@ -24,10 +24,9 @@ TEST(grids) {
 }
 
 TEST(regions) {
-  static const char *const attrs[] = {"height=3, width=4, samples=2",
-                                      "height=5, width=1, half_pixel=false, scale=0.5",
-                                      "height=2, width=2, mode=max, samples=3",
-                                      "height=1, width=1, samples=9, scale=2.0"};
+  static const char *const attrs[] = {
+      "height=3, width=4, samples=2", "height=5, width=1, half_pixel=false, scale=0.5",
+      "height=2, width=2, mode=max, samples=3", "height=1, width=1, samples=9, scale=2.0"};
   for (size_t i = 0; i < COUNT(attrs); i++)
     for (int channels = 3; channels < 40; channels += 30)
       check_body(BODY("graph g(x: f32[4, 9, 11, %d], r: f32[6, 4], b: s64[6]) -> (o) {\n"
@@ -71,34 +70,49 @@ TEST(deformed_convs) {
        "groups=4, offset_groups=2, dilations=[2, 1]"}};
   for (size_t i = 0; i < COUNT(rows); i++) {
     const char *const *r = rows[i];
-    check_body(BODY("graph g(x: f32[2, 7, 9, 8], w: f32%s, f: f32%s, b: f32[%s], m: f32%s) -> (o) {\n"
-                    " y = deform_conv(x, w, f, b, m) {%s}\n o = relu(y)\n}",
-                    r[0], r[1], i == 0 ? "6" : i == 1 ? "40" : "4", r[2], r[3]),
-               bound("deformed convolution", "fp32"));
+    check_body(
+        BODY("graph g(x: f32[2, 7, 9, 8], w: f32%s, f: f32%s, b: f32[%s], m: f32%s) -> (o) {\n"
+             " y = deform_conv(x, w, f, b, m) {%s}\n o = relu(y)\n}",
+             r[0], r[1],
+             i == 0   ? "6"
+             : i == 1 ? "40"
+                      : "4",
+             r[2], r[3]),
+        bound("deformed convolution", "fp32"));
     check_body(BODY("graph g(x: f32[2, 7, 9, 8], w: f32%s, f: f32%s) -> (o) {\n"
-                    " o = deform_conv(x, w, f) {%s}\n}", r[0], r[1], r[3]),
+                    " o = deform_conv(x, w, f) {%s}\n}",
+                    r[0], r[1], r[3]),
                bound("deformed convolution", "fp32"));
   }
 }
 
 TEST(unpooling) {
-  check_body("graph g(x: f32[2, 3, 5, 4], i: s64[2, 3, 5, 4]) -> (o) {\n c = const s64[] 70\n"
-             " j = mul(i, c)\n o = max_unpool(x, j) {window=[2, 3], strides=[2, 2]}\n}", 0);
-  check_body("graph g(x: u8[1, 2, 4], i: s64[1, 2, 4]) -> (o) {\n s = const s64[3] [1, 2, 20]\n"
-             " o = max_unpool(x, i, s) {window=[3], pads=[1, 0]}\n}", 0);
+  check_body(
+      "graph g(x: f32[2, 3, 5, 4], i: s64[2, 3, 5, 4]) -> (o) {\n c = const s64[] 70\n"
+      " j = mul(i, c)\n o = max_unpool(x, j) {window=[2, 3], strides=[2, 2]}\n}",
+      0);
+  check_body(
+      "graph g(x: u8[1, 2, 4], i: s64[1, 2, 4]) -> (o) {\n s = const s64[3] [1, 2, 20]\n"
+      " o = max_unpool(x, i, s) {window=[3], pads=[1, 0]}\n}",
+      0);
 }
 
 TEST(columns_to_images) {
-  check_body("graph g(x: f32[2, 18, 12]) -> (o) {\n i = const s64[2] [5, 6] b = const s64[2] [3, 2]\n"
-             " o = col2im(x, i, b) {pads=[0, 1, 0, 0], dilations=[1, 3]}\n}", bound("window", "fp32"));
-  check_body("graph g(x: f32[1, 10, 4]) -> (o) {\n i = const s64[1] [11] b = const s64[1] [5]\n"
-             " o = col2im(x, i, b) {strides=[2]}\n}", bound("window", "fp32"));
+  check_body(
+      "graph g(x: f32[2, 18, 12]) -> (o) {\n i = const s64[2] [5, 6] b = const s64[2] [3, 2]\n"
+      " o = col2im(x, i, b) {pads=[0, 1, 0, 0], dilations=[1, 3]}\n}",
+      bound("window", "fp32"));
+  check_body(
+      "graph g(x: f32[1, 10, 4]) -> (o) {\n i = const s64[1] [11] b = const s64[1] [5]\n"
+      " o = col2im(x, i, b) {strides=[2]}\n}",
+      bound("window", "fp32"));
   static const char *const types[] = {"f64", "s8", "u16", "s32", "u64"};
   for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
     char body[256];
     snprintf(body, sizeof body,
              "graph g(x: %s[3, 10, 4]) -> (o) {\n i = const s64[1] [11] b = const s64[1] [5]\n"
-             " o = col2im(x, i, b) {strides=[2]}\n}", types[t]);
+             " o = col2im(x, i, b) {strides=[2]}\n}",
+             types[t]);
     check_body(body, bound("window", "fp64"));
   }
 }
@@ -114,11 +128,13 @@ TEST(rotary_embeddings) {
     for (int size = 14; size < 130; size += 50) {
       const char *flag = interleaved ? "true" : "false";
       check_body(BODY("graph g(x: f32[2, 3, 5, %d], c: f32[2, 5, 7], s: f32[2, 5, 7]) -> (o) {\n"
-                      " o = rotary_embedding(x, c, s) {interleaved=%s}\n}", size, flag),
-                      bound("window", "fp32"));
+                      " o = rotary_embedding(x, c, s) {interleaved=%s}\n}",
+                      size, flag),
+                 bound("window", "fp32"));
       check_body(BODY("graph g(x: f32[2, 3, 5, %d], c: f32[4, 6], s: f32[4, 6], p: s64[2, 5])"
                       " -> (o) {\n o = rotary_embedding(x, c, s, p) {interleaved=%s}\n}",
-                      size, flag), bound("window", "fp32"));
+                      size, flag),
+                 bound("window", "fp32"));
     }
 }
 

@@ -77,8 +77,8 @@ TEST(companions_stay_beneath) {
   CHECK_OK(beneath("w"));
   CHECK_OK(beneath("./w"));
   CHECK_OK(beneath("sub/w"));
-  const char *const outside[] = {"",        "/etc/passwd", "../w",    "sub/../w", "sub/..", "..",
-                                 "sub//w",  ".",           "./",      "sub/./w",  "././w"};
+  const char *const outside[] = {"",       "/etc/passwd", "../w", "sub/../w", "sub/..", "..",
+                                 "sub//w", ".",           "./",   "sub/./w",  "././w"};
   for (size_t i = 0; i < sizeof outside / sizeof *outside; i++)
     CHECK_ERROR(beneath(outside[i]), HONE_INVALID_MODEL, "beneath");
   CHECK_ERROR(beneath("none"), HONE_NOT_FOUND, "none");

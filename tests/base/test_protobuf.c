@@ -37,9 +37,10 @@ TEST(absent_fields_are_empty) {
 
 TEST(the_last_of_a_singular_field_holds) {
   reading r;
-  CHECK_OK(READ(&r, "\x08\x05\x12\x01"
-                    "a\x08\x96\x01\x12\x02"
-                    "bc"));
+  CHECK_OK(READ(&r,
+                "\x08\x05\x12\x01"
+                "a\x08\x96\x01\x12\x02"
+                "bc"));
   CHECK(hone_proto_varint(r.got.number) == 150);
   CHECK(r.got.name.size == 2 && memcmp(r.got.name.data, "bc", 2) == 0);
 }
@@ -86,21 +87,22 @@ TEST(cut_runs_are_refused) {
 /* Field 9 in each wire type, a group with a group in it among them. */
 TEST(unknown_fields_are_skipped) {
   reading r;
-  CHECK_OK(READ(&r, "\x48\x01\x49\1\2\3\4\5\6\7\x08\x4a\x01x\x4d\1\2\3\4\x4b\x53\x08\x01\x54\x4c"
-                    "\x08\x07"));
+  CHECK_OK(READ(&r,
+                "\x48\x01\x49\1\2\3\4\5\6\7\x08\x4a\x01x\x4d\1\2\3\4\x4b\x53\x08\x01\x54\x4c"
+                "\x08\x07"));
   CHECK(hone_proto_varint(r.got.number) == 7);
 }
 
 TEST(broken_fields_name_their_byte) {
   reading r;
   CHECK_ERROR(READ(&r, "\x48\x01\x0a\x00"), HONE_INVALID_MODEL, "byte 2: field 1 has wire type 2");
-  CHECK_ERROR(READ(&r, "\x48\x01\x00\x00"), HONE_INVALID_MODEL, "byte 2");          /* field 0 */
-  CHECK_ERROR(READ(&r, "\x0e\x00"), HONE_INVALID_MODEL, "byte 0");                  /* wire type 6 */
-  CHECK_ERROR(READ(&r, "\xff\xff\xff\xff\x1f\x00"), HONE_INVALID_MODEL, "byte 0");  /* wire type 7 */
-  CHECK_ERROR(READ(&r, "\xf8\xff\xff\xff\x7f\x00"), HONE_INVALID_MODEL, "byte 0");  /* 35-bit key */
-  CHECK_ERROR(READ(&r, "\x4c"), HONE_INVALID_MODEL, "byte 0");                      /* end alone */
-  CHECK_ERROR(READ(&r, "\x4b\x54"), HONE_INVALID_MODEL, "byte 0");                  /* other's end */
-  CHECK_ERROR(READ(&r, "\x4b\x08\x01"), HONE_INVALID_MODEL, "byte 0");              /* no end */
+  CHECK_ERROR(READ(&r, "\x48\x01\x00\x00"), HONE_INVALID_MODEL, "byte 2");         /* field 0 */
+  CHECK_ERROR(READ(&r, "\x0e\x00"), HONE_INVALID_MODEL, "byte 0");                 /* wire type 6 */
+  CHECK_ERROR(READ(&r, "\xff\xff\xff\xff\x1f\x00"), HONE_INVALID_MODEL, "byte 0"); /* wire type 7 */
+  CHECK_ERROR(READ(&r, "\xf8\xff\xff\xff\x7f\x00"), HONE_INVALID_MODEL, "byte 0"); /* 35-bit key */
+  CHECK_ERROR(READ(&r, "\x4c"), HONE_INVALID_MODEL, "byte 0");                     /* end alone */
+  CHECK_ERROR(READ(&r, "\x4b\x54"), HONE_INVALID_MODEL, "byte 0");                 /* other's end */
+  CHECK_ERROR(READ(&r, "\x4b\x08\x01"), HONE_INVALID_MODEL, "byte 0");             /* no end */
   /* Lengths just beyond the end, and so large that adding them would wrap. */
   CHECK_ERROR(READ(&r, "\x12\x02x"), HONE_INVALID_MODEL, "byte 0");
   CHECK_ERROR(READ(&r, "\x12\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01x"), HONE_INVALID_MODEL,
@@ -108,8 +110,9 @@ TEST(broken_fields_name_their_byte) {
 }
 
 TEST(every_cut_of_a_message_is_refused_or_whole) {
-  static const char whole[] = "\x08\x96\x01\x12\x03"
-                              "abc\x1a\x02\x01\x02\x25\0\0\x40\x40\x4b\x08\x01\x4c";
+  static const char whole[] =
+      "\x08\x96\x01\x12\x03"
+      "abc\x1a\x02\x01\x02\x25\0\0\x40\x40\x4b\x08\x01\x4c";
   static const size_t ends[] = {0, 3, 8, 12, 17, 21};
   size_t next = 0;
   for (size_t size = 0; size < sizeof whole; size++) {

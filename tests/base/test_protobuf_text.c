@@ -6,9 +6,9 @@
 
 static const hone_proto_name colours[] = {{"RED", 3}, {"BLUE", 7}, {NULL, 0}};
 static const hone_proto_field schema[] = {
-    {"number", 1, HONE_PROTO_INT, NULL, NULL},  {"name", 2, HONE_PROTO_TEXT, NULL, NULL},
+    {"number", 1, HONE_PROTO_INT, NULL, NULL},     {"name", 2, HONE_PROTO_TEXT, NULL, NULL},
     {"part", 3, HONE_PROTO_MESSAGE, schema, NULL}, {"narrow", 4, HONE_PROTO_F32, NULL, NULL},
-    {"wide", 5, HONE_PROTO_F64, NULL, NULL},    {"flag", 6, HONE_PROTO_FLAG, NULL, NULL},
+    {"wide", 5, HONE_PROTO_F64, NULL, NULL},       {"flag", 6, HONE_PROTO_FLAG, NULL, NULL},
     {"colour", 7, HONE_PROTO_ENUM, NULL, colours}, {0}};
 
 typedef struct message {
@@ -50,8 +50,9 @@ static bool is(hone_bytes span, const char *bytes, size_t size) {
 
 TEST(numbers_of_every_spelling) {
   reading r;
-  read_text(&r, "number: 7 number: -1, number: 0x1F; number: 017\n"
-                "number: [1, 18446744073709551615] number: [] number: - 9223372036854775808");
+  read_text(&r,
+            "number: 7 number: -1, number: 0x1F; number: 017\n"
+            "number: [1, 18446744073709551615] number: [] number: - 9223372036854775808");
   static const uint64_t want[] = {7, UINT64_MAX, 31, 15, 1, UINT64_MAX, (uint64_t)1 << 63};
   CHECK(r.got.numbers.count == 7);
   for (size_t i = 0; i < 7; i++) CHECK(hone_proto_varint(r.got.numbers.items[i]) == want[i]);
@@ -60,15 +61,17 @@ TEST(numbers_of_every_spelling) {
 
 TEST(reals_flags_and_enums) {
   reading r;
-  read_text(&r, "narrow: 1.5f narrow: -inf narrow: 3 wide: 1e-3 wide: nan wide: -Infinity\n"
-                "flag: true flag: 0 colour: BLUE colour: 3");
+  read_text(&r,
+            "narrow: 1.5f narrow: -inf narrow: 3 wide: 1e-3 wide: nan wide: -Infinity\n"
+            "flag: true flag: 0 colour: BLUE colour: 3");
   CHECK(hone_proto_float(r.got.narrows.items[0]) == 1.5f);
   CHECK(hone_proto_float(r.got.narrows.items[1]) < -1e38f);
   CHECK(hone_proto_float(r.got.narrows.items[2]) == 3);
   CHECK(hone_proto_double(r.got.wides.items[0]) == 1e-3);
   CHECK(hone_proto_double(r.got.wides.items[1]) != hone_proto_double(r.got.wides.items[1]));
   CHECK(hone_proto_double(r.got.wides.items[2]) < -1e300);
-  CHECK(hone_proto_varint(r.got.flags.items[0]) == 1 && hone_proto_varint(r.got.flags.items[1]) == 0);
+  CHECK(hone_proto_varint(r.got.flags.items[0]) == 1 &&
+        hone_proto_varint(r.got.flags.items[1]) == 0);
   CHECK(hone_proto_varint(r.got.colours.items[0]) == 7);
   CHECK(hone_proto_varint(r.got.colours.items[1]) == 3);
   done(&r);
@@ -95,19 +98,24 @@ TEST(messages_of_both_brackets) {
 
 TEST(unknown_fields_are_left_out) {
   reading r;
-  read_text(&r, "other: 5 other: 'x' 'y' other { name: 'n' deep <a: [1, 2]> } [a.b/c] { n: -1.5e+3 }\n"
-                "[x.y]: FOO number: 8");
+  read_text(&r,
+            "other: 5 other: 'x' 'y' other { name: 'n' deep <a: [1, 2]> } [a.b/c] { n: -1.5e+3 }\n"
+            "[x.y]: FOO number: 8");
   CHECK(r.got.numbers.count == 1 && r.got.names.count == 0 && r.got.parts.count == 0);
   done(&r);
 }
 
 TEST(broken_text_is_told_by_its_line) {
   static const char *const texts[] = {
-      "\nnumber",       "\nnumber:",        "\nnumber: x",     "\nnumber: 1.5",   "\nnumber 5",
-      "\npart {",       "\npart { >",       "\nname: \"a",     "\nname: 'a\n'",   "\nname: 5",
-      "\nflag: 2",      "\ncolour: GREEN",  "\nnarrow: one",   "\nname: '\\q'",   "\nname: '\\xg'",
-      "\nname: '\\",    "\nnumber: [1",     "\nnumber: [1,]",  "\n: 5",           "\npart: 'x'",
-      "\nnumber: 99999999999999999999", "\n[a.b: 5", "\n}", "\nname: '\\U00110000'", "\nname: '\\777'"};
+      "\nnumber",       "\nnumber:",     "\nnumber: x",
+      "\nnumber: 1.5",  "\nnumber 5",    "\npart {",
+      "\npart { >",     "\nname: \"a",   "\nname: 'a\n'",
+      "\nname: 5",      "\nflag: 2",     "\ncolour: GREEN",
+      "\nnarrow: one",  "\nname: '\\q'", "\nname: '\\xg'",
+      "\nname: '\\",    "\nnumber: [1",  "\nnumber: [1,]",
+      "\n: 5",          "\npart: 'x'",   "\nnumber: 99999999999999999999",
+      "\n[a.b: 5",      "\n}",           "\nname: '\\U00110000'",
+      "\nname: '\\777'"};
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
     hone_text wire = {0};
     hone_status *status =

@@ -1,6 +1,6 @@
-/* Every allocation failing in turn, from text to answer: an error each time, or all that there would
- * have been, and nothing left behind (the sanitizers' run counts leaks). Small nets that together
- * reach every room. */
+/* Every allocation failing in turn, from text to answer: an error each time, or all that there
+ * would have been, and nothing left behind (the sanitizers' run counts leaks). Small nets that
+ * together reach every room. */
 #include "engines.h"
 #include "import/import.h"
 
@@ -61,8 +61,12 @@ static hone_status *whole_way(const char *text, const hone_options *options) {
   hone_engine *built = NULL, *opened = NULL;
   hone_context *context = NULL;
   static float pixels[12 * 8 * 3];
-  hone_tensor in = {.struct_size = sizeof in, .dtype = HONE_F32, .rank = 4,
-                    .dims = {1, 12, 8, 3}, .data = pixels, .size = sizeof pixels};
+  hone_tensor in = {.struct_size = sizeof in,
+                    .dtype = HONE_F32,
+                    .rank = 4,
+                    .dims = {1, 12, 8, 3},
+                    .data = pixels,
+                    .size = sizeof pixels};
   hone_tensor out = {.struct_size = sizeof out};
   hone_status *status = hone_graph_parse(text, strlen(text), hone_op_find, weights, &graph);
   if (!status) status = hone_model_wrap(graph, &model);

@@ -203,7 +203,8 @@ TEST(a_killed_save_leaves_a_whole_file) {
   unlink(path);
 }
 
-/* Processes that save to one name at once: each succeeds, one whole file stays, nothing beside it. */
+/* Processes that save to one name at once: each succeeds, one whole file stays, nothing beside it.
+ */
 TEST(saves_at_once_do_not_mix) {
   hone_engine *engine = saved_engine(), *opened = NULL;
   pid_t children[4];
@@ -225,7 +226,8 @@ TEST(saves_at_once_do_not_mix) {
   unlink(path);
 }
 
-/* No room: an error with the name and the system's reason; the old file stays, nothing beside it. */
+/* No room: an error with the name and the system's reason; the old file stays, nothing beside it.
+ */
 TEST(a_full_disk_is_told) {
   hone_engine *engine = saved_engine(), *opened = NULL;
   struct rlimit old, few;

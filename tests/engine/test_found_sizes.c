@@ -18,7 +18,8 @@ static const found_case cases[] = {
     {X " z = const f32[] 0 m = greater(x, z) y = compress(x, m) }", false},
     {X " p = nonzero(x) t = transpose(p) y = gather_nd(x, t) }", false},
     {"graph g(x: f32[6, 7, 50]) -> (y) { c = const bool[5] [true, false, true, true, false]"
-     " f = relu(x) y = compress(f, c) {flat=false, axis=1} }", false},
+     " f = relu(x) y = compress(f, c) {flat=false, axis=1} }",
+     false},
     {B " k = const s64[] 5 y = nms(b, s, k, o) }", true},
     {B " k = const s64[] 1000 l = const f32[] 0.2 y = nms(b, s, k, o, l) {center=true} }", true},
     {B " k = const s64[] 1000 l = const f32[] 9 y = nms(b, s, k, o, l) }", true},
@@ -57,12 +58,24 @@ static hone_context *context_on(hone_engine *engine, const char *threads) {
 }
 
 static hone_tensor run(hone_context *context, bool scores) {
-  hone_tensor x = {.struct_size = sizeof x, .dtype = HONE_F32, .rank = 3, .dims = {6, 7, 50},
-                   .data = data[0], .size = 2100 * 4};
-  hone_tensor b = {.struct_size = sizeof b, .dtype = HONE_F32, .rank = 3, .dims = {2, 60, 4},
-                   .data = data[0], .size = 480 * 4};
-  hone_tensor s = {.struct_size = sizeof s, .dtype = HONE_F32, .rank = 3, .dims = {2, 3, 60},
-                   .data = data[1], .size = 360 * 4};
+  hone_tensor x = {.struct_size = sizeof x,
+                   .dtype = HONE_F32,
+                   .rank = 3,
+                   .dims = {6, 7, 50},
+                   .data = data[0],
+                   .size = 2100 * 4};
+  hone_tensor b = {.struct_size = sizeof b,
+                   .dtype = HONE_F32,
+                   .rank = 3,
+                   .dims = {2, 60, 4},
+                   .data = data[0],
+                   .size = 480 * 4};
+  hone_tensor s = {.struct_size = sizeof s,
+                   .dtype = HONE_F32,
+                   .rank = 3,
+                   .dims = {2, 3, 60},
+                   .data = data[1],
+                   .size = 360 * 4};
   hone_tensor out = {.struct_size = sizeof out};
   CHECK_OK(hone_set_input(context, 0, scores ? &b : &x));
   if (scores) CHECK_OK(hone_set_input(context, 1, &s));

@@ -3,11 +3,11 @@
 #include "engines.h"
 
 typedef struct fault_case {
-  const char *node;     /* what makes y of x: f32[6, 5] and indices i: s64[n] of a fixed shape */
-  const char *indices;  /* their shape */
-  int axis_size;        /* what they index */
-  const char *updates;  /* shape of u, or NULL */
-  const char *before;   /* what the node's other operands come from, or NULL */
+  const char *node;    /* what makes y of x: f32[6, 5] and indices i: s64[n] of a fixed shape */
+  const char *indices; /* their shape */
+  int axis_size;       /* what they index */
+  const char *updates; /* shape of u, or NULL */
+  const char *before;  /* what the node's other operands come from, or NULL */
 } fault_case;
 
 static const fault_case cases[] = {
@@ -89,8 +89,8 @@ static void check_case(const fault_case *c, const char *passes) {
       size_t at = b < 4 ? last : last / 2;
       i_data[at] = bad[b % 4];
       if (at < last) i_data[last] = 1000; /* the first is told, whoever meets it */
-      snprintf(want, sizeof want, "index %lld is outside of a dimension of %d", (long long)bad[b % 4],
-               c->axis_size);
+      snprintf(want, sizeof want, "index %lld is outside of a dimension of %d",
+               (long long)bad[b % 4], c->axis_size);
       CHECK_ERROR(run_case(engine, c, count), HONE_INVALID_ARGUMENT, want);
       i_data[at] = i_data[last] = 0;
     }

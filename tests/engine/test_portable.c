@@ -25,12 +25,8 @@ static const char *const nets[] = {engine_net, control_net};
 /* From one set of instructions to another, both ways. */
 static const struct move {
   uint32_t from, to;
-} moves[] = {{~0u, HONE_ISA_AVX2},
-             {~0u, HONE_ISA_PLAIN},
-             {HONE_ISA_AVX2, HONE_ISA_PLAIN},
-             {HONE_ISA_AVX2, ~0u},
-             {HONE_ISA_PLAIN, HONE_ISA_AVX2},
-             {HONE_ISA_PLAIN, ~0u}};
+} moves[] = {{~0u, HONE_ISA_AVX2}, {~0u, HONE_ISA_PLAIN},           {HONE_ISA_AVX2, HONE_ISA_PLAIN},
+             {HONE_ISA_AVX2, ~0u}, {HONE_ISA_PLAIN, HONE_ISA_AVX2}, {HONE_ISA_PLAIN, ~0u}};
 #define MOVE_COUNT (sizeof moves / sizeof *moves)
 
 static char path[64];

@@ -19,8 +19,8 @@ static void check_graph(const hone_graph *graph) {
   hone_text once = {0}, twice = {0};
   hone_graph *again = NULL;
   CHECK_OK(hone_graph_print(graph, (size_t)-1, NULL, NULL, &once));
-  CHECK_OK(hone_graph_parse(once.data, strlen(once.data), hone_op_find, (hone_bytes){"", 0},
-                            &again));
+  CHECK_OK(
+      hone_graph_parse(once.data, strlen(once.data), hone_op_find, (hone_bytes){"", 0}, &again));
   if (again) CHECK_OK(hone_graph_print(again, (size_t)-1, NULL, NULL, &twice));
   CHECK(twice.data && strcmp(once.data, twice.data) == 0);
   hone_text_free(&once);

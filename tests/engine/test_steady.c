@@ -60,8 +60,12 @@ static hone_context *context_on(hone_engine *engine, const char *threads) {
 static hone_tensor run(hone_context *context, int rows, uint32_t seed) {
   static _Thread_local float data[ROWS * 64];
   for (int i = 0; i < rows * 64; i++) data[i] = engine_random(&seed);
-  hone_tensor x = {.struct_size = sizeof x, .dtype = HONE_F32, .rank = 2, .dims = {rows, 64},
-                   .data = data, .size = (size_t)rows * 64 * sizeof(float)};
+  hone_tensor x = {.struct_size = sizeof x,
+                   .dtype = HONE_F32,
+                   .rank = 2,
+                   .dims = {rows, 64},
+                   .data = data,
+                   .size = (size_t)rows * 64 * sizeof(float)};
   hone_tensor out = {.struct_size = sizeof out};
   CHECK_OK(hone_set_input(context, 0, &x));
   CHECK_OK(hone_run(context));
@@ -115,8 +119,12 @@ TEST(forgets_what_it_does_not_use) {
   hone_context *context = context_on(engine, "1");
   static float data[700 * 64];
   for (int rows = 1; rows <= 700; rows++) {
-    hone_tensor x = {.struct_size = sizeof x, .dtype = HONE_F32, .rank = 2, .dims = {rows, 64},
-                     .data = data, .size = (size_t)rows * 64 * sizeof(float)};
+    hone_tensor x = {.struct_size = sizeof x,
+                     .dtype = HONE_F32,
+                     .rank = 2,
+                     .dims = {rows, 64},
+                     .data = data,
+                     .size = (size_t)rows * 64 * sizeof(float)};
     CHECK_OK(hone_set_input(context, 0, &x));
     CHECK_OK(hone_run(context));
     CHECK(context->frame->seen.count <= 192);

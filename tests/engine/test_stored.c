@@ -1,5 +1,5 @@
-/* A large engine file: each block is checked before its first use, and no damage gives an answer that
- * is wrong. */
+/* A large engine file: each block is checked before its first use, and no damage gives an answer
+ * that is wrong. */
 #include <pthread.h>
 #include <unistd.h>
 
@@ -33,8 +33,12 @@ static hone_status *run(hone_context *context, int branch, float *out) {
   float data[WIDE];
   for (int i = 0; i < WIDE; i++) data[i] = (float)((branch ? -1 : 1) * (i % 7 + 1));
   hone_tensor y = {.struct_size = sizeof y};
-  hone_tensor x = {.struct_size = sizeof x, .dtype = HONE_F32, .rank = 2, .dims = {1, WIDE},
-                   .data = data, .size = sizeof data};
+  hone_tensor x = {.struct_size = sizeof x,
+                   .dtype = HONE_F32,
+                   .rank = 2,
+                   .dims = {1, WIDE},
+                   .data = data,
+                   .size = sizeof data};
   HONE_TRY(hone_set_input(context, 0, &x));
   HONE_TRY(hone_run(context));
   HONE_TRY(hone_get_output(context, 0, &y));
@@ -102,7 +106,8 @@ static bool refuses(hone_status *status, const char *named) {
   return right;
 }
 
-/* Opens lazily and runs both branches: how many of the three are refused, the others being right. */
+/* Opens lazily and runs both branches: how many of the three are refused, the others being right.
+ */
 static int use_lazily(const char *named) {
   hone_engine *engine = NULL;
   hone_context *context = NULL;
@@ -132,9 +137,11 @@ TEST(checks_each_block_before_its_first_use) {
     CHECK(blocks > 15);
     for (size_t b = 0; b < blocks; b++) {
       char named[80];
-      snprintf(named, sizeof named, "section %s is damaged in block %zu (", hone_section_name(s), b);
+      snprintf(named, sizeof named, "section %s is damaged in block %zu (", hone_section_name(s),
+               b);
       size_t at = b * HONE_FORMAT_BLOCK, left = view.sections[s].size - at;
-      char *byte = file + place_of(s) + at + (left < HONE_FORMAT_BLOCK ? left : HONE_FORMAT_BLOCK) / 2;
+      char *byte =
+          file + place_of(s) + at + (left < HONE_FORMAT_BLOCK ? left : HONE_FORMAT_BLOCK) / 2;
       *byte ^= 0x10;
       int refused = use_lazily(named);
       *byte ^= 0x10;
@@ -193,8 +200,8 @@ static const char *name_at(size_t at) {
   static char named[40];
   snprintf(named, sizeof named, "damaged");
   for (int s = 0; s < HONE_SECTION_COUNT; s++)
-    if (at >= place_of((hone_section_id)s) && (s + 1 == HONE_SECTION_COUNT ||
-                                               at < place_of((hone_section_id)(s + 1))))
+    if (at >= place_of((hone_section_id)s) &&
+        (s + 1 == HONE_SECTION_COUNT || at < place_of((hone_section_id)(s + 1))))
       snprintf(named, sizeof named, "section %s", hone_section_name((hone_section_id)s));
   return named;
 }
@@ -229,7 +236,9 @@ TEST(refuses_flips_everywhere) {
   for (int s = 0; s < HONE_SECTION_COUNT; s++) {
     size_t begin = place_of((hone_section_id)s), length = view.sections[s].size;
     for (int i = 0; i < 40 && length; i++) {
-      size_t at = i == 0 ? begin : i == 1 ? begin + length - 1 : anywhere(&state, begin, begin + length);
+      size_t at = i == 0   ? begin
+                  : i == 1 ? begin + length - 1
+                           : anywhere(&state, begin, begin + length);
       file[at] ^= (char)(1 << (i % 8));
       check_refused("a flip", at, false);
       file[at] ^= (char)(1 << (i % 8));

@@ -1,5 +1,5 @@
-/* Fuzz target: the text form of graphs. What parses prints, and what was printed parses to a graph that
- * prints the same. */
+/* Fuzz target: the text form of graphs. What parses prints, and what was printed parses to a graph
+ * that prints the same. */
 #include <stdlib.h>
 #include <string.h>
 

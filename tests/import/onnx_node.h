@@ -59,7 +59,9 @@ typedef struct limits {
 } limits;
 
 static limits limits_of(hone_dtype dtype) {
-  const char *precision = dtype == HONE_BF16 ? "bf16" : hone_dtype_bits(dtype) < 32 ? "f16" : "fp32";
+  const char *precision = dtype == HONE_BF16            ? "bf16"
+                          : hone_dtype_bits(dtype) < 32 ? "f16"
+                                                        : "fp32";
   return (limits){bound("ONNX case, relative", precision), bound("ONNX case, absolute", precision)};
 }
 

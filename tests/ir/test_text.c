@@ -8,20 +8,34 @@
 #include "check.h"
 
 /* Ops of this test alone, so that it stands without the table. */
-static const hone_op op_add = {.name = "add", .inputs = "x y", .outputs = "z",
-                               .facts = HONE_POINTWISE, .infer = hone_infer_broadcast};
-static const hone_op op_many = {
-    .name = "many", .inputs = "x*", .outputs = "y z?", .infer = hone_infer_same,
-    .attrs = {{"i", HONE_ATTR_INT, "7", NULL}, {"f", HONE_ATTR_FLAG, "false", NULL},
-              {"r", HONE_ATTR_REAL, "0.5", NULL}, {"t", HONE_ATTR_TEXT, "", NULL},
-              {"c", HONE_ATTR_CHOICE, "max", "max|avg"}, {"d", HONE_ATTR_DTYPE, "none", NULL},
-              {"is", HONE_ATTR_INTS, "[]", NULL}, {"rs", HONE_ATTR_REALS, "[]", NULL},
-              {"ts", HONE_ATTR_TEXTS, "[]", NULL}}};
-static const hone_op op_must = {.name = "must", .inputs = "x w?", .outputs = "y",
+static const hone_op op_add = {.name = "add",
+                               .inputs = "x y",
+                               .outputs = "z",
+                               .facts = HONE_POINTWISE,
+                               .infer = hone_infer_broadcast};
+static const hone_op op_many = {.name = "many",
+                                .inputs = "x*",
+                                .outputs = "y z?",
+                                .infer = hone_infer_same,
+                                .attrs = {{"i", HONE_ATTR_INT, "7", NULL},
+                                          {"f", HONE_ATTR_FLAG, "false", NULL},
+                                          {"r", HONE_ATTR_REAL, "0.5", NULL},
+                                          {"t", HONE_ATTR_TEXT, "", NULL},
+                                          {"c", HONE_ATTR_CHOICE, "max", "max|avg"},
+                                          {"d", HONE_ATTR_DTYPE, "none", NULL},
+                                          {"is", HONE_ATTR_INTS, "[]", NULL},
+                                          {"rs", HONE_ATTR_REALS, "[]", NULL},
+                                          {"ts", HONE_ATTR_TEXTS, "[]", NULL}}};
+static const hone_op op_must = {.name = "must",
+                                .inputs = "x w?",
+                                .outputs = "y",
                                 .attrs = {{"axis", HONE_ATTR_INT, NULL, NULL}},
                                 .infer = hone_infer_same};
-static const hone_op op_body = {.name = "body", .inputs = "x*", .outputs = "y*",
-                                .facts = HONE_HAS_REGIONS, .infer = hone_infer_same};
+static const hone_op op_body = {.name = "body",
+                                .inputs = "x*",
+                                .outputs = "y*",
+                                .facts = HONE_HAS_REGIONS,
+                                .infer = hone_infer_same};
 
 static const hone_op *lookup(const char *name, size_t size) {
   static const hone_op *const ops[] = {&op_add, &op_many, &op_must, &op_body};
@@ -74,7 +88,9 @@ static const char everything[] =
     "    region else(r: f32[n, 3]) -> (r) { } # from \"loop\"\n"
     "}\n";
 
-TEST(everything_comes_back) { check_round_trip(everything); }
+TEST(everything_comes_back) {
+  check_round_trip(everything);
+}
 
 TEST(structure_is_as_written) {
   hone_graph *graph = NULL;
@@ -89,7 +105,8 @@ TEST(structure_is_as_written) {
   CHECK(hone_node_int(many, "i") == -3 && strcmp(hone_node_text(many, "c"), "avg") == 0);
   CHECK(hone_node_dtype(many, "d") == HONE_BF16);
   CHECK(body->region_count == 2 && body->regions[0]->owner == body);
-  CHECK(add->outputs[0]->type.shape.rank == 2 && !hone_dim_known(add->outputs[0]->type.shape.dim[0]));
+  CHECK(add->outputs[0]->type.shape.rank == 2 &&
+        !hone_dim_known(add->outputs[0]->type.shape.dim[0]));
   CHECK(graph->outputs[1].value == graph->inputs[0]);
   hone_graph_free(graph);
 }
@@ -130,7 +147,9 @@ TEST(floats_are_exact) {
 }
 
 TEST(bad_text_is_refused) {
-  static const struct { const char *text, *message; } cases[] = {
+  static const struct {
+    const char *text, *message;
+  } cases[] = {
       {"", "'graph' is wanted"},
       {"hone 2 graph g() -> () {}", "text form 2"},
       {"graph g() -> () {", "ends inside"},
@@ -183,8 +202,10 @@ TEST(damage_is_survived) {
     size_t kept = size;
     memcpy(copy, everything, size);
     state = state * 1664525u + 1013904223u;
-    if (i % 2) kept = state % size;
-    else copy[state % size] = (char)(state >> 24);
+    if (i % 2)
+      kept = state % size;
+    else
+      copy[state % size] = (char)(state >> 24);
     hone_status *status = hone_graph_parse(copy, kept, lookup, (hone_bytes){"", 0}, &graph);
     CHECK((status != NULL) == (graph == NULL));
     hone_status_free(status);

@@ -24,11 +24,10 @@ static inline hone_datum make(hone_arena *arena, hone_dtype dtype, hone_shape sh
   return out;
 }
 
-#define SHAPE(...)                                                                                 \
-  hone_shape_of((int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)),                         \
-                (int64_t[]){__VA_ARGS__})
-#define VECTOR(arena, dtype, ...)                                                                  \
-  make(arena, dtype, SHAPE(sizeof((double[]){__VA_ARGS__}) / sizeof(double)),                      \
+#define SHAPE(...) \
+  hone_shape_of((int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[]){__VA_ARGS__})
+#define VECTOR(arena, dtype, ...)                                             \
+  make(arena, dtype, SHAPE(sizeof((double[]){__VA_ARGS__}) / sizeof(double)), \
        (double[]){__VA_ARGS__})
 
 /* One node of a graph of its own, whose inputs have the data's types. */

@@ -103,8 +103,10 @@ TEST(empty_tensors_and_scalars) {
     const hone_datum *in[] = {&empty, &one, &one};
     CHECK_OK(bench_start(&b, ops[i]->name, in, inputs_of(ops[i]), 1));
     hone_status *status = bench_run(&b);
-    if (hone_status_code(status) == HONE_INVALID_MODEL) hone_status_free(status);
-    else CHECK(!status && has_shape(&b.out[0], SHAPE(3, 0, 2)));
+    if (hone_status_code(status) == HONE_INVALID_MODEL)
+      hone_status_free(status);
+    else
+      CHECK(!status && has_shape(&b.out[0], SHAPE(3, 0, 2)));
     bench_end(&b);
     hone_arena_free(&arena);
   }
@@ -146,21 +148,36 @@ static const struct whole {
   hone_dtype dtype;
   int64_t x, y, wanted;
 } wholes[] = {
-    {"add", HONE_S8, 127, 1, -128},          {"sub", HONE_U8, 0, 1, 255},
-    {"mul", HONE_S64, INT64_MIN, -1, INT64_MIN}, {"div", HONE_S64, INT64_MIN, -1, INT64_MIN},
-    {"div", HONE_S32, -7, 2, -3},            {"div", HONE_S32, 7, 0, 0},
-    {"div", HONE_U64, -1, 2, INT64_MAX},     {"mod", HONE_S32, -7, 3, 2},
-    {"mod", HONE_S32, 7, -3, -2},            {"mod", HONE_S64, INT64_MIN, -1, 0},
-    {"pow", HONE_S32, -2, 5, -32},           {"pow", HONE_S32, 2, -1, 0},
-    {"pow", HONE_S64, -1, -3, -1},           {"max", HONE_U64, -1, 1, -1},
-    {"min", HONE_S64, -1, 1, -1},            {"neg", HONE_S8, -128, 0, -128},
-    {"abs", HONE_S64, INT64_MIN, 0, INT64_MIN}, {"sign", HONE_S16, -9, 0, -1},
-    {"shift_left", HONE_U8, 129, 1, 2},      {"shift_left", HONE_U32, 1, 64, 0},
-    {"shift_right", HONE_U64, -1, 60, 15},   {"shift_right", HONE_S32, -8, 1, -4},
-    {"bit_not", HONE_U8, 1, 0, 254},         {"bit_xor", HONE_S4, -1, 5, -6},
-    {"less", HONE_U64, -1, 1, 0},            {"greater", HONE_S2, 1, -2, 1},
-    {"not", HONE_BOOL, 0, 0, 1},             {"xor", HONE_BOOL, 1, 1, 0},
-    {"relu", HONE_S32, -5, 0, 0},            {"equal", HONE_U4, 15, 15, 1},
+    {"add", HONE_S8, 127, 1, -128},
+    {"sub", HONE_U8, 0, 1, 255},
+    {"mul", HONE_S64, INT64_MIN, -1, INT64_MIN},
+    {"div", HONE_S64, INT64_MIN, -1, INT64_MIN},
+    {"div", HONE_S32, -7, 2, -3},
+    {"div", HONE_S32, 7, 0, 0},
+    {"div", HONE_U64, -1, 2, INT64_MAX},
+    {"mod", HONE_S32, -7, 3, 2},
+    {"mod", HONE_S32, 7, -3, -2},
+    {"mod", HONE_S64, INT64_MIN, -1, 0},
+    {"pow", HONE_S32, -2, 5, -32},
+    {"pow", HONE_S32, 2, -1, 0},
+    {"pow", HONE_S64, -1, -3, -1},
+    {"max", HONE_U64, -1, 1, -1},
+    {"min", HONE_S64, -1, 1, -1},
+    {"neg", HONE_S8, -128, 0, -128},
+    {"abs", HONE_S64, INT64_MIN, 0, INT64_MIN},
+    {"sign", HONE_S16, -9, 0, -1},
+    {"shift_left", HONE_U8, 129, 1, 2},
+    {"shift_left", HONE_U32, 1, 64, 0},
+    {"shift_right", HONE_U64, -1, 60, 15},
+    {"shift_right", HONE_S32, -8, 1, -4},
+    {"bit_not", HONE_U8, 1, 0, 254},
+    {"bit_xor", HONE_S4, -1, 5, -6},
+    {"less", HONE_U64, -1, 1, 0},
+    {"greater", HONE_S2, 1, -2, 1},
+    {"not", HONE_BOOL, 0, 0, 1},
+    {"xor", HONE_BOOL, 1, 1, 0},
+    {"relu", HONE_S32, -5, 0, 0},
+    {"equal", HONE_U4, 15, 15, 1},
 };
 
 TEST(integers_at_the_edges) {

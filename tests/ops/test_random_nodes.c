@@ -22,7 +22,8 @@ static hone_datum random_tensor(hone_arena *arena, hone_dtype dtype) {
   size_t count = hone_datum_count(&out);
   for (size_t i = 0; i < count; i++) {
     double value = (double)below(9) - 3;
-    if (dtype == HONE_STR) ((hone_string *)out.data)[i] = (hone_string){"text", below(5)};
+    if (dtype == HONE_STR)
+      ((hone_string *)out.data)[i] = (hone_string){"text", below(5)};
     else if (hone_dtype_class_of(dtype) == HONE_CLASS_FLOAT)
       hone_store_real(dtype, out.data, i, below(30) ? value / 2 : 1e30);
     else
@@ -48,14 +49,24 @@ static void random_attr(hone_node *node, const hone_attr_def *def) {
   for (size_t i = 0; i < count; i++) reals[i] = (double)(integers[i] = (int64_t)below(6) - 2);
   if (def->fallback && below(2)) return;
   switch (def->kind) {
-    case HONE_ATTR_INT: CHECK_OK(hone_node_set_int(node, def->name, (int64_t)below(8) - 3)); break;
-    case HONE_ATTR_FLAG: CHECK_OK(hone_node_set_int(node, def->name, below(2))); break;
-    case HONE_ATTR_REAL: CHECK_OK(hone_node_set_real(node, def->name, below(5) / 2.0)); break;
+    case HONE_ATTR_INT:
+      CHECK_OK(hone_node_set_int(node, def->name, (int64_t)below(8) - 3));
+      break;
+    case HONE_ATTR_FLAG:
+      CHECK_OK(hone_node_set_int(node, def->name, below(2)));
+      break;
+    case HONE_ATTR_REAL:
+      CHECK_OK(hone_node_set_real(node, def->name, below(5) / 2.0));
+      break;
     case HONE_ATTR_DTYPE:
       CHECK_OK(hone_node_set_int(node, def->name, below(HONE_DTYPE_COUNT)));
       break;
-    case HONE_ATTR_INTS: CHECK_OK(hone_node_set_ints(node, def->name, integers, count)); break;
-    case HONE_ATTR_REALS: CHECK_OK(hone_node_set_reals(node, def->name, reals, count)); break;
+    case HONE_ATTR_INTS:
+      CHECK_OK(hone_node_set_ints(node, def->name, integers, count));
+      break;
+    case HONE_ATTR_REALS:
+      CHECK_OK(hone_node_set_reals(node, def->name, reals, count));
+      break;
     case HONE_ATTR_CHOICE: {
       const char *at = def->choices;
       for (uint32_t skip = below(4); skip && strchr(at, '|'); skip--) at = strchr(at, '|') + 1;
@@ -63,7 +74,8 @@ static void random_attr(hone_node *node, const hone_attr_def *def) {
       CHECK_OK(hone_node_set_text(node, def->name, choice));
       break;
     }
-    default: break;
+    default:
+      break;
   }
 }
 

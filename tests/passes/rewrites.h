@@ -1,4 +1,5 @@
-/* Testing passes on graphs in text form: run, compare the text, compare what both graphs compute. */
+/* Testing passes on graphs in text form: run, compare the text, compare what both graphs compute.
+ */
 #ifndef HONE_TESTS_REWRITES_H
 #define HONE_TESTS_REWRITES_H
 
@@ -29,8 +30,8 @@ static inline hone_graph *rewrite_parse(const char *text) {
   hone_graph *graph = NULL;
   hone_status *status =
       hone_graph_parse(text, strlen(text), hone_op_find, rewrite_weights(), &graph);
-  if (status) fprintf(stderr, "%s: %s\n%s", hone_status_place(status),
-                      hone_status_message(status), text);
+  if (status)
+    fprintf(stderr, "%s: %s\n%s", hone_status_place(status), hone_status_message(status), text);
   check_failed += status != NULL;
   hone_status_free(status);
   return graph;
@@ -45,15 +46,16 @@ static inline const char *rewrite_print(const hone_graph *graph) {
 }
 
 /* The size that a symbol stands for in a run: small, odd, different for different symbols. */
-static inline hone_dim rewrite_size(hone_dim dim) { return dim >= 0 ? dim : 2 - dim; }
+static inline hone_dim rewrite_size(hone_dim dim) {
+  return dim >= 0 ? dim : 2 - dim;
+}
 
 /* Fills an input: floats in -2..2, integers 0..3, truths in turn. */
 static inline hone_datum rewrite_input(const hone_value *input, uint32_t *state,
                                        hone_arena *arena) {
   hone_datum datum = {.dtype = input->type.dtype, .shape = input->type.shape};
   size_t bytes = 0, count = 0;
-  for (int i = 0; i < datum.shape.rank; i++)
-    datum.shape.dim[i] = rewrite_size(datum.shape.dim[i]);
+  for (int i = 0; i < datum.shape.rank; i++) datum.shape.dim[i] = rewrite_size(datum.shape.dim[i]);
   CHECK(hone_shape_bytes(&datum.shape, datum.dtype, &bytes));
   CHECK(hone_shape_count(&datum.shape, &count));
   datum.data = hone_arena_zero(arena, bytes + 1);
@@ -127,8 +129,8 @@ static inline void rewrite_show_log(const hone_pass_log *log) {
     fprintf(stderr, "  %s: %d\n", log->entries[i].name, log->entries[i].count);
 }
 
-/* Runs `passes`, ended by NULL, on the text; the graph is verified after each and must compute what it
- * did. The caller frees it. */
+/* Runs `passes`, ended by NULL, on the text; the graph is verified after each and must compute what
+ * it did. The caller frees it. */
 static inline hone_graph *rewrite_with(const char *text, const hone_pass *const *passes,
                                        hone_pass_context context, hone_pass_log *log,
                                        double tolerance) {

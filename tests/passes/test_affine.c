@@ -20,18 +20,24 @@ static const row rows[] = {
     {X, S "w = const f32[4, 5] @weights+0 m = mul(x, s) y = matmul(m, w) {alpha=0.5}", 0},
     {X, S "w = const f32[5, 4] @weights+0 m = mul(x, s) y = matmul(m, w) {transpose_b=true}", 0},
     /* several products take it each for itself */
-    {X, S W "v = const f32[1, 1, 4, 5] @weights+1024 m = mul(x, s) a = conv(m, w) {pads=[1, 1, 1, 1]} "
-     "b = conv(m, v) y = sub(a, b)", 0},
+    {X,
+     S W "v = const f32[1, 1, 4, 5] @weights+1024 m = mul(x, s) a = conv(m, w) {pads=[1, 1, 1, 1]} "
+         "b = conv(m, v) y = sub(a, b)",
+     0},
     /* before and after */
     {X, S W "t = const f32[5] [1, 2, 3, 4, 5] m = mul(x, s) c = conv(m, w) y = mul(c, t)", 0},
     /* others read it, groups see some channels only, along other axes, twice the same weights */
-    {X, S W "m = mul(x, s) a = conv(m, w) {pads=[1, 1, 1, 1]} o = const s64[1] [3] "
-     "r = reduce(m, o) {kind=max} y = add(a, r)", 1},
+    {X,
+     S W "m = mul(x, s) a = conv(m, w) {pads=[1, 1, 1, 1]} o = const s64[1] [3] "
+         "r = reduce(m, o) {kind=max} y = add(a, r)",
+     1},
     {X, S "w = const f32[3, 3, 2, 6] @weights+0 m = mul(x, s) y = conv(m, w) {groups=2}", 1},
     {X, "s = const f32[6, 1] [1, 2, 3, 4, 5, 6] " W "m = mul(x, s) y = conv(m, w)", 1},
     {X, S W "m = mul(x, s) a = conv(m, w) b = conv(x, w) y = sub(a, b)", 1},
-    {"x: f32[4, 5, 4]", S "w = const f32[5, 3] @weights+0 m = mul(x, s) "
-     "y = matmul(m, w) {transpose_a=true}", 1},
+    {"x: f32[4, 5, 4]",
+     S "w = const f32[5, 3] @weights+0 m = mul(x, s) "
+       "y = matmul(m, w) {transpose_a=true}",
+     1},
     {X ", z: f32[4]", W "m = mul(x, z) y = conv(m, w)", 1},
 };
 

@@ -35,8 +35,8 @@ TEST(equations) {
     hone_pass_log log;
     snprintf(text, sizeof text, "graph g(%s) -> (y) { y = einsum(%s) {equation=\"%s\"} }",
              r->inputs, r->operands, r->equation);
-    hone_graph *graph = rewrite_with(text, lowering, rewrite_defaults, &log,
-                                     bound("rewritten sums", "fp32"));
+    hone_graph *graph =
+        rewrite_with(text, lowering, rewrite_defaults, &log, bound("rewritten sums", "fp32"));
     if (!graph) continue;
     if (rewrite_count(graph, "einsum") != r->left)
       fprintf(stderr, "%s: %s", r->equation, rewrite_print(graph));

@@ -18,8 +18,8 @@ typedef struct row {
   int groups, outside;
 } row;
 
-#define X "x: f32[n, 6, 6, 4]"
-#define W "w = const f32[3, 3, 4, 4] @weights+0 b = const f32[4] [1, 2, 3, 4] "
+#define X          "x: f32[n, 6, 6, 4]"
+#define W          "w = const f32[3, 3, 4, 4] @weights+0 b = const f32[4] [1, 2, 3, 4] "
 #define CONV(y, x) y " = conv(" x ", w, b) {pads=[1, 1, 1, 1]} "
 static const row rows[] = {
     {X, W CONV("c", "x") "y = relu(c)", 1, 0},
@@ -42,18 +42,22 @@ static const row rows[] = {
     /* attention takes the heads' split and merge along, also out of one wide projection */
     {"q: f32[n, 5, 4, 8], k: f32[n, 7, 4, 8], v: f32[n, 4, 7, 8]",
      "a = transpose(q) {perm=[0, 2, 1, 3]} b = transpose(k) {perm=[0, 2, 1, 3]}"
-     " c = attention(a, b, v) y = transpose(c) {perm=[0, 2, 1, 3]}", 1, 0},
-    {"x: f32[n, 5, 96]", "i = const s64[1] [0] j = const s64[1] [32] k = const s64[1] [64]"
+     " c = attention(a, b, v) y = transpose(c) {perm=[0, 2, 1, 3]}",
+     1, 0},
+    {"x: f32[n, 5, 96]",
+     "i = const s64[1] [0] j = const s64[1] [32] k = const s64[1] [64]"
      " l = const s64[1] [96] z = const s64[1] [2] s = const s64[4] [0, 0, 4, 8]"
      " a = slice(x, i, j, z) b = slice(x, j, k, z) c = slice(x, k, l, z)"
      " d = reshape(a, s) e = reshape(b, s) f = reshape(c, s)"
      " g = transpose(d) {perm=[0, 2, 1, 3]} h = transpose(e) {perm=[0, 2, 1, 3]}"
-     " m = transpose(f) {perm=[0, 2, 1, 3]} y = attention(g, h, m)", 1, 0},
+     " m = transpose(f) {perm=[0, 2, 1, 3]} y = attention(g, h, m)",
+     1, 0},
     /* but neither what others read, nor what follows a result that others read */
     {"q: f32[n, 5, 4, 8], k: f32[n, 4, 7, 8]",
      "a = transpose(q) {perm=[0, 2, 1, 3]} b = exp(a) c = attention(a, k, k)"
      " d = transpose(c) {perm=[0, 2, 1, 3]} e = exp(c) f = add(b, e) g = transpose(f)"
-     " {perm=[0, 2, 1, 3]} y = add(d, g)", 6, 0},
+     " {perm=[0, 2, 1, 3]} y = add(d, g)",
+     6, 0},
     {"x: f32[8]", "z = nonzero(x) y = cast(z) {to=f32}", 2, 0},
 };
 
@@ -87,8 +91,8 @@ TEST(groups) {
 TEST(groups_keep_names_and_sources) {
   hone_pass_log log;
   hone_graph *graph = rewrite_with(
-      "graph g(x: f32[3]) -> (y) { a = exp(x) # from \"one\"\n y = relu(a) # from \"two\"\n }", grouping,
-      rewrite_defaults, &log, 0);
+      "graph g(x: f32[3]) -> (y) { a = exp(x) # from \"one\"\n y = relu(a) # from \"two\"\n }",
+      grouping, rewrite_defaults, &log, 0);
   if (!graph) return;
   const hone_node *group = graph->first;
   CHECK(group->op == &hone_op_group && group->source_count == 2);
@@ -114,17 +118,23 @@ TEST(places) {
 
 /* What the host reads and the device makes crosses once; a large sum stays on the device. */
 TEST(crossings_are_nodes) {
-  static const struct { const char *text; int crossings; } cases[] = {
+  static const struct {
+    const char *text;
+    int crossings;
+  } cases[] = {
       {"graph g(x: f32[n], s: s64[2]) -> (y, z) { y = reshape(x, s) z = reshape(x, s) }", 1},
       {"graph g(x: f32[n, 4], l: s64[b, 4]) -> (y) { a = const s64[2] [0, 1] "
        "m = reduce(l, a) {kind=max, keep=false} o = const s64[1] [0] u = unsqueeze(m, o) "
        "i = const s64[1] [-1] c = concat(u, i) {axis=0} "
-       "y = reshape(x, c) }", 1},
+       "y = reshape(x, c) }",
+       1},
       {"graph g(x: f32[n], c: bool[]) -> (y) { y = if(c, x) "
-       "region then(v: f32[n]) -> (r) { r = relu(v) } region else(w: f32[n]) -> (s) { s = neg(w) } }",
+       "region then(v: f32[n]) -> (r) { r = relu(v) } region else(w: f32[n]) -> (s) { s = neg(w) } "
+       "}",
        1},
       {"graph g(x: f32[n, 4]) -> (y) { i = const s64[1] [0] s = shape(x) b = gather(s, i) {axis=0} "
-       "c = const s64[1] [-1] d = concat(b, c) {axis=0} y = reshape(x, d) }", 0},
+       "c = const s64[1] [-1] d = concat(b, c) {axis=0} y = reshape(x, d) }",
+       0},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     hone_pass_context context = rewrite_defaults;
@@ -159,23 +169,29 @@ TEST(crossings_unseen_are_refused) {
 TEST(quantisation_becomes_pointwise) {
   static const hone_pass *const lowering[] = {&hone_pass_lower_quantize, &hone_pass_place,
                                               &hone_pass_fuse_groups, NULL};
-  static const struct { const char *body; int left; } cases[] = {
+  static const struct {
+    const char *body;
+    int left;
+  } cases[] = {
       {"s = const f32[] 0.01 z = const u8[] 128 q = quantize(x, s, z) y = dequantize(q, s, z)", 0},
       {"s = const f32[] 0.25 q = quantize(x, s) {dtype=s8} y = dequantize(q, s)", 0},
       {"s = const f32[4] [0.1, 0.02, 0.3, 1] z = const s8[4] [0, 3, -5, 127] "
-       "q = quantize(x, s, z) {axis=1, dtype=s8} y = dequantize(q, s, z) {axis=1}", 0},
+       "q = quantize(x, s, z) {axis=1, dtype=s8} y = dequantize(q, s, z) {axis=1}",
+       0},
       {"s = const f32[] 0.001 z = const u16[] 999 q = quantize(x, s, z) {dtype=u16} "
-       "y = dequantize(q, s, z)", 0},
+       "y = dequantize(q, s, z)",
+       0},
       {"s = const f32[2, 6] [1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6] r = const s64[2] [8, 6] "
-       "f = reshape(x, r) y = quantize(f, s) {axis=0, block=4, dtype=s8}", 1},
+       "f = reshape(x, r) y = quantize(f, s) {axis=0, block=4, dtype=s8}",
+       1},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     char text[1024];
     hone_pass_log log;
     snprintf(text, sizeof text, "graph g(x: f32[2, 4, 6]) -> (y) { %s }", cases[i].body);
     hone_graph *graph = rewrite_with(text, lowering, rewrite_defaults, &log, 0);
-    CHECK(graph && rewrite_count(graph, "quantize") + rewrite_count(graph, "dequantize") ==
-                       cases[i].left);
+    CHECK(graph &&
+          rewrite_count(graph, "quantize") + rewrite_count(graph, "dequantize") == cases[i].left);
     CHECK(graph && (cases[i].left || rewrite_count(graph, "group") == 1));
     hone_graph_free(graph);
   }
@@ -183,34 +199,44 @@ TEST(quantisation_becomes_pointwise) {
 
 TEST(products_without_what_no_kernel_takes) {
   static const hone_pass *const splitting[] = {&hone_pass_split_products, NULL};
-  static const struct { const char *head, *body; int split; } cases[] = {
-      {"a: f32[5, 4], b: f32[4, 3]", "y = matmul(a, b) {alpha=0.5}", 1},
-      {"a: f32[5, 4], b: f32[4, 3], c: f32[3]", "y = matmul(a, b, c) {alpha=0.5}", 1},
-      {"a: f32[5, 4], b: f32[4, 3], c: f32[5, 1]", "y = matmul(a, b, c)", 1},
-      {"a: f32[5, 4], c: f32[]", "b = const f32[4, 3] @weights+0 y = matmul(a, b, c) {alpha=2.0}", 1},
-      {"a: f32[5, 4]", "b = const f32[4, 3] @weights+0 y = matmul(a, b) {alpha=2.0}", 0},
-      {"a: f32[5, 4], b: f32[4, 3], c: f32[5, 3]", "y = matmul(a, b, c)", 0},
-      {"a: f32[5, 4], b: f32[4, 3], c: f32[1, 3]", "y = matmul(a, b, c)", 0}};
+  static const struct {
+    const char *head, *body;
+    int split;
+  } cases[] = {{"a: f32[5, 4], b: f32[4, 3]", "y = matmul(a, b) {alpha=0.5}", 1},
+               {"a: f32[5, 4], b: f32[4, 3], c: f32[3]", "y = matmul(a, b, c) {alpha=0.5}", 1},
+               {"a: f32[5, 4], b: f32[4, 3], c: f32[5, 1]", "y = matmul(a, b, c)", 1},
+               {"a: f32[5, 4], c: f32[]",
+                "b = const f32[4, 3] @weights+0 y = matmul(a, b, c) {alpha=2.0}", 1},
+               {"a: f32[5, 4]", "b = const f32[4, 3] @weights+0 y = matmul(a, b) {alpha=2.0}", 0},
+               {"a: f32[5, 4], b: f32[4, 3], c: f32[5, 3]", "y = matmul(a, b, c)", 0},
+               {"a: f32[5, 4], b: f32[4, 3], c: f32[1, 3]", "y = matmul(a, b, c)", 0}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     char text[512];
     hone_pass_log log;
     snprintf(text, sizeof text, "graph g(%s) -> (y) { %s }", cases[i].head, cases[i].body);
-    hone_graph *graph = rewrite_with(text, splitting, rewrite_defaults, &log, bound("rewrite", "fp32"));
+    hone_graph *graph =
+        rewrite_with(text, splitting, rewrite_defaults, &log, bound("rewrite", "fp32"));
     CHECK(rewrite_fired(&log, "split a product") == cases[i].split);
     hone_graph_free(graph);
   }
 }
 
 TEST(lower_precision_is_explicit) {
-  static const hone_pass *const lowering[] = {&hone_pass_precision, &hone_pass_propagate,
-                                              &hone_pass_simplify, &hone_pass_merge_equal,
-                                              &hone_pass_place, &hone_pass_fuse_groups, NULL};
+  static const hone_pass *const lowering[] = {&hone_pass_precision,
+                                              &hone_pass_propagate,
+                                              &hone_pass_simplify,
+                                              &hone_pass_merge_equal,
+                                              &hone_pass_place,
+                                              &hone_pass_fuse_groups,
+                                              NULL};
   hone_pass_context context = rewrite_defaults;
   hone_pass_log log;
   context.compute = HONE_BF16;
   hone_graph *graph = rewrite_with(
-      "graph g(x: f32[5, 8]) -> (y) { w = const f32[8, 8] @weights+0 v = const f32[8, 8] @weights+256\n"
-      "  a = matmul(x, w) r = relu(a) y = matmul(r, v) }", lowering, context, &log, 0.03);
+      "graph g(x: f32[5, 8]) -> (y) { w = const f32[8, 8] @weights+0 v = const f32[8, 8] "
+      "@weights+256\n"
+      "  a = matmul(x, w) r = relu(a) y = matmul(r, v) }",
+      lowering, context, &log, 0.03);
   if (!graph) return;
   CHECK(rewrite_fired(&log, "lower precision") == 2);
   CHECK(rewrite_count(graph, "group") == 2 && graph->output_count == 1);
@@ -228,7 +254,8 @@ TEST(pipeline_on_a_transformer_layer) {
       "  bq = const f32[8] @weights+1024 g = const f32[8] @weights+1056\n"
       "  i0 = const s64[] 0 axis = const s64[1] [0] rest = const s64[3] [6, 2, 4]\n"
       "  flat = const s64[2] [6, 8] last = const s64[1] [-1] eps = const f32[] 1e-12\n"
-      "  two = const f32[] 2 half = const f32[] 0.5 root = const f32[] 1.4142135 one = const f32[] 1\n"
+      "  two = const f32[] 2 half = const f32[] 0.5 root = const f32[] 1.4142135 one = const f32[] "
+      "1\n"
       "  s = shape(x) n0 = gather(s, i0) {axis=0} n1 = unsqueeze(n0, axis)\n"
       "  heads = concat(n1, rest) {axis=0} whole = concat(n1, flat) {axis=0}\n"
       "  q0 = matmul(x, wq) q1 = add(q0, bq) q2 = reshape(q1, heads)\n"
@@ -260,7 +287,8 @@ TEST(pipeline_on_a_transformer_layer) {
   hone_graph_free(after);
 }
 
-/* Three ways to write attention behind one projection, each two groups in the end and no other copy. */
+/* Three ways to write attention behind one projection, each two groups in the end and no other
+ * copy. */
 TEST(pipeline_on_packed_projections) {
   static const char *const spellings[] = {
       "s = const s64[5] [0, 0, 3, 2, 4] a = reshape(p, s) b = transpose(a) {perm=[2, 0, 3, 1, 4]}"
@@ -269,7 +297,8 @@ TEST(pipeline_on_packed_projections) {
       "s = const s64[5] [0, 0, 3, 2, 4] z = const s64[1] [0] a = reshape(p, s)"
       " b = transpose(a) {perm=[2, 0, 3, 1, 4]} c, d, e = split(b) {axis=0}"
       " q = squeeze(c, z) k = squeeze(d, z) v = squeeze(e, z)",
-      "s = const s64[4] [0, 0, 2, 4] a, b, c = split(p) {axis=2} d = reshape(a, s) e = reshape(b, s)"
+      "s = const s64[4] [0, 0, 2, 4] a, b, c = split(p) {axis=2} d = reshape(a, s) e = reshape(b, "
+      "s)"
       " f = reshape(c, s) q = transpose(d) {perm=[0, 2, 1, 3]} k = transpose(e) {perm=[0, 2, 1, 3]}"
       " v = transpose(f) {perm=[0, 2, 1, 3]}",
   };
@@ -280,7 +309,8 @@ TEST(pipeline_on_packed_projections) {
              " u = const f32[24] @weights+768 half = const f32[] 0.5 m = const s64[3] [0, 0, 8]"
              " p0 = matmul(x, w) p = add(p0, u) %s t = transpose(k) {perm=[0, 1, 3, 2]}"
              " a0 = matmul(q, t) a1 = mul(a0, half) a2 = softmax(a1) {axis=-1} a3 = matmul(a2, v)"
-             " a4 = transpose(a3) {perm=[0, 2, 1, 3]} y = reshape(a4, m) }", spellings[i]);
+             " a4 = transpose(a3) {perm=[0, 2, 1, 3]} y = reshape(a4, m) }",
+             spellings[i]);
     hone_graph *before = rewrite_parse(text), *after = rewrite_parse(text);
     hone_pass_context context = rewrite_defaults;
     if (!before || !after) return;

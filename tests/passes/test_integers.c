@@ -1,5 +1,5 @@
-/* Products of dequantized bytes as sums of integers: what becomes one, what does not, and what is left
- * between two of them. */
+/* Products of dequantized bytes as sums of integers: what becomes one, what does not, and what is
+ * left between two of them. */
 #include "rewrites.h"
 
 static const hone_pass *const passes[] = {&hone_pass_propagate, &hone_pass_integers,
@@ -21,32 +21,50 @@ static const row rows[] = {
     {X, DX W "y = conv(dx, w) {pads=[1, 0, 1, 1], strides=[2, 1]}", 1, 0},
     {X, DX W "c = conv(dx, w) " TO("c"), 1, 1},
     {X, DX W "c = conv(dx, w) r = relu(c) " TO("r"), 1, 1},
-    {X, DX W "c = conv(dx, w) s1 = const f32[] 0.2113 z1 = const u8[] 7 a = quantize(c, s1, z1) "
-     "b = dequantize(a, s1, z1) r = relu(b) " TO("r"), 1, 2},
-    {X ", r: s8[n, 4, 4, 5]", DX W "c = conv(dx, w) s1 = const f32[] 0.2113 d = dequantize(r, s1) "
-     "a = add(c, d) " TO("a"), 1, 1},
-    {X, DX "p = pool(dx) {kind=max, window=[3, 3], pads=[1, 1, 1, 1], strides=[2, 2]} "
-     "a = quantize(p, sx, zx) b = dequantize(a, sx, zx) " W "y = conv(b, w)", 1, 0},
+    {X,
+     DX W "c = conv(dx, w) s1 = const f32[] 0.2113 z1 = const u8[] 7 a = quantize(c, s1, z1) "
+          "b = dequantize(a, s1, z1) r = relu(b) " TO("r"),
+     1, 2},
+    {X ", r: s8[n, 4, 4, 5]",
+     DX W "c = conv(dx, w) s1 = const f32[] 0.2113 d = dequantize(r, s1) "
+          "a = add(c, d) " TO("a"),
+     1, 1},
+    {X,
+     DX "p = pool(dx) {kind=max, window=[3, 3], pads=[1, 1, 1, 1], strides=[2, 2]} "
+        "a = quantize(p, sx, zx) b = dequantize(a, sx, zx) " W "y = conv(b, w)",
+     1, 0},
     /* one scale, a zero point, a bias in whole steps and one that is not */
-    {X, DX BYTES "t = const f32[] 0.1 z = const s8[] 3 w = dequantize(q, t, z) "
-     "b = const f32[5] [0.00517, 0.01034, -0.517, 1.034, 0] y = conv(dx, w, b)", 1, 0},
+    {X,
+     DX BYTES "t = const f32[] 0.1 z = const s8[] 3 w = dequantize(q, t, z) "
+              "b = const f32[5] [0.00517, 0.01034, -0.517, 1.034, 0] y = conv(dx, w, b)",
+     1, 0},
     {X, DX W "b = const f32[5] [0.3333, 0.1, 7, 0.01, 9] y = conv(dx, w, b)", 1, 0},
     /* transposes between */
-    {"x: u8[n, 4, 6, 6]", DX "h = transpose(dx) {perm=[0, 2, 3, 1]} q = const s8[5, 4, 3, 3] @weights+8 "
-     "t = const f32[5] [0.5, 0.01, 0.2, 0.1, 0.03] v = dequantize(q, t) {axis=0} "
-     "w = transpose(v) {perm=[2, 3, 1, 0]} y = conv(h, w)", 1, 0},
-    {"x: s8[n, 3, 4]", "sx = const f32[] 0.0517 dx = dequantize(x, sx) q = const u8[4, 5] @weights+8 "
+    {"x: u8[n, 4, 6, 6]",
+     DX "h = transpose(dx) {perm=[0, 2, 3, 1]} q = const s8[5, 4, 3, 3] @weights+8 "
+        "t = const f32[5] [0.5, 0.01, 0.2, 0.1, 0.03] v = dequantize(q, t) {axis=0} "
+        "w = transpose(v) {perm=[2, 3, 1, 0]} y = conv(h, w)",
+     1, 0},
+    {"x: s8[n, 3, 4]",
+     "sx = const f32[] 0.0517 dx = dequantize(x, sx) q = const u8[4, 5] @weights+8 "
      "t = const f32[5] [0.5, 0.01, 0.2, 0.1, 0.03] z = const u8[5] [128, 7, 0, 255, 3] "
-     "w = dequantize(q, t, z) {axis=1} y = matmul(dx, w) {alpha=0.5}", 1, 0},
-    {"x: s8[n, 3, 4]", "sx = const f32[] 0.0517 dx = dequantize(x, sx) q = const s8[5, 4] @weights+8 "
+     "w = dequantize(q, t, z) {axis=1} y = matmul(dx, w) {alpha=0.5}",
+     1, 0},
+    {"x: s8[n, 3, 4]",
+     "sx = const f32[] 0.0517 dx = dequantize(x, sx) q = const s8[5, 4] @weights+8 "
      "t = const f32[5] [0.5, 0.01, 0.2, 0.1, 0.03] w = dequantize(q, t) {axis=0} "
-     "b = const f32[5] [1, 2, 3, 4, 5] y = matmul(dx, w, b) {transpose_b=true}", 1, 0},
+     "b = const f32[5] [1, 2, 3, 4, 5] y = matmul(dx, w, b) {transpose_b=true}",
+     1, 0},
     /* scales along the depth, of x along an axis, weights of the run, wider types, floats */
-    {X, DX BYTES "t = const f32[4] [0.5, 0.01, 0.2, 0.1] w = dequantize(q, t) {axis=2} y = conv(dx, w)",
+    {X,
+     DX BYTES
+     "t = const f32[4] [0.5, 0.01, 0.2, 0.1] w = dequantize(q, t) {axis=2} y = conv(dx, w)",
      0, 0},
-    {X, "sx = const f32[4] [1, 2, 3, 4] dx = dequantize(x, sx) {axis=3} " W "y = conv(dx, w)", 0, 0},
+    {X, "sx = const f32[4] [1, 2, 3, 4] dx = dequantize(x, sx) {axis=3} " W "y = conv(dx, w)", 0,
+     0},
     {X ", q: s8[3, 3, 4, 5]", DX "t = const f32[] 0.1 w = dequantize(q, t) y = conv(dx, w)", 0, 0},
-    {"x: s16[n, 6, 6, 4]", "sx = const f32[] 0.0517 dx = dequantize(x, sx) " W "y = conv(dx, w)", 0, 0},
+    {"x: s16[n, 6, 6, 4]", "sx = const f32[] 0.0517 dx = dequantize(x, sx) " W "y = conv(dx, w)", 0,
+     0},
     {"dx: f32[n, 6, 6, 4]", W "y = conv(dx, w)", 0, 0},
 };
 
@@ -74,17 +92,18 @@ TEST(products) {
 /* No step leaves the floats, no quotient is left, relu is a limit. */
 TEST(between_products) {
   hone_pass_log log;
-  hone_graph *graph = rewrite_with(
-      "graph g(" X ") -> (y) { " DX W "c = conv(dx, w) s1 = const f32[] 0.2113 z1 = const u8[] 7 "
-      "a = quantize(c, s1, z1) b = dequantize(a, s1, z1) r = relu(b) " TO("r") "}",
-      passes, rewrite_defaults, &log, bound("rewritten sums", "fp32"));
+  hone_graph *graph =
+      rewrite_with("graph g(" X ") -> (y) { " DX W
+                   "c = conv(dx, w) s1 = const f32[] 0.2113 z1 = const u8[] 7 "
+                   "a = quantize(c, s1, z1) b = dequantize(a, s1, z1) r = relu(b) " TO("r") "}",
+                   passes, rewrite_defaults, &log, bound("rewritten sums", "fp32"));
   CHECK(graph && rewrite_count(graph, "div") == 0 && rewrite_count(graph, "relu") == 0);
   CHECK(graph && rewrite_count(graph, "cast") == 2 && rewrite_count(graph, "mul") == 2);
   hone_graph_free(graph);
   hone_pass_context strict = rewrite_defaults;
   strict.strict = true;
-  graph = rewrite_with("graph g(" X ") -> (y) { " DX W "c = conv(dx, w) " TO("c") "}", passes, strict,
-                       &log, bound("rewritten sums", "fp32"));
+  graph = rewrite_with("graph g(" X ") -> (y) { " DX W "c = conv(dx, w) " TO("c") "}", passes,
+                       strict, &log, bound("rewritten sums", "fp32"));
   CHECK(graph && rewrite_count(graph, "div") == 1);
   hone_graph_free(graph);
 }

@@ -2,16 +2,17 @@
 #include "rewrites.h"
 
 static const hone_pass *const passes[] = {
-    &hone_pass_propagate, &hone_pass_simplify,    &hone_pass_merge_equal, &hone_pass_layout,
-    &hone_pass_propagate, &hone_pass_settle,    &hone_pass_fold_affine, &hone_pass_dead_code,
-    NULL};
+    &hone_pass_propagate,   &hone_pass_simplify,  &hone_pass_merge_equal,
+    &hone_pass_layout,      &hone_pass_propagate, &hone_pass_settle,
+    &hone_pass_fold_affine, &hone_pass_dead_code, NULL};
 
 /* The importer's spelling of a channels-first conv: in, op, out. */
-#define IN "{perm=[0, 2, 3, 1]} "
+#define IN  "{perm=[0, 2, 3, 1]} "
 #define OUT "{perm=[0, 3, 1, 2]} "
-#define X "x: f32[n, 4, 8, 8]"
-#define CONV(y, x, w) y "i = transpose(" x ") " IN y "c = conv(" y "i, " w ") {pads=[1, 1, 1, 1]} " \
-                      y " = transpose(" y "c) " OUT
+#define X   "x: f32[n, 4, 8, 8]"
+#define CONV(y, x, w)                                                             \
+  y "i = transpose(" x ") " IN y "c = conv(" y "i, " w ") {pads=[1, 1, 1, 1]} " y \
+    " = transpose(" y "c) " OUT
 #define W "w = const f32[3, 3, 4, 4] @weights+0 v = const f32[3, 3, 4, 4] @weights+700 "
 
 typedef struct row {
@@ -21,45 +22,73 @@ typedef struct row {
 
 static const row rows[] = {
     {X, W CONV("a", "x", "w") "r = relu(a) " CONV("b", "r", "v") "y = relu(b)", 2},
-    {X, W CONV("a", "x", "w") CONV("b", "a", "v") "s = add(b, a) " CONV("d", "s", "w") "y = relu(d)", 2},
+    {X,
+     W CONV("a", "x", "w") CONV("b", "a", "v") "s = add(b, a) " CONV("d", "s", "w") "y = relu(d)",
+     2},
     {X, W CONV("a", "x", "w") "y = identity(a)", 2},
     /* a channel bias and a batch norm in channels-first form */
-    {X, W "k = const f32[4, 1, 1] [1, 2, 3, 4] s = const f32[4] [1, 2, 3, 4] "
-     "m = const f32[4] [0, 1, 0, 2] " CONV("a", "x", "w") "e = add(a, k) "
-     "f = batch_norm(e, s, m, m, s) {axis=1} " CONV("b", "f", "v") "y = relu(b)", 2},
-    {X, W CONV("a", "x", "w") CONV("b", "x", "v") "q = concat(a, b) {axis=1} z = const f32[] 0 "
-     "six = const f32[] 6 y = clip(q, z, six)", 2},
+    {X,
+     W
+     "k = const f32[4, 1, 1] [1, 2, 3, 4] s = const f32[4] [1, 2, 3, 4] "
+     "m = const f32[4] [0, 1, 0, 2] " CONV(
+         "a", "x", "w") "e = add(a, k) "
+                        "f = batch_norm(e, s, m, m, s) {axis=1} " CONV("b", "f", "v") "y = relu(b)",
+     2},
+    {X,
+     W CONV("a", "x", "w") CONV("b", "x", "v") "q = concat(a, b) {axis=1} z = const f32[] 0 "
+                                               "six = const f32[] 6 y = clip(q, z, six)",
+     2},
     /* squeeze and excitation */
-    {X, W "h = const s64[2] [2, 3] " CONV("a", "x", "w") "p = reduce(a, h) {kind=mean} "
-     "u = sigmoid(p) g = mul(a, u) " CONV("b", "g", "v") "y = relu(b)", 2},
+    {X,
+     W "h = const s64[2] [2, 3] " CONV("a", "x", "w") "p = reduce(a, h) {kind=mean} "
+                                                      "u = sigmoid(p) g = mul(a, u) " CONV(
+                                                          "b", "g", "v") "y = relu(b)",
+     2},
     /* a head: pooled, flattened, multiplied */
-    {X, W "h = const s64[2] [2, 3] k = const f32[4, 5] @weights+0 " CONV("a", "x", "w")
-     "p = reduce(a, h) {kind=mean} f = flatten(p) {axis=1} y = matmul(f, k)", 1},
-    {X, W "h = const s64[2] [-1, -2] k = const f32[4, 5] @weights+0 " CONV("a", "x", "w")
-     "p = reduce(a, h) {kind=mean, keep=false} y = matmul(p, k)", 1},
+    {X,
+     W "h = const s64[2] [2, 3] k = const f32[4, 5] @weights+0 " CONV(
+         "a", "x", "w") "p = reduce(a, h) {kind=mean} f = flatten(p) {axis=1} y = matmul(f, k)",
+     1},
+    {X,
+     W "h = const s64[2] [-1, -2] k = const f32[4, 5] @weights+0 " CONV(
+         "a", "x", "w") "p = reduce(a, h) {kind=mean, keep=false} y = matmul(p, k)",
+     1},
     /* pads, slices and splits in channels-first order */
-    {X, W "d = const s64[8] [0, 0, 1, 2, 0, 0, 0, 1] " CONV("a", "x", "w") "p = pad(a, d) "
-     CONV("b", "p", "v") "y = relu(b)", 2},
-    {X, W "d = const s64[8] [0, 0, 1, 2, 0, 0, 0, 1] p = pad(x, d) " CONV("b", "p", "v")
-     "y = relu(b)", 2},
-    {X, W "s = const s64[2] [1, 0] e = const s64[2] [7, 5] ax = const s64[2] [2, 3] "
-     CONV("a", "x", "w") "p = slice(a, s, e, ax) " CONV("b", "p", "v") "y = relu(b)", 2},
-    {X, W CONV("a", "x", "w") "p, q = split(a) {axis=1, parts=2} r = concat(q, p) {axis=1} "
-     CONV("b", "r", "v") "y = relu(b)", 2},
+    {X,
+     W "d = const s64[8] [0, 0, 1, 2, 0, 0, 0, 1] " CONV("a", "x", "w") "p = pad(a, d) " CONV(
+         "b", "p", "v") "y = relu(b)",
+     2},
+    {X,
+     W "d = const s64[8] [0, 0, 1, 2, 0, 0, 0, 1] p = pad(x, d) " CONV("b", "p", "v") "y = relu(b)",
+     2},
+    {X,
+     W "s = const s64[2] [1, 0] e = const s64[2] [7, 5] ax = const s64[2] [2, 3] " CONV(
+         "a", "x", "w") "p = slice(a, s, e, ax) " CONV("b", "p", "v") "y = relu(b)",
+     2},
+    {X,
+     W CONV("a", "x", "w") "p, q = split(a) {axis=1, parts=2} r = concat(q, p) {axis=1} " CONV(
+         "b", "r", "v") "y = relu(b)",
+     2},
     {X, W CONV("a", "x", "w") "p = softmax(a) {axis=1} " CONV("b", "p", "v") "y = relu(b)", 2},
     /* a channel shuffle: split channels, swap, merge; its own transpose stays */
-    {X, W "s5 = const s64[5] [0, 2, 2, 8, 8] s4 = const s64[4] [0, 4, 8, 8] " CONV("a", "x", "w")
-     "f = reshape(a, s5) g = transpose(f) {perm=[0, 2, 1, 3, 4]} h = reshape(g, s4) "
-     CONV("b", "h", "v") "y = relu(b)", 3},
+    {X,
+     W "s5 = const s64[5] [0, 2, 2, 8, 8] s4 = const s64[4] [0, 4, 8, 8] " CONV(
+         "a", "x", "w") "f = reshape(a, s5) g = transpose(f) {perm=[0, 2, 1, 3, 4]} h = reshape(g, "
+                        "s4) " CONV("b", "h", "v") "y = relu(b)",
+     3},
     /* tokens of a vision transformer: flattened and turned, which is channels-last already */
-    {X, W "s = const s64[3] [0, 4, 64] " CONV("a", "x", "w") "f = reshape(a, s) "
-     "y = transpose(f) {perm=[0, 2, 1]}", 1},
+    {X,
+     W "s = const s64[3] [0, 4, 64] " CONV("a", "x", "w") "f = reshape(a, s) "
+                                                          "y = transpose(f) {perm=[0, 2, 1]}",
+     1},
     /* the order is needed: flattening channels-first */
     {X, W "s = const s64[2] [0, 256] " CONV("a", "x", "w") "y = reshape(a, s)", 2},
     /* as heavy an operand that comes channels-first: no gain, nothing moves */
     {X, W CONV("a", "x", "w") "y = add(a, x)", 2},
-    {X, W "k = const f32[256, 5] @weights+0 " CONV("a", "x", "w") "f = flatten(a) {axis=1} "
-     "y = matmul(f, k)", 1},
+    {X,
+     W "k = const f32[256, 5] @weights+0 " CONV("a", "x", "w") "f = flatten(a) {axis=1} "
+                                                               "y = matmul(f, k)",
+     1},
     {"a: f32[2, 5, 3], b: f32[2, 5, 4]", "t = transpose(a) {perm=[0, 2, 1]} y = matmul(t, b)", 0},
     {"a: f32[2, 3, 5], b: f32[2, 4, 5]", "t = transpose(b) {perm=[0, 2, 1]} y = matmul(a, t)", 0},
     {"a: f32[5, 2, 3], b: f32[2, 5, 4]", "t = transpose(a) {perm=[1, 2, 0]} y = matmul(t, b)", 1},
@@ -69,8 +98,8 @@ static void check_row(const row *r) {
   char text[4096];
   hone_pass_log log;
   snprintf(text, sizeof text, "graph g(%s) -> (y) { %s }", r->inputs, r->body);
-  hone_graph *graph = rewrite_with(text, passes, rewrite_defaults, &log,
-                                   bound("rewritten sums", "fp32"));
+  hone_graph *graph =
+      rewrite_with(text, passes, rewrite_defaults, &log, bound("rewritten sums", "fp32"));
   if (!graph) return;
   int left = rewrite_count(graph, "transpose");
   if (left != r->transposes) {
@@ -88,40 +117,53 @@ TEST(transposes_vanish) {
 /* A pad before the importer's transpose comes next to the conv, which takes it in. */
 TEST(pads_meet_windows) {
   hone_pass_log log;
-  hone_graph *graph = rewrite_with(
-      "graph g(" X ") -> (y) { " W "d = const s64[8] [0, 0, 1, 2, 0, 0, 0, 1] p = pad(x, d) "
-      CONV("b", "p", "v") "y = relu(b) }", passes, rewrite_defaults, &log,
-      bound("rewritten sums", "fp32"));
+  hone_graph *graph = rewrite_with("graph g(" X ") -> (y) { " W
+                                   "d = const s64[8] [0, 0, 1, 2, 0, 0, 0, 1] p = pad(x, d) " CONV(
+                                       "b", "p", "v") "y = relu(b) }",
+                                   passes, rewrite_defaults, &log, bound("rewritten sums", "fp32"));
   CHECK(graph && rewrite_count(graph, "pad") == 0);
   hone_graph_free(graph);
 }
 
 /* conv, bias, batch norm: one conv. */
 TEST(norms_fold_into_weights) {
-  static const struct { const char *body; int nodes; } cases[] = {
+  static const struct {
+    const char *body;
+    int nodes;
+  } cases[] = {
       {"w = const f32[3, 3, 4, 5] @weights+0 c = conv(x, w) d = add(c, k) e = mul(d, k) "
-       "y = add(e, k)", 1},
+       "y = add(e, k)",
+       1},
       {"w = const f32[3, 3, 4, 5] @weights+0 c = conv(x, w, k) e = mul(c, k) y = sub(e, k)", 1},
       {"w = const f32[3, 3, 2, 4] @weights+0 j = const f32[4] [1, 2, 3, 4] c = conv(x, w, j) "
-       "{groups=2} y = mul(j, c)", 1},
-      {"w = const f32[2, 2, 5, 4] @weights+0 c = conv_transpose(x, w, k) {strides=[2, 2]} y = mul(c, k)",
+       "{groups=2} y = mul(j, c)",
+       1},
+      {"w = const f32[2, 2, 5, 4] @weights+0 c = conv_transpose(x, w, k) {strides=[2, 2]} y = "
+       "mul(c, k)",
        1},
       {"w = const f32[4, 5] @weights+0 c = matmul(x, w) d = mul(c, k) y = add(d, k)", 1},
-      {"w = const f32[5, 4] @weights+0 c = matmul(x, w) {transpose_b=true} d = mul(c, k) y = add(d, k)",
+      {"w = const f32[5, 4] @weights+0 c = matmul(x, w) {transpose_b=true} d = mul(c, k) y = "
+       "add(d, k)",
        1},
       /* another axis than the channels, or weights that are not constant, or a result used twice */
-      {"w = const f32[4, 8] @weights+0 c = matmul(x, w) h = const f32[8, 1] [1, 2, 3, 4, 5, 6, 7, 8] "
-       "y = mul(c, h)", 2},
-      {"c = matmul(x, x) {transpose_b=true} h = const f32[8] [1, 2, 3, 4, 5, 6, 7, 8] y = mul(c, h)", 2},
+      {"w = const f32[4, 8] @weights+0 c = matmul(x, w) h = const f32[8, 1] [1, 2, 3, 4, 5, 6, 7, "
+       "8] "
+       "y = mul(c, h)",
+       2},
+      {"c = matmul(x, x) {transpose_b=true} h = const f32[8] [1, 2, 3, 4, 5, 6, 7, 8] y = mul(c, "
+       "h)",
+       2},
       {"w = const f32[4, 5] @weights+0 c = matmul(x, w) d = mul(c, k) y = sub(d, c)", 3},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     char text[1024];
     hone_pass_log log;
-    snprintf(text, sizeof text, "graph g(x: f32[n, 8, 8, 4]) -> (y) { k = const f32[5] "
-             "[0.5, -1, 2, 3, 0.25] %s }", cases[i].body);
-    hone_graph *graph = rewrite_with(text, passes, rewrite_defaults, &log,
-                                     bound("rewritten sums", "fp32"));
+    snprintf(text, sizeof text,
+             "graph g(x: f32[n, 8, 8, 4]) -> (y) { k = const f32[5] "
+             "[0.5, -1, 2, 3, 0.25] %s }",
+             cases[i].body);
+    hone_graph *graph =
+        rewrite_with(text, passes, rewrite_defaults, &log, bound("rewritten sums", "fp32"));
     CHECK(graph && rewrite_nodes(graph) == cases[i].nodes);
     if (graph && rewrite_nodes(graph) != cases[i].nodes)
       fprintf(stderr, "%s", rewrite_print(graph));
@@ -136,7 +178,8 @@ TEST(strict_keeps_weights) {
   context.strict = true;
   hone_graph *graph = rewrite_with(
       "graph g(x: f32[3, 4]) -> (y) { w = const f32[4, 2] @weights+0 k = const f32[2] [3, 5]\n"
-      "  c = matmul(x, w) b = add(c, k) y = mul(b, k) }", passes, context, &log, 0);
+      "  c = matmul(x, w) b = add(c, k) y = mul(b, k) }",
+      passes, context, &log, 0);
   CHECK(graph && rewrite_count(graph, "mul") == 1 && rewrite_count(graph, "add") == 0);
   hone_graph_free(graph);
 }
@@ -150,7 +193,8 @@ TEST(strict_marks_convolutions) {
     context.strict = strict;
     hone_graph *graph = rewrite_with(
         "graph g(x: f32[1, 5, 5, 2]) -> (y) { w = const f32[3, 3, 2, 1] @weights+0\n"
-        "  y = conv(x, w) }", exact, context, &log, 0);
+        "  y = conv(x, w) }",
+        exact, context, &log, 0);
     CHECK(graph && hone_node_flag(graph->outputs[0].value->producer, "exact") == (strict == 1));
     hone_graph_free(graph);
   }

@@ -16,7 +16,9 @@ static uint32_t draw(maker *m, uint32_t below) {
   return (uint32_t)((uint64_t)(m->state >> 8) * below >> 24);
 }
 
-static hone_value *pick(maker *m) { return m->values[draw(m, (uint32_t)m->count)]; }
+static hone_value *pick(maker *m) {
+  return m->values[draw(m, (uint32_t)m->count)];
+}
 
 static hone_value *floats(maker *m, int rank, const hone_dim *dims) {
   float data[4096];
@@ -72,8 +74,9 @@ static void simple(maker *m, const hone_op *op, hone_value **in, int count) {
 }
 
 static void unary(maker *m) {
-  static const hone_op *const ops[] = {&hone_op_relu, &hone_op_sigmoid, &hone_op_tanh, &hone_op_neg,
-                                       &hone_op_abs,  &hone_op_identity, &hone_op_erf, &hone_op_silu};
+  static const hone_op *const ops[] = {&hone_op_relu, &hone_op_sigmoid, &hone_op_tanh,
+                                       &hone_op_neg,  &hone_op_abs,     &hone_op_identity,
+                                       &hone_op_erf,  &hone_op_silu};
   hone_value *x = pick(m);
   simple(m, ops[draw(m, 8)], &x, 1);
 }
@@ -172,7 +175,8 @@ static void on_axis(maker *m) {
   uint32_t kind = draw(m, 3);
   const hone_op *op = kind == 0 ? &hone_op_softmax : kind == 1 ? &hone_op_concat : &hone_op_split;
   hone_node *node = start(m, op, in, kind == 1 ? 2 : 1, kind == 2 ? 2 : 1);
-  CHECK_OK(hone_node_set_int(node, "axis", (int64_t)draw(m, (uint32_t)rank) - (draw(m, 2) ? rank : 0)));
+  CHECK_OK(
+      hone_node_set_int(node, "axis", (int64_t)draw(m, (uint32_t)rank) - (draw(m, 2) ? rank : 0)));
   if (kind == 2) CHECK_OK(hone_node_set_int(node, "parts", 2));
   finish(m, node);
 }
@@ -247,8 +251,9 @@ static void norm(maker *m) {
 }
 
 static void make_graph(maker *m) {
-  static void (*const steps[])(maker *) = {unary, binary, binary, turn, view, reduce, on_axis,
-                                           slice_or_pad, product, convolution, norm, unary, turn};
+  static void (*const steps[])(maker *) = {unary,  binary,  binary,       turn,    view,
+                                           reduce, on_axis, slice_or_pad, product, convolution,
+                                           norm,   unary,   turn};
   hone_dim n, dims[4];
   CHECK_OK(hone_graph_symbol(m->graph, "n", &n));
   for (int i = 0; i < 2; i++) {

@@ -38,7 +38,8 @@ TEST(loops_keep_what_they_carry) {
       "graph g(x: f32[3]) -> (y) { trips = const s64[] 4 half = const f32[3] [0.5, 0.25, 0.125]\n"
       "  first = const f32[3] [1, 2, 3] unused = relu(x)\n"
       "  y = loop(trips, _, first, x, half, unused) {carried=1}\n"
-      "    region body(i: s64[], go: bool[], v: f32[3], a: f32[3], h: f32[3], n: f32[3]) -> (on, w) {\n"
+      "    region body(i: s64[], go: bool[], v: f32[3], a: f32[3], h: f32[3], n: f32[3]) -> (on, "
+      "w) {\n"
       "      s = add(v, a) w = mul(s, h) on = identity(go) } }",
       passes, rewrite_defaults, &log, 0);
   if (!graph) return;

@@ -1,9 +1,13 @@
 /* Algebra, views, shape arithmetic, folding, equal nodes: what fires, and what must not. */
 #include "rewrites.h"
 
-static const hone_pass *const passes[] = {&hone_pass_propagate, &hone_pass_simplify,
-                                          &hone_pass_merge_equal, &hone_pass_propagate,
-                                          &hone_pass_settle, &hone_pass_dead_code, NULL};
+static const hone_pass *const passes[] = {&hone_pass_propagate,
+                                          &hone_pass_simplify,
+                                          &hone_pass_merge_equal,
+                                          &hone_pass_propagate,
+                                          &hone_pass_settle,
+                                          &hone_pass_dead_code,
+                                          NULL};
 
 /* The body makes y; `nodes` are left, `op` among them (NULL: any). */
 typedef struct row {
@@ -22,14 +26,17 @@ static const row rows[] = {
     {X, "y = identity(x)", 1, "identity"},
     {X, "c = cast(x) {to=f64} d = cast(c) {to=f32} y = relu(d)", 1, "relu"},
     {X, "c = cast(x) {to=f16} d = cast(c) {to=f32} y = relu(d)", 3, "cast"},
-    {X, "t = transpose(x) {perm=[2, 0, 1]} u = transpose(t) {perm=[1, 2, 0]} y = relu(u)", 1, "relu"},
+    {X, "t = transpose(x) {perm=[2, 0, 1]} u = transpose(t) {perm=[1, 2, 0]} y = relu(u)", 1,
+     "relu"},
     {X, "t = transpose(x) {perm=[2, 0, 1]} y = transpose(t) {perm=[2, 0, 1]}", 1, "transpose"},
     {"x: f32[n, 1, 6]", "y = transpose(x) {perm=[1, 0, 2]}", 1, "reshape"},
     {X, "a = const s64[1] [1] u = unsqueeze(x, a) v = squeeze(u, a) y = relu(v)", 1, "relu"},
-    {X, "s = const s64[2] [-1, 24] t = const s64[3] [-1, 3, 8] a = reshape(x, s) y = reshape(a, t)", 1,
-     "reshape"},
-    {X, "s = const s64[2] [-1, 6] t = const s64[3] [-1, 4, 6] a = reshape(x, s) b = reshape(a, t) "
-     "y = relu(b)", 1, "relu"},
+    {X, "s = const s64[2] [-1, 24] t = const s64[3] [-1, 3, 8] a = reshape(x, s) y = reshape(a, t)",
+     1, "reshape"},
+    {X,
+     "s = const s64[2] [-1, 6] t = const s64[3] [-1, 4, 6] a = reshape(x, s) b = reshape(a, t) "
+     "y = relu(b)",
+     1, "relu"},
     {X, "r = relu(x) y = relu(r)", 1, "relu"},
     {X, "r = neg(x) s = neg(r) y = relu(s)", 1, "relu"},
     {X, "two = const f32[] 2 y = pow(x, two)", 1, "mul"},
@@ -49,76 +56,123 @@ static const row rows[] = {
     {X ", z: f32[n, 4, 6]", "a = mul(x, z) b = mul(z, x) y = sub(a, b)", 2, "sub"},
     {X ", z: f32[n, 4, 6]", "a = sub(x, z) b = sub(z, x) y = mul(a, b)", 3, "sub"},
     {X, "c = concat(x) {axis=1} y = relu(c)", 1, "relu"},
-    {X, "s = const s64[1] [0] e = const s64[1] [4] a = const s64[1] [1] w = slice(x, s, e, a) "
-     "y = relu(w)", 1, "relu"},
-    {X, "s = const s64[1] [0] e = const s64[1] [3] a = const s64[1] [1] w = slice(x, s, e, a) "
-     "y = relu(w)", 2, "slice"},
-    {"x: f32[n, 9, 9, 4]", "w = const f32[3, 3, 4, 5] @weights+0 p = const s64[8] [0,1,2,0,0,1,0,0] "
-     "q = pad(x, p) y = conv(q, w) {pads=[1, 1, 1, 1]}", 1, "conv"},
-    {"x: f32[n, 9, 9, 4]", "w = const f32[3, 3, 5, 5] @weights+0 p = const s64[8] [0,1,1,0,0,1,1,1] "
-     "q = pad(x, p) y = conv(q, w)", 2, "pad"},
-    {"x: f32[n, 9, 9, 4]", "w = const f32[3, 3, 4, 5] @weights+0 p = const s64[8] [0,1,1,0,0,1,1,0] "
-     "v = const f32[] 2 q = pad(x, p, v) y = conv(q, w)", 2, "pad"},
-    {X, "s = const s64[2] [-1, 6] w = const f32[6, 5] @weights+0 t = const s64[3] [-1, 4, 5] "
-     "a = reshape(x, s) m = matmul(a, w) y = reshape(m, t)", 1, "matmul"},
-    {X, "s = const s64[2] [-1, 24] w = const f32[24, 5] @weights+0 t = const s64[3] [-1, 1, 5] "
-     "a = reshape(x, s) m = matmul(a, w) y = reshape(m, t)", 3, "matmul"},
-    {"x: f32[n, 4, 3, 5], k: f32[n, 2, 7, 5]", "i = const s64[5] [0, 2, 1, 7, 5] "
-     "w = const s64[5] [1, 2, 2, 7, 5] m = const s64[4] [0, 4, 7, 5] a = reshape(k, i) b = expand(a, w) "
-     "c = reshape(b, m) y = attention(x, c, c)", 1, "attention"},
-    {"x: f32[n, 4, 3, 5], k: f32[n, 7, 2, 5]", "i = const s64[5] [0, 7, 2, 1, 5] "
-     "w = const s64[5] [1, 7, 2, 2, 5] m = const s64[4] [0, 7, 4, 5] a = reshape(k, i) b = expand(a, w) "
-     "c = reshape(b, m) d = transpose(c) {perm=[0, 2, 1, 3]} y = attention(x, d, d)", 2, "attention"},
+    {X,
+     "s = const s64[1] [0] e = const s64[1] [4] a = const s64[1] [1] w = slice(x, s, e, a) "
+     "y = relu(w)",
+     1, "relu"},
+    {X,
+     "s = const s64[1] [0] e = const s64[1] [3] a = const s64[1] [1] w = slice(x, s, e, a) "
+     "y = relu(w)",
+     2, "slice"},
+    {"x: f32[n, 9, 9, 4]",
+     "w = const f32[3, 3, 4, 5] @weights+0 p = const s64[8] [0,1,2,0,0,1,0,0] "
+     "q = pad(x, p) y = conv(q, w) {pads=[1, 1, 1, 1]}",
+     1, "conv"},
+    {"x: f32[n, 9, 9, 4]",
+     "w = const f32[3, 3, 5, 5] @weights+0 p = const s64[8] [0,1,1,0,0,1,1,1] "
+     "q = pad(x, p) y = conv(q, w)",
+     2, "pad"},
+    {"x: f32[n, 9, 9, 4]",
+     "w = const f32[3, 3, 4, 5] @weights+0 p = const s64[8] [0,1,1,0,0,1,1,0] "
+     "v = const f32[] 2 q = pad(x, p, v) y = conv(q, w)",
+     2, "pad"},
+    {X,
+     "s = const s64[2] [-1, 6] w = const f32[6, 5] @weights+0 t = const s64[3] [-1, 4, 5] "
+     "a = reshape(x, s) m = matmul(a, w) y = reshape(m, t)",
+     1, "matmul"},
+    {X,
+     "s = const s64[2] [-1, 24] w = const f32[24, 5] @weights+0 t = const s64[3] [-1, 1, 5] "
+     "a = reshape(x, s) m = matmul(a, w) y = reshape(m, t)",
+     3, "matmul"},
+    {"x: f32[n, 4, 3, 5], k: f32[n, 2, 7, 5]",
+     "i = const s64[5] [0, 2, 1, 7, 5] "
+     "w = const s64[5] [1, 2, 2, 7, 5] m = const s64[4] [0, 4, 7, 5] a = reshape(k, i) b = "
+     "expand(a, w) "
+     "c = reshape(b, m) y = attention(x, c, c)",
+     1, "attention"},
+    {"x: f32[n, 4, 3, 5], k: f32[n, 7, 2, 5]",
+     "i = const s64[5] [0, 7, 2, 1, 5] "
+     "w = const s64[5] [1, 7, 2, 2, 5] m = const s64[4] [0, 7, 4, 5] a = reshape(k, i) b = "
+     "expand(a, w) "
+     "c = reshape(b, m) d = transpose(c) {perm=[0, 2, 1, 3]} y = attention(x, d, d)",
+     2, "attention"},
     /* the heads repeated as a whole, 0 1 0 1, is another order */
-    {"x: f32[n, 4, 3, 5], k: f32[n, 2, 7, 5]", "i = const s64[5] [0, 1, 2, 7, 5] "
-     "w = const s64[5] [1, 2, 2, 7, 5] m = const s64[4] [0, 4, 7, 5] a = reshape(k, i) b = expand(a, w) "
-     "c = reshape(b, m) y = attention(x, c, c)", 4, "expand"},
+    {"x: f32[n, 4, 3, 5], k: f32[n, 2, 7, 5]",
+     "i = const s64[5] [0, 1, 2, 7, 5] "
+     "w = const s64[5] [1, 2, 2, 7, 5] m = const s64[4] [0, 4, 7, 5] a = reshape(k, i) b = "
+     "expand(a, w) "
+     "c = reshape(b, m) y = attention(x, c, c)",
+     4, "expand"},
     /* one index is a slice; of an axis of unknown size it might be outside */
     {X, "i = const s64[] 1 y = gather(x, i) {axis=1}", 2, "slice"},
     {X, "i = const s64[1] [-1] y = gather(x, i) {axis=2}", 1, "slice"},
     {X, "i = const s64[2] [0, 1] y = gather(x, i) {axis=1}", 1, "gather"},
     {X, "i = const s64[] -1 y = gather(x, i) {axis=0}", 2, "slice"},
     {X, "i = const s64[] 1 y = gather(x, i) {axis=0}", 1, "gather"},
-    {X, "a = relu(x) b = concat(x, a) {axis=1} c = concat(b, x, b) {axis=-2} y = concat(c, a) {axis=1}",
+    {X,
+     "a = relu(x) b = concat(x, a) {axis=1} c = concat(b, x, b) {axis=-2} y = concat(c, a) "
+     "{axis=1}",
      3, "concat"},
     {X, "a = relu(x) b = exp(x) c = concat(x, a) {axis=1} d = concat(c, b) {axis=1} y = tanh(d)", 4,
      "concat"},
-    {X, "a = relu(x) b = concat(x, a) {axis=1} c = concat(b, b) {axis=2} y = concat(c, c) {axis=1}", 4,
-     "concat"},
-    {X, "i = const s64[1] [1] j = const s64[1] [3] k = const s64[1] [2] a = slice(x, i, j, i) "
-     "y = slice(a, i, j, k)", 1, "slice"},
-    {X, "i = const s64[1] [0] j = const s64[1] [99] o = const s64[1] [1] t = const s64[1] [2] "
-     "a = slice(x, i, j, o, t) b = slice(a, o, j, t, t) y = relu(b)", 2, "slice"},
+    {X, "a = relu(x) b = concat(x, a) {axis=1} c = concat(b, b) {axis=2} y = concat(c, c) {axis=1}",
+     4, "concat"},
+    {X,
+     "i = const s64[1] [1] j = const s64[1] [3] k = const s64[1] [2] a = slice(x, i, j, i) "
+     "y = slice(a, i, j, k)",
+     1, "slice"},
+    {X,
+     "i = const s64[1] [0] j = const s64[1] [99] o = const s64[1] [1] t = const s64[1] [2] "
+     "a = slice(x, i, j, o, t) b = slice(a, o, j, t, t) y = relu(b)",
+     2, "slice"},
     /* of one axis the second cut counts from the first */
     {X, "i = const s64[1] [1] j = const s64[1] [3] a = slice(x, i, j, i) y = slice(a, i, j, i)", 2,
      "slice"},
     /* parts that are read where they lie: rows of products, heads of attention */
-    {"x: f32[n, 3, 12]", "w = const f32[6, 5] @weights+0 a, b = split(x) {axis=2} p = matmul(a, w) "
-     "q = matmul(b, w) y = sub(p, q)", 5, "slice"},
-    {"x: f32[3, n, 2, 5, 4]", "z = const s64[1] [0] a, b, c = split(x) {axis=0} q = squeeze(a, z) "
-     "k = squeeze(b, z) v = squeeze(c, z) y = attention(q, k, v)", 7, "slice"},
-    {"x: f32[n, 6, 4]", "w = const f32[4, 5] @weights+0 a, b = split(x) {axis=1} p = matmul(a, w) "
-     "q = matmul(b, w) y = sub(p, q)", 4, "split"},
+    {"x: f32[n, 3, 12]",
+     "w = const f32[6, 5] @weights+0 a, b = split(x) {axis=2} p = matmul(a, w) "
+     "q = matmul(b, w) y = sub(p, q)",
+     5, "slice"},
+    {"x: f32[3, n, 2, 5, 4]",
+     "z = const s64[1] [0] a, b, c = split(x) {axis=0} q = squeeze(a, z) "
+     "k = squeeze(b, z) v = squeeze(c, z) y = attention(q, k, v)",
+     7, "slice"},
+    {"x: f32[n, 6, 4]",
+     "w = const f32[4, 5] @weights+0 a, b = split(x) {axis=1} p = matmul(a, w) "
+     "q = matmul(b, w) y = sub(p, q)",
+     4, "split"},
     {"x: f32[n, 6, 4]", "a, b = split(x) {axis=2} y = sub(a, b)", 2, "split"},
-    {"x: f32[n, 3, 12]", "w = const f32[6, 5] @weights+0 a, b = split(x) {axis=2} p = matmul(a, w) "
+    {"x: f32[n, 3, 12]",
+     "w = const f32[6, 5] @weights+0 a, b = split(x) {axis=2} p = matmul(a, w) "
      "q = matmul(b, w) r = sub(p, q) s = const s64[1] [2] t = reduce(a, s) {kind=max, keep=true} "
-     "y = add(r, t)", 6, "split"},
+     "y = add(r, t)",
+     6, "split"},
     /* a grouped convolution, by split or by slices; in another order it is another */
-    {"x: f32[n, 9, 9, 8]", "w = const f32[3, 3, 4, 5] @weights+0 v = const f32[3, 3, 4, 5] @weights+64 "
+    {"x: f32[n, 9, 9, 8]",
+     "w = const f32[3, 3, 4, 5] @weights+0 v = const f32[3, 3, 4, 5] @weights+64 "
      "e = const f32[5] [1, 2, 3, 4, 5] f = const f32[5] [6, 7, 8, 9, 0] a, b = split(x) {axis=3} "
-     "c = conv(a, w, e) d = conv(b, v, f) y = concat(c, d) {axis=3}", 1, "conv"},
-    {"x: f32[n, 9, 9, 8]", "w = const f32[3, 3, 4, 5] @weights+0 v = const f32[3, 3, 4, 5] @weights+64 "
+     "c = conv(a, w, e) d = conv(b, v, f) y = concat(c, d) {axis=3}",
+     1, "conv"},
+    {"x: f32[n, 9, 9, 8]",
+     "w = const f32[3, 3, 4, 5] @weights+0 v = const f32[3, 3, 4, 5] @weights+64 "
      "o = const s64[1] [0] m = const s64[1] [4] l = const s64[1] [99] k = const s64[1] [-1] "
      "a = slice(x, o, m, k) b = slice(x, m, l, k) "
-     "c = conv(a, w) d = conv(b, v) y = concat(c, d) {axis=-1}", 1, "conv"},
-    {"x: f32[n, 9, 9, 8]", "w = const f32[3, 3, 4, 5] @weights+0 v = const f32[3, 3, 4, 5] @weights+64 "
-     "a, b = split(x) {axis=3} c = conv(a, w) d = conv(b, v) y = concat(d, c) {axis=3}", 5, "concat"},
-    {"x: f32[n, 9, 9, 8]", "w = const f32[3, 3, 4, 5] @weights+0 v = const f32[3, 3, 4, 5] @weights+64 "
-     "a, b = split(x) {axis=3} c = conv(a, w) {pads=[0, 2, 2, 0]} d = conv(b, v) {pads=[2, 0, 0, 2]} "
-     "y = concat(c, d) {axis=3}", 5, "concat"},
-    {"x: f32[n, 3, 4, 4]", "s = const f32[3] [1, 2, 3] b = const f32[3] [4, 5, 6] "
-     "m = const f32[3] [7, 8, 9] v = const f32[3] [1, 1, 4] y = batch_norm(x, s, b, m, v) {axis=1}", 2,
-     "add"},
+     "c = conv(a, w) d = conv(b, v) y = concat(c, d) {axis=-1}",
+     1, "conv"},
+    {"x: f32[n, 9, 9, 8]",
+     "w = const f32[3, 3, 4, 5] @weights+0 v = const f32[3, 3, 4, 5] @weights+64 "
+     "a, b = split(x) {axis=3} c = conv(a, w) d = conv(b, v) y = concat(d, c) {axis=3}",
+     5, "concat"},
+    {"x: f32[n, 9, 9, 8]",
+     "w = const f32[3, 3, 4, 5] @weights+0 v = const f32[3, 3, 4, 5] @weights+64 "
+     "a, b = split(x) {axis=3} c = conv(a, w) {pads=[0, 2, 2, 0]} d = conv(b, v) {pads=[2, 0, 0, "
+     "2]} "
+     "y = concat(c, d) {axis=3}",
+     5, "concat"},
+    {"x: f32[n, 3, 4, 4]",
+     "s = const f32[3] [1, 2, 3] b = const f32[3] [4, 5, 6] "
+     "m = const f32[3] [7, 8, 9] v = const f32[3] [1, 1, 4] y = batch_norm(x, s, b, m, v) {axis=1}",
+     2, "add"},
 };
 
 static void check_row(const row *r) {
@@ -145,24 +199,29 @@ TEST(strict_keeps_roundings) {
   hone_pass_log log;
   context.strict = true;
   hone_graph *graph = rewrite_with(
-      "graph g(x: f32[40]) -> (y) { t = const f32[] 3 u = const f32[] 0.1 a = div(x, t) b = mul(a, t) "
-      "y = mul(b, u) }", passes, context, &log, 0);
+      "graph g(x: f32[40]) -> (y) { t = const f32[] 3 u = const f32[] 0.1 a = div(x, t) b = mul(a, "
+      "t) "
+      "y = mul(b, u) }",
+      passes, context, &log, 0);
   CHECK(graph && rewrite_nodes(graph) == 3);
   hone_graph_free(graph);
 }
 
-/* How exporters reshape: sizes taken from the input, sliced, multiplied and glued together again. */
+/* How exporters reshape: sizes taken from the input, sliced, multiplied and glued together again.
+ */
 TEST(shape_arithmetic_with_symbols) {
   hone_pass_log log;
   hone_graph *graph = rewrite_with(
       "graph g(x: f32[n, s, 12]) -> (y) {\n"
-      "  i0 = const s64[] 0 i1 = const s64[] 1 axis = const s64[1] [0] heads = const s64[2] [3, 4]\n"
+      "  i0 = const s64[] 0 i1 = const s64[] 1 axis = const s64[1] [0] heads = const s64[2] [3, "
+      "4]\n"
       "  shape = shape(x) a = gather(shape, i0) {axis=0} b = gather(shape, i1) {axis=0}\n"
       "  a1 = unsqueeze(a, axis) b1 = unsqueeze(b, axis) to = concat(a1, b1, heads) {axis=0}\n"
       "  r = reshape(x, to) t = transpose(r) {perm=[0, 2, 1, 3]}\n"
       "  back = transpose(t) {perm=[0, 2, 1, 3]} four = const s64[] 4 c = const s64[] 3\n"
       "  w = mul(four, c) w1 = unsqueeze(w, axis) to2 = concat(a1, b1, w1) {axis=0}\n"
-      "  flat = reshape(back, to2) y = relu(flat) }", passes, rewrite_defaults, &log, 0);
+      "  flat = reshape(back, to2) y = relu(flat) }",
+      passes, rewrite_defaults, &log, 0);
   CHECK(graph && rewrite_nodes(graph) == 1);
   if (graph && rewrite_nodes(graph) != 1) fprintf(stderr, "%s", rewrite_print(graph));
   hone_graph_free(graph);
@@ -173,8 +232,8 @@ TEST(expand_to_own_shape_vanishes) {
   hone_pass_log log;
   hone_graph *graph = rewrite_with(
       "graph g(x: f32[n, 4]) -> (y) { m = const s64[1] [-1] s = shape(x) o = const s64[2] [1, 1]\n"
-      "  e = equal(s, m) w = select(e, o, s) b = expand(x, w) y = relu(b) }", passes, rewrite_defaults,
-      &log, 0);
+      "  e = equal(s, m) w = select(e, o, s) b = expand(x, w) y = relu(b) }",
+      passes, rewrite_defaults, &log, 0);
   CHECK(graph && rewrite_nodes(graph) == 1);
   hone_graph_free(graph);
 }
@@ -184,24 +243,29 @@ TEST(unknown_sizes_stay) {
   hone_pass_log log;
   hone_graph *graph = rewrite_with(
       "graph g(x: f32[n, m, 4]) -> (y) { i = const s64[2] [0, 1] t = const s64[1] [2]\n"
-      "  s = shape(x) b = gather(s, i) {axis=0} u = mul(b, t) y = cast(u) {to=f32} }", passes,
-      rewrite_defaults, &log, 0);
+      "  s = shape(x) b = gather(s, i) {axis=0} u = mul(b, t) y = cast(u) {to=f32} }",
+      passes, rewrite_defaults, &log, 0);
   CHECK(graph && rewrite_count(graph, "shape") == 1 && rewrite_count(graph, "mul") == 1);
   hone_graph_free(graph);
 }
 
 /* Sizes that nobody knows, but that come about alike, are one: the sum is of one shape. */
 TEST(same_unknown_sizes_meet) {
-  static const struct { const char *body; bool same; } cases[] = {
+  static const struct {
+    const char *body;
+    bool same;
+  } cases[] = {
       {"a = conv(x, w) {strides=[2, 2]} b = conv(z, w) {strides=[2, 2]} y = add(a, b)", true},
       {"a = conv(x, w) {strides=[2, 2]} b = conv(z, w) {strides=[3, 3]} y = add(a, b)", false},
       {"s = shape(x) {start=1, end=2} a = slice(k, o, s, o) b = slice(k, o, s, o) c = add(a, b) "
-       "d = add(c, a) y = add(b, d)", true},
+       "d = add(c, a) y = add(b, d)",
+       true},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     char text[512];
     hone_pass_context context = rewrite_defaults;
-    snprintf(text, sizeof text, "graph g(x: f32[n, h, w, 2], z: f32[n, h, w, 2]) -> (y) { "
+    snprintf(text, sizeof text,
+             "graph g(x: f32[n, h, w, 2], z: f32[n, h, w, 2]) -> (y) { "
              "w = const f32[3, 3, 2, 2] @weights+0 k = const f32[9] @weights+0 "
              "o = const s64[1] [0] %s }",
              cases[i].body);
@@ -209,10 +273,10 @@ TEST(same_unknown_sizes_meet) {
     if (!graph) return;
     CHECK_OK(hone_pass_propagate.run(graph, &context));
     const hone_node *last = graph->last;
-    CHECK(hone_shape_equal(&last->inputs[0].value->type.shape, &last->inputs[1].value->type.shape) ==
-          cases[i].same);
-    CHECK(!cases[i].same || hone_shape_equal(&last->inputs[0].value->type.shape,
-                                             &last->outputs[0]->type.shape));
+    CHECK(hone_shape_equal(&last->inputs[0].value->type.shape,
+                           &last->inputs[1].value->type.shape) == cases[i].same);
+    CHECK(!cases[i].same ||
+          hone_shape_equal(&last->inputs[0].value->type.shape, &last->outputs[0]->type.shape));
     hone_graph_free(graph);
   }
 }
@@ -244,8 +308,10 @@ TEST(constants_fold_within_limits) {
   hone_graph_free(graph);
   graph = rewrite_with(
       "graph g(x: f32[512, 512]) -> (y) { o = const f32[] 1 s = const s64[2] [512, 512]\n"
-      "  e = expand(o, s) y = sub(x, e) }", passes, rewrite_defaults, &log, 0);
-  CHECK(graph && rewrite_fired(&log, "fold constants") == 0 && rewrite_fired(&log, "drop expand") == 1);
+      "  e = expand(o, s) y = sub(x, e) }",
+      passes, rewrite_defaults, &log, 0);
+  CHECK(graph && rewrite_fired(&log, "fold constants") == 0 &&
+        rewrite_fired(&log, "drop expand") == 1);
   hone_graph_free(graph);
 }
 
@@ -267,8 +333,10 @@ TEST(random_nodes_stay) {
 TEST(outputs_keep_their_names) {
   hone_pass_log log;
   hone_graph *graph = rewrite_with(
-      "graph g(x: f32[2]) -> (a, b, c) { i = identity(x) a = identity(i) b = relu(x) j = identity(b)\n"
-      "  c = identity(j) }", passes, rewrite_defaults, &log, 0);
+      "graph g(x: f32[2]) -> (a, b, c) { i = identity(x) a = identity(i) b = relu(x) j = "
+      "identity(b)\n"
+      "  c = identity(j) }",
+      passes, rewrite_defaults, &log, 0);
   CHECK(graph && rewrite_nodes(graph) == 3);
   hone_graph_free(graph);
 }

@@ -30,7 +30,8 @@ static void check_row(const row *r) {
   char text[1024];
   hone_pass_log log;
   snprintf(text, sizeof text, "graph g(%s) -> (y) { %s }", r->inputs, r->body);
-  hone_graph *graph = rewrite_with(text, widening, rewrite_defaults, &log, bound("widened", "bf16"));
+  hone_graph *graph =
+      rewrite_with(text, widening, rewrite_defaults, &log, bound("widened", "bf16"));
   if (!graph) return;
   if (rewrite_fired(&log, "compute in f32") != r->widened ||
       rewrite_count(graph, "cast") != r->casts) {

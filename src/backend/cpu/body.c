@@ -4,8 +4,12 @@
 #include <math.h>
 #include <string.h>
 
-static bool is_pointwise(const hone_node *node) { return node->op->facts & HONE_POINTWISE; }
-static bool is_view(const hone_node *node) { return node->op->facts & HONE_VIEW; }
+static bool is_pointwise(const hone_node *node) {
+  return node->op->facts & HONE_POINTWISE;
+}
+static bool is_view(const hone_node *node) {
+  return node->op->facts & HONE_VIEW;
+}
 
 const hone_value *hone_body_root(const hone_value *value) {
   while (value->producer && is_view(value->producer)) value = value->producer->inputs[0].value;
@@ -38,8 +42,9 @@ static bool accepts_node(const hone_node *node) {
   if (is_view(node)) return true;
   /* What follows a data-shaped node has no size yet. */
   bool alone = node->graph->first == node && !node->next;
-  return (alone || !(node->op->facts & HONE_DATA_SHAPED)) && node->input_count <= HONE_NODE_INPUTS &&
-         node->output_count <= HONE_NODE_OUTPUTS && hone_cpu_kernel_next(node, NULL);
+  return (alone || !(node->op->facts & HONE_DATA_SHAPED)) &&
+         node->input_count <= HONE_NODE_INPUTS && node->output_count <= HONE_NODE_OUTPUTS &&
+         hone_cpu_kernel_next(node, NULL);
 }
 
 bool hone_body_accepts(const hone_graph *graph) {
@@ -56,8 +61,8 @@ bool hone_body_accepts(const hone_graph *graph) {
 typedef struct maker {
   hone_body *body;
   hone_arena *arena;
-  int *stage_of;               /* by value id: 1 + the stage that makes it; 0: there at the start */
-  const hone_node **nodes;     /* of formulas: all pointwise nodes by stage, in order */
+  int *stage_of;           /* by value id: 1 + the stage that makes it; 0: there at the start */
+  const hone_node **nodes; /* of formulas: all pointwise nodes by stage, in order */
   int *node_stage;
   int node_count;
 } maker;
@@ -66,8 +71,8 @@ static hone_status *too_long(void) {
   return hone_error(HONE_UNSUPPORTED, "the group takes too many stages");
 }
 
-/* The first stage at which all inputs of the node are there. A pointwise node may stand in the stage
- * that makes its input, where both are of one shape. */
+/* The first stage at which all inputs of the node are there. A pointwise node may stand in the
+ * stage that makes its input, where both are of one shape. */
 static int ready_at(const maker *m, const hone_node *node, bool pointwise) {
   int ready = 0;
   for (int i = 0; i < node->input_count; i++) {
@@ -323,7 +328,8 @@ static hone_status *make_tail(maker *m, int stage) {
   return NULL;
 }
 
-/* Whether the nodes beside the last step are formulas' nodes, and what it reads is there in time. */
+/* Whether the nodes beside the last step are formulas' nodes, and what it reads is there in time.
+ */
 static bool may_commit(const maker *m, int stage, const hone_integer_tail *tail, int steps) {
   for (int i = 0; i < tail->beside_count; i++) {
     bool pending = false;
@@ -446,10 +452,13 @@ static hone_status *make_stages(maker *m, const hone_cpu_kernel *kernel) {
   const hone_node *core = hone_body_core(graph);
   for (const hone_node *n = graph->first; n; n = n->next) {
     if (is_view(n) || is_taken_in(n)) continue;
-    if (is_pointwise(n)) HONE_TRY(add_pointwise(m, n));
-    else HONE_TRY(add_kernel(m, n, n == core ? kernel : NULL));
+    if (is_pointwise(n))
+      HONE_TRY(add_pointwise(m, n));
+    else
+      HONE_TRY(add_kernel(m, n, n == core ? kernel : NULL));
   }
-  for (int i = 0; i < m->body->stage_count; i++) { /* before formulas of the stages that they empty */
+  for (int i = 0; i < m->body->stage_count;
+       i++) { /* before formulas of the stages that they empty */
     const hone_body_stage *s = &m->body->stages[i];
     if (s->node && s->kernel->functions->finishes_integers) HONE_TRY(make_integer_tail(m, i));
   }

@@ -9,22 +9,22 @@
 #define HONE_BACKEND_CPU_BODY_H
 
 #include "backend/cpu/formula.h"
-#include "backend/cpu/integer_tail.h"
-#include "backend/cpu/node_kernel.h"
+#include "backend/cpu/nodes/integer_tail.h"
+#include "backend/cpu/nodes/node.h"
 
 #define HONE_BODY_STAGES 12
 
 typedef struct hone_body_stage {
-  const hone_node *node;         /* of a kernel; NULL for a formula */
+  const hone_node *node; /* of a kernel; NULL for a formula */
   const hone_cpu_kernel *kernel;
-  hone_formula *formula;         /* a formula's own, or a kernel's tile program; or NULL */
-  int own;                       /* the tile program's stream that is the tile */
+  hone_formula *formula; /* a formula's own, or a kernel's tile program; or NULL */
+  int own;               /* the tile program's stream that is the tile */
   /* A kernel's finish, as far as registers do it. */
   const hone_value *bias, *residual;
   hone_activation activation;
-  hone_integer_tail *tail;       /* the same of a kernel of sums of integers; or NULL */
-  const hone_value *result;      /* what the stage writes as output 0 after its tail */
-  size_t pack_at;                /* of the kernel's pack in the body's */
+  hone_integer_tail *tail;  /* the same of a kernel of sums of integers; or NULL */
+  const hone_value *result; /* what the stage writes as output 0 after its tail */
+  size_t pack_at;           /* of the kernel's pack in the body's */
 } hone_body_stage;
 
 /* A constant that kernels read at run, and where it lies in the body's pack. */

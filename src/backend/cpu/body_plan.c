@@ -68,7 +68,10 @@ static void run_phase(const void *args, const hone_kernel_io *io, int part, int 
     run_phase(args, io, part, parts, index);                                                 \
   }
 PHASE(0)
-PHASE(1) PHASE(2) PHASE(3) PHASE(4) PHASE(5) PHASE(6) PHASE(7)
+PHASE(1)
+PHASE(2)
+PHASE(3)
+PHASE(4) PHASE(5) PHASE(6) PHASE(7)
 #undef PHASE
 
     static hone_kernel_phase *const numbered[HONE_MAX_PHASES] = {run_0, run_1, run_2, run_3,
@@ -110,8 +113,7 @@ static hone_status *place_results(planner *p, int index) {
   int count = s->node ? s->node->output_count : s->formula->result_count;
   for (int k = 0; k < count; k++) {
     const hone_value *value = s->node ? s->node->outputs[k] : s->formula->results[k];
-    if (s->node && k == 0)
-      value = p->reads[index].out.base ? p->reads[index].out.base : s->result;
+    if (s->node && k == 0) value = p->reads[index].out.base ? p->reads[index].out.base : s->result;
     if (value && p->places[value->id].kind == PLACE_NONE) HONE_TRY(place_value(p, value));
   }
   return NULL;
@@ -251,7 +253,9 @@ static place strided_place(const planner *p, const hone_strided *strided,
   return found;
 }
 
-static int at_least(int count) { return count < HONE_NODE_LEAST ? HONE_NODE_LEAST : count; }
+static int at_least(int count) {
+  return count < HONE_NODE_LEAST ? HONE_NODE_LEAST : count;
+}
 
 static void fill_view(planner *p, const hone_body_stage *s, bound_stage *stage,
                       hone_node_view *view) {

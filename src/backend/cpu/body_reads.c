@@ -15,7 +15,9 @@ typedef struct chooser {
 static bool is_move(const hone_node *node) {
   return node && (node->op == &hone_op_transpose || node->op == &hone_op_slice);
 }
-static bool is_view(const hone_node *node) { return node && (node->op->facts & HONE_VIEW); }
+static bool is_view(const hone_node *node) {
+  return node && (node->op->facts & HONE_VIEW);
+}
 
 static const hone_shape *shape_of(const chooser *c, const hone_value *value) {
   return &c->view->types[value->id].shape;
@@ -82,8 +84,8 @@ static size_t pitch_of(const chooser *c, const hone_value *value) {
   return input && c->view->in_pitch ? c->view->in_pitch[value->index] : 0;
 }
 
-/* How `value` lies in the nearest value before it that has memory. Where a node tears the layout, the
- * copy that it reads is made after all, and counts as that memory. */
+/* How `value` lies in the nearest value before it that has memory. Where a node tears the layout,
+ * the copy that it reads is made after all, and counts as that memory. */
 static bool trace(const chooser *c, const hone_value *value, hone_strided *out) {
   const hone_node *chain[MOST_MOVES];
   int count = 0;
@@ -120,7 +122,8 @@ static void choose_inputs(chooser *c, int stage) {
   }
 }
 
-/* The transpose at `stage` is what its input's kernel writes, where nothing else reads that input. */
+/* The transpose at `stage` is what its input's kernel writes, where nothing else reads that input.
+ */
 static bool write_through(chooser *c, int stage) {
   const hone_node *node = c->body->stages[stage].node;
   const hone_value *in = node->inputs[0].value, *root = hone_body_root(in);

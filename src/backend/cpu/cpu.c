@@ -114,7 +114,9 @@ static hone_status *plan(const hone_prepared *prepared, const hone_group_view *v
   return hone_body_plan(prepared->state, prepared->packs[0].bytes, view, arena, out);
 }
 
-static bool pitches(const hone_prepared *prepared) { return hone_body_pitches(prepared->state); }
+static bool pitches(const hone_prepared *prepared) {
+  return hone_body_pitches(prepared->state);
+}
 
 static bool reads_pitched(const hone_prepared *prepared, int input) {
   return hone_body_reads_pitched(prepared->state, input);

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "backend/cpu/formula_step.h"
+#include "backend/cpu/nodes/formula_step.h"
 
 static bool knows_dtype(hone_dtype dtype) {
   hone_dtype_class klass = hone_dtype_class_of(dtype);
@@ -30,9 +30,9 @@ typedef struct maker {
   hone_formula *formula;
   const hone_node *const *nodes;
   int count;
-  int *last;        /* by value id: the node that reads it last; `count` for results */
-  int *place;       /* by value id: register + 1 */
-  uint64_t free;    /* registers to use again */
+  int *last;     /* by value id: the node that reads it last; `count` for results */
+  int *place;    /* by value id: register + 1 */
+  uint64_t free; /* registers to use again */
   double *fills;
 } maker;
 
@@ -140,10 +140,12 @@ static void choose_kind(const hone_node *node, hone_formula_step *s) {
 static hone_status *make_inputs(maker *m, const hone_node *node, hone_formula_step *s) {
   for (int i = 0; i < 3; i++) {
     const hone_value *in = hone_node_in(node, i);
-    if (in) HONE_TRY(stream_of(m, in, &s->in[i]));
+    if (in)
+      HONE_TRY(stream_of(m, in, &s->in[i]));
     else if (i < node->input_count || node->op == &hone_op_clip)
       HONE_TRY(limit_register(m, s->from, i == 2, &s->in[i]));
-    else s->in[i] = s->in[0];
+    else
+      s->in[i] = s->in[0];
   }
   return NULL;
 }

@@ -12,7 +12,7 @@
 #define HONE_BACKEND_CPU_FORMULA_H
 
 #include "backend/backend.h"
-#include "backend/cpu/finish.h"
+#include "backend/cpu/products/finish.h"
 
 /* A formula of so many nodes stays within the other limits: each brings at most two streams. */
 #define HONE_FORMULA_NODES   20
@@ -31,10 +31,10 @@ typedef struct hone_formula {
   int result_register[HONE_FORMULA_RESULTS];
   int result_count;
   int register_count;
-  const double *fills;       /* by register: the value of one that holds a constant */
-  uint64_t filled;           /* which registers those are */
-  bool wide;                 /* some register is not made of floats */
-  double cost;               /* nanoseconds an element, guessed */
+  const double *fills; /* by register: the value of one that holds a constant */
+  uint64_t filled;     /* which registers those are */
+  bool wide;           /* some register is not made of floats */
+  double cost;         /* nanoseconds an element, guessed */
 } hone_formula;
 
 /* Whether a formula can hold the node: pointwise, of element types that it knows. */
@@ -45,7 +45,8 @@ hone_status *hone_formula_make(const hone_node *const *nodes, int count,
                                const hone_value *const *results, int result_count,
                                hone_arena *arena, hone_formula **out);
 
-/* Over the whole shape: io->in are the streams in order, io->out the results. `types` by value id. */
+/* Over the whole shape: io->in are the streams in order, io->out the results. `types` by value id.
+ */
 hone_status *hone_formula_plan(const hone_formula *formula, const hone_type *types,
                                hone_arena *arena, hone_kernel_plan *out);
 

@@ -1,7 +1,7 @@
 /* Running formulas over whole outputs and on tiles. Room: backend/cpu. */
 #include <string.h>
 
-#include "backend/cpu/formula_step.h"
+#include "backend/cpu/nodes/formula_step.h"
 #include "base/pool.h"
 
 /* Rows shorter than this are not worth a pass of the steps each: the output is then one row, and
@@ -12,15 +12,15 @@
 typedef struct bound {
   const hone_formula *formula;
   hone_lane_function *const *lanes;
-  int rank;                               /* of what the rows run over, or a gather steps through */
+  int rank; /* of what the rows run over, or a gather steps through */
   size_t size[HONE_MAX_RANK];
   ptrdiff_t stride[HONE_FORMULA_STREAMS][HONE_MAX_RANK];
   ptrdiff_t row_stride[HONE_FORMULA_STREAMS]; /* 0 or 1 */
   bool gather[HONE_FORMULA_STREAMS];
   size_t rows, row;
-  size_t fill;                            /* most elements of a row that are computed at once */
-  int own, first_in;                      /* of tiles; own is -1 elsewhere */
-  bool placeless;                         /* of tiles: no operand depends on the place */
+  size_t fill;       /* most elements of a row that are computed at once */
+  int own, first_in; /* of tiles; own is -1 elsewhere */
+  bool placeless;    /* of tiles: no operand depends on the place */
   size_t scratch_at, part_scratch;
 } bound;
 
@@ -54,8 +54,9 @@ static void bind_axes(bound *b, const hone_type *types, const hone_shape *shape,
     ptrdiff_t step[HONE_FORMULA_STREAMS];
     bool joins = b->rank > 0 && !last;
     for (int s = 0; s < f->stream_count; s++) {
-      step[s] = s == b->own ? 0 : axis_stride(&types[f->streams[s]->id].shape, strides[s], axis,
-                                              shape->rank);
+      step[s] = s == b->own
+                    ? 0
+                    : axis_stride(&types[f->streams[s]->id].shape, strides[s], axis, shape->rank);
       if (joins && b->stride[s][b->rank - 1] != step[s] * (ptrdiff_t)size) joins = false;
     }
     int to = joins ? b->rank - 1 : b->rank++;
@@ -111,8 +112,8 @@ typedef struct state {
   void *registers[HONE_FORMULA_REGISTERS];
   hone_block *temporary;
   const void *stream[HONE_FORMULA_STREAMS];
-  ptrdiff_t at[HONE_FORMULA_STREAMS];       /* of the current row, in elements */
-  ptrdiff_t filled[HONE_FORMULA_STREAMS];   /* which element fills the register; -1: none */
+  ptrdiff_t at[HONE_FORMULA_STREAMS];     /* of the current row, in elements */
+  ptrdiff_t filled[HONE_FORMULA_STREAMS]; /* which element fills the register; -1: none */
 } state;
 
 static void start(state *st, const bound *b, char *scratch) {
@@ -158,8 +159,10 @@ static void gather(const state *st, int s, size_t from, size_t count, void *to) 
     at += (ptrdiff_t)position[axis] * b->stride[s][axis];
   }
   for (size_t i = 0; i < count; i++) {
-    if (dtype == HONE_F32) ((float *)to)[i] = ((const float *)st->stream[s])[at];
-    else hone_register_load(dtype, st->stream[s], (size_t)at, 1, (char *)to + i * width);
+    if (dtype == HONE_F32)
+      ((float *)to)[i] = ((const float *)st->stream[s])[at];
+    else
+      hone_register_load(dtype, st->stream[s], (size_t)at, 1, (char *)to + i * width);
     for (int axis = b->rank - 1; axis >= 0; axis--) {
       at += b->stride[s][axis];
       if (++position[axis] < b->size[axis]) break;

@@ -1,5 +1,5 @@
 /* The table of node kernels. Room: backend/cpu. */
-#include "backend/cpu/node_kernel.h"
+#include "backend/cpu/nodes/node.h"
 
 #define KERNEL(algorithm, suffix, ISA, op, functions) \
   extern const hone_node_functions hone_node_##functions;
@@ -7,13 +7,12 @@
 #undef KERNEL
 
 const hone_cpu_kernel hone_cpu_kernels[] = {
-#define KERNEL(algorithm, suffix, ISA, op, functions)                       \
+#define KERNEL(algorithm, suffix, ISA, op, functions) \
   {#algorithm "_" #suffix, #algorithm, &hone_op_##op, ISA, &hone_node_##functions},
 #include "backend/cpu/kernels.def"
 #undef KERNEL
 };
 const size_t hone_cpu_kernel_count = sizeof hone_cpu_kernels / sizeof *hone_cpu_kernels;
-
 
 const hone_cpu_kernel *hone_cpu_kernel_next(const hone_node *node, const hone_cpu_kernel *after) {
   size_t i = after ? (size_t)(after - hone_cpu_kernels) + 1 : 0;

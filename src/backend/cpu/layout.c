@@ -12,15 +12,17 @@ typedef struct run {
   int from, from_end, to, to_end;
 } run;
 
-/* The smallest run that begins where `r` says; axes of 1 on their own make runs of nothing. Since the
- * shapes hold as many elements, the side that lags has axes left. */
+/* The smallest run that begins where `r` says; axes of 1 on their own make runs of nothing. Since
+ * the shapes hold as many elements, the side that lags has axes left. */
 static void find_run(const hone_shape *from, const hone_shape *to, run *r) {
   int64_t left = 1, right = 1;
   r->from_end = r->from;
   r->to_end = r->to;
   do {
-    if (left < right) left *= from->dim[r->from_end++];
-    else right *= to->dim[r->to_end++];
+    if (left < right)
+      left *= from->dim[r->from_end++];
+    else
+      right *= to->dim[r->to_end++];
   } while (left != right);
 }
 

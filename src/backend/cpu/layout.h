@@ -1,4 +1,6 @@
-/* Where the elements of a tensor lie when a kernel reads it through the moves before it, or writes it
+/* Where the elements of a tensor lie when a kernel reads it through the moves before it, or writes
+ * i
+ * t
  * through the one after it, in the place of copies. Room: backend/cpu. */
 #ifndef HONE_BACKEND_CPU_LAYOUT_H
 #define HONE_BACKEND_CPU_LAYOUT_H
@@ -15,15 +17,15 @@ typedef struct hone_layout {
 } hone_layout;
 
 hone_layout hone_layout_dense(const hone_shape *shape);
-/* The layout of the same elements as `to`; false, and unchanged, where steps of one size do not reach
- * them. Both shapes are known and hold as many elements. */
+/* The layout of the same elements as `to`; false, and unchanged, where steps of one size do not
+ * reach them. Both shapes are known and hold as many elements. */
 bool hone_layout_reshape(hone_layout *layout, const hone_shape *from, const hone_shape *to);
 /* Axis i of the result is axis `perm[i]`; NULL reverses the axes. */
 void hone_layout_transpose(hone_layout *layout, int rank, const int64_t *perm);
 /* The layout that hone_layout_transpose would make this one of. */
 void hone_layout_untranspose(hone_layout *layout, int rank, const int64_t *perm);
-/* Elements from row to row, a row being the last axis; false unless rows lie at one pitch with their
- * elements side by side. */
+/* Elements from row to row, a row being the last axis; false unless rows lie at one pitch with
+ * their elements side by side. */
 bool hone_layout_pitch(const hone_layout *layout, const hone_shape *shape, ptrdiff_t *pitch);
 
 #endif

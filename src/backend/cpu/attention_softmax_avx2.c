@@ -1,4 +1,0 @@
-/* The softmax of attention for AVX2. Room: backend/cpu. */
-#define SOFTMAX_BLOCK hone_softmax_block_avx2
-#define SCALE         hone_scale_avx2
-#include "backend/cpu/attention_softmax_body.h"

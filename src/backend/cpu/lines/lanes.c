@@ -1,0 +1,21 @@
+/* Choosing the vector forms of pointwise ops. Room: backend/cpu/lines. */
+#include "backend/cpu/lines/lanes.h"
+
+hone_lane_function *const *hone_lanes(void) {
+#if defined(__x86_64__)
+  if (hone_isa_runs(HONE_ISA_AVX512)) return hone_lanes_avx512;
+  if (hone_isa_runs(HONE_ISA_AVX2)) return hone_lanes_avx2;
+#endif
+  return hone_lanes_plain;
+}
+
+hone_lane hone_lane_of(const hone_op *op) {
+  static const hone_op *const ops[] = {
+#define LANE(op, value) &hone_op_##op,
+#include "backend/cpu/lines/lanes.def"
+#undef LANE
+  };
+  int lane = 0;
+  while (lane < HONE_LANES && ops[lane] != op) lane++;
+  return (hone_lane)lane;
+}

@@ -1,0 +1,32 @@
+/* Vector forms of the pointwise ops, a function for each over a run of elements.
+ * Room: backend/cpu/lines. The rows are in lanes.def. */
+#ifndef HONE_BACKEND_CPU_LINES_LANES_H
+#define HONE_BACKEND_CPU_LINES_LANES_H
+
+#include "backend/cpu/simd/isa.h"
+#include "ops/ops.h"
+
+/* out[i] = f(x[i], y[i], z[i]) for i < count. Unused operands may be any readable run; `out` may be
+ * one of the operands. An element's bits do not depend on its place. */
+typedef void hone_lane_function(size_t count, const float *x, const float *y, const float *z,
+                                float a, float b, float *out);
+
+typedef enum hone_lane {
+#define LANE(op, value) HONE_LANE_##op,
+#include "backend/cpu/lines/lanes.def"
+#undef LANE
+  HONE_LANES
+} hone_lane;
+
+extern hone_lane_function *const hone_lanes_plain[HONE_LANES];
+#if defined(__x86_64__)
+extern hone_lane_function *const hone_lanes_avx512[HONE_LANES];
+extern hone_lane_function *const hone_lanes_avx2[HONE_LANES];
+#endif
+
+/* The fastest set that runs here. */
+hone_lane_function *const *hone_lanes(void);
+/* Which lane computes `op`; HONE_LANES if none. */
+hone_lane hone_lane_of(const hone_op *op);
+
+#endif

@@ -1,0 +1,245 @@
+/* The vector forms of rows for one instruction set: included by strips_*.c with STRIPS defined.
+ * Room: backend/cpu/lines. */
+#include "backend/cpu/simd/simd_more.h"
+#include "backend/cpu/lines/strips.h"
+#include "ir/dtype.h"
+
+/* Lanes from `n` on become 0. */
+HONE_INLINE vf keep_first(vf x, int n) {
+  float lane[VF_LANES];
+  vf_store(lane, x);
+  for (int i = n; i < VF_LANES; i++) lane[i] = 0;
+  return vf_load(lane);
+}
+
+/* Two chains of additions, so that one does not wait for the other. */
+#define SUM(name, term)                                                                 \
+  HONE_INLINE vf term_##name(vf x, vf shift) {                                          \
+    (void)shift;                                                                        \
+    return term;                                                                        \
+  }                                                                                     \
+  static double strip_##name(const float *p, size_t count, float by) {                  \
+    const vf shift = vf_set(by);                                                        \
+    double total = 0;                                                                   \
+    for (size_t begin = 0; begin < count; begin += HONE_STRIP_BLOCK) {                  \
+      size_t end = count - begin < HONE_STRIP_BLOCK ? count : begin + HONE_STRIP_BLOCK; \
+      size_t i = begin;                                                                 \
+      vf a = vf_set(0), b = vf_set(0);                                                  \
+      for (; i + 2 * VF_LANES <= end; i += 2 * VF_LANES) {                              \
+        a = vf_add(a, term_##name(vf_load(p + i), shift));                              \
+        b = vf_add(b, term_##name(vf_load(p + i + VF_LANES), shift));                   \
+      }                                                                                 \
+      for (int n; i < end; i += (size_t)n) {                                            \
+        n = end - i < VF_LANES ? (int)(end - i) : VF_LANES;                             \
+        a = vf_add(a, keep_first(term_##name(vf_load_n(p + i, n), shift), n));          \
+      }                                                                                 \
+      total += (double)vf_sum(vf_add(a, b));                                            \
+    }                                                                                   \
+    return total;                                                                       \
+  }
+HONE_STRIP_SUMS(SUM)
+#undef SUM
+
+#define EXTREME(name, start, choose, better)                         \
+  static float strip_##name(const float *p, size_t count) {          \
+    vf best = vf_set(start);                                         \
+    size_t i = 0;                                                    \
+    for (; i + VF_LANES <= count; i += VF_LANES) {                   \
+      vf x = vf_load(p + i);                                         \
+      best = vf_keep_nan(best, choose(best, x));                     \
+    }                                                                \
+    float lane[VF_LANES], most = start;                              \
+    vf_store(lane, best);                                            \
+    for (int k = 0; k < VF_LANES; k++)                               \
+      if (lane[k] better most || lane[k] != lane[k]) most = lane[k]; \
+    for (; i < count; i++)                                           \
+      if (p[i] better most || p[i] != p[i]) most = p[i];             \
+    return most;                                                     \
+  }
+EXTREME(max, -INFINITY, vf_max, >)
+EXTREME(min, INFINITY, vf_min, <)
+#undef EXTREME
+
+#define FIND(name, test, stays)                                                                  \
+  static size_t strip_##name(const float *p, size_t begin, size_t end, float by) {               \
+    const vf limit = vf_set(by);                                                                 \
+    size_t i = begin;                                                                            \
+    for (; i + 2 * VF_LANES <= end; i += 2 * VF_LANES) {                                         \
+      unsigned low = test(vf_load(p + i), limit), high = test(vf_load(p + i + VF_LANES), limit); \
+      if (low | high) return i + (size_t)__builtin_ctz(low | high << VF_LANES);                  \
+    }                                                                                            \
+    while (i < end && p[i] stays by) i++;                                                        \
+    return i;                                                                                    \
+  }
+FIND(find_above, vf_lanes_above, <=)
+FIND(find_below, vf_lanes_below, >=)
+#undef FIND
+
+static double strip_exponentials(const float *p, size_t count, float by, float *out) {
+  const vf shift = vf_set(by);
+  double total = 0;
+  for (size_t begin = 0; begin < count; begin += HONE_STRIP_BLOCK) {
+    size_t end = count - begin < HONE_STRIP_BLOCK ? count : begin + HONE_STRIP_BLOCK;
+    vf sum = vf_set(0);
+    size_t i = begin;
+    for (; i + VF_LANES <= end; i += VF_LANES) {
+      vf e = vf_exp(vf_sub(vf_load(p + i), shift));
+      vf_store(out + i, e);
+      sum = vf_add(sum, e);
+    }
+    int n = (int)(end - i);
+    if (n > 0) {
+      vf e = vf_exp(vf_sub(vf_load_n(p + i, n), shift));
+      vf_store_n(out + i, e, n);
+      sum = vf_add(sum, keep_first(e, n));
+    }
+    total += (double)vf_sum(sum);
+  }
+  return total;
+}
+
+HONE_INLINE vf normalised(vf x, vf shift, vf factor) {
+  return vf_mul(vf_sub(x, shift), factor);
+}
+
+static void strip_normalise(const float *p, size_t count, float by, float times, const float *scale,
+                            const float *bias, float *out) {
+  const vf shift = vf_set(by), factor = vf_set(times);
+  for (size_t i = 0; i < count; i += VF_LANES) {
+    int n = count - i < VF_LANES ? (int)(count - i) : VF_LANES;
+    bool whole = n == VF_LANES;
+    vf y = normalised(whole ? vf_load(p + i) : vf_load_n(p + i, n), shift, factor);
+    if (scale) y = vf_mul(y, whole ? vf_load(scale + i) : vf_load_n(scale + i, n));
+    if (bias) y = vf_add(y, whole ? vf_load(bias + i) : vf_load_n(bias + i, n));
+    if (whole)
+      vf_store(out + i, y);
+    else
+      vf_store_n(out + i, y, n);
+  }
+}
+
+#define OVER_ROWS(start, step, finish)                                         \
+  for (size_t i = 0; i < count; i += VF_LANES) {                               \
+    int n = count - i < VF_LANES ? (int)(count - i) : VF_LANES;                \
+    vf y = start;                                                              \
+    for (size_t k = 0; k < row_count; k++) {                                   \
+      vf x = n == VF_LANES ? vf_load(rows[k] + i) : vf_load_n(rows[k] + i, n); \
+      y = step;                                                                \
+    }                                                                          \
+    if (n == VF_LANES)                                                         \
+      vf_store(out + i, finish);                                               \
+    else                                                                       \
+      vf_store_n(out + i, finish, n);                                          \
+  }
+
+static void strip_max_rows(const float *const *rows, size_t row_count, size_t count, float *out) {
+  OVER_ROWS(vf_set(-INFINITY), vf_keep_nan(y, vf_max(y, x)), y)
+}
+static void strip_sum_rows(const float *const *rows, size_t row_count, size_t count, float factor,
+                           float *out) {
+  OVER_ROWS(vf_set(0), vf_add(y, x), vf_mul(y, vf_set(factor)))
+}
+static void strip_blend_rows(const float *const *rows, const float *weights, size_t row_count,
+                             size_t count, float *out) {
+  OVER_ROWS(vf_set(0), vf_fma(x, vf_set(weights[k]), y), y)
+}
+
+static void strip_turn(const float *a, const float *b, const float *cosine, const float *sine,
+                       size_t count, float *p, float *q) {
+  for (size_t i = 0; i < count; i += VF_LANES) {
+    int n = count - i < VF_LANES ? (int)(count - i) : VF_LANES;
+    vf x = vf_load_n(a + i, n), y = vf_load_n(b + i, n);
+    vf c = vf_load_n(cosine + i, n), s = vf_load_n(sine + i, n);
+    vf_store_n(p + i, vf_fnma(y, s, vf_mul(x, c)), n);
+    vf_store_n(q + i, vf_fma(x, s, vf_mul(y, c)), n);
+  }
+}
+
+static void strip_quantize(const float *x, const float *scale, const float *zero, float least,
+                           float most, size_t count, float *out) {
+  for (size_t i = 0; i < count; i += VF_LANES) {
+    int n = count - i < VF_LANES ? (int)(count - i) : VF_LANES;
+    bool whole = n == VF_LANES;
+    vf q = whole ? vf_load(x + i) : vf_load_n(x + i, n);
+    if (scale) q = vf_div(q, whole ? vf_load(scale + i) : vf_load_n(scale + i, n));
+    vf sum = vf_add(vf_round(q), whole ? vf_load(zero + i) : vf_load_n(zero + i, n));
+    vf y = vf_equal(q, q, vf_clamp(sum, vf_set(least), vf_set(most)), vf_set(0));
+    if (whole)
+      vf_store(out + i, y);
+    else
+      vf_store_n(out + i, y, n);
+  }
+}
+
+#define FROM_BYTES(name, type, widen)                                 \
+  static void strip_##name(const type *x, size_t count, float *out) { \
+    size_t i = 0;                                                     \
+    FROM_EIGHT(widen)                                                 \
+    for (; i < count; i++) out[i] = (float)x[i];                      \
+  }
+#if defined(__AVX2__)
+#define FROM_EIGHT(widen)        \
+  for (; i + 8 <= count; i += 8) \
+    _mm256_storeu_ps(out + i, _mm256_cvtepi32_ps(widen(_mm_loadl_epi64((const __m128i *)(x + i)))));
+#else
+#define FROM_EIGHT(widen)
+#endif
+FROM_BYTES(from_u8, uint8_t, _mm256_cvtepu8_epi32)
+FROM_BYTES(from_s8, int8_t, _mm256_cvtepi8_epi32)
+#undef FROM_BYTES
+#undef FROM_EIGHT
+
+static void strip_to_byte(const float *x, size_t count, uint8_t *out) {
+  size_t i = 0;
+#if defined(__AVX2__)
+  /* The low byte of each number, gathered in both halves, then side by side. */
+  const __m256i low = _mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
+                                       0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
+  for (; i + 8 <= count; i += 8) {
+    __m256i bytes = _mm256_shuffle_epi8(_mm256_cvttps_epi32(_mm256_loadu_ps(x + i)), low);
+    __m128i both =
+        _mm_unpacklo_epi32(_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1));
+    _mm_storel_epi64((__m128i *)(out + i), both);
+  }
+#endif
+  for (; i < count; i++) out[i] = (uint8_t)(int)x[i];
+}
+
+static void strip_from_f16(const uint16_t *x, size_t count, float *out) {
+  size_t i = 0;
+#if defined(__F16C__)
+  for (; i + 8 <= count; i += 8)
+    _mm256_storeu_ps(out + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(x + i))));
+#endif
+  for (; i < count; i++) out[i] = hone_f16_to_f32(x[i]);
+}
+static void strip_to_f16(const float *x, size_t count, uint16_t *out) {
+  size_t i = 0;
+#if defined(__F16C__)
+  for (; i + 8 <= count; i += 8)
+    _mm_storeu_si128((__m128i *)(out + i), _mm256_cvtps_ph(_mm256_loadu_ps(x + i), 0));
+#endif
+  for (; i < count; i++) out[i] = hone_f32_to_f16(x[i]);
+}
+
+const hone_strips STRIPS = {
+#define MEMBER(name, term) .name = strip_##name,
+    HONE_STRIP_SUMS(MEMBER)
+#undef MEMBER
+        .find_above = strip_find_above,
+    .find_below = strip_find_below,
+    .max = strip_max,
+    .min = strip_min,
+    .exponentials = strip_exponentials,
+    .normalise = strip_normalise,
+    .max_rows = strip_max_rows,
+    .sum_rows = strip_sum_rows,
+    .blend_rows = strip_blend_rows,
+    .turn = strip_turn,
+    .quantize = strip_quantize,
+    .from_u8 = strip_from_u8,
+    .from_s8 = strip_from_s8,
+    .to_byte = strip_to_byte,
+    .from_f16 = strip_from_f16,
+    .to_f16 = strip_to_f16,
+};

@@ -1,0 +1,235 @@
+/* reduce nodes of f64, integers and bool: by blocks of doubles or 64-bit integers.
+ * Room: backend/cpu/nodes.
+ *
+ * Rows go into one number, or row after row into a strip of them. Integers wrap. */
+#include <math.h>
+
+#include "backend/cpu/nodes/reduce_axes.h"
+#include "backend/cpu/lines/wide.h"
+#include "base/pool.h"
+
+enum { WIDTH = 256 }; /* elements in a block */
+
+typedef struct reduction {
+  hone_reduce_kind kind;
+  hone_reduce_axes axes;
+  hone_dtype dtype;
+  bool real, is_signed; /* real: computed in double */
+  const hone_wide *wide;
+} reduction;
+
+typedef union block {
+  double real[WIDTH];
+  int64_t whole[WIDTH];
+} block;
+
+/* total[i * step] takes in x[i]; step is 0 or 1. */
+#define EACH(value)                    \
+  for (size_t i = 0; i < count; i++) { \
+    total[i * step] = value;           \
+  }                                    \
+  break
+#define T total[i * step]
+
+/* What is not e^(x - shift). */
+static const hone_wide_fold *fold_of(const reduction *r, hone_reduce_kind kind) {
+  switch (kind) {
+    case HONE_REDUCE_MAX:
+      return &r->wide->max;
+    case HONE_REDUCE_MIN:
+      return &r->wide->min;
+    case HONE_REDUCE_PROD:
+      return &r->wide->prod;
+    case HONE_REDUCE_L1:
+      return &r->wide->abs;
+    case HONE_REDUCE_L2:
+    case HONE_REDUCE_SUM_SQUARE:
+      return &r->wide->square;
+    default:
+      return &r->wide->sum;
+  }
+}
+
+static void add_wholes(const reduction *r, const uint64_t *x, size_t count,
+                       uint64_t *restrict total, size_t step) {
+  const uint64_t flip = r->is_signed ? (uint64_t)1 << 63 : 0; /* orders as unsigned */
+  switch (r->kind) {
+    case HONE_REDUCE_MAX:
+      EACH((x[i] ^ flip) > (T ^ flip) ? x[i] : T);
+    case HONE_REDUCE_MIN:
+      EACH((x[i] ^ flip) < (T ^ flip) ? x[i] : T);
+    case HONE_REDUCE_PROD:
+      EACH(T * x[i]);
+    case HONE_REDUCE_L1:
+      EACH(T + (flip && x[i] >> 63 ? 0 - x[i] : x[i]));
+    case HONE_REDUCE_SUM_SQUARE:
+      EACH(T + x[i] * x[i]);
+    default:
+      EACH(T + x[i]);
+  }
+}
+#undef EACH
+#undef T
+
+static void start(const reduction *r, hone_reduce_kind kind, size_t count, block *total) {
+  bool most = kind == HONE_REDUCE_MAX, least = kind == HONE_REDUCE_MIN;
+  int64_t one = kind == HONE_REDUCE_PROD;
+  int64_t lowest = r->is_signed ? INT64_MIN : 0, highest = r->is_signed ? INT64_MAX : -1;
+  for (size_t i = 0; i < count; i++) {
+    if (r->real)
+      total->real[i] = most ? -INFINITY : least ? INFINITY : (double)one;
+    else
+      total->whole[i] = most ? lowest : least ? highest : one;
+  }
+}
+
+static void take_exponentials(const double *x, size_t count, const double *shift, double *total,
+                              size_t step) {
+  for (size_t i = 0; i < count; i++) total[i * step] += exp(x[i] - shift[i * step]);
+}
+
+/* Elements [at, at + count) of x as doubles; at most WIDTH where they are of another type. */
+static const double *reals_of(const reduction *r, const void *x, size_t at, size_t count,
+                              block *space) {
+  if (r->dtype == HONE_F64) return (const double *)x + at;
+  hone_load_reals(r->dtype, x, at, count, space->real);
+  return space->real;
+}
+
+/* Elements [at, at + count) of x into the totals, each into its own. */
+static void take_row(const reduction *r, hone_reduce_kind kind, const void *x, size_t at,
+                     size_t count, const block *shift, block *total) {
+  block space;
+  const double *reals = r->real ? reals_of(r, x, at, count, &space) : NULL;
+  if (r->real && kind == HONE_REDUCE_LOG_SUM_EXP) {
+    take_exponentials(reals, count, shift->real, total->real, 1);
+  } else if (r->real) {
+    fold_of(r, kind)->rows(reals, count, total->real);
+  } else {
+    hone_load_ints(r->dtype, x, at, count, space.whole);
+    add_wholes(r, (const uint64_t *)space.whole, count, (uint64_t *)total->whole, 1);
+  }
+}
+
+/* Doubles into the first total. */
+static void take_reals(const reduction *r, hone_reduce_kind kind, const double *x, size_t count,
+                       const block *shift, block *total) {
+  if (kind == HONE_REDUCE_LOG_SUM_EXP) {
+    take_exponentials(x, count, shift->real, total->real, 0);
+    return;
+  }
+  double sums[2] = {total->real[0], fold_of(r, kind)->line(x, count)};
+  bool squares = kind == HONE_REDUCE_L2 || kind == HONE_REDUCE_SUM_SQUARE;
+  const hone_wide_fold *join = squares ? &r->wide->sum : fold_of(r, kind);
+  total->real[0] = join->line(sums, 2);
+}
+
+/* All of them into the first total. */
+static void take_line(const reduction *r, hone_reduce_kind kind, const void *x, size_t at,
+                      size_t count, const block *shift, block *total) {
+  block space;
+  size_t most = r->dtype == HONE_F64 ? count : WIDTH;
+  for (size_t i = 0; i < count; i += most) {
+    size_t size = count - i < most ? count - i : most;
+    if (r->real) {
+      take_reals(r, kind, reals_of(r, x, at + i, size, &space), size, shift, total);
+    } else {
+      hone_load_ints(r->dtype, x, at + i, size, space.whole);
+      add_wholes(r, (const uint64_t *)space.whole, size, (uint64_t *)total->whole, 0);
+    }
+  }
+}
+
+/* `outputs` neighbours: the rows of one where the run is reduced, a strip of the rows else. */
+static void take_all(const reduction *r, hone_reduce_kind kind, const void *x, size_t at,
+                     size_t outputs, const block *shift, block *total) {
+  const hone_reduce_axes *a = &r->axes;
+  start(r, kind, outputs, total);
+  for (size_t g = 0; g < a->gone.count; g++) {
+    size_t from = at + hone_reduce_offset(&a->gone, g);
+    if (a->run_is_gone)
+      take_line(r, kind, x, from, a->run, shift, total);
+    else
+      take_row(r, kind, x, from, outputs, shift, total);
+  }
+}
+
+static void finish(const reduction *r, size_t count, const block *shift, block *total) {
+  for (size_t i = 0; i < count; i++) {
+    double *y = &total->real[i];
+    int64_t *whole = &total->whole[i];
+    if (!r->real) {
+      if (r->kind != HONE_REDUCE_MEAN) continue;
+      if (r->axes.terms == 0)
+        *whole = 0;
+      else if (r->is_signed)
+        *whole /= (int64_t)r->axes.terms;
+      else
+        *whole = (int64_t)((uint64_t)*whole / (uint64_t)r->axes.terms);
+    } else if (r->kind == HONE_REDUCE_MEAN)
+      *y /= r->axes.terms;
+    else if (r->kind == HONE_REDUCE_L2)
+      *y = sqrt(*y);
+    else if (r->kind == HONE_REDUCE_LOG_SUM)
+      *y = log(*y);
+    else if (r->kind == HONE_REDUCE_LOG_SUM_EXP)
+      *y = fabs(shift->real[i]) < INFINITY ? shift->real[i] + log(*y) : shift->real[i];
+    if (r->real && r->dtype != HONE_F64) *y = trunc(*y);
+  }
+}
+
+static void run(const void *args, const hone_kernel_io *io, int part, int parts) {
+  const reduction *r = args;
+  size_t run = r->axes.run_is_gone ? 1 : r->axes.run, strips = (run + WIDTH - 1) / WIDTH;
+  size_t begin, end;
+  hone_split(r->axes.kept.count * strips, 1, part, parts, &begin, &end);
+  for (size_t i = begin; i < end; i++) {
+    size_t column = i % strips * WIDTH, count = run - column < WIDTH ? run - column : WIDTH;
+    size_t at = hone_reduce_offset(&r->axes.kept, i / strips) + column;
+    block total, shift;
+    if (r->kind == HONE_REDUCE_LOG_SUM_EXP)
+      take_all(r, HONE_REDUCE_MAX, io->in[0], at, count, &shift, &shift);
+    take_all(r, r->kind, io->in[0], at, count, &shift, &total);
+    finish(r, count, &shift, &total);
+    size_t to = i / strips * run + column;
+    if (r->real)
+      hone_store_reals(r->dtype, io->out[0], to, count, total.real);
+    else
+      hone_store_ints(r->dtype, io->out[0], to, count, total.whole);
+  }
+}
+
+static bool needs_reals(hone_reduce_kind kind) {
+  return kind == HONE_REDUCE_L2 || kind == HONE_REDUCE_LOG_SUM || kind == HONE_REDUCE_LOG_SUM_EXP;
+}
+
+static bool accepts(const hone_cpu_kernel *row, const hone_node *node) {
+  (void)row;
+  hone_dtype dtype = node->inputs[0].value->type.dtype;
+  hone_dtype_class klass = hone_dtype_class_of(dtype);
+  return dtype == HONE_F64 || ((klass == HONE_CLASS_SIGNED || klass == HONE_CLASS_UNSIGNED ||
+                                klass == HONE_CLASS_BOOLEAN) &&
+                               hone_dtype_bits(dtype) >= 8);
+}
+
+static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view, hone_arena *arena,
+                         hone_node_plan *out) {
+  (void)row;
+  size_t elements = 0;
+  reduction *r = HONE_NEW(arena, reduction);
+  HONE_TRY_MEMORY(r);
+  if (!hone_reduce_read(view, &r->axes))
+    return hone_error(HONE_UNSUPPORTED, "axes that are not known");
+  r->kind = hone_reduce_kind_of(view->node);
+  r->dtype = view->in[0]->dtype;
+  r->real = r->dtype == HONE_F64 || needs_reals(r->kind);
+  r->is_signed = hone_dtype_class_of(r->dtype) == HONE_CLASS_SIGNED;
+  r->wide = hone_wide_here();
+  hone_shape_count(&view->in[0]->shape, &elements);
+  bool exponentials = r->kind == HONE_REDUCE_LOG_SUM_EXP;
+  out->work = (double)elements * (exponentials ? 20 : r->real ? 0.15 : 1);
+  out->kernel = hone_one_phase(run, r);
+  return NULL;
+}
+
+const hone_node_functions hone_node_reduce_any = {.accepts = accepts, .plan = plan};

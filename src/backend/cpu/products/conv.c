@@ -1,0 +1,56 @@
+/* The table of convolution kernels. Room: backend/cpu/products. */
+#include "backend/cpu/products/conv.h"
+
+#include "backend/cpu/products/conv_direct.h"
+#include "backend/cpu/products/depthwise.h"
+#include "backend/cpu/products/winograd.h"
+
+#define SWEEP(name, suffix, ISA)                           \
+  {"conv_" #name "_" #suffix,  HONE_ISA_##ISA,             \
+   &hone_tiles_f32_##suffix,   NULL,                       \
+   hone_conv_##name##_accepts, hone_conv_direct_pack_size, \
+   hone_conv_direct_pack,      hone_conv_##name##_plan},
+#define BFLOAT16(name, suffix, ISA)                             \
+  {"conv_" #name "_bf16_" #suffix,  ISA,                        \
+   &hone_tiles_bf16_##suffix,       NULL,                       \
+   hone_conv_##name##_bf16_accepts, hone_conv_direct_pack_size, \
+   hone_conv_direct_pack,           hone_conv_##name##_plan},
+#define DEPTHWISE(suffix, ISA)                                                  \
+  {"conv_depthwise_" #suffix, HONE_ISA_##ISA,         NULL,                     \
+   &hone_depthwise_##suffix,  hone_depthwise_accepts, hone_depthwise_pack_size, \
+   hone_depthwise_pack,       hone_depthwise_plan},
+#define GROUPS(suffix, ISA)      \
+  {"conv_groups_" #suffix,       \
+   HONE_ISA_##ISA,               \
+   NULL,                         \
+   &hone_depthwise_##suffix,     \
+   hone_groups_accepts_##suffix, \
+   hone_depthwise_pack_size,     \
+   hone_depthwise_pack,          \
+   hone_depthwise_plan},
+#define WINOGRAD(m, suffix, ISA)   \
+  {"conv_winograd" #m "_" #suffix, \
+   HONE_ISA_##ISA,                 \
+   &hone_tiles_f32_##suffix,       \
+   &hone_winograd##m##_##suffix,   \
+   hone_winograd_accepts,          \
+   hone_winograd_pack_size,        \
+   hone_winograd_pack,             \
+   hone_winograd_plan},
+
+#define ALL(suffix, ISA)     \
+  SWEEP(gemm, suffix, ISA)   \
+  SWEEP(direct, suffix, ISA) \
+  SWEEP(rows, suffix, ISA)   \
+  DEPTHWISE(suffix, ISA)     \
+  GROUPS(suffix, ISA)        \
+  WINOGRAD(4, suffix, ISA)   \
+  WINOGRAD(2, suffix, ISA)
+
+const hone_conv_kernel hone_conv_kernels[] = {
+#if defined(__x86_64__)
+    ALL(avx512, AVX512) ALL(avx2, AVX2) BFLOAT16(gemm, avx512bf16, HONE_ISA_AVX512 | HONE_ISA_BF16)
+        BFLOAT16(direct, avx512bf16, HONE_ISA_AVX512 | HONE_ISA_BF16)
+#endif
+            ALL(plain, PLAIN) BFLOAT16(gemm, plain, HONE_ISA_PLAIN)
+                BFLOAT16(direct, plain, HONE_ISA_PLAIN){.name = NULL}};

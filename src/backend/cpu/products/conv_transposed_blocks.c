@@ -1,0 +1,256 @@
+/* Transposed convolution by blocks of outputs. Room: backend/cpu/products. */
+#include "backend/cpu/products/conv_transposed_blocks.h"
+
+#include <string.h>
+
+#include "backend/cpu/lines/pixel_line.h"
+#include "base/pool.h"
+
+enum { D = HONE_CONV_DEPTH, H = HONE_CONV_HEIGHT, W = HONE_CONV_WIDTH };
+
+#define MOST_CHANNELS 8 /* from there on channels alone fill vectors well enough */
+
+typedef struct blocks {
+  hone_conv conv;
+  const hone_tile_set *tiles;
+  const float *weights;
+  const float *bias;                 /* one a column, or NULL */
+  size_t columns;                    /* taps * out_channels */
+  size_t grid[HONE_CONV_DIMENSIONS]; /* blocks that cover the outputs, from -pad on */
+  bool merge;                        /* pixels of a line of outputs are contiguous */
+  size_t part_scratch;
+} blocks;
+
+static size_t ceil_divide(size_t a, size_t b) {
+  return (a + b - 1) / b;
+}
+static size_t smaller(size_t a, size_t b) {
+  return a < b ? a : b;
+}
+
+bool hone_transposed_blocks_accepts(const hone_conv *conv) {
+  bool fits = conv->groups == 1 && conv->out_channels <= MOST_CHANNELS && !conv->x_planar &&
+              hone_conv_is_f32(conv) && hone_conv_taps(conv) > 1;
+  for (int i = 0; i < HONE_CONV_DIMENSIONS; i++)
+    fits = fits && conv->kernel[i] == conv->stride[i] &&
+           (conv->dilation[i] == 1 || conv->kernel[i] == 1);
+  return fits;
+}
+
+size_t hone_transposed_blocks_pack_size(const hone_conv_kernel *kernel, const hone_conv *conv) {
+  size_t columns;
+  if (!hone_mul(hone_conv_taps(conv), conv->out_channels, &columns)) return 0;
+  return hone_pack_size(kernel->tiles, 1, 1, conv->in_channels, columns);
+}
+
+/* Column tap * out_channels + m: found element by element, since two strides lead there. */
+void hone_transposed_blocks_pack(const hone_conv_kernel *kernel, const hone_conv *conv,
+                                 hone_conv_weights weights, float *packed) {
+  size_t lanes = (size_t)kernel->tiles->lanes, m = conv->out_channels;
+  size_t columns = hone_conv_taps(conv) * m, vectors = ceil_divide(columns, lanes);
+  for (size_t v = 0, wide; v < vectors; v += wide) {
+    wide = hone_panel_vectors(kernel->tiles, vectors - v);
+    for (size_t c = 0; c < conv->in_channels; c++) {
+      for (size_t j = v * lanes; j < (v + wide) * lanes; j++) {
+        ptrdiff_t at = (ptrdiff_t)c * weights.in_channel + (ptrdiff_t)(j / m) * weights.tap +
+                       (ptrdiff_t)(j % m) * weights.out_channel;
+        *packed++ = j < columns ? weights.data[at] : 0;
+      }
+    }
+  }
+}
+
+/* Blocks first..first + count of one line of blocks. */
+typedef struct span {
+  size_t image, d, h, first, count;
+} span;
+
+/* Neighbouring columns of a panel that lie together in the output: whole pixels of one line, or a
+ * part of one pixel. */
+typedef struct piece {
+  size_t column, floats; /* from the panel's first column on */
+  size_t kd, kh, kw, channel;
+} piece;
+
+static piece piece_at(const blocks *a, size_t panel, size_t column, size_t width) {
+  const hone_conv *conv = &a->conv;
+  size_t m = conv->out_channels, all = panel + column, tap = all / m;
+  piece p = {.column = column, .kw = tap % conv->kernel[W], .channel = all % m};
+  p.kh = tap / conv->kernel[W] % conv->kernel[H];
+  p.kd = tap / conv->kernel[W] / conv->kernel[H];
+  size_t left = width - column, pixels = a->merge ? conv->kernel[W] - p.kw : 1;
+  if (p.channel || left < m)
+    p.floats = smaller(m - p.channel, left);
+  else
+    p.floats = smaller(pixels, left / m) * m;
+  return p;
+}
+
+/* The number of the first pixel of the output line that a piece lies on; false when there is no
+ * such line. */
+static bool piece_line(const blocks *a, const span *s, const piece *p, size_t *line) {
+  const hone_conv *conv = &a->conv;
+  size_t d = s->d * conv->stride[D] + p->kd - (size_t)conv->pad[D];
+  size_t h = s->h * conv->stride[H] + p->kh - (size_t)conv->pad[H];
+  *line = ((s->image * conv->out[D] + d) * conv->out[H] + h) * conv->out[W];
+  return d < conv->out[D] && h < conv->out[H];
+}
+
+/* Of a piece of block `w`: the place on its line of the first pixel that exists, and which floats
+ * of the piece do. */
+typedef struct cut {
+  size_t pixel, skip, floats; /* no floats: nothing exists, or all was cut off */
+} cut;
+
+static inline cut piece_cut(const blocks *a, const piece *p, size_t w) {
+  const hone_conv *conv = &a->conv;
+  ptrdiff_t first = (ptrdiff_t)(w * conv->stride[W] + p->kw) - conv->pad[W];
+  ptrdiff_t m = (ptrdiff_t)conv->out_channels, end = (ptrdiff_t)p->floats;
+  ptrdiff_t lost = first < 0 ? -first : 0, room = ((ptrdiff_t)conv->out[W] - first) * m;
+  if (end > room) end = room;
+  if (lost * m >= end) return (cut){0};
+  return (cut){(size_t)(first + lost), (size_t)(lost * m), (size_t)(end - lost * m)};
+}
+
+typedef struct worker {
+  const blocks *a;
+  const hone_kernel_io *io;
+  int part;
+  const void **table;
+  const float *zeros;
+  float *hot, *residual; /* [height][panel] each */
+} worker;
+
+static size_t hot_stride(const blocks *a) {
+  return (size_t)(a->tiles->panel * a->tiles->lanes);
+}
+
+static void gather_residual(const worker *w, const span *s, size_t panel, size_t width) {
+  const blocks *a = w->a;
+  const hone_finish *finish = &a->conv.finish;
+  const float *from = w->io->in[finish->residual];
+  for (size_t column = 0, line; column < width;) {
+    piece p = piece_at(a, panel, column, width);
+    bool exists = piece_line(a, s, &p, &line);
+    for (size_t i = 0; exists && i < s->count; i++) {
+      cut c = piece_cut(a, &p, s->first + i);
+      const float *at = from + (ptrdiff_t)(line + c.pixel) * finish->residual_stride + p.channel;
+      memcpy(w->residual + i * hot_stride(a) + column + c.skip, at, c.floats * sizeof(float));
+    }
+    column += p.floats;
+  }
+}
+
+static void lay_out(const worker *w, const span *s, size_t panel, size_t width) {
+  const blocks *a = w->a;
+  const hone_conv *conv = &a->conv;
+  const hone_finish *finish = &conv->finish;
+  float *y = w->io->out[conv->y];
+  for (size_t column = 0, line; column < width;) {
+    piece p = piece_at(a, panel, column, width);
+    bool exists = piece_line(a, s, &p, &line);
+    for (size_t i = 0; exists && i < s->count; i++) {
+      cut c = piece_cut(a, &p, s->first + i);
+      const float *from = w->hot + i * hot_stride(a) + column + c.skip;
+      float *to = y + (ptrdiff_t)(line + c.pixel) * conv->y_stride + p.channel;
+      for (size_t j = 0; j < c.floats; j++) to[j] = from[j];
+      size_t wide = smaller(c.floats, conv->out_channels);
+      if (finish->program && wide)
+        finish->program(finish->program_state, w->io, w->part, to, conv->y_stride, c.floats / wide,
+                        wide, line + c.pixel, p.channel);
+    }
+    column += p.floats;
+  }
+}
+
+static void run_span(const worker *w, const span *s) {
+  const blocks *a = w->a;
+  const hone_finish *finish = &a->conv.finish;
+  size_t lanes = (size_t)a->tiles->lanes, vectors = ceil_divide(a->columns, lanes);
+  hone_tile tile = {.rows = w->table,
+                    .taps = 1,
+                    .depth = a->conv.in_channels,
+                    .out = w->hot,
+                    .out_stride = (ptrdiff_t)hot_stride(a),
+                    .residual_stride = (ptrdiff_t)hot_stride(a),
+                    .clamp = finish->activation.kind == HONE_ACTIVATION_CLAMP,
+                    .low = finish->activation.a,
+                    .high = finish->activation.b};
+  for (size_t v = 0, wide; v < vectors; v += wide) {
+    wide = hone_panel_vectors(a->tiles, vectors - v);
+    size_t panel = v * lanes, width = smaller(a->columns - panel, wide * lanes);
+    tile.weights = a->weights + panel * a->conv.in_channels;
+    tile.bias = a->bias ? a->bias + panel : NULL;
+    tile.tail = (int)(width - (wide - 1) * lanes);
+    if (finish->residual >= 0) {
+      gather_residual(w, s, panel, width);
+      tile.residual = w->residual;
+    }
+    a->tiles->run[wide][s->count](&tile);
+    if (finish->activation.kind > HONE_ACTIVATION_CLAMP)
+      hone_activate(a->tiles->isa, finish->activation, w->hot, tile.out_stride, s->count, width);
+    lay_out(w, s, panel, width);
+  }
+}
+
+static void run(const void *args, const hone_kernel_io *io, int part, int parts) {
+  const blocks *a = args;
+  const hone_conv *conv = &a->conv;
+  size_t height = (size_t)a->tiles->height, hot = height * hot_stride(a), begin, end;
+  size_t bytes = (size_t)conv->x_stride * sizeof(float);
+  const void *table[HONE_TILE_ROWS];
+  float *scratch = (float *)(void *)((char *)io->scratch + (size_t)part * a->part_scratch);
+  memset(scratch, 0, a->part_scratch); /* zeros, and residuals that do not exist */
+  worker w = {.a = a,
+              .io = io,
+              .part = part,
+              .table = table,
+              .hot = scratch,
+              .residual = scratch + hot,
+              .zeros = scratch + 2 * hot};
+  hone_split(conv->batch * a->grid[D] * a->grid[H], 1, part, parts, &begin, &end);
+  size_t spans = ceil_divide(a->grid[W], height);
+  for (size_t i = begin; i < end; i++) {
+    span s = {.image = i / a->grid[H] / a->grid[D],
+              .d = i / a->grid[H] % a->grid[D],
+              .h = i % a->grid[H]};
+    size_t number = (s.image * conv->in[D] + s.d) * conv->in[H] + s.h;
+    bool inside = s.d < conv->in[D] && s.h < conv->in[H];
+    hone_pixel_line line = {.width = conv->in[W], .pixel_bytes = bytes, .zeros = w.zeros};
+    if (inside) line.first = (const char *)io->in[conv->x] + number * conv->in[W] * bytes;
+    for (size_t t = 0; t < spans; t++) {
+      s.first = a->grid[W] * t / spans;
+      s.count = a->grid[W] * (t + 1) / spans - s.first;
+      hone_point_at_pixels(&line, s.first, 1, s.count, table);
+      run_span(&w, &s);
+    }
+  }
+}
+
+hone_status *hone_transposed_blocks_plan(const hone_conv_kernel *kernel, const hone_conv *conv,
+                                         const float *packed, hone_arena *arena,
+                                         hone_kernel_plan *out) {
+  blocks *a = HONE_NEW(arena, blocks);
+  HONE_TRY_MEMORY(a);
+  *a = (blocks){.conv = *conv, .tiles = kernel->tiles, .weights = packed};
+  size_t m = conv->out_channels;
+  a->columns = hone_conv_taps(conv) * m;
+  a->merge = conv->y_stride == (ptrdiff_t)m &&
+             (conv->finish.residual < 0 || conv->finish.residual_stride == (ptrdiff_t)m);
+  for (int i = 0; i < HONE_CONV_DIMENSIONS; i++) {
+    if (conv->pad[i] < 0)
+      return hone_error(HONE_UNSUPPORTED, "a transposed convolution with negative padding");
+    a->grid[i] = ceil_divide(conv->out[i] + (size_t)conv->pad[i], conv->stride[i]);
+  }
+  if (conv->finish.bias) {
+    float *bias = HONE_NEW_ARRAY(arena, a->columns, float);
+    HONE_TRY_MEMORY(bias);
+    for (size_t j = 0; j < a->columns; j++) bias[j] = conv->finish.bias[j % m];
+    a->bias = bias;
+  }
+  size_t hot = (size_t)a->tiles->height * hot_stride(a);
+  a->part_scratch = hone_align_up((2 * hot + conv->in_channels) * sizeof(float), 64);
+  *out = (hone_kernel_plan){
+      .phases = {run}, .phase_count = 1, .args = a, .part_scratch = a->part_scratch};
+  return NULL;
+}

@@ -1,0 +1,34 @@
+/* bfloat16 tiles for AVX512_BF16: 7 rows x 64 columns and every smaller size.
+ * Room: backend/cpu/products. */
+#define HEIGHT 7
+#define PANEL  4
+#include "backend/cpu/products/tile_bf16_body.h"
+
+#define TILES(vectors) \
+  TILE(1, vectors)     \
+  TILE(2, vectors)     \
+  TILE(3, vectors) TILE(4, vectors) TILE(5, vectors) TILE(6, vectors) TILE(7, vectors)
+#define ROW(vectors)                                                              \
+  {                                                                               \
+    NULL, tile_1x##vectors, tile_2x##vectors, tile_3x##vectors, tile_4x##vectors, \
+        tile_5x##vectors, tile_6x##vectors, tile_7x##vectors                      \
+  }
+
+TILES(1)
+TILES(2)
+TILES(3)
+TILES(4)
+
+const hone_tile_set hone_tiles_bf16_avx512bf16 = {
+    .name = "bf16_avx512bf16",
+    .isa = HONE_ISA_AVX512 | HONE_ISA_BF16,
+    .lanes = VF_LANES,
+    .panel = PANEL,
+    .height = HEIGHT,
+    .operand = sizeof(uint16_t),
+    .step = 2,
+    .pack = pack_panel,
+    .narrow = narrow,
+    .widen = widen,
+    .run = {{NULL}, ROW(1), ROW(2), ROW(3), ROW(4)},
+};

@@ -1,0 +1,4 @@
+/* Winograd's transforms for AVX-512. Room: backend/cpu/products. */
+#include "backend/cpu/products/winograd_body.h"
+
+WINOGRAD_SETS(avx512)

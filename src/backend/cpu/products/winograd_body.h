@@ -1,0 +1,146 @@
+/* Winograd's transforms for one instruction set: included by winograd_*.c.
+ * Room: backend/cpu/products.
+ * A transform of a tile is that of its columns, then that of the rows of the result. */
+#include "backend/cpu/simd/simd.h"
+#include "backend/cpu/products/winograd.h"
+
+/* Transforms along one line: x[i * from] to y[i * to]. */
+typedef void line_transform(const vf *x, int from, vf *y, int to);
+
+HONE_INLINE void input_line_4(const vf *x, int from, vf *y, int to) {
+  vf x0 = x[0], x1 = x[from], x2 = x[2 * from], x3 = x[3 * from];
+  y[0] = vf_sub(x0, x2);
+  y[to] = vf_add(x1, x2);
+  y[2 * to] = vf_sub(x2, x1);
+  y[3 * to] = vf_sub(x1, x3);
+}
+
+HONE_INLINE void output_line_4(const vf *x, int from, vf *y, int to) {
+  vf x0 = x[0], x1 = x[from], x2 = x[2 * from], x3 = x[3 * from];
+  y[0] = vf_add(vf_add(x0, x1), x2);
+  y[to] = vf_sub(vf_sub(x1, x2), x3);
+}
+
+HONE_INLINE void input_line_6(const vf *x, int from, vf *y, int to) {
+  vf x0 = x[0], x1 = x[from], x2 = x[2 * from], x3 = x[3 * from], x4 = x[4 * from];
+  vf x5 = x[5 * from], four = vf_set(4), five = vf_set(5), two = vf_set(2);
+  vf even = vf_fnma(four, x2, x4), odd = vf_fnma(four, x1, x3); /* at 1 and -1 */
+  vf wide = vf_sub(x4, x2), step = vf_sub(x3, x1);              /* at 2 and -2 */
+  y[0] = vf_fma(four, x0, vf_fnma(five, x2, x4));
+  y[to] = vf_add(even, odd);
+  y[2 * to] = vf_sub(even, odd);
+  y[3 * to] = vf_fma(two, step, wide);
+  y[4 * to] = vf_fnma(two, step, wide);
+  y[5 * to] = vf_fma(four, x1, vf_fnma(five, x3, x5));
+}
+
+HONE_INLINE void output_line_6(const vf *x, int from, vf *y, int to) {
+  vf x0 = x[0], x1 = x[from], x2 = x[2 * from], x3 = x[3 * from], x4 = x[4 * from];
+  vf x5 = x[5 * from];
+  vf sum1 = vf_add(x1, x2), difference1 = vf_sub(x1, x2);
+  vf sum2 = vf_add(x3, x4), difference2 = vf_sub(x3, x4);
+  y[0] = vf_add(vf_add(x0, sum1), sum2);
+  y[to] = vf_fma(vf_set(2), difference2, difference1);
+  y[2 * to] = vf_fma(vf_set(4), sum2, sum1);
+  y[3 * to] = vf_add(vf_fma(vf_set(8), difference2, difference1), x5);
+}
+
+HONE_INLINE vf load(const float *p, const int rest) {
+  return rest ? vf_load_n(p, rest) : vf_load(p);
+}
+HONE_INLINE void store(float *p, vf x, const int rest) {
+  if (rest)
+    vf_store_n(p, x, rest);
+  else
+    vf_store(p, x);
+}
+
+/* `rest` is 0 for a whole vector of channels. */
+HONE_INLINE void input_vector(const float *const *pixels, size_t c, float *v, size_t step,
+                              const int rest, const int side, line_transform *line) {
+  vf half[HONE_WINOGRAD_MOST_POINTS];
+  HONE_UNROLL
+  for (int j = 0; j < side; j++) {
+    vf x[6];
+    HONE_UNROLL
+    for (int i = 0; i < side; i++) x[i] = load(pixels[i * side + j] + c, rest);
+    line(x, 1, half + j, side);
+  }
+  HONE_UNROLL
+  for (int i = 0; i < side; i++) {
+    vf y[6];
+    line(half + i * side, 1, y, 1);
+    HONE_UNROLL
+    for (int j = 0; j < side; j++) store(v + (size_t)(i * side + j) * step + c, y[j], rest);
+  }
+}
+
+HONE_INLINE void input_tile(const float *const *pixels, size_t channels, float *v, size_t step,
+                            const int side, line_transform *line) {
+  size_t c = 0;
+  for (; c + VF_LANES <= channels; c += VF_LANES) input_vector(pixels, c, v, step, 0, side, line);
+  int rest = (int)(channels - c);
+  if (rest) input_vector(pixels, c, v, step, rest, side, line);
+}
+
+HONE_INLINE void output_pixel(const hone_winograd_output *o, vf x, size_t i, size_t j, size_t c,
+                              const int rest) {
+  if (o->residual) {
+    const float *residual =
+        o->residual + (ptrdiff_t)i * o->residual_line + (ptrdiff_t)j * o->residual_stride;
+    x = vf_add(x, load(residual + c, rest));
+  }
+  if (o->clamp) x = vf_clamp(x, vf_set(o->low), vf_set(o->high));
+  store(o->out + (ptrdiff_t)i * o->out_line + (ptrdiff_t)j * o->out_stride + c, x, rest);
+}
+
+HONE_INLINE void output_vector(const hone_winograd_output *o, size_t c, const int rest,
+                               const int side, line_transform *line) {
+  const int outputs = side - 2;
+  vf half[24], bias = o->bias ? load(o->bias + c, rest) : vf_set(0);
+  HONE_UNROLL
+  for (int j = 0; j < side; j++) {
+    vf x[6];
+    HONE_UNROLL
+    for (int i = 0; i < side; i++)
+      x[i] = load(o->products + (size_t)(i * side + j) * o->step + c, rest);
+    line(x, 1, half + j, side);
+  }
+  HONE_UNROLL
+  for (int i = 0; i < outputs; i++) {
+    vf y[4];
+    line(half + i * side, 1, y, 1);
+    if ((size_t)i >= o->rows) continue;
+    HONE_UNROLL
+    for (int j = 0; j < outputs; j++) {
+      if ((size_t)j < o->columns)
+        output_pixel(o, vf_add(y[j], bias), (size_t)i, (size_t)j, c, rest);
+    }
+  }
+}
+
+HONE_INLINE void output_tile(const hone_winograd_output *shared, const int side,
+                             line_transform *line) {
+  const hone_winograd_output copy = *shared, *o = &copy; /* which no store can change */
+  size_t c = 0;
+  for (; c + VF_LANES <= o->channels; c += VF_LANES) output_vector(o, c, 0, side, line);
+  int rest = (int)(o->channels - c);
+  if (rest) output_vector(o, c, rest, side, line);
+}
+
+static void in_4(const float *const *pixels, size_t channels, float *v, size_t step) {
+  input_tile(pixels, channels, v, step, 4, input_line_4);
+}
+static void in_6(const float *const *pixels, size_t channels, float *v, size_t step) {
+  input_tile(pixels, channels, v, step, 6, input_line_6);
+}
+static void out_4(const hone_winograd_output *output) {
+  output_tile(output, 4, output_line_4);
+}
+static void out_6(const hone_winograd_output *output) {
+  output_tile(output, 6, output_line_6);
+}
+
+#define WINOGRAD_SETS(suffix)                                                      \
+  const hone_winograd_set hone_winograd2_##suffix = {2, 4, VF_LANES, in_4, out_4}; \
+  const hone_winograd_set hone_winograd4_##suffix = {4, 6, VF_LANES, in_6, out_6};

@@ -1,0 +1,130 @@
+/* How much a layer's weights lose in Winograd's transforms, measured. Room: backend/cpu/products.
+ *
+ * The arithmetic of one output tile after another in f32, beside the same sums in f64, on numbers
+ * that are the same in every build: so a build stays a function of the model. */
+#include <math.h>
+
+#include "backend/cpu/products/winograd.h"
+
+#define MOST_SIDE     6
+#define TILES         4
+#define MOST_CHANNELS 24 /* output channels that are looked at, evenly spread */
+
+typedef struct transform {
+  size_t side, out; /* of the input tile, of the output tile */
+  double g[MOST_SIDE][3];
+  float b[MOST_SIDE][MOST_SIDE], a[MOST_SIDE - 2][MOST_SIDE];
+} transform;
+
+/* A. Lavin, S. Gray, "Fast Algorithms for Convolutional Neural Networks" (2015), with the points
+ * 0, 1, -1, infinity and 0, 1, -1, 2, -2, infinity. */
+static const transform small = {4,
+                                2,
+                                {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}},
+                                {{1, 0, -1, 0}, {0, 1, 1, 0}, {0, -1, 1, 0}, {0, 1, 0, -1}},
+                                {{1, 1, 1, 0}, {0, 1, -1, -1}}};
+static const transform large = {
+    6,
+    4,
+    {{1.0 / 4, 0, 0},
+     {-1.0 / 6, -1.0 / 6, -1.0 / 6},
+     {-1.0 / 6, 1.0 / 6, -1.0 / 6},
+     {1.0 / 24, 1.0 / 12, 1.0 / 6},
+     {1.0 / 24, -1.0 / 12, 1.0 / 6},
+     {0, 0, 1}},
+    {{4, 0, -5, 0, 1, 0},
+     {0, -4, -4, 1, 1, 0},
+     {0, 4, -4, -1, 1, 0},
+     {0, -2, -1, 2, 1, 0},
+     {0, 2, -1, -2, 1, 0},
+     {0, 4, 0, -5, 0, 1}},
+    {{1, 1, 1, 1, 1, 0}, {0, 1, -1, 2, -2, 0}, {0, 1, 1, 4, 4, 0}, {0, 1, -1, 8, -8, 1}}};
+
+typedef float square[MOST_SIDE][MOST_SIDE];
+
+/* y = t x t', t of `rows` rows and `side` columns. */
+static void sandwich(size_t rows, size_t side, const float (*t)[MOST_SIDE], square x, square y) {
+  square half = {{0}};
+  for (size_t i = 0; i < rows; i++)
+    for (size_t j = 0; j < side; j++)
+      for (size_t k = 0; k < side; k++) half[i][j] += t[i][k] * x[k][j];
+  for (size_t i = 0; i < rows; i++)
+    for (size_t j = 0; j < rows; j++) {
+      y[i][j] = 0;
+      for (size_t k = 0; k < side; k++) y[i][j] += half[i][k] * t[j][k];
+    }
+}
+
+static void transform_filter(const transform *t, const double *w, square u) {
+  for (size_t i = 0; i < t->side; i++)
+    for (size_t j = 0; j < t->side; j++) {
+      double sum = 0;
+      for (int y = 0; y < 3; y++)
+        for (int x = 0; x < 3; x++) sum += t->g[i][y] * t->g[j][x] * w[3 * y + x];
+      u[i][j] = (float)sum;
+    }
+}
+
+/* Numbers of -1..1, the same for the same place (xorshift). */
+static void fill(size_t tile, size_t channel, size_t side, square d) {
+  uint32_t state = (uint32_t)(tile * 2654435761u + channel * 40503u + 1);
+  for (size_t i = 0; i < side; i++)
+    for (size_t j = 0; j < side; j++) {
+      state ^= state << 13, state ^= state >> 17, state ^= state << 5;
+      d[i][j] = (float)(state >> 8) / 8388608.0f - 1;
+    }
+}
+
+typedef struct sums {
+  double exact[MOST_SIDE - 2][MOST_SIDE - 2];
+  square products;
+} sums;
+
+static void add_channel(const transform *t, square d, square v, const double *w, sums *s) {
+  square u;
+  transform_filter(t, w, u);
+  for (size_t i = 0; i < t->side; i++)
+    for (size_t j = 0; j < t->side; j++) s->products[i][j] += u[i][j] * v[i][j];
+  for (size_t i = 0; i < t->out; i++)
+    for (size_t j = 0; j < t->out; j++)
+      for (size_t k = 0; k < 9; k++) s->exact[i][j] += w[k] * (double)d[i + k / 3][j + k % 3];
+}
+
+/* The largest difference and the largest value of one output channel's tile. */
+static void compare_tile(const transform *t, const hone_conv *conv, hone_conv_weights weights,
+                         size_t m, size_t tile, double *off, double *most) {
+  sums s = {{{0}}, {{0}}};
+  square y;
+  for (size_t c = 0; c < conv->in_channels; c++) {
+    double w[9];
+    square d, v;
+    const float *from =
+        weights.data + (ptrdiff_t)m * weights.out_channel + (ptrdiff_t)c * weights.in_channel;
+    for (int k = 0; k < 9; k++) w[k] = (double)from[k * weights.tap];
+    fill(tile, c, t->side, d);
+    sandwich(t->side, t->side, t->b, d, v);
+    add_channel(t, d, v, w, &s);
+  }
+  sandwich(t->out, t->side, t->a, s.products, y);
+  for (size_t i = 0; i < t->out; i++)
+    for (size_t j = 0; j < t->out; j++) {
+      *off = fmax(*off, fabs((double)y[i][j] - s.exact[i][j]));
+      *most = fmax(*most, fabs(s.exact[i][j]));
+    }
+}
+
+double hone_winograd_error(const hone_conv_kernel *kernel, const hone_conv *conv,
+                           hone_conv_weights weights) {
+  const hone_winograd_set *set = kernel->functions;
+  const transform *t = set->side == 4 ? &small : &large;
+  size_t step = (conv->out_channels + MOST_CHANNELS - 1) / MOST_CHANNELS;
+  double worst = 0;
+  for (size_t m = 0; m < conv->out_channels; m += step) {
+    double off = 0, most = 0;
+    for (size_t tile = 0; tile < TILES; tile++)
+      compare_tile(t, conv, weights, m, tile, &off, &most);
+    if (isnan(off) || isnan(most) || isinf(most)) return INFINITY;
+    if (off > 0) worst = fmax(worst, most > 0 ? off / most : INFINITY);
+  }
+  return worst;
+}

@@ -1,0 +1,54 @@
+/* Elementary functions of a vector of floats. Room: backend/cpu/simd.
+ *
+ * Coefficients: minimax fits of the relative error made in f64, then rounded. Errors stated are
+ * the largest over all floats of the range, with fused multiply-adds. NaN gives NaN.
+ */
+#ifndef HONE_BACKEND_CPU_SIMD_SIMD_MATH_H
+#define HONE_BACKEND_CPU_SIMD_SIMD_MATH_H
+
+#include "backend/cpu/simd/simd.h"
+
+/* Sum of c[i] x^i, i < count, by Horner's rule. */
+HONE_INLINE vf vf_polynomial(vf x, const float *c, const int count) {
+  vf sum = vf_set(c[count - 1]);
+  HONE_UNROLL
+  for (int i = count - 2; i >= 0; i--) sum = vf_fma(sum, x, vf_set(c[i]));
+  return sum;
+}
+
+/* e^x within 1.5 ulp; 0 below -104, infinity above 89. x = n ln 2 + r with |r| <= ln 2 / 2. */
+HONE_INLINE vf vf_exp(vf x) {
+  static const float c[] = {1,           1,           0.49999994f,  0.16666521f,
+                            0.04166839f, 0.00836871f, 0.0013814615f};
+  x = vf_clamp(x, vf_set(-104), vf_set(89));
+  vf n = vf_round(vf_mul(x, vf_set(1.44269504f)));
+  vf r = vf_fnma(n, vf_set(0.693145752f), x); /* ln 2 in two pieces: n times the first is exact */
+  r = vf_fnma(n, vf_set(1.42860677e-6f), r);
+  return vf_scale2(vf_polynomial(r, c, 7), n);
+}
+
+HONE_INLINE vf vf_sigmoid(vf x) {
+  return vf_div(vf_set(1), vf_add(vf_set(1), vf_exp(vf_sub(vf_set(0), x))));
+}
+
+/* tanh x within 3 ulp: an odd polynomial where 1 - 2 / (e^2x + 1) would cancel. */
+HONE_INLINE vf vf_tanh(vf x) {
+  static const float c[] = {-0.3333326f, 0.13330829f, -0.053687982f, 0.020469293f, -0.005515025f};
+  vf size = vf_abs(x), square = vf_mul(x, x);
+  vf inner = vf_fma(vf_mul(vf_polynomial(square, c, 5), square), x, x);
+  vf e = vf_exp(vf_add(size, size));
+  vf outer = vf_sub(vf_set(1), vf_div(vf_set(2), vf_add(e, vf_set(1))));
+  return vf_less(size, vf_set(0.625f), inner, vf_copysign(outer, x));
+}
+
+/* erf x within 4e-7 of its value: a rational function, and +-1 where that is the nearest float. */
+HONE_INLINE vf vf_erf(vf x) {
+  static const float p[] = {1.1283791f,     0.20711362f,    0.051523317f, 0.0039900588f,
+                            0.00014727285f, -1.9422407e-6f, 1.9110848e-8f};
+  static const float q[] = {1, 0.51688093f, 0.117965914f, 0.014957053f, 0.0010209834f};
+  vf one = vf_set(1), square = vf_mul(x, x);
+  vf value = vf_div(vf_mul(x, vf_polynomial(square, p, 7)), vf_polynomial(square, q, 5));
+  return vf_less(vf_set(3.92f), vf_abs(x), vf_copysign(one, x), vf_clamp(value, vf_set(-1), one));
+}
+
+#endif
