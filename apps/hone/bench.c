@@ -259,3 +259,12 @@ int command_bench(const command_line *line) {
   close_session(&s);
   return code;
 }
+
+int command_trtexec(const command_line *line) {
+  if (!line->build_only) return command_bench(line);
+  hone_engine *engine;
+  TRY_COMMAND(open_or_build(line, line->files[0], &engine));
+  int code = save_if_asked(line, engine);
+  hone_engine_free(engine);
+  return code;
+}

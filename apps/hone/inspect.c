@@ -160,12 +160,12 @@ static void print_summary(const command_line *line, const json_t *report) {
   print_ports("inputs", json_object_get(report, "inputs"));
   print_ports("outputs", json_object_get(report, "outputs"));
   if (json_object_get(report, "file")) print_sections(json_object_get(report, "file"));
-  printf(
-      "built by hone %s in %.3g s: precision %s, %.0f threads, %.0f kernels measured, %.0f from "
-      "the cache\n",
-      report_text(report, "version"), report_number(report, "build_seconds"),
-      report_text(report, "precision"), report_number(report, "threads"),
-      report_number(report, "measured"), report_number(report, "from_cache"));
+  printf("built by hone %s: precision %s, %.0f threads\n", report_text(report, "version"),
+         report_text(report, "precision"), report_number(report, "threads"));
+  if (json_object_get(report, "build_seconds"))
+    printf("it took %.3g s: %.0f kernels measured, %.0f from the cache\n",
+           report_number(report, "build_seconds"), report_number(report, "measured"),
+           report_number(report, "from_cache"));
   print_fired(report);
   print_kernels(units);
   print_leftovers(units);

@@ -93,7 +93,8 @@ bool npz_has(const file_bytes *file, const char *name) {
 }
 
 /* The first `size` bytes of a member; all of it when that is its size. */
-static bool inflate_member(const unsigned char *from, const member *m, unsigned char *to, size_t size) {
+static bool inflate_member(const unsigned char *from, const member *m, unsigned char *to,
+                           size_t size) {
   z_stream stream = {.next_in = (Bytef *)(uintptr_t)from,
                      .avail_in = (uInt)m->packed,
                      .next_out = to,
@@ -116,7 +117,7 @@ static bool unpack(const char *path, const unsigned char *from, const member *m,
   unsigned char *bytes = malloc(m->size + 1);
   if (!bytes) return complain(path, "there is no memory for it");
   bool good = inflate_member(from, m, bytes, m->size) ? parse_npy(path, bytes, m->size, out)
-                                             : complain(path, "a member is damaged");
+                                                      : complain(path, "a member is damaged");
   free(bytes);
   return good;
 }

@@ -80,8 +80,8 @@ static bool read_by_content(const command_line *line, const char *path, const ch
   else if (!raw && file.size >= 6 && memcmp(file.data, "\x93NUMPY", 6) == 0)
     good = parse_npy(path, file.data, file.size, out);
   else if (port->dtype == HONE_STR)
-    good = raw ? whole_as_string(path, &file, shape, out)
-               : parse_lines(path, &file, port, shape, out);
+    good =
+        raw ? whole_as_string(path, &file, shape, out) : parse_lines(path, &file, port, shape, out);
   else if (!raw && is_picture(&file))
     good = read_picture(path, &file, &line->picture, port, out);
   else

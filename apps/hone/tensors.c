@@ -83,12 +83,13 @@ static double small_float(unsigned bits, int exponent, int mantissa) {
   return bits >> (exponent + mantissa) & 1 ? -value : value;
 }
 
-#define NUMBERS(X)                                                                                 \
-  X(F32, float)                                                                                    \
-  X(F64, double)                                                                                   \
-  X(S64, int64_t)                                                                                  \
-  X(S32, int32_t) X(S16, int16_t) X(S8, int8_t) X(U64, uint64_t) X(U32, uint32_t) X(U16, uint16_t) \
-      X(U8, uint8_t) X(BOOL, uint8_t)
+#define NUMBERS(X)                                                                                \
+  X(F32, float)                                                                                   \
+  X(F64, double)                                                                                  \
+  X(S64, int64_t)                                                                                 \
+  X(S32, int32_t)                                                                                 \
+  X(S16, int16_t) X(S8, int8_t) X(U64, uint64_t) X(U32, uint32_t) X(U16, uint16_t) X(U8, uint8_t) \
+      X(BOOL, uint8_t)
 
 double tensor_value(const hone_tensor *tensor, size_t index) {
   switch (tensor->dtype) {

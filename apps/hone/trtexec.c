@@ -105,12 +105,3 @@ bool answer_trtexec_flag(const char *name, bool *known) {
   *known = false;
   return false;
 }
-
-int command_trtexec(const command_line *line) {
-  if (!line->build_only) return command_bench(line);
-  hone_engine *engine;
-  TRY_COMMAND(open_or_build(line, line->files[0], &engine));
-  int code = save_if_asked(line, engine);
-  hone_engine_free(engine);
-  return code;
-}

@@ -84,7 +84,8 @@ static int depth_of(const hone_unit *unit) {
   return depth;
 }
 
-/* "no kernel takes it of f64, s64": the types of what the unit reads, by which kernels are chosen. */
+/* "no kernel takes it of f64, s64": the types of what the unit reads, by which kernels are chosen.
+ */
 static const char *no_kernel(const hone_unit *unit, char *text, size_t room) {
   const hone_node *node = unit->node;
   size_t at = (size_t)snprintf(text, room, "no kernel takes it of");
@@ -129,7 +130,8 @@ typedef struct reporter {
   const int64_t *copied; /* by unit of the program */
 } reporter;
 
-/* Bytes that a unit which only moves elements copies at typical sizes; -1 where that is not known. */
+/* Bytes that a unit which only moves elements copies at typical sizes; -1 where that is not known.
+ */
 static int64_t copied_by(const reporter *r, const hone_unit *unit) {
   if (!copies(unit)) return 0;
   const hone_unit *first = r->program->units;
@@ -169,11 +171,15 @@ hone_status *hone_engine_report(const hone_engine *engine, char **out) {
   for (int i = 0; i < engine->log.count; i++)
     json_object_set_new(fused, engine->log.entries[i].name,
                         json_integer(engine->log.entries[i].count));
-  json_t *root = json_pack(
-      "{s:s, s:s, s:i, s:f, s:i, s:i, s:i, s:i, s:o, s:o}", "version", HONE_VERSION, "precision",
-      engine->precision, "threads", engine->threads, "build_seconds", engine->build_seconds,
-      "measured", (int)engine->measured, "from_cache", (int)engine->cached, "groups",
-      r.groups_count, "references", r.references, "fired", fused, "units", r.groups);
+  json_t *root =
+      json_pack("{s:s, s:s, s:i, s:i, s:i, s:o, s:o}", "version", HONE_VERSION, "precision",
+                engine->precision, "threads", engine->threads, "groups", r.groups_count,
+                "references", r.references, "fired", fused, "units", r.groups);
+  if (engine->build_seconds > 0) { /* a file does not hold them: its bytes depend on no clock */
+    json_object_set_new(root, "build_seconds", json_real(engine->build_seconds));
+    json_object_set_new(root, "measured", json_integer((json_int_t)engine->measured));
+    json_object_set_new(root, "from_cache", json_integer((json_int_t)engine->cached));
+  }
   if (status) {
     json_decref(root);
     return status;
