@@ -39,7 +39,7 @@ PyObject *set_error_type(PyObject *module, PyObject *type);
 hone_options *options_from(PyObject *dict);
 PyObject *list_options(PyObject *module, PyObject *unused);
 
-/* ---- Types: engine.c, context.c, tensor.c -----------------------------------------------------
+/* ---- Types: engine.c, context.c, tensor.c, conversion.c ---------------------------------------
  */
 
 typedef struct engine_object {
@@ -50,12 +50,13 @@ typedef struct engine_object {
 /* Each makes its type and adds it to the module; 0, or -1 with an exception. */
 int add_engine_type(PyObject *module);
 int add_context_type(PyObject *module);
+int add_conversion_type(PyObject *module);
 int add_tensor_type(PyObject *module);
 
 PyObject *build(PyObject *module, PyObject *arguments);
 PyObject *load(PyObject *module, PyObject *arguments);
 PyObject *check(PyObject *module, PyObject *path);
-PyObject *segments(PyObject *module, PyObject *arguments);
+PyObject *convert(PyObject *module, PyObject *arguments);
 /* Engine.context(options) */
 PyObject *new_context(PyObject *engine, PyObject *arguments);
 /* Engine.weights(), Engine.refit(model, folder, weights): refit.c */

@@ -4,7 +4,7 @@
 static PyMethodDef methods[] = {{"build", build, METH_VARARGS, NULL},
                                 {"load", load, METH_VARARGS, NULL},
                                 {"check", check, METH_O, NULL},
-                                {"segments", segments, METH_VARARGS, NULL},
+                                {"convert", convert, METH_VARARGS, NULL},
                                 {"options", list_options, METH_NOARGS, NULL},
                                 {"set_error_type", set_error_type, METH_O, NULL},
                                 {NULL, NULL, 0, NULL}};
@@ -18,6 +18,7 @@ PyMODINIT_FUNC PyInit__hone(void) {
   PyObject *module = PyModule_Create(&definition);
   if (!module) return NULL;
   if (add_engine_type(module) == 0 && add_context_type(module) == 0 &&
+      add_conversion_type(module) == 0 &&
       add_tensor_type(module) == 0 &&
       PyModule_AddStringConstant(module, "version", hone_version()) == 0)
     return module;

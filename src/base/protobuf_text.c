@@ -12,12 +12,9 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/protobuf.h"
+#include "base/protobuf_write.h"
 #include "base/real.h"
 
-/* Bytes of a message's length: written as zeros, with the continuation bits of a varint, before the
- * message is; enough for 32 GB. */
-#define LENGTH_BYTES 5
 /* The longest number or name that means anything. */
 #define WORD_MOST 128
 
@@ -55,41 +52,6 @@ static bool take(parser *p, char c) {
   if (!c || peek(p) != c) return false;
   p->at++;
   return true;
-}
-
-/* ---- Writing ---- */
-
-static void put_varint(hone_text *out, uint64_t value) {
-  char bytes[10];
-  size_t size = 0;
-  do {
-    bytes[size] = (char)((value & 0x7f) | (value > 0x7f ? 0x80 : 0));
-    size++;
-    value >>= 7;
-  } while (value);
-  hone_text_add(out, bytes, size);
-}
-
-static void put_tag(parser *p, const hone_proto_field *field, hone_proto_kind kind) {
-  put_varint(p->out, (uint64_t)field->number << 3 | kind);
-}
-
-/* Begins what has a length; gives where the length stands. */
-static size_t open_length(parser *p, const hone_proto_field *field) {
-  static const char zeros[LENGTH_BYTES];
-  put_tag(p, field, HONE_PROTO_BYTES);
-  hone_text_add(p->out, zeros, LENGTH_BYTES);
-  return p->out->size;
-}
-
-static hone_status *close_length(parser *p, size_t begin) {
-  if (p->out->failed) return hone_error_memory();
-  uint64_t size = p->out->size - begin;
-  if (size >> 7 * LENGTH_BYTES) return broken(p, "a message that is too long");
-  for (int i = 0; i < LENGTH_BYTES; i++, size >>= 7)
-    p->out->data[begin - LENGTH_BYTES + (size_t)i] =
-        (char)((size & 0x7f) | (i < LENGTH_BYTES - 1 ? 0x80 : 0));
-  return NULL;
 }
 
 /* ---- Strings ---- */
@@ -224,7 +186,7 @@ static bool parse_number(char *word, double *out) {
 static void put_real(parser *p, const hone_proto_field *field, double value) {
   float narrow = (float)value;
   bool wide = field->type == HONE_PROTO_F64;
-  put_tag(p, field, wide ? HONE_PROTO_FIXED64 : HONE_PROTO_FIXED32);
+  hone_proto_put_tag(p->out, field->number, wide ? HONE_PROTO_FIXED64 : HONE_PROTO_FIXED32);
   hone_text_add(p->out, wide ? (const char *)&value : (const char *)&narrow,
                 wide ? sizeof value : sizeof narrow);
 }
@@ -243,8 +205,7 @@ static hone_status *read_number(parser *p, const hone_proto_field *field) {
   if (is_real) {
     put_real(p, field, real);
   } else {
-    put_tag(p, field, HONE_PROTO_VARINT);
-    put_varint(p->out, whole);
+    hone_proto_put_number(p->out, field->number, whole);
   }
   return NULL;
 }
@@ -278,9 +239,10 @@ static hone_status *read_value(parser *p, const hone_proto_field *field) {
   if (field->type == HONE_PROTO_END) return skip_value(p);
   if (field->type != HONE_PROTO_MESSAGE && field->type != HONE_PROTO_TEXT)
     return read_number(p, field);
-  size_t begin = open_length(p, field);
+  size_t begin = hone_proto_begin(p->out, field->number);
   HONE_TRY(field->type == HONE_PROTO_TEXT ? read_strings(p) : read_message(p, field->message));
-  return close_length(p, begin);
+  hone_proto_end(p->out, begin);
+  return hone_text_status(p->out);
 }
 
 static hone_status *read_list(parser *p, const hone_proto_field *field) {

@@ -48,11 +48,4 @@ HONE_MUST_USE hone_status *hone_import_saved_model(const hone_model_source *sour
                                                    hone_graph **out);
 bool hone_sniff_saved_model(hone_bytes bytes);
 
-/* Which nodes of a GraphDef an engine can take, grouped, and why not the others: the JSON of
- * include/hone/tensorflow.h, which says what nodes may carry. `denied`: operators to leave out,
- * separated by commas. */
-struct hone_text;
-HONE_MUST_USE hone_status *hone_tensorflow_segments(const hone_model_source *source,
-                                                    const char *denied, struct hone_text *out);
-
 #endif

@@ -74,5 +74,7 @@ void hone_tf_return(hone_call *call, int index, hone_value *value);
 
 /* The element type of a DataType; HONE_DTYPE_NONE for those that Hone does not have. */
 hone_dtype hone_tf_dtype_of(int64_t code);
+/* And back; 0 for a type that TensorFlow does not have. */
+int hone_tf_code_of(hone_dtype dtype);
 
 #endif

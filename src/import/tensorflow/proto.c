@@ -13,11 +13,13 @@ static const hone_proto_rule entry_rules[] = {
 static const hone_proto_rule graph_def_rules[] = {
     MANY(graph_def, 1, BYTES, nodes),
     ONE(graph_def, 2, BYTES, library),
+    ONE(graph_def, 4, BYTES, versions),
 };
 static const hone_proto_rule node_def_rules[] = {
     ONE(node_def, 1, BYTES, name),
     ONE(node_def, 2, BYTES, op),
     MANY(node_def, 3, BYTES, inputs),
+    ONE(node_def, 4, BYTES, device),
     MANY(node_def, 5, BYTES, attrs),
 };
 static const hone_proto_rule attr_value_rules[] = {

@@ -12,11 +12,11 @@ typedef struct tf_entry {
 
 typedef struct tf_graph_def {
   hone_proto_list nodes;
-  hone_bytes library;
+  hone_bytes library, versions;
 } tf_graph_def;
 
 typedef struct tf_node_def {
-  hone_bytes name, op;
+  hone_bytes name, op, device;
   hone_proto_list inputs, attrs;
 } tf_node_def;
 

@@ -7,42 +7,24 @@
  */
 #include <string.h>
 
-#include "base/text.h"
-#include "import/tensorflow/importer.h"
-
-typedef struct verdict {
-  bool taken;
-  bool constant;    /* stands in whatever group uses it */
-  int level, group; /* group: union-find parent, then number from 1; 0: none */
-  int depth;        /* how many loops of single nodes are around it */
-  hone_status *why; /* of a node that is not taken; owned */
-} verdict;
-
-typedef struct segmenting {
-  tf_importer importer;
-  tf_scope scope;
-  const tf_body *body;
-  verdict *verdicts; /* by node */
-  int *order;        /* nodes, each after those it needs */
-  const char *denied;
-} segmenting;
+#include "import/tensorflow/conversion.h"
 
 /* ---- Order ---- */
 
 /* The way back of a loop of the first TensorFlow. */
-static bool leads_back(const segmenting *s, const tf_node *node, int from) {
-  return tf_span_is(node->op, "Merge") && tf_span_is(s->body->nodes[from].op, "NextIteration");
+static bool leads_back(const hone_conversion *c, const tf_node *node, int from) {
+  return tf_span_is(node->op, "Merge") && tf_span_is(c->body->nodes[from].op, "NextIteration");
 }
 
 /* Data edges only, without those that lead back. */
-static hone_status *find_order(segmenting *s) {
-  const tf_body *body = s->body;
-  hone_arena *scratch = &s->importer.scratch;
+static hone_status *find_order(hone_conversion *c) {
+  const tf_body *body = c->body;
+  hone_arena *scratch = &c->importer.scratch;
   int *next = HONE_NEW_ARRAY(scratch, body->node_count + 1, int);
   int *stack = HONE_NEW_ARRAY(scratch, body->node_count + 1, int);
   unsigned char *state = HONE_NEW_ARRAY(scratch, body->node_count + 1, unsigned char);
-  s->order = HONE_NEW_ARRAY(scratch, body->node_count + 1, int);
-  if (!next || !stack || !state || !s->order) return hone_error_memory();
+  c->order = HONE_NEW_ARRAY(scratch, body->node_count + 1, int);
+  if (!next || !stack || !state || !c->order) return hone_error_memory();
   int done = 0;
   for (int root = 0; root < body->node_count; root++) {
     int depth = 0;
@@ -54,12 +36,12 @@ static hone_status *find_order(segmenting *s) {
       int at = stack[depth - 1];
       if (next[at] == node->input_count) {
         state[at] = TF_DONE;
-        s->order[done++] = at;
+        c->order[done++] = at;
         depth--;
         continue;
       }
       int from = node->inputs[next[at]++].node;
-      if (from < 0 || state[from] == TF_DONE || leads_back(s, node, from)) continue;
+      if (from < 0 || state[from] == TF_DONE || leads_back(c, node, from)) continue;
       if (state[from] == TF_OPEN)
         return hone_error(HONE_INVALID_MODEL, "its nodes wait for each other");
       state[from] = TF_OPEN;
@@ -72,47 +54,62 @@ static hone_status *find_order(segmenting *s) {
 /* ---- Trying ---- */
 
 /* The types of a node's outputs as the graph's own, in lists that whoever wrote it added. */
-static hone_status *output_types(segmenting *s, const tf_node *node, tf_attr_list *types,
+hone_status *tf_output_types(hone_conversion *c, const tf_node *node, tf_attr_list *types,
                                  tf_attr_list *shapes) {
-  tf_call call = {.importer = &s->importer, .scope = &s->scope, .node = node};
+  tf_call call = {.importer = &c->importer, .scope = &c->scope, .node = node};
   tf_attr_value value;
   *types = (tf_attr_list){0};
   *shapes = (tf_attr_list){0};
   if (tf_attr(&call, "_output_types", &value) && value.list.data)
-    HONE_TRY(tf_read_attr_list(&s->importer.reader, value.list, types));
+    HONE_TRY(tf_read_attr_list(&c->importer.reader, value.list, types));
   if (tf_attr(&call, "_output_shapes", &value) && value.list.data)
-    HONE_TRY(tf_read_attr_list(&s->importer.reader, value.list, shapes));
+    HONE_TRY(tf_read_attr_list(&c->importer.reader, value.list, shapes));
   return call.base.status;
 }
 
+/* Makes an output of a native node an input of the trial. */
+static hone_status *stand_in_one(hone_conversion *c, tf_edge edge, hone_type type) {
+  hone_value *value;
+  if (!type.dtype) return NULL;
+  HONE_TRY(hone_graph_input(c->importer.root, NULL, type, &value));
+  return tf_bind(&c->scope, edge, (tf_value){.kind = TF_TENSOR, .value = value});
+}
+
+/* Whether a node's own attributes say what its one output is. */
+static bool says_its_type(const tf_node *node) {
+  return tf_span_is(node->op, "Placeholder") || tf_span_is(node->op, "_Arg") ||
+         tf_span_is(node->op, "ReadVariableOp");
+}
+
 /* What a native node gives is an input of the trial; outputs of no known type stay nothing. */
-static hone_status *stand_in(segmenting *s, int index) {
+static hone_status *stand_in(hone_conversion *c, int index) {
   tf_attr_list types, shapes;
-  const tf_node *node = &s->body->nodes[index];
+  const tf_node *node = &c->body->nodes[index];
   size_t count;
-  HONE_TRY(output_types(s, node, &types, &shapes));
+  HONE_TRY(tf_output_types(c, node, &types, &shapes));
   HONE_TRY(hone_proto_count(&types.type, HONE_PROTO_VARINT, &count));
   hone_proto_cursor cursor = {0};
-  s->scope.results[index] = (tf_result){.state = TF_DONE};
+  c->scope.results[index] = (tf_result){.state = TF_DONE};
+  if (!count && says_its_type(node)) {
+    hone_type type;
+    HONE_TRY(tf_edge_type(&c->scope, (tf_edge){index, 0}, &type));
+    if (shapes.shape.count) HONE_TRY(tf_read_shape(&c->importer, shapes.shape.items[0], &type.shape));
+    return stand_in_one(c, (tf_edge){index, 0}, type);
+  }
   for (size_t i = 0; i < count && i < 256; i++) {
-    hone_value *value;
     hone_type type = hone_tensor_type(
         hone_tf_dtype_of((int64_t)hone_proto_step(&types.type, &cursor)), hone_shape_unknown());
-    if (!type.dtype) continue;
     if (i < shapes.shape.count)
-      HONE_TRY(tf_read_shape(&s->importer, shapes.shape.items[i], &type.shape));
-    HONE_TRY(hone_graph_input(s->importer.root, NULL, type, &value));
-    HONE_TRY(tf_bind(&s->scope, (tf_edge){index, (int)i},
-                     (tf_value){.kind = TF_TENSOR, .value = value}));
+      HONE_TRY(tf_read_shape(&c->importer, shapes.shape.items[i], &type.shape));
+    HONE_TRY(stand_in_one(c, (tf_edge){index, (int)i}, type));
   }
   return NULL;
 }
 
-/* Whether an operator stands in a comma list. */
-static bool is_listed(const char *list, hone_bytes op) {
-  while (*list) {
+bool tf_is_listed(const char *list, hone_bytes text) {
+  while (list && *list) {
     size_t size = strcspn(list, ",");
-    if (tf_spans_equal(op, (hone_bytes){list, size})) return true;
+    if (tf_spans_equal(text, (hone_bytes){list, size})) return true;
     list += size + (list[size] == ',');
   }
   return false;
@@ -120,8 +117,8 @@ static bool is_listed(const char *list, hone_bytes op) {
 
 /* Whether a node runs an engine of Hone already: TRTEngineOp of TF-TRT's has no string or uint8 at
  * the end of its inputs. */
-static hone_status *holds_engine(segmenting *s, const tf_node *node, bool *out) {
-  tf_call call = {.importer = &s->importer, .scope = &s->scope, .node = node};
+static hone_status *holds_engine(hone_conversion *c, const tf_node *node, bool *out) {
+  tf_call call = {.importer = &c->importer, .scope = &c->scope, .node = node};
   tf_attr_value value;
   tf_attr_list list = {0};
   int64_t last = 0;
@@ -129,7 +126,7 @@ static hone_status *holds_engine(segmenting *s, const tf_node *node, bool *out) 
   *out = tf_span_is(node->op, "HoneEngine");
   if (!tf_span_is(node->op, "TRTEngineOp") || !tf_attr(&call, "InT", &value))
     return call.base.status;
-  if (value.list.data) HONE_TRY(tf_read_attr_list(&s->importer.reader, value.list, &list));
+  if (value.list.data) HONE_TRY(tf_read_attr_list(&c->importer.reader, value.list, &list));
   HONE_TRY(hone_proto_count(&list.type, HONE_PROTO_VARINT, &count));
   hone_proto_cursor cursor = {0};
   for (size_t i = 0; i < count; i++) last = (int64_t)hone_proto_step(&list.type, &cursor);
@@ -138,11 +135,11 @@ static hone_status *holds_engine(segmenting *s, const tf_node *node, bool *out) 
 }
 
 /* How many loops of the first TensorFlow a node stands in: an Enter begins one, an Exit ends it. */
-static int depth_of(const segmenting *s, const tf_node *node) {
+static int depth_of(const hone_conversion *c, const tf_node *node) {
   int depth = 0;
   for (int i = 0; i < node->input_count; i++) {
     int from = node->inputs[i].node;
-    if (from >= 0 && s->verdicts[from].depth > depth) depth = s->verdicts[from].depth;
+    if (from >= 0 && c->verdicts[from].depth > depth) depth = c->verdicts[from].depth;
   }
   if (tf_span_is(node->op, "Enter") || tf_span_is(node->op, "RefEnter")) return depth + 1;
   if (tf_span_is(node->op, "Exit") || tf_span_is(node->op, "RefExit"))
@@ -154,7 +151,7 @@ static int depth_of(const segmenting *s, const tf_node *node) {
  * TensorFlow stay, and so no group reaches across them. What is in a branch may be an engine, that
  * runs when the branch does; what is in a loop may not: nothing from outside gets there but through
  * an Enter, and an engine's file would have to. */
-static hone_status *refuse_kind(segmenting *s, const tf_node *node) {
+static hone_status *refuse_kind(hone_conversion *c, const tf_node *node) {
   static const struct {
     const char *op, *why;
   } kept[] = {
@@ -171,19 +168,18 @@ static hone_status *refuse_kind(segmenting *s, const tf_node *node) {
   bool is_engine;
   for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
     if (tf_span_is(node->op, kept[i].op)) return hone_error(HONE_UNSUPPORTED, "%s", kept[i].why);
-  if (s->verdicts[node - s->body->nodes].depth)
+  if (c->verdicts[node - c->body->nodes].depth)
     return hone_error(HONE_UNSUPPORTED, "it is in a loop made of single nodes");
-  HONE_TRY(holds_engine(s, node, &is_engine));
+  HONE_TRY(holds_engine(c, node, &is_engine));
   if (is_engine) return hone_error(HONE_UNSUPPORTED, "it is an engine already");
-  if (is_listed(s->denied, node->op)) return hone_error(HONE_UNSUPPORTED, "it is denied");
   return NULL;
 }
 
 /* Texts do not cross into an engine, nor can they start in one. */
-static hone_status *check_inputs(const segmenting *s, const tf_node *node) {
+static hone_status *check_inputs(const hone_conversion *c, const tf_node *node) {
   for (int i = 0; i < node->input_count; i++) {
     tf_edge edge = node->inputs[i];
-    const tf_result *from = edge.node < 0 ? NULL : &s->scope.results[edge.node];
+    const tf_result *from = edge.node < 0 ? NULL : &c->scope.results[edge.node];
     if (!from || edge.output < 0 || edge.output >= from->count) continue;
     const tf_value *value = &from->values[edge.output];
     if (value->kind == TF_TENSOR && value->value->type.dtype == HONE_STR)
@@ -193,8 +189,8 @@ static hone_status *check_inputs(const segmenting *s, const tf_node *node) {
 }
 
 /* Strings, handles and lists do not cross out of an engine. */
-static hone_status *check_results(const segmenting *s, int index) {
-  const tf_result *result = &s->scope.results[index];
+static hone_status *check_results(const hone_conversion *c, int index) {
+  const tf_result *result = &c->scope.results[index];
   for (int i = 0; i < result->count; i++) {
     const tf_value *value = &result->values[i];
     if (value->kind == TF_NOTHING) continue;
@@ -205,142 +201,87 @@ static hone_status *check_results(const segmenting *s, int index) {
   return NULL;
 }
 
-static hone_status *try_node(segmenting *s, int index) {
-  const tf_node *node = &s->body->nodes[index];
-  HONE_TRY(refuse_kind(s, node));
-  HONE_TRY(tf_settle(&s->scope, index));
-  HONE_TRY(check_inputs(s, node));
-  return check_results(s, index);
+static hone_status *try_node(hone_conversion *c, int index, const char *denied,
+                             const char *native) {
+  const tf_node *node = &c->body->nodes[index];
+  if (tf_is_listed(denied, node->op)) return hone_error(HONE_UNSUPPORTED, "it is denied");
+  if (tf_is_listed(native, node->name)) return hone_error(HONE_UNSUPPORTED, "it is kept native");
+  HONE_TRY(refuse_kind(c, node));
+  HONE_TRY(tf_settle(&c->scope, index));
+  HONE_TRY(check_inputs(c, node));
+  return check_results(c, index);
 }
 
-static hone_status *try_nodes(segmenting *s) {
-  for (int i = 0; i < s->body->node_count; i++) {
-    int index = s->order[i];
-    verdict *v = &s->verdicts[index];
-    v->depth = depth_of(s, &s->body->nodes[index]);
-    hone_status *why = try_node(s, index);
-    hone_code code = hone_status_code(why);
-    if (code == HONE_OUT_OF_MEMORY || code == HONE_LIMIT) return why;
+/* Why a node stays native, as text of the conversion's; what must end everything goes on. */
+static hone_status *note_reason(hone_conversion *c, hone_status *why, const char **out) {
+  hone_code code = hone_status_code(why);
+  const char *message = hone_status_message(why);
+  if (code == HONE_OUT_OF_MEMORY || code == HONE_LIMIT) return why;
+  *out = hone_arena_text(&c->importer.scratch, message, strlen(message));
+  hone_status_free(why);
+  return *out ? NULL : hone_error_memory();
+}
+
+static hone_status *try_nodes(hone_conversion *c, const char *denied, const char *native) {
+  for (int i = 0; i < c->body->node_count; i++) {
+    int index = c->order[i];
+    tf_verdict *v = &c->verdicts[index];
+    v->depth = depth_of(c, &c->body->nodes[index]);
+    hone_status *why = try_node(c, index, denied, native);
     v->taken = !why;
-    v->constant = v->taken && tf_span_is(s->body->nodes[index].op, "Const");
-    v->why = why;
-    if (why) HONE_TRY(stand_in(s, index));
+    v->constant = v->taken && tf_span_is(c->body->nodes[index].op, "Const");
+    if (why) HONE_TRY(note_reason(c, why, &v->why));
+    if (!v->taken) HONE_TRY(stand_in(c, index));
   }
   return NULL;
 }
 
 /* ---- Grouping ---- */
 
-static int root_of(const segmenting *s, int node) {
-  while (s->verdicts[node].group != node) {
-    s->verdicts[node].group = s->verdicts[s->verdicts[node].group].group;
-    node = s->verdicts[node].group;
+int tf_group_of(const hone_conversion *c, int node) {
+  while (c->verdicts[node].group != node) {
+    c->verdicts[node].group = c->verdicts[c->verdicts[node].group].group;
+    node = c->verdicts[node].group;
   }
   return node;
 }
 
 /* A constant is on no level: it moves to where it is used. */
-static void find_levels(segmenting *s) {
-  for (int i = 0; i < s->body->node_count; i++) {
-    int index = s->order[i];
-    const tf_node *node = &s->body->nodes[index];
-    verdict *v = &s->verdicts[index];
+static void find_levels(hone_conversion *c) {
+  for (int i = 0; i < c->body->node_count; i++) {
+    int index = c->order[i];
+    const tf_node *node = &c->body->nodes[index];
+    tf_verdict *v = &c->verdicts[index];
     v->group = index;
     for (int k = 0; k < node->input_count; k++) {
-      const verdict *from = &s->verdicts[node->inputs[k].node];
+      const tf_verdict *from = &c->verdicts[node->inputs[k].node];
       int level = from->level + (from->taken && !v->taken);
       if (!from->constant && level > v->level) v->level = level;
     }
   }
 }
 
-static void join_groups(segmenting *s) {
-  for (int i = 0; i < s->body->node_count; i++) {
-    int index = s->order[i];
-    const tf_node *node = &s->body->nodes[index];
-    const verdict *v = &s->verdicts[index];
+static void join_groups(hone_conversion *c) {
+  for (int i = 0; i < c->body->node_count; i++) {
+    int index = c->order[i];
+    const tf_node *node = &c->body->nodes[index];
+    const tf_verdict *v = &c->verdicts[index];
     if (!v->taken || v->constant) continue;
     for (int k = 0; k < node->input_count; k++) {
-      const verdict *from = &s->verdicts[node->inputs[k].node];
+      const tf_verdict *from = &c->verdicts[node->inputs[k].node];
       if (!from->taken || from->constant || from->level != v->level) continue;
-      int a = root_of(s, index), b = root_of(s, node->inputs[k].node);
-      s->verdicts[a > b ? a : b].group = a > b ? b : a;
+      int a = tf_group_of(c, index), b = tf_group_of(c, node->inputs[k].node);
+      c->verdicts[a > b ? a : b].group = a > b ? b : a;
     }
   }
 }
 
-/* ---- Saying ---- */
-
-static void say_groups(segmenting *s, hone_text *out) {
-  const char *between = "";
-  hone_text_puts(out, "{\"segments\": [");
-  for (int root = 0; root < s->body->node_count; root++) {
-    const verdict *first = &s->verdicts[root];
-    if (!first->taken || first->constant || root_of(s, root) != root) continue;
-    hone_text_printf(out, "%s[", between);
-    between = ", ";
-    const char *comma = "";
-    for (int i = 0; i < s->body->node_count; i++) {
-      int index = s->order[i];
-      hone_bytes name = s->body->nodes[index].name;
-      const verdict *v = &s->verdicts[index];
-      if (!v->taken || v->constant || root_of(s, index) != root) continue;
-      hone_text_puts(out, comma);
-      hone_text_quote(out, name.data, name.size);
-      comma = ", ";
-    }
-    hone_text_puts(out, "]");
-  }
-}
-
-static void say_native(const segmenting *s, hone_text *out) {
-  const char *between = "";
-  hone_text_puts(out, "], \"native\": [");
-  for (int i = 0; i < s->body->node_count; i++) {
-    const tf_node *node = &s->body->nodes[s->order[i]];
-    const verdict *v = &s->verdicts[s->order[i]];
-    if (v->taken) continue;
-    hone_text_printf(out, "%s{\"node\": ", between);
-    hone_text_quote(out, node->name.data, node->name.size);
-    hone_text_puts(out, ", \"op\": ");
-    hone_text_quote(out, node->op.data ? node->op.data : "", node->op.size);
-    hone_text_puts(out, ", \"reason\": ");
-    hone_text_quote(out, hone_status_message(v->why), strlen(hone_status_message(v->why)));
-    hone_text_puts(out, "}");
-    between = ", ";
-  }
-  hone_text_puts(out, "]}");
-}
-
-static hone_status *segment(segmenting *s, hone_text *out) {
-  tf_graph_def graph;
-  tf_importer *importer = &s->importer;
-  tf_body *body = HONE_NEW(&importer->scratch, tf_body);
-  HONE_TRY_MEMORY(body);
-  HONE_TRY(hone_map_put(&importer->bodies, "", 0, body));
-  HONE_TRY(tf_read_graph_def(&importer->reader, importer->file, &graph));
-  HONE_TRY(tf_read_library(importer, graph.library));
-  HONE_TRY(tf_read_graph_body(importer, &graph, body));
-  s->body = body;
-  HONE_TRY(tf_scope_open(&s->scope, importer, body, importer->root));
-  HONE_TRY(find_order(s));
-  s->verdicts = HONE_NEW_ARRAY(&importer->scratch, body->node_count + 1, verdict);
-  HONE_TRY_MEMORY(s->verdicts);
-  HONE_TRY(try_nodes(s));
-  find_levels(s);
-  join_groups(s);
-  say_groups(s, out);
-  say_native(s, out);
-  return hone_text_status(out);
-}
-
-hone_status *hone_tensorflow_segments(const hone_model_source *source, const char *denied,
-                                      hone_text *out) {
-  segmenting s = {.denied = denied};
-  hone_status *status = tf_importer_open(&s.importer, source, tf_graph_def_schema);
-  if (!status) status = segment(&s, out);
-  for (int i = 0; s.verdicts && i < s.body->node_count; i++) hone_status_free(s.verdicts[i].why);
-  hone_graph_free(s.importer.root);
-  tf_importer_close(&s.importer);
-  return status;
+hone_status *tf_find_groups(hone_conversion *c, const char *denied, const char *native) {
+  HONE_TRY(find_order(c));
+  c->verdicts = HONE_NEW_ARRAY(&c->importer.scratch, c->body->node_count + 1, tf_verdict);
+  HONE_TRY_MEMORY(c->verdicts);
+  HONE_TRY(try_nodes(c, denied, native));
+  find_levels(c);
+  join_groups(c);
+  return NULL;
 }

@@ -32,6 +32,41 @@ int tf_output_index(const hone_tf_row *row, hone_bytes name) {
   return -1;
 }
 
+/* The operators whose one output is not called "output". */
+static const struct {
+  const char *name, *operators;
+} outputs[] = {
+#define HONE_TF_OUTPUT(name, operators) {#name, operators},
+#include "import/tensorflow/outputs.def"
+#undef HONE_TF_OUTPUT
+};
+
+static const char *only_output(const char *op) {
+  size_t size = strlen(op);
+  for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++)
+    for (const char *at = outputs[i].operators; *at; at += strspn(at, " ")) {
+      size_t here = strcspn(at, " ");
+      if (here == size && memcmp(at, op, size) == 0) return outputs[i].name;
+      at += here;
+    }
+  return "output";
+}
+
+int tf_output_name(const hone_tf_row *row, int output, const char **name, size_t *size) {
+  if (row->outputs) {
+    *name = row->outputs;
+    for (int i = 0; i < output && **name; i++) {
+      *name += strcspn(*name, " ");
+      *name += **name == ' ';
+    }
+    *size = strcspn(*name, " ");
+    return 0;
+  }
+  *name = only_output(row->name);
+  *size = strlen(*name);
+  return output;
+}
+
 /* ---- Straight rows ---- */
 
 static void set_given(hone_call *call, hone_node *node, const hone_setting *s, hone_attr_kind kind) {

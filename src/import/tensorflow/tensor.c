@@ -18,6 +18,15 @@ hone_dtype hone_tf_dtype_of(int64_t code) {
   return code >= 0 && code < (int64_t)sizeof dtypes ? (hone_dtype)dtypes[code] : HONE_DTYPE_NONE;
 }
 
+int hone_tf_code_of(hone_dtype dtype) {
+  const int count = sizeof dtypes;
+  for (int code = 1; code < count; code++) {
+    bool quantised = (code >= 11 && code <= 13) || code == 15 || code == 16;
+    if (!quantised && dtypes[code] == dtype) return dtype ? code : 0;
+  }
+  return 0;
+}
+
 hone_status *tf_read_shape(tf_importer *importer, hone_bytes message, hone_shape *out) {
   tf_shape_proto shape;
   *out = hone_shape_unknown();

@@ -1,0 +1,65 @@
+/* What the parts of a conversion share: segment.c tries nodes and groups them, conversion.c holds
+ * what became of each group, graft.c writes graphs and functions. Room: import. */
+#ifndef HONE_IMPORT_TENSORFLOW_CONVERSION_H
+#define HONE_IMPORT_TENSORFLOW_CONVERSION_H
+
+#include <hone/tensorflow.h>
+
+#include "base/text.h"
+#include "import/tensorflow/importer.h"
+
+typedef struct tf_verdict {
+  bool taken;
+  bool constant;    /* stands in whatever group uses it */
+  int level, group; /* group: union-find parent */
+  int depth;        /* how many loops of single nodes are around it */
+  int segment;      /* 1 + which it is replaced by; 0: none */
+  const char *why;  /* of a node that stays native */
+} tf_verdict;
+
+typedef struct tf_segment {
+  const char *name;
+  int *nodes; /* each after those it needs */
+  int node_count, size; /* size: those that count */
+  tf_edge *inputs, *outputs;
+  int input_count, output_count;
+  bool left;        /* it stays native */
+  const char *path; /* of the engine, or its bytes; or neither */
+  hone_bytes bytes;
+  const char *input_ports, *output_ports; /* the model's options */
+} tf_segment;
+
+struct hone_conversion {
+  tf_importer importer;
+  hone_model_source source;
+  tf_scope scope;
+  tf_graph_def graph;
+  const tf_body *body;
+  tf_verdict *verdicts; /* by node */
+  int *order;           /* nodes, each after those it needs */
+  int *fetched;         /* by node: how many of its outputs callers may ask for by name */
+  const char *stem;     /* what begins no node's name: placeholders are <stem>0, … */
+  tf_segment *segments;
+  int segment_count;
+};
+
+/* segment.c: finds an order, verdicts and groups. */
+HONE_MUST_USE hone_status *tf_find_groups(hone_conversion *c, const char *denied,
+                                          const char *native);
+int tf_group_of(const hone_conversion *c, int node);
+/* What whoever made the graph wrote down of a node's outputs. */
+HONE_MUST_USE hone_status *tf_output_types(hone_conversion *c, const tf_node *node,
+                                           tf_attr_list *types, tf_attr_list *shapes);
+/* Whether a comma list, NULL or empty included, has the text as an entry. */
+bool tf_is_listed(const char *list, hone_bytes text);
+
+/* graft.c */
+/* What is known of the tensor of an edge: a DataType (0: nothing) and a shape. */
+HONE_MUST_USE hone_status *tf_port_type(hone_conversion *c, tf_edge edge, int *type,
+                                        hone_shape *shape);
+HONE_MUST_USE hone_status *tf_write_model(hone_conversion *c, const tf_segment *segment,
+                                          hone_text *out);
+HONE_MUST_USE hone_status *tf_write_result(hone_conversion *c, const hone_engine_nodes *nodes,
+                                           hone_text *out);
+
+#endif
