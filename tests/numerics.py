@@ -29,6 +29,11 @@ def bound(subject, precision):
     return bounds()[subject, precision]
 
 
+def quantised_bound(own):
+    """Of the error of an int8 model whose answer ONNX Runtime's own optimisations move by `own`."""
+    return max(bound("model", "int8"), bound("noisy model", "int8") * own)
+
+
 def element_bounds(subject, precision):
     """(relative, absolute) of an element-by-element comparison."""
     return bound(f"{subject}, relative", precision), bound(f"{subject}, absolute", precision)

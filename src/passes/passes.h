@@ -16,6 +16,7 @@ extern const hone_pass hone_pass_merge_equal; /* equal nodes become one */
 extern const hone_pass hone_pass_dead_code;   /* what nothing uses */
 extern const hone_pass hone_pass_layout;      /* transposes sink, meet and vanish */
 extern const hone_pass hone_pass_integers;    /* products of quantised operands in integers */
+extern const hone_pass hone_pass_byte_tables; /* functions of a byte as tables */
 extern const hone_pass hone_pass_fold_affine; /* scales and biases into weights */
 extern const hone_pass hone_pass_merge_siblings; /* products that read one tensor */
 extern const hone_pass hone_pass_precision;   /* what a layer computes in */

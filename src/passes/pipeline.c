@@ -21,6 +21,7 @@ static const hone_pass *const pipeline[] = {
     &hone_pass_simplify,
     &hone_pass_layout,
     &hone_pass_integers,
+    &hone_pass_byte_tables,
     &hone_pass_propagate,
     &hone_pass_settle,
     &hone_pass_fold_affine,

@@ -21,6 +21,10 @@ typedef struct example {
 #define RUN_WEIGHTS(gates) \
   "graph g(x: $[3, 2, 5], w: $[1, " gates ", 5], r: $[1, " gates ", 4]) -> (o) {"
 
+#define SIXTEEN "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16"
+#define SIXTY_FOUR SIXTEEN ", " SIXTEEN ", " SIXTEEN ", " SIXTEEN
+#define BYTES "[" SIXTY_FOUR ", " SIXTY_FOUR ", " SIXTY_FOUR ", " SIXTY_FOUR "]"
+
 static const example examples[] = {
     {"cast", X345 " o = cast(x) {to=f32} }"},
     {"cast", X345 " o = cast(x) {to=s64} }"},
@@ -140,6 +144,7 @@ static const example examples[] = {
     {"deform_conv",
      "graph g(x: $[1, 5, 6, 3], w: $[3, 3, 3, 4], f: $[1, 3, 4, 18]) -> (o) {"
      " o = deform_conv(x, w, f) }"},
+    {"byte_table", X345 " o = byte_table(x) {table=" BYTES "} }"},
     {"quantize", "graph g(x: $[3, 4], s: $[], z: u8[]) -> (o) { o = quantize(x, s, z) }"},
     {"quantize", "graph g(x: f32[3, 4], s: f32[], z: $[]) -> (o) { o = quantize(x, s, z) }"},
     {"dequantize", "graph g(x: $[3, 4], s: f32[], z: $[]) -> (o) { o = dequantize(x, s, z) }"},

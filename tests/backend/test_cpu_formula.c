@@ -117,6 +117,13 @@ TEST(casts) {
       if (from != to)
         check_body(
             BODY("graph g(x: %s[270]) -> (o) { o = cast(x) {to=%s} }", types[from], types[to]), 0);
+  /* Bytes of numbers beyond them. */
+  static const char *const factors[] = {"100", "1e5", "-1e9", "3e18", "-3e18", "1e38"};
+  for (int i = 0; i < 12; i++)
+    check_body(BODY("graph g(x: f32[270]) -> (o) { c = const f32[] %s\n y = mul(x, c)\n"
+                    " o = cast(y) {to=%s} }",
+                    factors[i / 2], i % 2 ? "s8" : "u8"),
+               0);
   /* Numbers from 2^63 on. */
   static const char *const reals[] = {"f32", "f64", "f16", "bf16", "bool", "f8e5m2"};
   for (int to = 0; to < 6; to++)

@@ -140,11 +140,53 @@ TEST(tails) {
   TAILS("200");
 }
 
+/* The bytes that a table makes of bytes: a permutation, as unsigned or signed ones. */
+static const char *table(bool is_signed) {
+  static char list[2][2048];
+  int at = 0;
+  for (int i = 0; i < 256; i++)
+    at += snprintf(list[is_signed] + at, sizeof *list - (size_t)at, "%s%d", i ? ", " : "[",
+                   (i * 77 + 5) % 256 - (is_signed ? 128 : 0));
+  snprintf(list[is_signed] + at, sizeof *list - (size_t)at, "]");
+  return list[is_signed];
+}
+
+/* In a product's finish, once and twice, in a depthwise one's, and by themselves. */
+TEST(tables) {
+  static const char *const channels[] = {"64", "70", "3", "200"};
+  for (size_t i = 0; i < COUNT(channels); i++) {
+    const char *n = channels[i];
+    check_body(BODY("graph g(q: u8[1, 9, 10, 12]) -> (o) {\n n = const u8[] 60\n x = mul(q, n)\n"
+                    " w = const s8[3, 3, 12, %s] @weights+64\n z = const u8[] 7\n"
+                    " s = const f32[%s] @weights+1024\n y = conv_integer(x, w, z)\n"
+                    " f = cast(y) {to=f32}\n g = mul(f, s)\n r = round(g)\n l = const f32[] -128\n"
+                    " h = const f32[] 127\n c = clip(r, l, h)\n b = cast(c) {to=s8}\n"
+                    " t = byte_table(b) {table=%s}\n o = byte_table(t) {table=%s, dtype=s8}\n}",
+                    n, n, table(false), table(true)),
+               0);
+    check_body(BODY("graph g(q: s8[2, 5, 4, %s]) -> (o) {\n n = const s8[] 40\n x = mul(q, n)\n"
+                    " w = const s8[3, 3, 1, %s] @weights+64\n s = const f32[] 0.01\n"
+                    " y = conv_integer(x, w) {groups=%s, pads=[1, 1, 1, 1]}\n"
+                    " f = cast(y) {to=f32}\n g = mul(f, s)\n r = round(g)\n l = const f32[] 0\n"
+                    " h = const f32[] 255\n c = clip(r, l, h)\n b = cast(c) {to=u8}\n"
+                    " o = byte_table(b) {table=%s}\n}",
+                    n, n, n, table(false)),
+               0);
+    for (int k = 0; k < 4; k++)
+      check_body(BODY("graph g(q: %s[7, %s]) -> (o) {\n n = const %s[] %s\n x = mul(q, n)\n"
+                      " o = byte_table(x) {table=%s, dtype=%s}\n}",
+                      bytes[k & 1], n, bytes[k & 1], SPREAD(bytes[k & 1]), table(k >> 1),
+                      bytes[k >> 1]),
+                 0);
+  }
+}
+
 int main(void) {
   make_noise();
   RUN(convolutions);
   RUN(products);
   RUN(tails);
+  RUN(tables);
   CHECK(bodies_on_kernels > 300);
   return check_report();
 }

@@ -108,8 +108,52 @@ TEST(between_products) {
   hone_graph_free(graph);
 }
 
+static const hone_pass *const tables[] = {&hone_pass_propagate, &hone_pass_integers,
+                                          &hone_pass_byte_tables, &hone_pass_propagate,
+                                          &hone_pass_lower_quantize, &hone_pass_dead_code, NULL};
+
+/* So many tables, so many quotients and products of floats left beside them. */
+static void check_tables(const char *inputs, const char *body, int wanted, int divisions) {
+  char text[4096];
+  hone_pass_log log;
+  snprintf(text, sizeof text, "graph g(%s) -> (y) { %s }", inputs, body);
+  hone_graph *graph = rewrite_with(text, tables, rewrite_defaults, &log, 0);
+  if (!graph) return;
+  if (rewrite_count(graph, "byte_table") != wanted || rewrite_count(graph, "div") != divisions) {
+    fprintf(stderr, "%d tables, %d quotients wanted:\n%s", wanted, divisions, rewrite_print(graph));
+    check_failed++;
+  }
+  hone_graph_free(graph);
+}
+
+TEST(functions_of_a_byte) {
+#define T "s1 = const f32[] 0.0113 z1 = const u8[] 3 "
+#define BACK(x) "quantize(" x ", s1, z1) "
+#define FORTH(x) "dequantize(" x ", s1, z1) "
+  check_tables(X, DX T "a = gelu(dx) y = " BACK("a"), 1, 0);
+  check_tables(X, DX T "y = " BACK("dx"), 1, 0);
+  check_tables("x: s8[n, 3]", "sx = const f32[] 0.7 dx = dequantize(x, sx) " T "c = const f32[1] [0.3] "
+               "a = add(c, dx) b = exp(a) y = " BACK("b"), 1, 0);
+  /* x sigmoid(x), each step quantised; one table where nobody else reads the sigmoid */
+  check_tables(X, DX T "a = sigmoid(dx) b = " BACK("a") "c = " FORTH("b") "d = mul(dx, c) "
+               "y = " BACK("d"), 1, 0);
+  check_tables(X, DX T "a = sigmoid(dx) b = " BACK("a") "c = " FORTH("b") "d = tanh(c) "
+               "y = " BACK("d"), 1, 0);
+  check_tables("f: f32[n, 3]", T "x = " BACK("f") "dx = " FORTH("x") "a = tanh(dx) y = " BACK("a"),
+               1, 1);
+  /* no function of one byte: a row beside it, another size, two bytes, axis scales, floats */
+  check_tables(X, DX T "c = const f32[4] [1, 2, 3, 4] a = add(dx, c) y = " BACK("a"), 0, 0);
+  check_tables("x: u8[n, 1, 4]", DX T "c = const f32[2, 1] [1, 1] a = add(dx, c) y = " BACK("a"), 0,
+               0);
+  check_tables(X ", b: u8[n, 6, 6, 4]", DX T "c = " FORTH("b") "a = mul(dx, c) y = " BACK("a"), 0, 0);
+  check_tables(X, DX T "a = softmax(dx) y = " BACK("a"), 0, 1);
+  check_tables(X, DX "t = const f32[4] [1, 2, 3, 4] a = tanh(dx) y = quantize(a, t) {axis=3}", 0, 1);
+  check_tables("f: f32[n, 3]", T "a = tanh(f) y = " BACK("a"), 0, 1);
+}
+
 int main(void) {
   RUN(products);
   RUN(between_products);
+  RUN(functions_of_a_byte);
   return check_report();
 }

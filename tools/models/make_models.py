@@ -65,9 +65,15 @@ def path_of(name, tiny=False, variant="", seed=0):
     return path
 
 
+def masked_scores(model):
+    """What adds a mask to the scores of a softmax: bytes of a range of -10000..0 leave nothing of them."""
+    scores = {name for node in model.graph.node if node.op_type == "Softmax" for name in node.input}
+    return [node.name for node in model.graph.node if node.op_type == "Add" and node.output[0] in scores]
+
+
 def quantise(source, target, variant):
-    """Static quantisation of a model file, calibrated on two random inputs; batch-norms are folded first,
-    as whoever deploys int8 does."""
+    """Static quantisation of a model file, calibrated on two random inputs; batch-norms are folded first
+    and attention's mask stays in floats, as whoever deploys int8 does."""
     from onnxruntime import quantization as q
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -87,7 +93,9 @@ def quantise(source, target, variant):
         q.quantize_static(
             folded, target, Reader(), per_channel=True, weight_type=q.QuantType.QInt8,
             quant_format=q.QuantFormat.QDQ if separate else q.QuantFormat.QOperator,
-            activation_type=q.QuantType[activations], op_types_to_quantize=[
+            activation_type=q.QuantType[activations],
+            nodes_to_exclude=masked_scores(onnx.load(folded, load_external_data=False)),
+            op_types_to_quantize=[
                 "Conv", "MatMul", "Gemm", "Add", "Mul", "GlobalAveragePool", "MaxPool", "Concat"])
     finally:
         logging.disable(logging.NOTSET)

@@ -21,7 +21,8 @@ bool hone_formula_accepts(const hone_node *node) {
     const hone_value *in = node->inputs[i].value;
     if (in && !knows_dtype(in->type.dtype)) return false;
   }
-  return op == &hone_op_cast || op == &hone_op_select || hone_pointwise_meaning_of(op);
+  return op == &hone_op_cast || op == &hone_op_select || op == &hone_op_byte_table ||
+         hone_pointwise_meaning_of(op);
 }
 
 /* ---- Compiling ------------------------------------------------------------------------------ */
@@ -34,6 +35,7 @@ typedef struct maker {
   int *place;    /* by value id: register + 1 */
   uint64_t free; /* registers to use again */
   double *fills;
+  hone_arena *arena;
 } maker;
 
 static int fresh_register(maker *m) {
@@ -121,6 +123,10 @@ static void choose_kind(const hone_node *node, hone_formula_step *s) {
     s->kind = HONE_STEP_SELECT;
     return;
   }
+  if (op == &hone_op_byte_table) {
+    s->kind = HONE_STEP_LOOKUP;
+    return;
+  }
   s->lane = hone_lane_of(op);
   if (op == &hone_op_pow) s->lane = lane_of_power(node);
   if (s->lane != HONE_LANES && hone_width_of(s->from) == HONE_WIDTH_FLOAT &&
@@ -150,6 +156,23 @@ static hone_status *make_inputs(maker *m, const hone_node *node, hone_formula_st
   return NULL;
 }
 
+/* What a step has besides operands: attributes as numbers, a table. */
+static hone_status *make_attrs(const hone_node *node, hone_arena *arena, hone_formula_step *s) {
+  if (s->kind == HONE_STEP_CAST) {
+    s->attrs[0] = hone_node_flag(node, "saturate");
+    s->attrs[1] = hone_node_text(node, "round")[0];
+  } else if (s->kind == HONE_STEP_LOOKUP) {
+    uint8_t *table = HONE_NEW_ARRAY(arena, HONE_BYTE_TABLE, uint8_t);
+    HONE_TRY_MEMORY(table);
+    hone_byte_table(node, table);
+    s->table = table;
+    s->look_up = hone_lookup_here();
+  } else {
+    hone_pointwise_attrs(node, s->attrs);
+  }
+  return NULL;
+}
+
 static double cost_of(const hone_formula_step *s) {
   if (s->kind != HONE_STEP_LANE) return s->kind == HONE_STEP_LOOP ? 5 : 1;
   return s->lane == HONE_LANE_exp || s->lane == HONE_LANE_gelu || s->lane == HONE_LANE_tanh ? 0.4
@@ -165,12 +188,7 @@ static hone_status *make_step(maker *m, int index) {
   s->to = result->type.dtype;
   HONE_TRY(make_inputs(m, node, s));
   choose_kind(node, s);
-  if (s->kind != HONE_STEP_CAST) {
-    hone_pointwise_attrs(node, s->attrs);
-  } else {
-    s->attrs[0] = hone_node_flag(node, "saturate");
-    s->attrs[1] = hone_node_text(node, "round")[0];
-  }
+  HONE_TRY(make_attrs(node, m->arena, s));
   bool is_result = m->last[result->id] == m->count;
   /* Only vector forms may write over an operand. */
   uint64_t done = 0;
@@ -216,7 +234,7 @@ hone_status *hone_formula_make(const hone_node *const *nodes, int count,
   size_t values = (size_t)nodes[0]->graph->next_id + 1;
   HONE_TRY_MEMORY(f);
   f->steps = HONE_NEW_ARRAY(arena, count, hone_formula_step);
-  maker m = {.formula = f, .nodes = nodes, .count = count};
+  maker m = {.formula = f, .nodes = nodes, .count = count, .arena = arena};
   m.last = HONE_NEW_ARRAY(arena, values, int);
   m.place = HONE_NEW_ARRAY(arena, values, int);
   m.fills = HONE_NEW_ARRAY(arena, HONE_FORMULA_REGISTERS, double);

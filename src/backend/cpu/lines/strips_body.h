@@ -205,6 +205,20 @@ static void strip_to_byte(const float *x, size_t count, uint8_t *out) {
   for (; i < count; i++) out[i] = (uint8_t)(int)x[i];
 }
 
+/* Differences of multiples of 256 are exact; beyond 64 bits the nearest whole number ends in ones. */
+static void strip_wrap_byte(const float *x, size_t count, bool is_signed, float *out) {
+  vf most = vf_set(is_signed ? -1 : 255), half = vf_set(is_signed ? 128 : 256);
+  for (size_t i = 0; i < count; i += VF_LANES) {
+    int n = count - i < VF_LANES ? (int)(count - i) : VF_LANES;
+    vf whole = vf_trunc(vf_load_n(x + i, n)), size = vf_set(256);
+    vf rest = vf_sub(whole, vf_mul(size, vf_floor(vf_mul(whole, vf_set(1.0f / 256)))));
+    rest = vf_less(rest, half, rest, vf_sub(rest, size));
+    rest = vf_equal(whole, whole, rest, vf_set(0));
+    rest = vf_less_equal(vf_set(0x1p63f), whole, most, rest);
+    vf_store_n(out + i, vf_less_equal(whole, vf_set(-0x1p63f), vf_set(0), rest), n);
+  }
+}
+
 static void strip_from_f16(const uint16_t *x, size_t count, float *out) {
   size_t i = 0;
 #if defined(__F16C__)
@@ -240,6 +254,7 @@ const hone_strips STRIPS = {
     .from_u8 = strip_from_u8,
     .from_s8 = strip_from_s8,
     .to_byte = strip_to_byte,
+    .wrap_byte = strip_wrap_byte,
     .from_f16 = strip_from_f16,
     .to_f16 = strip_to_f16,
 };

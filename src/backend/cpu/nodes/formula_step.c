@@ -232,7 +232,10 @@ static void run_cast(const hone_formula_step *s, void *const *registers, size_t 
   const void *from = registers[s->in[0]];
   void *out = registers[s->out];
   hone_width width = hone_width_of(s->from);
-  if (hone_is_integer(s->to)) {
+  bool to_byte = s->to == HONE_U8 || s->to == HONE_S8;
+  if (to_byte && width == HONE_WIDTH_FLOAT) {
+    hone_strips_here()->wrap_byte(from, count, s->to == HONE_S8, out);
+  } else if (hone_is_integer(s->to)) {
     cast_to_integer(s, from, out, count, temporary);
   } else if (s->to == HONE_BOOL && width == HONE_WIDTH_FLOAT) {
     for (size_t i = 0; i < count; i++) ((float *)out)[i] = ((const float *)from)[i] != 0;
@@ -259,6 +262,14 @@ static void run_select(const hone_formula_step *s, void *const *registers, size_
   for (size_t i = 0; i < count; i++) out[i] = holds[i] != 0 ? x[i] : y[i];
 }
 
+static void run_lookup(const hone_formula_step *s, void *const *registers, size_t count,
+                       hone_block *temporary) {
+  uint8_t *bytes = (uint8_t *)temporary;
+  hone_register_store(HONE_U8, registers[s->in[0]], count, bytes, 0);
+  s->look_up(s->table, bytes, 0, 1, count);
+  hone_register_load(s->to, bytes, 0, count, registers[s->out]);
+}
+
 void hone_formula_step_run(const hone_formula_step *s, hone_lane_function *const *lanes,
                            void *const *registers, size_t count, hone_block *temporary) {
   switch (s->kind) {
@@ -274,6 +285,9 @@ void hone_formula_step_run(const hone_formula_step *s, hone_lane_function *const
       return;
     case HONE_STEP_SELECT:
       run_select(s, registers, count);
+      return;
+    case HONE_STEP_LOOKUP:
+      run_lookup(s, registers, count, temporary);
       return;
   }
 }

@@ -4,6 +4,7 @@
 
 #include "backend/cpu/formula.h"
 #include "backend/cpu/lines/lanes.h"
+#include "backend/cpu/lines/lookup.h"
 #include "ops/pointwise.h"
 
 #define HONE_FORMULA_REGISTERS 64 /* as many as a mask has bits */
@@ -26,7 +27,8 @@ typedef enum hone_step_kind {
   HONE_STEP_LANE, /* a vector form over floats */
   HONE_STEP_LOOP, /* the reference's loop over wide blocks */
   HONE_STEP_CAST,
-  HONE_STEP_SELECT /* of wide values; floats have a vector form */
+  HONE_STEP_SELECT, /* of wide values; floats have a vector form */
+  HONE_STEP_LOOKUP  /* of bytes */
 } hone_step_kind;
 
 struct hone_formula_step {
@@ -36,6 +38,8 @@ struct hone_formula_step {
   hone_dtype from, to; /* of the operands that are computed with, and of the result */
   int in[3], out;      /* registers */
   double attrs[2];     /* of a cast: whether it saturates, the letter of its rounding */
+  const uint8_t *table;          /* of a lookup */
+  hone_lookup_function *look_up; /* which does it here */
 };
 
 /* Elements [at, at + count) of `data` into a register, and back. Both know every type that

@@ -127,11 +127,24 @@ static bool take_cast(hone_integer_tail *tail, const hone_node *node, const hone
   return to == HONE_F32;
 }
 
+/* Bytes once through a table; a second one is the table of the first's entries. */
+static bool take_lookup(hone_integer_tail *tail, const hone_node *node) {
+  hone_integer_finish *f = &tail->finish;
+  uint8_t table[HONE_BYTE_TABLE];
+  if (f->out != HONE_U8 && f->out != HONE_S8) return false;
+  hone_byte_table(node, table);
+  for (int i = 0; i < HONE_BYTE_TABLE; i++)
+    f->table[i] = table[f->looks_up ? f->table[i] : i];
+  f->looks_up = true;
+  return true;
+}
+
 bool hone_integer_tail_take(hone_integer_tail *tail, const hone_node *node,
                             const hone_value *result) {
   const hone_op *op = node->op;
   double number;
   tail->beside_count = 0;
+  if (op == &hone_op_byte_table) return take_lookup(tail, node);
   if (tail->finish.out == HONE_U8 || tail->finish.out == HONE_S8 ||
       !hone_shape_equal(&node->outputs[0]->type.shape, &result->type.shape))
     return false;

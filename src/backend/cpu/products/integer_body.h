@@ -398,4 +398,5 @@ static void run_finish(const hone_integer_finish *f, const hone_kernel_io *io,
   for (; column + WIDE <= block->columns; column += WIDE)
     finish_lines(f, io, block, column, PANEL, true);
   if (column < block->columns) finish_rest(f, io, block, column, block->columns - column);
+  if (f->looks_up) f->lookup(f->table, block->out, block->out_stride, block->rows, block->columns);
 }

@@ -8,6 +8,7 @@
 #ifndef HONE_BACKEND_CPU_PRODUCTS_INTEGER_FINISH_H
 #define HONE_BACKEND_CPU_PRODUCTS_INTEGER_FINISH_H
 
+#include "backend/cpu/lines/lookup.h"
 #include "backend/cpu/simd/isa.h"
 #include "backend/cpu/kernel.h"
 #include "ir/type.h"
@@ -38,6 +39,9 @@ typedef struct hone_integer_finish {
   int count;
   hone_dtype out; /* s32: the sums as they are; f32; u8, s8: rounded half to even and saturated */
   int zero;       /* of bytes: added after rounding */
+  bool looks_up;  /* bytes stored become entries of the table */
+  hone_lookup_function *lookup; /* which does so; set at plan */
+  uint8_t table[HONE_BYTE_TABLE];
   size_t columns; /* from row to row of what ADD_LIKE reads */
 } hone_integer_finish;
 
