@@ -72,6 +72,7 @@ $(PEERS)/bin/python: requirements-peers.txt
 	@touch $@
 
 bench: setup build python $(PEERS)/bin/python
+	@ninja -C $(BUILD) peak
 	@$(PYTHON) bench/models.py --suite $(if $(CELLS),--cells $(CELLS)) --threads $(THREADS) \
 	  --peers ort openvino torch torch_compiled --markdown docs/performance.md
 

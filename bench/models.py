@@ -39,9 +39,11 @@ import net  # noqa: E402
 import numerics  # noqa: E402
 import suite  # noqa: E402
 import tables  # noqa: E402
+import work  # noqa: E402
 
 DEFAULT = ["resnet50", "mobilenetv2", "bert_base"]
 PAUSE = 0.03  # seconds between turns, for the last engine's threads to stop spinning
+PEAK = ROOT / "build" / "bench" / "peak"
 PEERS = ROOT / ".cache" / "bench" / "peers" / "bin" / "python"  # the environment of `make bench`
 
 
@@ -93,6 +95,22 @@ def median_interval(values, confidence=0.9):
         rank += 1
     rank = max(rank, 1)
     return statistics.median(values), values[rank - 1], values[count - rank]
+
+
+def percentile(values, share):
+    """The least of `values` that at least `share` of them do not exceed; None of too few to say."""
+    if len(values) * (1 - share) < 1:
+        return None
+    return sorted(values)[math.ceil(share * len(values)) - 1]
+
+
+def peak(precision, threads):
+    """Multiply-adds a second that `threads` threads could do now, or None where `peak` is not built."""
+    kind = {"fp32": "f32", "bf16": "bf16", "int8": "s8"}[precision]
+    if not PEAK.exists():
+        return None
+    answer = subprocess.run([PEAK, kind, str(threads), "0.1"], capture_output=True, text=True, check=False)
+    return json.loads(answer.stdout)["macs"] if answer.returncode == 0 else None
 
 
 def model_file(name, scale):
@@ -182,16 +200,25 @@ def check_outputs(workers, reference, bound, folder):
     return errors
 
 
-def time_cell(workers, rounds, seconds):
-    """{engine: [median seconds a round]}; every round begins with another engine."""
+def time_cell(workers, rounds, seconds, measure_peak):
+    """{engine: [[seconds of every run] a round]} and the peaks of the rounds; every round begins with
+    another engine."""
     turns = list(workers)
-    medians = {engine: [] for engine in turns}
+    taken, peaks = {engine: [] for engine in turns}, []
     for _ in range(rounds):
         for engine in turns:
             time.sleep(PAUSE)
-            medians[engine].append(statistics.median(workers[engine].ask("time", seconds / rounds)))
+            taken[engine].append(workers[engine].ask("time", seconds / rounds))
+        peaks.append(measure_peak())
         turns.append(turns.pop(0))
-    return medians
+    return taken, peaks
+
+
+def share_of_peak(macs, medians, peaks):
+    """The median over rounds, or None where the model or the machine does not tell."""
+    if macs is None or None in peaks:
+        return None
+    return statistics.median(macs / seconds / peak for seconds, peak in zip(medians, peaks))
 
 
 def bench_cell(cell, threads, options, folder):
@@ -207,10 +234,16 @@ def bench_cell(cell, threads, options, folder):
             return []
         reference, bound = judge_of(cell, workers, path, inputs, folder)
         errors = check_outputs(workers, reference, bound, folder)
-        medians = time_cell(workers, options.rounds, options.seconds)
+        with np.load(inputs) as feeds:
+            macs = work.multiply_adds(path, dict(feeds))
+        taken, peaks = time_cell(workers, options.rounds, options.seconds,
+                                 lambda: peak(cell.precision, threads))
+        medians = {engine: [statistics.median(runs) for runs in rounds] for engine, rounds in taken.items()}
         facts = {engine: {"ready": worker.ready, "version": worker.version, "error": errors[engine],
                           "bytes": worker.ask("memory", "-")["bytes"],
-                          "ms": 1e3 * statistics.median(medians[engine])}
+                          "ms": 1e3 * statistics.median(medians[engine]),
+                          "p99": percentile([t for runs in taken[engine] for t in runs], 0.99),
+                          "share": share_of_peak(macs, medians[engine], peaks)}
                  for engine, worker in workers.items()}
     finally:
         for worker in workers.values():

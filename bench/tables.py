@@ -28,15 +28,20 @@ def geometric_mean(values):
     return math.exp(sum(map(math.log, values)) / len(values))
 
 
+def figure(value, digits, scale=1):
+    return "–" if value is None else f"{value * scale:.{digits}f}"
+
+
 def summary(rows):
     """Every cell against its best peer, with what else a user waits or pays for."""
-    lines = ["| cell | threads | hone ms | best peer | ratio | 90 % interval | hone ready s | peer ready s | "
-             "hone MB | peer MB |", "|---|---|---|---|---|---|---|---|---|---|"]
+    lines = ["| cell | threads | hone ms | best peer | ratio | 90 % interval | of peak | p99 ms | peer p99 ms | "
+             "hone ready s | peer ready s | hone MB | peer MB |", "|---" * 13 + "|"]
     best = best_peers(rows)
     for row in best:
         own, other = row["own"], row["other"]
         lines.append(f"| {row['cell']} | {row['threads']} | {own['ms']:.2f} | {row['peer']} {other['version']} | "
-                     f"{row['ratio']:.3f} | {row['low']:.3f} to {row['high']:.3f} | {own['ready']:.2f} | "
+                     f"{row['ratio']:.3f} | {row['low']:.3f} to {row['high']:.3f} | {figure(own['share'], 2)} | "
+                     f"{figure(own['p99'], 2, 1e3)} | {figure(other['p99'], 2, 1e3)} | {own['ready']:.2f} | "
                      f"{other['ready']:.2f} | {own['bytes'] / 1e6:.0f} | {other['bytes'] / 1e6:.0f} |")
     for threads in sorted({row["threads"] for row in best}):
         ratios = [row["ratio"] for row in best if row["threads"] == threads]
