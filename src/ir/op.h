@@ -45,7 +45,8 @@ enum {
   HONE_SHAPE_ONLY = 1u << 10,  /* reads only the shape of its inputs (shape, size) */
   HONE_ANY_KIND = 1u << 11,    /* takes tensors as well as sequences and optionals */
   HONE_FIXED_TYPES = 1u << 12, /* computes in the types it is given: no pass changes them */
-  HONE_CROSSES = 1u << 13      /* takes what lies on the device and gives it on the host */
+  HONE_CROSSES = 1u << 13,     /* takes what lies on the device and gives it on the host */
+  HONE_JUMPS = 1u << 14        /* a float result that jumps: it shows the rounding of what it reads */
 };
 
 /* The shape rule's view. It serves the passes (dims may be symbols) and the planner (all dims

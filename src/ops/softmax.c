@@ -55,7 +55,7 @@ static void hardmax_line(double *x, size_t count, size_t step) {
   for (size_t i = 0; i < count; i++) x[i * step] = i == best;
 }
 
-#define LINE_OP(name_)                                                                             \
+#define LINE_OP(name_, facts_)                                                                     \
   static hone_status *name_##_reference(hone_reference *ref) {                                     \
     return along_axis(ref, name_##_line);                                                          \
   }                                                                                                \
@@ -63,10 +63,10 @@ static void hardmax_line(double *x, size_t count, size_t step) {
                                    .inputs = "x",                                                  \
                                    .outputs = "y",                                                 \
                                    .attrs = {{"axis", HONE_ATTR_INT, "-1", NULL}},                 \
-                                   .facts = HONE_REDUCES,                                          \
+                                   .facts = HONE_REDUCES | (facts_),                               \
                                    .infer = softmax_infer,                                         \
                                    .reference = name_##_reference}
 
-LINE_OP(softmax);
-LINE_OP(log_softmax);
-LINE_OP(hardmax);
+LINE_OP(softmax, 0);
+LINE_OP(log_softmax, 0);
+LINE_OP(hardmax, HONE_JUMPS);

@@ -198,12 +198,19 @@ static hone_status *make_part(const recurrence *r, const hone_cell_part *part, h
                     (int64_t[]){part->row + part->rows, part->column + r->cell.hidden}, 2, out);
 }
 
-/* The parts of all gates as [1, gates * hidden, rows]. */
-static hone_status *make_weights(const recurrence *r, hone_cell_part *const *parts,
-                                 hone_value **out) {
+/* What multiplies the input, or the state, in gate `g`. */
+static const hone_cell_part *part_of(const hone_cell *cell, int g, bool state) {
+  if (!state) return &cell->sums[g].from_input;
+  bool late = cell->reset_after && g == cell->gates - 1;
+  return late ? &cell->late.from_state : &cell->sums[g].from_state;
+}
+
+/* Those of all gates as [1, gates * hidden, rows]. */
+static hone_status *make_weights(const recurrence *r, bool state, hone_value **out) {
   static const int turned[] = {1, 0};
   hone_value *gates[HONE_CELL_GATES];
-  for (int g = 0; g < r->cell.gates; g++) HONE_TRY(make_part(r, parts[g], &gates[g]));
+  for (int g = 0; g < r->cell.gates; g++)
+    HONE_TRY(make_part(r, part_of(&r->cell, g, state), &gates[g]));
   HONE_TRY(make_concat(r->loop, gates, r->cell.gates, 1, out));
   HONE_TRY(hone_make_transpose(r->loop, *out, turned, out));
   return add_axis(r->loop, *out, 0, out);
@@ -319,16 +326,10 @@ static bool find_recurrence(recurrence *r) {
 
 static hone_status *make_net(recurrence *r, hone_node **out) {
   hone_cell *cell = &r->cell;
-  hone_cell_part *from_input[HONE_CELL_GATES], *from_state[HONE_CELL_GATES];
   hone_value *inputs[7] = {0};
-  for (int g = 0; g < cell->gates; g++) {
-    bool late = cell->reset_after && g == cell->gates - 1;
-    from_input[g] = &cell->sums[g].from_input;
-    from_state[g] = late ? &cell->late.from_state : &cell->sums[g].from_state;
-  }
   HONE_TRY(make_sequence(r, &inputs[0]));
-  HONE_TRY(make_weights(r, from_input, &inputs[1]));
-  HONE_TRY(make_weights(r, from_state, &inputs[2]));
+  HONE_TRY(make_weights(r, false, &inputs[1]));
+  HONE_TRY(make_weights(r, true, &inputs[2]));
   HONE_TRY(make_biases(r, &inputs[3]));
   HONE_TRY(add_axis(r->loop, r->loop->inputs[CARRIED + cell->h].value, 0, &inputs[5]));
   if (cell->c >= 0)

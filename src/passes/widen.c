@@ -1,6 +1,7 @@
 /* f16 and bf16 are types of storage: what computes in them computes in f32, and what only moves them
  * moves them as they are. Values between two computing nodes stay f32 and are not rounded, as if the
- * two were one kernel; fp32-strict rounds every result. A cast by the user keeps its meaning.
+ * two were one kernel, but where the reader jumps: an integer, a truth or a floor shows a rounding
+ * whole. fp32-strict rounds every result. A cast by the user keeps its meaning.
  *
  * A model whose products are all bf16 is then computed in bf16 by the precision pass, since it asks
  * for no more. Room: passes. */
@@ -12,6 +13,7 @@ typedef struct widened {
   hone_dtype was;   /* the narrow type of a value that is f32 now; else none */
   hone_value *wide; /* a narrow value as f32 */
   hone_value *back; /* a value that is f32 now in its old type */
+  hone_value *rounded; /* and that as f32 again */
 } widened;
 
 typedef struct widener {
@@ -41,6 +43,34 @@ static hone_status *make_cast(hone_node *before, hone_value *value, hone_dtype t
   return hone_node_finish(cast, out);
 }
 
+/* Whether a rounding of what the node reads would show in its results as more than a rounding. */
+static bool jumps(const hone_node *node) {
+  if (node->op->facts & HONE_JUMPS) return true;
+  for (int i = 0; i < node->output_count; i++)
+    if (node->outputs[i]->type.kind == HONE_KIND_TENSOR &&
+        hone_dtype_class_of(node->outputs[i]->type.dtype) != HONE_CLASS_FLOAT)
+      return true;
+  return false;
+}
+
+/* A value that is f32 now in the type that it had. */
+static hone_status *narrowed(widener *w, hone_node *before, hone_value *value, hone_value **out) {
+  widened *known = &w->values[value->id];
+  if (!known->back) HONE_TRY(make_cast(before, value, known->was, &known->back));
+  *out = known->back;
+  return NULL;
+}
+
+/* And rounded to it, but f32. */
+static hone_status *rounded(widener *w, hone_node *before, hone_value *value, hone_value **out) {
+  widened *known = &w->values[value->id];
+  hone_value *back;
+  HONE_TRY(narrowed(w, before, value, &back));
+  if (!known->rounded) HONE_TRY(make_cast(before, back, HONE_F32, &known->rounded));
+  *out = known->rounded;
+  return NULL;
+}
+
 /* Whether the node computes with narrow values, or moves some that are f32 already. */
 static bool widens(const widener *w, const hone_node *node) {
   const uint32_t never = HONE_HAS_REGIONS | HONE_OBJECTS | HONE_ANY_KIND | HONE_SHAPE_ONLY |
@@ -61,6 +91,10 @@ static bool widens(const widener *w, const hone_node *node) {
 static hone_status *widen_inputs(widener *w, hone_node *node) {
   for (int i = 0; i < node->input_count; i++) {
     hone_value *in = node->inputs[i].value, *fresh = NULL;
+    if (was_type(w, in) && jumps(node)) {
+      HONE_TRY(rounded(w, node, in, &in));
+      hone_node_set_input(node, i, in);
+    }
     if (!is_narrow_tensor(in)) continue;
     hone_value **wide = in->id < w->count ? &w->values[in->id].wide : &fresh;
     if (!*wide) HONE_TRY(make_cast(node, in, HONE_F32, wide));
@@ -108,25 +142,23 @@ static hone_status *keep_attributes(const widener *w, hone_node *node) {
 
 /* Nodes that stay as they are read what they did before. */
 static hone_status *narrow_inputs(widener *w, hone_node *node) {
-  if (node->op == &hone_op_cast) return NULL;
+  if (node->op == &hone_op_cast && !jumps(node)) return NULL;
   for (int i = 0; i < node->input_count; i++) {
-    hone_value *in = node->inputs[i].value;
+    hone_value *in = node->inputs[i].value, *back;
     if (!was_type(w, in)) continue;
-    widened *value = &w->values[in->id];
-    if (!value->back) HONE_TRY(make_cast(node, in, value->was, &value->back));
-    hone_node_set_input(node, i, value->back);
+    HONE_TRY(narrowed(w, node, in, &back));
+    hone_node_set_input(node, i, back);
   }
   return NULL;
 }
 
 static hone_status *narrow_results(widener *w, hone_graph *graph) {
   for (int i = 0; i < graph->output_count; i++) {
-    hone_value *out = graph->outputs[i].value;
+    hone_value *out = graph->outputs[i].value, *back;
     if (!was_type(w, out)) continue;
-    widened *value = &w->values[out->id];
-    if (!value->back) HONE_TRY(make_cast(NULL, out, value->was, &value->back));
-    hone_graph_set_output(graph, i, value->back);
-    HONE_TRY(hone_take_name(value->back, out));
+    HONE_TRY(narrowed(w, NULL, out, &back));
+    hone_graph_set_output(graph, i, back);
+    HONE_TRY(hone_take_name(back, out));
   }
   return NULL;
 }

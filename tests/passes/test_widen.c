@@ -42,6 +42,23 @@ static void check_row(const row *r) {
   hone_graph_free(graph);
 }
 
+/* What jumps reads rounded values: the same integers, truths and whole numbers to the bit where one
+ * op made them. */
+TEST(jumps_see_the_rounding) {
+  static const char *const graphs[] = {
+      "graph g(x: f16[300]) -> (y) { c = const f16[] 700.0 a = mul(x, c) y = cast(a) {to=s32} }",
+      "graph g(x: bf16[300]) -> (y) { a = exp(x) y = round(a) }",
+      "graph g(x: f16[300], z: f16[300]) -> (y) { a = mul(x, z) y = less(a, x) }",
+      "graph g(x: bf16[3, 100]) -> (y) { a = tanh(x) y = arg_reduce(a) {kind=max, axis=1} }",
+      "graph g(x: bf16[300]) -> (y) { a = sin(x) b = cast(a) {to=f32} y = cast(b) {to=f64} }",
+  };
+  for (size_t i = 0; i < sizeof graphs / sizeof *graphs; i++) {
+    hone_pass_log log;
+    double allowed = i == 4 ? bound("widened", "bf16") : 0;
+    hone_graph_free(rewrite_with(graphs[i], widening, rewrite_defaults, &log, allowed));
+  }
+}
+
 TEST(half_floats) {
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) check_row(&rows[i]);
 }
@@ -88,6 +105,7 @@ TEST(products_in_bf16) {
 
 int main(void) {
   RUN(half_floats);
+  RUN(jumps_see_the_rounding);
   RUN(strict_keeps_every_rounding);
   RUN(regions);
   RUN(products_in_bf16);

@@ -184,7 +184,9 @@ static hone_status *make_step(maker *m, int index) {
   hone_formula *f = m->formula;
   hone_formula_step *s = &f->steps[f->step_count++];
   const hone_value *result = node->outputs[0];
-  s->from = node->inputs[node->op == &hone_op_select ? 1 : 0].value->type.dtype;
+  const hone_value *first = node->inputs[node->op == &hone_op_select ? 1 : 0].value;
+  if (!first) return hone_error(HONE_INTERNAL, "a pointwise node without its first input");
+  s->from = first->type.dtype;
   s->to = result->type.dtype;
   HONE_TRY(make_inputs(m, node, s));
   choose_kind(node, s);

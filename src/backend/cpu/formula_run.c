@@ -271,9 +271,9 @@ static void compute_own(state *st, float *at, size_t count) {
 }
 
 /* Rows of a tile whose place does not matter: a block of elements at a time, copied together where
- * the rows are shorter than that and apart. */
-static void run_placeless(state *st, float *x, ptrdiff_t stride, size_t rows, size_t columns) {
-  float together[HONE_BLOCK];
+ * the rows are shorter than that and apart, into HONE_BLOCK floats of the caller's. */
+static void run_placeless(state *st, float *together, float *x, ptrdiff_t stride, size_t rows,
+                          size_t columns) {
   load(st, 0, HONE_BLOCK);
   if (rows == 1 || stride == (ptrdiff_t)columns) columns *= rows, rows = 1;
   size_t most = columns && columns < HONE_BLOCK ? HONE_BLOCK / columns : 1;
@@ -298,8 +298,9 @@ void hone_formula_tile(const void *program, const hone_kernel_io *io, int part, 
   for (int s = 0, next = b->first_in; s < f->stream_count; s++)
     st.stream[s] = s == b->own ? NULL : io->in[next++];
   if (b->placeless) {
+    float together[HONE_BLOCK];
     seek(&st, 0);
-    run_placeless(&st, x, stride, rows, columns);
+    run_placeless(&st, together, x, stride, rows, columns);
     return;
   }
   for (size_t r = 0; r < rows; r++) {

@@ -40,7 +40,7 @@ static void run(const void *args, const hone_kernel_io *io, int part, int parts)
   const affine *g = args;
   double theta[HONE_MAX_RANK * HONE_MAX_RANK];
   size_t begin, end, rows = g->last ? g->pixels / g->last : 0;
-  size_t numbers = (size_t)(g->axes * (g->axes + 1));
+  size_t numbers = (size_t)g->axes * (size_t)(g->axes + 1);
   hone_split(g->images * rows, 1, part, parts, &begin, &end);
   for (size_t i = begin; i < end; i++) {
     if (i == begin || i % rows == 0)

@@ -2,6 +2,7 @@
  *
  * Along the last axis a row at a time; along another in strips of neighbouring lines. */
 #include <math.h>
+#include <string.h>
 
 #include "backend/cpu/lines/lanes.h"
 #include "backend/cpu/nodes/node.h"
@@ -10,6 +11,7 @@
 #include "ops/axes.h"
 
 #define WIDTH 256 /* lines in a strip */
+#define ROWS  128 /* elements of each that are added up by themselves: rounding errors stay small */
 
 typedef struct softmax {
   hone_line line;
@@ -43,11 +45,11 @@ static void run_rows(const void *args, const hone_kernel_io *io, int part, int p
 
 /* `count` neighbouring lines; both tensors step by `inner` from element to element of a line. */
 static void run_strip(const softmax *s, const float *x, float *y, size_t count) {
-  float most[WIDTH], sum[WIDTH], term[WIDTH];
+  float most[WIDTH], sum[WIDTH], sums[WIDTH], term[WIDTH];
   size_t inner = s->line.inner;
   for (size_t c = 0; c < count; c++) {
     most[c] = -INFINITY;
-    sum[c] = 0;
+    sum[c] = sums[c] = 0;
   }
   for (size_t i = 0; i < s->line.size; i++)
     s->lanes[HONE_LANE_max](count, most, x + i * inner, most, 0, 0, most);
@@ -55,7 +57,10 @@ static void run_strip(const softmax *s, const float *x, float *y, size_t count) 
     float *out = s->log ? term : y + i * inner;
     s->lanes[HONE_LANE_sub](count, x + i * inner, most, most, 0, 0, out);
     s->lanes[HONE_LANE_exp](count, out, out, out, 0, 0, out);
-    s->lanes[HONE_LANE_add](count, sum, out, out, 0, 0, sum);
+    s->lanes[HONE_LANE_add](count, sums, out, out, 0, 0, sums);
+    if ((i + 1) % ROWS != 0 && i + 1 != s->line.size) continue;
+    s->lanes[HONE_LANE_add](count, sum, sums, sums, 0, 0, sum);
+    memset(sums, 0, count * sizeof(float));
   }
   if (s->log) s->lanes[HONE_LANE_log](count, sum, sum, sum, 0, 0, sum);
   for (size_t i = 0; i < s->line.size; i++) {
