@@ -111,7 +111,7 @@ static hone_status *ask_for_memory(hone_frame *frame, int index, hone_dtype dtyp
 }
 
 hone_status *hone_frame_output_memory(hone_frame *frame, int index, hone_dtype dtype,
-                                  const hone_shape *shape, size_t bytes, void **out) {
+                                      const hone_shape *shape, size_t bytes, void **out) {
   const hone_tensor *bound = frame->bound ? &frame->bound[index] : NULL;
   if (bound && !bound->data && frame->run->give)
     HONE_TRY(ask_for_memory(frame, index, dtype, shape, bytes));
@@ -123,10 +123,18 @@ hone_status *hone_frame_output_memory(hone_frame *frame, int index, hone_dtype d
     return NULL;
   }
   if (!hone_buffer_grow(&frame->outputs[index], bytes))
-    return hone_error(HONE_OUT_OF_MEMORY, "there is no memory for the %zu bytes of output '%s'", bytes,
-                      frame->program->graph->outputs[index].value->name);
+    return hone_error(HONE_OUT_OF_MEMORY, "there is no memory for the %zu bytes of output '%s'",
+                      bytes, frame->program->graph->outputs[index].value->name);
   *out = frame->outputs[index].data;
   return NULL;
+}
+
+/* The memory of output `index`, whose type the value that is made there need not have: the output
+ * may be a view of it. */
+static hone_status *place_output(hone_frame *frame, const hone_plan *plan, int index, void **out) {
+  const hone_type *type = &plan->values[frame->program->graph->outputs[index].value->id].type;
+  return hone_frame_output_memory(frame, index, type->dtype, &type->shape,
+                                  plan->output_bytes[index], out);
 }
 
 hone_status *hone_frame_enter(hone_frame *frame, const hone_plan *plan) {
@@ -151,9 +159,7 @@ hone_status *hone_frame_enter(hone_frame *frame, const hone_plan *plan) {
         break;
       case HONE_AT_OUTPUT:
         if (plan->output_bytes[planned->at.index])
-          HONE_TRY(hone_frame_output_memory(frame, planned->at.index, planned->type.dtype,
-                                 &planned->type.shape, plan->output_bytes[planned->at.index],
-                                 &datum->data));
+          HONE_TRY(place_output(frame, plan, planned->at.index, &datum->data));
         else
           datum->data = frame->data[planned->root].data;
         if (planned->root != id) datum->data = (char *)datum->data + planned->inside;
