@@ -29,6 +29,7 @@ typedef struct hone_conversion_options {
   const char *prefix;   /* segments are called <prefix>_000, …, the largest first */
   size_t least_nodes;   /* smaller segments stay native; what only hands on does not count */
   size_t most_segments; /* the largest of them; 0: any number */
+  int count_constants;  /* a segment's size counts the constants that it alone uses */
 } hone_conversion_options;
 
 /* `graph_def` is read in place and must outlive the conversion; the options need not. */

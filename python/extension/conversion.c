@@ -11,15 +11,17 @@ typedef struct conversion_object {
   PyObject *kept;      /* list of the bytes of engines that were placed */
 } conversion_object;
 
-/* convert(graph_def, outputs, denied, native, prefix, least_nodes, most_segments) */
+/* convert(graph_def, outputs, denied, native, prefix, least_nodes, most_segments, count_constants)
+ */
 PyObject *convert(PyObject *module, PyObject *arguments) {
   hone_conversion_options options = {0};
   PyObject *bytes;
   char *data;
   Py_ssize_t size, least, most;
   (void)module;
-  if (!PyArg_ParseTuple(arguments, "Ossssnn", &bytes, &options.outputs, &options.denied,
-                        &options.native, &options.prefix, &least, &most) ||
+  if (!PyArg_ParseTuple(arguments, "Ossssnnp", &bytes, &options.outputs, &options.denied,
+                        &options.native, &options.prefix, &least, &most,
+                        &options.count_constants) ||
       PyBytes_AsStringAndSize(bytes, &data, &size) != 0)
     return NULL;
   conversion_object *self = PyObject_New(conversion_object, conversion_type);
@@ -53,8 +55,8 @@ static void conversion_free(PyObject *object) {
 static PyObject *describe(PyObject *object, PyObject *unused) {
   char *text = NULL;
   (void)unused;
-  return give_text(hone_conversion_describe(((conversion_object *)object)->conversion, &text),
-                   text);
+  hone_status *status = hone_conversion_describe(((conversion_object *)object)->conversion, &text);
+  return give_text(status, text);
 }
 
 /* model(segment) -> (GraphDef bytes, inputs, outputs) */
@@ -62,11 +64,11 @@ static PyObject *model(PyObject *object, PyObject *arguments) {
   hone_segment_model made;
   Py_ssize_t segment;
   if (!PyArg_ParseTuple(arguments, "n", &segment)) return NULL;
-  hone_status *status = hone_conversion_model(((conversion_object *)object)->conversion,
-                                              (size_t)segment, &made);
+  hone_status *status =
+      hone_conversion_model(((conversion_object *)object)->conversion, (size_t)segment, &made);
   if (status) return raise_status(status);
-  PyObject *out = Py_BuildValue("y#ss", made.graph_def, (Py_ssize_t)made.size, made.inputs,
-                                made.outputs);
+  PyObject *out =
+      Py_BuildValue("y#ss", made.graph_def, (Py_ssize_t)made.size, made.inputs, made.outputs);
   hone_text_release(made.graph_def);
   return out;
 }
@@ -76,8 +78,8 @@ static PyObject *leave(PyObject *object, PyObject *arguments) {
   const char *reason;
   Py_ssize_t segment;
   if (!PyArg_ParseTuple(arguments, "ns", &segment, &reason)) return NULL;
-  hone_status *status = hone_conversion_leave(((conversion_object *)object)->conversion,
-                                              (size_t)segment, reason);
+  hone_status *status =
+      hone_conversion_leave(((conversion_object *)object)->conversion, (size_t)segment, reason);
   if (status) return raise_status(status);
   Py_RETURN_NONE;
 }
@@ -89,8 +91,8 @@ static PyObject *place(PyObject *object, PyObject *arguments) {
   Py_ssize_t segment, size = 0;
   char *data = NULL;
   if (!PyArg_ParseTuple(arguments, "nO", &segment, &bytes)) return NULL;
-  if (bytes != Py_None && (PyBytes_AsStringAndSize(bytes, &data, &size) != 0 ||
-                           PyList_Append(self->kept, bytes) != 0))
+  if (bytes != Py_None &&
+      (PyBytes_AsStringAndSize(bytes, &data, &size) != 0 || PyList_Append(self->kept, bytes) != 0))
     return NULL;
   hone_status *status = hone_conversion_place(self->conversion, (size_t)segment, NULL,
                                               (hone_bytes){data, (size_t)size});
@@ -116,12 +118,10 @@ static PyObject *result(PyObject *object, PyObject *arguments) {
   return out;
 }
 
-static PyMethodDef methods[] = {{"describe", describe, METH_NOARGS, NULL},
-                                {"model", model, METH_VARARGS, NULL},
-                                {"leave", leave, METH_VARARGS, NULL},
-                                {"place", place, METH_VARARGS, NULL},
-                                {"result", result, METH_VARARGS, NULL},
-                                {NULL, NULL, 0, NULL}};
+static PyMethodDef methods[] = {
+    {"describe", describe, METH_NOARGS, NULL}, {"model", model, METH_VARARGS, NULL},
+    {"leave", leave, METH_VARARGS, NULL},      {"place", place, METH_VARARGS, NULL},
+    {"result", result, METH_VARARGS, NULL},    {NULL, NULL, 0, NULL}};
 static PyType_Slot slots[] = {
     {Py_tp_methods, methods}, {Py_tp_dealloc, conversion_free}, {0, NULL}};
 static PyType_Spec spec = {"hone._hone.Conversion", sizeof(conversion_object), 0,

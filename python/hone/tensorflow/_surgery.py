@@ -67,8 +67,9 @@ class Surgery:
     """A frozen graph, the segments that engines can take, and the graph with engines in their place."""
 
     def __init__(self, graph, outputs, least_nodes=3, most_engines=None, denied=(), prefix="HoneEngine",
-                 engine_op="HoneEngine", engine_attrs=()):
-        """`engine_op`: the type of the engines' nodes; `engine_attrs`: (name, AttrValue) that each of them has."""
+                 engine_op="HoneEngine", engine_attrs=(), count_constants=False):
+        """`engine_op`: the type of the engines' nodes; `engine_attrs`: (name, AttrValue) that each of them has;
+        `count_constants`: a segment's size counts the constants that it alone uses, as TF-TRT's does."""
         self.engine_op, self.engine_attrs = engine_op, dict(engine_attrs)
         self.types = {op.name: [t.dtype for t in op.outputs] for op in graph.get_operations()}
         self.shapes = {t.name: t.shape for op in graph.get_operations() for t in op.outputs}
@@ -77,7 +78,7 @@ class Surgery:
             node.attr["_output_types"].list.type.extend(t.as_datatype_enum for t in self.types[node.name])
         self.conversion = _hone.convert(
             self.graph_def.SerializeToString(), ",".join(outputs), ",".join(denied), "",
-            f"{prefix}_{next(SEQUENCE):03d}", max(1, least_nodes), most_engines or 0)
+            f"{prefix}_{next(SEQUENCE):03d}", max(1, least_nodes), most_engines or 0, count_constants)
         self.segments = [
             Segment(index, found["name"], dict(found["nodes"]), *([parse(port["tensor"]) for port in found[way]]
                                                                   for way in ("inputs", "outputs")))

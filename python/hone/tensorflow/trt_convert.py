@@ -44,26 +44,29 @@ def _precision(params, graph_def):
     return "bf16" if mode == TrtPrecisionMode.FP16 else "fp32"
 
 
-def _engine_attrs(params):
-    """The attributes of TF-TRT's op that say how it was converted."""
+def _engine_attrs(params, strategy):
+    """The attributes of TF-TRT's op that say how it was converted. A static engine is one that was there when the
+    conversion ended: all are, so this is what was asked for."""
     made = tf.compat.v1.AttrValue
-    return {"serialized_segment": made(s=b""), "precision_mode": made(s=params.precision_mode.upper().encode()),
+    return {"serialized_segment": made(s=b"" if params.is_dynamic_op else b"in the last input"),
+            "precision_mode": made(s=params.precision_mode.upper().encode()),
             "max_cached_engines_count": made(i=params.maximum_cached_engines),
             "workspace_size_bytes": made(i=params.max_workspace_size_bytes),
             "max_batch_size": made(i=params.max_batch_size or 0), "calibration_data": made(s=b""),
-            "use_calibration": made(b=params.use_calibration), "static_engine": made(b=True),
-            "profile_strategy": made(s=b""), "_use_implicit_batch": made(b=False),
-            "_allow_build_at_runtime": made(b=params.allow_build_at_runtime)}
+            "use_calibration": made(b=params.use_calibration),
+            "static_engine": made(b=not params.is_dynamic_op), "profile_strategy": made(s=strategy.encode()),
+            "_use_implicit_batch": made(b=False), "_allow_build_at_runtime": made(b=params.allow_build_at_runtime)}
 
 
-def _operate(graph, outputs, params, denied=()):
+def _operate(graph, outputs, params, strategy="", denied=()):
     """The surgery that the parameters ask for, its engines built."""
     denied = [*_environment.denied(), *denied]
     if _environment.is_compatible():
         kinds = {op.type for op in graph.get_operations()}
         denied += sorted(kinds - _environment.TF_TRT_OPERATORS)
     surgery = Surgery(graph, outputs, most_engines=_environment.most_engines(), denied=denied,
-                      prefix="TRTEngineOp", engine_op=engine_op(), engine_attrs=_engine_attrs(params),
+                      prefix="TRTEngineOp", engine_op=engine_op(), engine_attrs=_engine_attrs(params, strategy),
+                      count_constants=_environment.is_compatible(),
                       least_nodes=sys.maxsize if params.minimum_segment_size == -1 else params.minimum_segment_size)
     precision = _precision(params, surgery.graph_def)
     surgery.build_all(precision=precision)
@@ -81,7 +84,8 @@ class TrtGraphConverterV2:
                  max_workspace_size_bytes: int = DEFAULT_TRT_MAX_WORKSPACE_SIZE_BYTES,
                  precision_mode: str = TrtPrecisionMode.FP32, minimum_segment_size: int = 3,
                  maximum_cached_engines: int = 1, use_calibration: bool = True, allow_build_at_runtime: bool = True,
-                 conversion_params: Optional[TrtConversionParams] = None):
+                 conversion_params: Optional[TrtConversionParams] = None, **earlier: Any):
+        """`earlier`: what TrtConversionParams had up to 2.4, so that `**params._asdict()` can be passed on."""
         # Up to 2.4 the parameters were the fourth argument, in 2.5 the sixth.
         if is_params(use_dynamic_shape):
             use_dynamic_shape, conversion_params = None, use_dynamic_shape
@@ -90,7 +94,7 @@ class TrtGraphConverterV2:
         own = TrtConversionParams(max_workspace_size_bytes=max_workspace_size_bytes, precision_mode=precision_mode,
                                   minimum_segment_size=minimum_segment_size,
                                   maximum_cached_engines=maximum_cached_engines, use_calibration=use_calibration,
-                                  allow_build_at_runtime=allow_build_at_runtime)
+                                  allow_build_at_runtime=allow_build_at_runtime, **earlier)
         self._params = own if conversion_params is None else own_params(conversion_params)
         if conversion_params is not None and own != DEFAULT_TRT_CONVERSION_PARAMS:
             tf.get_logger().warning("conversion_params is given: it stands in place of the other arguments, and the "
@@ -101,6 +105,7 @@ class TrtGraphConverterV2:
                              f"{supported_profile_strategies()}")
         check_params(self._params)
         check_calibration(self._params)
+        self._strategy = (strategy or PROFILE_STRATEGY_RANGE) if use_dynamic_shape else ""
         self._folder = input_saved_model_dir
         self._tags = input_saved_model_tags or ["serve"]
         self._signature = input_saved_model_signature_key or "serving_default"
@@ -115,7 +120,7 @@ class TrtGraphConverterV2:
             raise ValueError("calibration_input_fn is for INT8 with use_calibration alone")
         function = _as_function(self._folder, self._signature, self._tags)
         frozen = convert_variables_to_constants_v2(function, lower_control_flow=False)
-        self._surgery = _operate(frozen.graph, [t.name for t in frozen.outputs], self._params)
+        self._surgery = _operate(frozen.graph, [t.name for t in frozen.outputs], self._params, self._strategy)
         self._original = _Original(frozen, function)
         self._judge(*first_item(None, self._original))
         self._converted = Converted(self._original, self._surgery)

@@ -36,6 +36,32 @@ static hone_status *collect_groups(hone_conversion *c) {
   return NULL;
 }
 
+hone_status *tf_find_owners(hone_conversion *c, int **out) {
+  int node_count = c->body->node_count;
+  int *owners = HONE_NEW_ARRAY(&c->importer.scratch, node_count + 1, int);
+  HONE_TRY_MEMORY(owners);
+  for (int i = 0; i < node_count; i++) {
+    const tf_node *node = &c->body->nodes[i];
+    int user = c->verdicts[i].segment ? c->verdicts[i].segment : -1;
+    for (int k = 0; k < node->input_count + node->control_count; k++) {
+      int *owner = &owners[node->inputs[k].node];
+      *owner = *owner && *owner != user ? -1 : user;
+    }
+  }
+  for (int i = 0; i < node_count; i++)
+    if (owners[i] < 0 || c->fetched[i] || !tf_span_is(c->body->nodes[i].op, "Const")) owners[i] = 0;
+  *out = owners;
+  return NULL;
+}
+
+static hone_status *add_constants(hone_conversion *c) {
+  int *owners;
+  HONE_TRY(tf_find_owners(c, &owners));
+  for (int i = 0; i < c->body->node_count; i++)
+    if (owners[i]) c->segments[owners[i] - 1].size++;
+  return NULL;
+}
+
 static int by_size(const void *a, const void *b) {
   const tf_segment *x = a, *y = b;
   if (x->size != y->size) return x->size > y->size ? -1 : 1;
@@ -247,6 +273,7 @@ static hone_status *open_conversion(hone_conversion *c, const hone_conversion_op
   HONE_TRY(find_fetched(c, options->outputs));
   HONE_TRY(find_stem(c));
   HONE_TRY(collect_groups(c));
+  if (options->count_constants) HONE_TRY(add_constants(c));
   HONE_TRY(list_nodes(c));
   HONE_TRY(choose(c, options));
   HONE_TRY(name_segments(c, options->prefix ? options->prefix : "HoneEngine"));
@@ -257,8 +284,12 @@ hone_status *hone_conversion_new(hone_bytes graph_def, const hone_conversion_opt
                                  hone_conversion **out) {
   hone_conversion *c = hone_alloc_zero(sizeof *c);
   HONE_TRY_MEMORY(c);
-  c->source = (hone_model_source){.bytes = graph_def, .format = "graph_def", .inputs = "",
-                                  .outputs = "", .signature = "", .tags = ""};
+  c->source = (hone_model_source){.bytes = graph_def,
+                                  .format = "graph_def",
+                                  .inputs = "",
+                                  .outputs = "",
+                                  .signature = "",
+                                  .tags = ""};
   hone_status *status = open_conversion(c, options);
   if (status)
     hone_conversion_free(c);
@@ -276,7 +307,9 @@ void hone_conversion_free(hone_conversion *c) {
 
 /* ---- Changing and asking ---- */
 
-size_t hone_conversion_segment_count(const hone_conversion *c) { return (size_t)c->segment_count; }
+size_t hone_conversion_segment_count(const hone_conversion *c) {
+  return (size_t)c->segment_count;
+}
 
 static hone_status *check_segment(const hone_conversion *c, size_t segment) {
   if (segment >= (size_t)c->segment_count)

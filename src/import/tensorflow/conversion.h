@@ -53,6 +53,10 @@ HONE_MUST_USE hone_status *tf_output_types(hone_conversion *c, const tf_node *no
 /* Whether a comma list, NULL or empty included, has the text as an entry. */
 bool tf_is_listed(const char *list, hone_bytes text);
 
+/* conversion.c: by node, the segment (1 + its place) whose nodes alone use a constant; 0: of other
+ * nodes, of constants that callers may ask for, and of those that nobody uses or others do too. */
+HONE_MUST_USE hone_status *tf_find_owners(hone_conversion *c, int **out);
+
 /* graft.c */
 /* What is known of the tensor of an edge: a DataType (0: nothing) and a shape. */
 HONE_MUST_USE hone_status *tf_port_type(hone_conversion *c, tf_edge edge, int *type,

@@ -392,7 +392,8 @@ static hone_status *put_carried(hone_conversion *c, const tf_segment *segment, c
     hone_proto_put_text(&graph, 3, input);
   }
   put_function_attr(&graph, "f", segment->name);
-  hone_status *status = put_types_attr(c, &graph, "Tin", segment->inputs, segment->input_count, 0, 0);
+  hone_status *status =
+      put_types_attr(c, &graph, "Tin", segment->inputs, segment->input_count, 0, 0);
   if (!status)
     status = put_types_attr(c, &graph, "Tout", segment->outputs, segment->output_count, 0, 0);
   hone_proto_end(&graph, call);
@@ -479,10 +480,22 @@ static hone_status *put_fetched(hone_conversion *c, int index, hone_text *out) {
   return NULL;
 }
 
+/* The nodes that stay, but for constants that engines alone use, and those known by name. */
+static hone_status *put_rest(hone_conversion *c, hone_text *out) {
+  int *owners;
+  HONE_TRY(tf_find_owners(c, &owners));
+  for (int i = 0; i < c->body->node_count; i++) {
+    if (owners[i]) continue;
+    if (!c->verdicts[i].segment)
+      HONE_TRY(put_kept(c, i, out));
+    else if (c->fetched[i])
+      HONE_TRY(put_fetched(c, i, out));
+  }
+  return NULL;
+}
+
 hone_status *tf_write_result(hone_conversion *c, const hone_engine_nodes *nodes, hone_text *out) {
-  for (int i = 0; i < c->body->node_count; i++)
-    HONE_TRY(c->verdicts[i].segment ? (c->fetched[i] ? put_fetched(c, i, out) : NULL)
-                                    : put_kept(c, i, out));
+  HONE_TRY(put_rest(c, out));
   for (int i = 0; i < c->segment_count; i++)
     if (!c->segments[i].left) HONE_TRY(put_engine(c, &c->segments[i], nodes, out));
   size_t library = begin_library(c, out);
