@@ -32,8 +32,11 @@ if ! ls "$(clang -print-resource-dir)"/lib/linux/libclang_rt.fuzzer-*.a > /dev/n
   install_missing "libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev"
 fi
 
+# Not requirements-peers.txt: `make bench` gives the peers an environment of their own.
+requirements="requirements-build.txt requirements-test.txt requirements-tensorflow.txt"
 stamp=.venv/requirements.sha256
-wanted=$(cat requirements-*.txt | sha256sum)
+# shellcheck disable=SC2086 # a list of words
+wanted=$(cat $requirements | sha256sum)
 if [ ! -x .venv/bin/python ] || [ "$(cat $stamp 2> /dev/null)" != "$wanted" ]; then
   python=python3
   for candidate in python3.11 python3.12 python3.13 python3; do
@@ -42,6 +45,6 @@ if [ ! -x .venv/bin/python ] || [ "$(cat $stamp 2> /dev/null)" != "$wanted" ]; t
   done
   "$python" -m venv .venv
   .venv/bin/python -m pip install -q --upgrade pip
-  for file in requirements-*.txt; do .venv/bin/python -m pip install -q -r "$file"; done
+  for file in $requirements; do .venv/bin/python -m pip install -q -r "$file"; done
   echo "$wanted" > $stamp
 fi
