@@ -132,15 +132,28 @@ static void grow(cluster *c) {
   c->tried = 0;
 }
 
-/* Pointwise nodes that feed only the members from `first` on come along; the list grows while it is
- * walked. */
-static void take_feeders(cluster *c, int first) {
+/* Whether the pointwise nodes that end in `node` begin with a cast of bytes: sums of another product are
+ * that one's to finish. */
+static bool widens_bytes(const hone_node *node) {
+  for (int i = 0; i < MOST_MOVES && node && (node->op->facts & HONE_POINTWISE); i++) {
+    const hone_value *x = hone_node_in(node, 0);
+    if (!x) return false;
+    if (node->op == &hone_op_cast) return x->type.dtype == HONE_U8 || x->type.dtype == HONE_S8;
+    node = x->producer;
+  }
+  return false;
+}
+
+/* Pointwise nodes that feed only the members from `first` on come along, or of them those that make
+ * reals of bytes; the list grows while it is walked. */
+static void take_feeders(cluster *c, int first, bool of_bytes) {
   for (int i = first; i < c->count; i++) {
     const hone_node *node = c->nodes[i];
     for (int k = 0; k < node->input_count && c->count < MOST_NODES; k++) {
       hone_value *input = node->inputs[k].value;
       bool outside = false;
       if (!input || !may_join(c, input->producer)) continue;
+      if (of_bytes && !widens_bytes(input->producer)) continue;
       for (const hone_use *use = input->uses; use; use = use->next)
         outside = outside || !is_member(c, use->user);
       if (outside) continue;
@@ -242,11 +255,11 @@ static hone_status *seed(fusion *f, hone_node *node) {
   if (heavy || (node->op->facts & HONE_POINTWISE)) grow(c);
   if (heavy) {
     bool whole = node->op == &hone_op_conv_integer || node->op == &hone_op_matmul_integer;
-    if (whole) take_feeders(c, 1); /* bytes that are added as reals */
+    if (whole) take_feeders(c, 1, true); /* bytes that are added as reals */
     else take_casts(c);            /* what makes bytes makes them in its own group */
     take_moves(c);
   } else if (node->op->facts & HONE_POINTWISE) {
-    take_feeders(c, 0);
+    take_feeders(c, 0, false);
   }
   return NULL;
 }

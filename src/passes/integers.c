@@ -6,6 +6,7 @@
 #include "passes/integers.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "passes/affine.h"
 #include "passes/layout.h"
@@ -251,6 +252,38 @@ static hone_status *pool_node(hone_node *node, hone_pass_context *context) {
   return hone_substitute(node, 0, to);
 }
 
+/* All axes but the first and the last, which stay. */
+static bool takes_pixels(const hone_node *node) {
+  bool axes[HONE_MAX_RANK] = {false};
+  int rank = node->inputs[0].value->type.shape.rank;
+  if (strcmp(hone_node_text(node, "kind"), "mean") != 0 || !hone_node_flag(node, "keep") ||
+      rank < 3 || !hone_reduce_axes(node, axes))
+    return false;
+  for (int i = 0; i < rank; i++)
+    if (axes[i] != (i > 0 && i < rank - 1)) return false;
+  return true;
+}
+
+/* mean((x - z) s) = (mean(x) - z) s, where the sum of bytes is exact; not in fp32-strict. */
+static hone_status *mean_node(hone_node *node, hone_pass_context *context) {
+  hone_value *x = node->inputs[0].value, *in[2];
+  hone_turn turn;
+  hone_node *back = find_bytes(x, &turn);
+  double scale, zero = 0;
+  if (context->strict || !back || turn.rank || !takes_pixels(node) ||
+      !hone_uniform(back->inputs[SCALE].value, &scale) ||
+      (hone_node_in(back, ZERO) && !hone_uniform(hone_node_in(back, ZERO), &zero)))
+    return NULL;
+  HONE_TRY(hone_make(node, &hone_op_byte_mean, &back->inputs[X].value, 1, &in[0]));
+  HONE_TRY(hone_graph_real(node->graph, NULL, HONE_F32, zero, &in[1]));
+  if (zero != 0) HONE_TRY(hone_make(node, &hone_op_sub, in, 2, &in[0]));
+  HONE_TRY(hone_graph_real(node->graph, NULL, HONE_F32, scale, &in[1]));
+  HONE_TRY(hone_make(node, &hone_op_mul, in, 2, &in[0]));
+  in[0]->type.shape = node->outputs[0]->type.shape;
+  hone_pass_fired(context, "mean of bytes");
+  return hone_substitute(node, 0, in[0]);
+}
+
 /* quantize(dequantize(x)) by the same numbers: x. */
 static hone_status *quantize_node(hone_node *node, hone_pass_context *context) {
   hone_turn turn;
@@ -272,6 +305,7 @@ static hone_status *visit(hone_node *node, hone_pass_context *context) {
   if (!hone_node_out(node, 0)) return NULL;
   if (node->op == &hone_op_relu) return relu_node(node, context);
   if (node->op == &hone_op_pool) return pool_node(node, context);
+  if (node->op == &hone_op_reduce) return mean_node(node, context);
   if (node->op == &hone_op_quantize) return quantize_node(node, context);
   return product_node(node, context);
 }

@@ -144,6 +144,7 @@ static const example examples[] = {
     {"deform_conv",
      "graph g(x: $[1, 5, 6, 3], w: $[3, 3, 3, 4], f: $[1, 3, 4, 18]) -> (o) {"
      " o = deform_conv(x, w, f) }"},
+    {"byte_mean", X345 " o = byte_mean(x) }"},
     {"byte_table", X345 " o = byte_table(x) {table=" BYTES "} }"},
     {"quantize", "graph g(x: $[3, 4], s: $[], z: u8[]) -> (o) { o = quantize(x, s, z) }"},
     {"quantize", "graph g(x: f32[3, 4], s: f32[], z: $[]) -> (o) { o = quantize(x, s, z) }"},

@@ -181,12 +181,23 @@ TEST(tables) {
   }
 }
 
+TEST(means) {
+  static const char *const shapes[] = {"[2, 5, 7, 70]", "[1, 300, 64]", "[3, 1, 1, 5]", "[4, 9]",
+                                       "[1, 23, 23, 130]"};
+  for (size_t i = 0; i < 2 * COUNT(shapes); i++)
+    check_body(BODY("graph g(q: %s%s) -> (o) {\n n = const %s[] %s\n x = mul(q, n)\n"
+                    " o = byte_mean(x)\n}",
+                    bytes[i & 1], shapes[i / 2], bytes[i & 1], SPREAD(bytes[i & 1])),
+               0);
+}
+
 int main(void) {
   make_noise();
   RUN(convolutions);
   RUN(products);
   RUN(tails);
   RUN(tables);
+  RUN(means);
   CHECK(bodies_on_kernels > 300);
   return check_report();
 }

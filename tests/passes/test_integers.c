@@ -151,9 +151,36 @@ TEST(functions_of_a_byte) {
   check_tables("f: f32[n, 3]", T "a = tanh(f) y = " BACK("a"), 0, 1);
 }
 
+/* Of the pixels only, with a scale for all. */
+TEST(means) {
+  static const struct {
+    const char *body;
+    int means;
+  } means[] = {
+      {DX "a = const s64[2] [1, 2] y = reduce(dx, a) {kind=mean}", 1},
+      {DX "a = const s64[2] [1, 2] y = reduce(dx, a) {kind=mean, keep=false}", 0},
+      {DX "a = const s64[2] [1, 2] y = reduce(dx, a) {kind=sum}", 0},
+      {DX "a = const s64[2] [2, 3] y = reduce(dx, a) {kind=mean}", 0},
+      {"sx = const f32[4] [1, 2, 3, 4] dx = dequantize(x, sx) {axis=3} a = const s64[2] [1, 2] "
+       "y = reduce(dx, a) {kind=mean}", 0},
+  };
+  hone_pass_context strict = rewrite_defaults;
+  strict.strict = true;
+  for (size_t i = 0; i < 2 * (sizeof means / sizeof *means); i++) {
+    char text[1024];
+    hone_pass_log log;
+    snprintf(text, sizeof text, "graph g(" X ") -> (y) { %s }", means[i / 2].body);
+    hone_graph *graph = rewrite_with(text, passes, i % 2 ? strict : rewrite_defaults, &log,
+                                     bound("rewritten sums", "fp32"));
+    CHECK(graph && rewrite_count(graph, "byte_mean") == (i % 2 ? 0 : means[i / 2].means));
+    hone_graph_free(graph);
+  }
+}
+
 int main(void) {
   RUN(products);
   RUN(between_products);
   RUN(functions_of_a_byte);
+  RUN(means);
   return check_report();
 }

@@ -179,8 +179,38 @@ static double cost_of(const hone_formula_step *s) {
                                                                                             : 0.06;
 }
 
+static bool number_of(const hone_value *value, double *out) {
+  if (!value || !value->constant || value->type.dtype != HONE_F32 ||
+      value->constant_size != sizeof(float))
+    return false;
+  *out = hone_load_real(HONE_F32, value->constant, 0);
+  return true;
+}
+
+/* A cast to bytes that only stores them, of what a clip has brought into their range: storing cuts to
+ * whole numbers by itself. */
+static bool is_stored_alone(const maker *m, const hone_node *node) {
+  double low, high;
+  if (node->op != &hone_op_cast || m->last[node->outputs[0]->id] != m->count) return false;
+  const hone_value *x = node->inputs[0].value;
+  hone_dtype to = node->outputs[0]->type.dtype;
+  const hone_node *clip = x->producer;
+  bool inside = clip && clip->op == &hone_op_clip && m->place[x->id] && clip->input_count == 3 &&
+                x->type.dtype == HONE_F32 && (to == HONE_U8 || to == HONE_S8);
+  for (const hone_use *use = node->outputs[0]->uses; inside && use; use = use->next)
+    for (int i = 0; use->user && i < m->count; i++) inside = inside && m->nodes[i] != use->user;
+  return inside && number_of(clip->inputs[1].value, &low) &&
+         number_of(clip->inputs[2].value, &high) && low >= (to == HONE_S8 ? -128 : 0) &&
+         high <= (to == HONE_S8 ? 127 : 255);
+}
+
 static hone_status *make_step(maker *m, int index) {
   const hone_node *node = m->nodes[index];
+  if (is_stored_alone(m, node)) { /* its register is not used again */
+    m->place[node->outputs[0]->id] = m->place[node->inputs[0].value->id];
+    m->last[node->inputs[0].value->id] = m->count;
+    return NULL;
+  }
   hone_formula *f = m->formula;
   hone_formula_step *s = &f->steps[f->step_count++];
   const hone_value *result = node->outputs[0];

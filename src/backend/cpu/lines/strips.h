@@ -14,6 +14,7 @@
 #include "backend/cpu/simd/isa.h"
 
 #define HONE_STRIP_BLOCK 1024
+#define HONE_STRIP_BYTES 64
 
 /* X(name, term of the vectors x and shift); what is added up */
 #define HONE_STRIP_SUMS(X)                                 \
@@ -41,6 +42,12 @@ typedef struct hone_strips {
                     const float *bias, float *out);
   /* out[i] = the largest, or factor times the sum, of rows[k][i] over k < row_count. */
   void (*max_rows)(const float *const *rows, size_t row_count, size_t count, float *out);
+  void (*max_rows_u8)(const void *const *rows, size_t row_count, size_t count, uint8_t *out);
+  void (*max_rows_s8)(const void *const *rows, size_t row_count, size_t count, int8_t *out);
+  /* total[i] = the sum of the bytes x[k * stride + i], each with the bits of `flip` turned, over
+   * k < row_count; at most HONE_STRIP_BYTES of them at once, and 2^24 rows. */
+  void (*sum_rows_u8)(const uint8_t *x, size_t stride, size_t row_count, size_t count, uint8_t flip,
+                      uint32_t *total);
   void (*sum_rows)(const float *const *rows, size_t row_count, size_t count, float factor,
                    float *out);
   /* out[i] = the sum of weights[k] * rows[k][i]. */

@@ -171,6 +171,40 @@ static void strip_quantize(const float *x, const float *scale, const float *zero
   }
 }
 
+/* Loops of a constant length become vectors. Of nothing: the lowest value. */
+#define MAX_ROWS(name, type, lowest)                                                              \
+  static void strip_max_rows_##name(const void *const *rows, size_t row_count, size_t count,      \
+                                    type *out) {                                                  \
+    for (size_t i = 0, n; i < count; i += n) {                                                    \
+      type most[HONE_STRIP_BYTES], row[HONE_STRIP_BYTES] = {0};                                   \
+      n = count - i < HONE_STRIP_BYTES ? count - i : HONE_STRIP_BYTES;                            \
+      for (int j = 0; j < HONE_STRIP_BYTES; j++) most[j] = lowest;                                \
+      for (size_t k = 0; k < row_count; k++) {                                                    \
+        memcpy(row, (const type *)rows[k] + i, n == HONE_STRIP_BYTES ? HONE_STRIP_BYTES : n);     \
+        for (int j = 0; j < HONE_STRIP_BYTES; j++) most[j] = row[j] > most[j] ? row[j] : most[j]; \
+      }                                                                                           \
+      memcpy(out + i, most, n);                                                                   \
+    }                                                                                             \
+  }
+MAX_ROWS(u8, uint8_t, 0)
+MAX_ROWS(s8, int8_t, INT8_MIN)
+#undef MAX_ROWS
+
+/* 16 bits hold the sum of 256 bytes. */
+static void strip_sum_rows_u8(const uint8_t *x, size_t stride, size_t row_count, size_t count,
+                              uint8_t flip, uint32_t *total) {
+  for (size_t j = 0; j < HONE_STRIP_BYTES && j < count; j++) total[j] = 0;
+  for (size_t k = 0; k < row_count;) {
+    uint16_t sum[HONE_STRIP_BYTES] = {0};
+    uint8_t row[HONE_STRIP_BYTES] = {0};
+    for (size_t end = row_count - k < 256 ? row_count : k + 256; k < end; k++) {
+      memcpy(row, x + k * stride, count == HONE_STRIP_BYTES ? HONE_STRIP_BYTES : count);
+      for (int j = 0; j < HONE_STRIP_BYTES; j++) sum[j] = (uint16_t)(sum[j] + (row[j] ^ flip));
+    }
+    for (size_t j = 0; j < HONE_STRIP_BYTES && j < count; j++) total[j] += sum[j];
+  }
+}
+
 #define FROM_BYTES(name, type, widen)                                 \
   static void strip_##name(const type *x, size_t count, float *out) { \
     size_t i = 0;                                                     \
@@ -247,6 +281,9 @@ const hone_strips STRIPS = {
     .exponentials = strip_exponentials,
     .normalise = strip_normalise,
     .max_rows = strip_max_rows,
+    .max_rows_u8 = strip_max_rows_u8,
+    .max_rows_s8 = strip_max_rows_s8,
+    .sum_rows_u8 = strip_sum_rows_u8,
     .sum_rows = strip_sum_rows,
     .blend_rows = strip_blend_rows,
     .turn = strip_turn,

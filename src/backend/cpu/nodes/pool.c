@@ -43,26 +43,13 @@ static size_t find_rows(const pooling *p, const char *image, const span *d, cons
   return count;
 }
 
-/* Of nothing: the lowest value. */
-#define MAX_ROWS(name, type, lowest)                                                           \
-  static void max_##name(const void *const *rows, size_t row_count, size_t count, type *out) { \
-    for (size_t i = 0; i < count; i++) out[i] = lowest;                                        \
-    for (size_t k = 0; k < row_count; k++) {                                                   \
-      const type *row = rows[k];                                                               \
-      for (size_t i = 0; i < count; i++) out[i] = row[i] > out[i] ? row[i] : out[i];           \
-    }                                                                                          \
-  }
-MAX_ROWS(u8, uint8_t, 0)
-MAX_ROWS(s8, int8_t, INT8_MIN)
-#undef MAX_ROWS
-
 static void run_pixel(const pooling *p, const void *const *rows, size_t count, double counted,
                       void *out) {
   const float *const *floats = (const float *const *)rows;
   if (p->dtype == HONE_U8)
-    max_u8(rows, count, p->channels, out);
+    p->strips->max_rows_u8(rows, count, p->channels, out);
   else if (p->dtype == HONE_S8)
-    max_s8(rows, count, p->channels, out);
+    p->strips->max_rows_s8(rows, count, p->channels, out);
   else if (p->max)
     p->strips->max_rows(floats, count, p->channels, out);
   else
