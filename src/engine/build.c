@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/cpu.h"
 #include "base/log.h"
 #include "base/pool.h"
 #include "engine/builder.h"
@@ -76,6 +77,7 @@ static hone_status *optimise(hone_builder *b, hone_graph *graph, hone_pass_log *
   const char *precision = hone_option_text(b->options, HONE_OPTION_precision);
   hone_pass_context context = {
       .compute = strcmp(precision, "bf16") == 0 ? HONE_BF16 : HONE_F32,
+      .stores_bf16 = hone_cpu_isa() & HONE_ISA_BF16,
       .strict = strcmp(precision, "fp32-strict") == 0,
       .fold_limit = (size_t)hone_option_int(b->options, HONE_OPTION_fold_limit),
       .cancelled = hone_option_has_progress(b->options) ? pass_cancelled : NULL,

@@ -84,10 +84,18 @@ static int count_inputs(const cluster *c, const hone_node *joiner) {
   return count;
 }
 
+/* A cast that widens what a layer stored: it belongs to the convolution that reads it. */
+static bool is_load(const hone_node *node) {
+  if (node->op != &hone_op_cast || !hone_value_has_one_use(node->outputs[0])) return false;
+  const hone_node *user = node->outputs[0]->uses->user;
+  return node->inputs[0].value->type.dtype == HONE_BF16 && user && user->op == &hone_op_conv;
+}
+
 /* A pointwise node, free, over the elements that the cluster computes: it may join. */
 static bool may_join(const cluster *c, const hone_node *node) {
   if (!node || node->mark || !(node->op->facts & HONE_POINTWISE)) return false;
   if (!is_groupable(node) || !has_one_output(node) || !is_plain(node->outputs[0])) return false;
+  if (is_load(node)) return false;
   for (int i = 0; i < node->input_count; i++)
     if (node->inputs[i].value && !is_plain(node->inputs[i].value)) return false;
   const hone_shape *space = &c->nodes[0]->outputs[0]->type.shape;
@@ -163,16 +171,18 @@ static void take_feeders(cluster *c, int first, bool of_bytes) {
   }
 }
 
-/* Casts that feed a heavy node alone: a kernel converts while it packs. */
+/* Casts that feed one member alone: a kernel converts while it packs, or adds. */
 static void take_casts(cluster *c) {
-  hone_node *node = c->nodes[0];
-  for (int i = 0; i < node->input_count; i++) {
-    hone_value *input = node->inputs[i].value;
-    hone_node *maker = input ? input->producer : NULL;
-    if (!maker || maker->op != &hone_op_cast || maker->mark || !is_groupable(maker)) continue;
-    if (!hone_used_only_by(input, node) || c->count == MOST_NODES) continue;
-    maker->mark = c;
-    c->nodes[c->count++] = maker;
+  for (int k = 0, count = c->count; k < count; k++) {
+    hone_node *node = c->nodes[k];
+    for (int i = 0; i < node->input_count; i++) {
+      hone_value *input = node->inputs[i].value;
+      hone_node *maker = input ? input->producer : NULL;
+      if (!maker || maker->op != &hone_op_cast || maker->mark || !is_groupable(maker)) continue;
+      if (!hone_used_only_by(input, node) || c->count == MOST_NODES) continue;
+      maker->mark = c;
+      c->nodes[c->count++] = maker;
+    }
   }
 }
 

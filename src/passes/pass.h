@@ -7,6 +7,7 @@
 /* What passes may know of the wish and the machine; filled by the engine from the options. */
 typedef struct hone_pass_context {
   hone_dtype compute;         /* F32, BF16, F16: fastest type a layer may use */
+  bool stores_bf16;           /* the processor multiplies bf16: layers may exchange it */
   bool strict;                /* fp32-strict: no reassociation that a pass would bring */
   size_t fold_limit;          /* bytes that constant folding may make of one tensor, and, beside a small
                                  multiple of the model's own constants, of all */

@@ -23,6 +23,7 @@ extern const hone_pass hone_pass_precision;   /* what a layer computes in */
 extern const hone_pass hone_pass_split_products; /* factors and biases that no kernel takes */
 extern const hone_pass hone_pass_lower_quantize; /* quantisation as pointwise nodes */
 extern const hone_pass hone_pass_place;       /* host or device */
+extern const hone_pass hone_pass_store;       /* what lies between two layers */
 extern const hone_pass hone_pass_exact;       /* fp32-strict: no algorithm that transforms */
 extern const hone_pass hone_pass_fuse_groups; /* device nodes into groups */
 

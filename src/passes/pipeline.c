@@ -32,6 +32,7 @@ static const hone_pass *const pipeline[] = {
     &hone_pass_split_products,
     &hone_pass_lower_quantize,
     &hone_pass_merge_equal,
+    &hone_pass_store,
     &hone_pass_dead_code,
     &hone_pass_exact,
     &hone_pass_place,

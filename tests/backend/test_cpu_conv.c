@@ -257,11 +257,12 @@ typedef struct bf16_data {
   uint16_t *x, *residual;
 } bf16_data;
 
-/* f32 or bfloat16 in, f32 or bfloat16 out. */
-static void check_bf16(const bf16_data *b, const hone_conv_kernel *kernel, bool narrow_in,
-                       bool narrow_out) {
+/* Products of f32 or bfloat16; f32 or bfloat16 in; f32 or bfloat16 out. */
+static void check_bf16(const bf16_data *b, const hone_conv_kernel *kernel, bool products,
+                       bool narrow_in, bool narrow_out) {
   hone_conv conv = b->d->conv;
-  conv.bf16 = true, conv.x_bf16 = narrow_in, conv.y_bf16 = conv.residual_bf16 = narrow_out;
+  conv.bf16 = products, conv.x_bf16 = narrow_in;
+  conv.y_bf16 = conv.finish.residual_bf16 = narrow_out;
   if (!kernel->accepts(&conv)) return;
   size_t taps = hone_conv_taps(&conv), count = hone_conv_pixels(&conv) * (size_t)conv.y_stride;
   float *packed = floats(kernel->pack_size(kernel, &conv)), *wide = floats(count);
@@ -300,8 +301,8 @@ TEST(bfloat16) {
     uint16_t *cut_w = cut(d.w, w);
     expect(&d);
     for (const hone_conv_kernel *k = hone_conv_kernels; k->name; k++) {
-      for (int types = 0; types < 4 && hone_isa_runs(k->isa); types++)
-        check_bf16(&b, k, types & 1, types & 2);
+      for (int types = 0; types < 8 && hone_isa_runs(k->isa); types++)
+        check_bf16(&b, k, types & 1, types & 2, types & 4);
     }
     hone_free(b.x), hone_free(b.residual), hone_free(cut_w);
     discard(&d);

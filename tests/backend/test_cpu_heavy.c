@@ -268,6 +268,41 @@ TEST(lowered) {
       0.2);
 }
 
+/* What the store pass makes: bf16 between layers, added and widened inside them. */
+TEST(stored) {
+  static const char *const windows[] = {"[1, 1, 12, 16]", "[3, 3, 12, 16]"};
+  static const char *const tails[] = {
+      "e = add(d, q) f = relu(e)", "e = add(q, d) f = silu(e)", "e = relu(d) f = add(e, q)",
+      "e = mul(d, q) f = neg(e)",  "e = sub(q, d) f = exp(e)",
+  };
+  for (int w = 0; w < 2; w++) {
+    for (size_t t = 0; t < sizeof tails / sizeof *tails; t++) {
+      char text[600];
+      snprintf(text, sizeof text,
+               "graph g(x: bf16[1, 7, 9, 12], r: bf16[1, 7, 9, 16]) -> (o) {\n"
+               " w = const bf16%s @weights+0\n b = const f32[16] @weights+16384\n"
+               " c = conv(x, w) {padding=same_upper}\n h = cast(c) {to=f32}\n d = add(h, b)\n"
+               " q = cast(r) {to=f32}\n %s\n o = cast(f) {to=bf16}\n}",
+               windows[w], tails[t]);
+      check_weighted(text, bound("convolution", "bf16"));
+    }
+  }
+  static const char *const depthwise[] = {"relu(d)", "silu(d)", "mul(d, d)"};
+  for (size_t t = 0; t < sizeof depthwise / sizeof *depthwise; t++) {
+    for (int stored = 0; stored < 2; stored++) {
+      char text[600];
+      snprintf(text, sizeof text,
+               "graph g(x: bf16[2, 7, 9, 37], r: bf16[2, 7, 9, 37]) -> (o) {\n"
+               " w = const f32[3, 3, 1, 37] @weights+0\n b = const f32[37] @weights+16384\n"
+               " l = cast(x) {to=f32}\n c = conv(l, w) {groups=37, pads=[1, 1, 1, 1]}\n"
+               " d0 = add(c, b)\n q = cast(r) {to=f32}\n d = add(d0, q)\n f = %s\n"
+               " o = cast(f) {to=%s}\n}",
+               depthwise[t], stored ? "bf16" : "f16");
+      check_weighted(text, bound("convolution", "bf16"));
+    }
+  }
+}
+
 /* How many of the candidates for a 3x3 convolution with the first weight `first` are Winograd's. */
 static int transforms_offered(float first, const char *attributes) {
   char text[400];
@@ -301,6 +336,7 @@ TEST(transforms_where_numbers_hold) {
 int main(void) {
   RUN(transforms_where_numbers_hold);
   RUN(lowered);
+  RUN(stored);
   RUN(layers);
   RUN(tails_of_conv);
   RUN(kinds_of_conv);

@@ -245,6 +245,33 @@ TEST(lower_precision_is_explicit) {
   hone_graph_free(graph);
 }
 
+/* Layers exchange bf16 where all readers take it: two blocks of MobileNet, with the sum of both. */
+TEST(bf16_between_layers) {
+  hone_pass_context context = rewrite_defaults;
+  hone_pass_log log = {.count = 0};
+  context.compute = HONE_BF16, context.stores_bf16 = true;
+  context.log = &log;
+  hone_graph *graph = rewrite_parse(
+      "graph g(x: f32[1, 5, 6, 4]) -> (y) {\n"
+      "  e = const f32[1, 1, 4, 8] @weights+0 w = const f32[3, 3, 1, 8] @weights+256\n"
+      "  p = const f32[1, 1, 8, 4] @weights+768\n"
+      "  a0 = conv(x, e) a1 = relu(a0)\n"
+      "  a2 = conv(a1, w) {groups=8, pads=[1, 1, 1, 1]} a3 = relu(a2) a4 = conv(a3, p)\n"
+      "  b0 = conv(a4, e) b1 = relu(b0)\n"
+      "  b2 = conv(b1, w) {groups=8, pads=[1, 1, 1, 1]} b3 = relu(b2) b4 = conv(b3, p)\n"
+      "  y = add(a4, b4)\n}");
+  if (!graph) return;
+  CHECK_OK(hone_run_passes(graph, &context));
+  CHECK(rewrite_fired(&log, "store in bf16") == 4);
+  CHECK(rewrite_count(graph, "group") == 6 && count_outside(graph) == 0);
+  for (const hone_node *node = graph->first; node; node = node->next) {
+    bool last = node->outputs[0] == graph->outputs[0].value;
+    CHECK(node->outputs[0]->type.dtype == (last ? HONE_F32 : HONE_BF16));
+  }
+  if (check_failed) fprintf(stderr, "%s", rewrite_print(graph)), rewrite_show_log(&log);
+  hone_graph_free(graph);
+}
+
 /* An encoder layer as an exporter writes it, through the whole pipeline. */
 TEST(pipeline_on_a_transformer_layer) {
   static const char text[] =
@@ -335,6 +362,7 @@ int main(void) {
   RUN(quantisation_becomes_pointwise);
   RUN(products_without_what_no_kernel_takes);
   RUN(lower_precision_is_explicit);
+  RUN(bf16_between_layers);
   RUN(pipeline_on_a_transformer_layer);
   RUN(pipeline_on_packed_projections);
   return check_report();

@@ -71,6 +71,21 @@ static hone_status *too_long(void) {
   return hone_error(HONE_UNSUPPORTED, "the group takes too many stages");
 }
 
+/* A cast of a bf16 input for one pointwise node alone: it stands beside that node, and so may
+ * become the residual of a kernel that takes bf16. */
+static bool waits_for_user(const hone_node *node) {
+  const hone_value *out = node->outputs[0], *in = node->inputs[0].value;
+  if (node->op != &hone_op_cast || in->type.dtype != HONE_BF16 || out->type.dtype != HONE_F32 ||
+      in->producer || in->constant || !hone_value_has_one_use(out) || !out->uses->user)
+    return false;
+  const hone_node *user = out->uses->user;
+  return is_pointwise(user) && hone_shape_equal(&out->type.shape, &user->outputs[0]->type.shape);
+}
+
+static const hone_node *waiting_cast(const hone_value *value) {
+  return value && value->producer && waits_for_user(value->producer) ? value->producer : NULL;
+}
+
 /* The first stage at which all inputs of the node are there. A pointwise node may stand in the
  * stage that makes its input, where both are of one shape. */
 static int ready_at(const maker *m, const hone_node *node, bool pointwise) {
@@ -102,21 +117,31 @@ static int count_nodes(const maker *m, int stage) {
   return count;
 }
 
+static void put_node(maker *m, const hone_node *node, int stage) {
+  m->stage_of[node->outputs[0]->id] = stage + 1;
+  m->nodes[m->node_count] = node;
+  m->node_stage[m->node_count++] = stage;
+}
+
+/* With the casts that wait for it. */
 static hone_status *add_pointwise(maker *m, const hone_node *node) {
   hone_body *body = m->body;
-  int stage = ready_at(m, node, true);
+  int stage = ready_at(m, node, true), more = 0;
+  for (int i = 0; i < node->input_count; i++) more += waiting_cast(node->inputs[i].value) != NULL;
   const hone_shape *shape = &node->outputs[0]->type.shape;
   while (stage < body->stage_count &&
-         (body->stages[stage].node || count_nodes(m, stage) == HONE_FORMULA_NODES ||
+         (body->stages[stage].node || count_nodes(m, stage) + more >= HONE_FORMULA_NODES ||
           !hone_shape_equal(&body->stages[stage].result->type.shape, shape)))
     stage++;
   if (stage == body->stage_count) {
     HONE_TRY(add_stage(m, &stage));
     body->stages[stage].result = node->outputs[0];
   }
-  m->stage_of[node->outputs[0]->id] = stage + 1;
-  m->nodes[m->node_count] = node;
-  m->node_stage[m->node_count++] = stage;
+  for (int i = 0; i < node->input_count; i++) {
+    const hone_node *cast = waiting_cast(node->inputs[i].value);
+    if (cast) put_node(m, cast, stage);
+  }
+  put_node(m, node, stage);
   return NULL;
 }
 
@@ -202,11 +227,41 @@ static const hone_node *only_user(const maker *m, const hone_value *value, int s
   return NULL;
 }
 
-/* A result that is widened is f32 at once; rows of bf16 store either type. */
+/* A result that is widened is f32 at once. */
 static bool absorbs_cast(const hone_body_stage *s, const hone_node *cast) {
   hone_dtype from = s->result->type.dtype, to = cast->outputs[0]->type.dtype;
   if (from == HONE_BF16 && to == HONE_F32) return true;
-  return from == HONE_F32 && to == HONE_BF16 && strstr(s->kernel->algorithm, "_bf16");
+  return from == HONE_F32 && to == HONE_BF16 && s->kernel->functions->stores_bf16;
+}
+
+static void drop_node(maker *m, const hone_node *node) {
+  int to = 0;
+  for (int i = 0; i < m->node_count; i++) {
+    if (m->nodes[i] == node) continue;
+    m->nodes[to] = m->nodes[i];
+    m->node_stage[to++] = m->node_stage[i];
+  }
+  m->node_count = to;
+}
+
+/* Takes what is added into the registers: a bias, or a residual. */
+static bool absorb_add(maker *m, hone_body_stage *s, const hone_node *node) {
+  const hone_shape *shape = &s->result->type.shape;
+  const hone_value *other = node->inputs[node->inputs[0].value == s->result].value;
+  bool has_bias = s->bias || hone_node_in(s->node, 2);
+  if (is_row(other, shape) && !has_bias && !s->residual) {
+    s->bias = other;
+    return true;
+  }
+  const hone_node *cast = s->kernel->functions->stores_bf16 ? waiting_cast(other) : NULL;
+  const hone_value *from = cast ? cast->inputs[0].value : other;
+  int made = m->stage_of[hone_body_root(from)->id];
+  if (other->constant || s->residual || other->type.dtype != HONE_F32 ||
+      made > (int)(s - m->body->stages) || !hone_shape_equal(shape, &other->type.shape))
+    return false;
+  s->residual = from;
+  if (cast) drop_node(m, cast);
+  return true;
 }
 
 /* Takes one node of the tail into the registers of the kernel, if it can be. */
@@ -218,31 +273,8 @@ static bool absorb(maker *m, hone_body_stage *s, const hone_node *node) {
       s->activation.kind != HONE_ACTIVATION_NONE)
     return false;
   if (s->result->type.dtype != HONE_F32) return false;
-  if (node->op == &hone_op_add) {
-    const hone_value *other = node->inputs[node->inputs[0].value == s->result].value;
-    bool has_bias = s->bias || hone_node_in(s->node, 2);
-    if (is_row(other, shape) && !has_bias && !s->residual) {
-      s->bias = other;
-      return true;
-    }
-    int made = m->stage_of[hone_body_root(other)->id];
-    if (other->constant || s->residual || other->type.dtype != HONE_F32 ||
-        made > (int)(s - m->body->stages) || !hone_shape_equal(shape, &other->type.shape))
-      return false;
-    s->residual = other;
-    return true;
-  }
+  if (node->op == &hone_op_add) return absorb_add(m, s, node);
   return activation_of(node, &s->activation);
-}
-
-static void drop_node(maker *m, const hone_node *node) {
-  int to = 0;
-  for (int i = 0; i < m->node_count; i++) {
-    if (m->nodes[i] == node) continue;
-    m->nodes[to] = m->nodes[i];
-    m->node_stage[to++] = m->node_stage[i];
-  }
-  m->node_count = to;
 }
 
 /* The nodes of a formula stage, in their order. */
@@ -303,16 +335,26 @@ static bool runs_on_tiles(const hone_body_stage *s, const hone_formula *f, int *
   return false;
 }
 
-/* Moves the tail of a finishing kernel out of the formula stage that follows it. */
-static hone_status *make_tail(maker *m, int stage) {
-  hone_body_stage *s = &m->body->stages[stage];
-  if (stage + 1 >= m->body->stage_count || m->body->stages[stage + 1].node) return NULL;
-  for (const hone_node *user; (user = only_user(m, s->result, stage + 1)) && absorb(m, s, user);) {
-    drop_node(m, user);
-    m->stage_of[user->outputs[0]->id] = stage + 1;
-    s->result = user->outputs[0];
+#define OUTSIDE (-1) /* no stage */
+
+/* The place among the nodes of the one that rounds the formula's result to bf16; negative: none. */
+static int final_cast(const maker *m, int stage) {
+  for (int i = m->node_count - 1; i >= 0; i--) {
+    const hone_node *node = m->nodes[i];
+    if (m->node_stage[i] != stage) continue;
+    const hone_value *in = node->inputs[0].value;
+    bool casts = node->op == &hone_op_cast && in->type.dtype == HONE_F32 &&
+                 node->outputs[0]->type.dtype == HONE_BF16 && hone_value_has_one_use(in);
+    return casts && m->stage_of[in->id] == stage + 1 ? i : -1;
   }
+  return -1;
+}
+
+/* Makes the formula stage that follows the kernel its program, if it can be. */
+static hone_status *make_program(maker *m, int stage, bool *taken) {
+  hone_body_stage *s = &m->body->stages[stage];
   hone_formula *formula;
+  *taken = false;
   HONE_TRY(make_formula(m, stage + 1, &formula));
   if (!formula || !runs_on_tiles(s, formula, &s->own)) return NULL;
   for (int i = 0; i < formula->stream_count; i++) /* made by nobody later than this stage */
@@ -325,6 +367,31 @@ static hone_status *make_tail(maker *m, int stage) {
     if (m->node_stage[i] == stage + 1) drop_node(m, m->nodes[i]);
   s->result = formula->results[0];
   m->stage_of[s->result->id] = stage + 1;
+  *taken = true;
+  return NULL;
+}
+
+/* Moves the tail of a finishing kernel out of the formula stage that follows it. */
+static hone_status *make_tail(maker *m, int stage) {
+  hone_body_stage *s = &m->body->stages[stage];
+  if (stage + 1 >= m->body->stage_count || m->body->stages[stage + 1].node) return NULL;
+  for (const hone_node *user; (user = only_user(m, s->result, stage + 1)) && absorb(m, s, user);) {
+    drop_node(m, user);
+    m->stage_of[user->outputs[0]->id] = stage + 1;
+    s->result = user->outputs[0];
+  }
+  int rounding = final_cast(m, stage + 1);
+  bool rounds = rounding >= 0 && s->kernel->functions->stores_bf16, taken;
+  if (rounds) m->node_stage[rounding] = OUTSIDE;
+  const hone_node *cast = rounds ? m->nodes[rounding] : NULL;
+  HONE_TRY(make_program(m, stage, &taken));
+  if (cast && taken) {
+    drop_node(m, cast);
+    s->result = cast->outputs[0];
+    m->stage_of[s->result->id] = stage + 1;
+  } else if (cast) {
+    m->node_stage[rounding] = stage + 1;
+  }
   return NULL;
 }
 
@@ -451,7 +518,7 @@ static hone_status *make_stages(maker *m, const hone_cpu_kernel *kernel) {
   const hone_graph *graph = m->body->graph;
   const hone_node *core = hone_body_core(graph);
   for (const hone_node *n = graph->first; n; n = n->next) {
-    if (is_view(n) || is_taken_in(n)) continue;
+    if (is_view(n) || is_taken_in(n) || waits_for_user(n)) continue;
     if (is_pointwise(n))
       HONE_TRY(add_pointwise(m, n));
     else

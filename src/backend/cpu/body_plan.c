@@ -71,7 +71,8 @@ PHASE(0)
 PHASE(1)
 PHASE(2)
 PHASE(3)
-PHASE(4) PHASE(5) PHASE(6) PHASE(7)
+PHASE(4)
+PHASE(5) PHASE(6) PHASE(7)
 #undef PHASE
 
     static hone_kernel_phase *const numbered[HONE_MAX_PHASES] = {run_0, run_1, run_2, run_3,
@@ -203,6 +204,7 @@ static hone_status *plan_finish(planner *p, const hone_body_stage *s, bound_stag
     if (!hone_shape_equal(&types[s->residual->id].shape, shape))
       return hone_error(HONE_UNSUPPORTED, "a residual turned out to broadcast");
     finish->residual = stage->in_count;
+    finish->residual_bf16 = types[s->residual->id].dtype == HONE_BF16;
     finish->residual_stride = (ptrdiff_t)shape->dim[shape->rank - 1];
     stage->in[stage->in_count++] = place_of(p, s->residual);
   }

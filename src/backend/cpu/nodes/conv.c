@@ -45,17 +45,17 @@ static void set_window(const hone_spatial *window, hone_conv *out) {
   }
 }
 
-/* f32 throughout; or bf16, which rows of its own compute, and the others where nothing but casts
- * shows it. What y becomes after the tail is known at plan. */
+/* Products of f32 or, by rows of their own, of bf16. Those of f32 stand in for bf16 where nothing
+ * but casts shows it. What y becomes after the tail is known at plan. */
 static bool set_types(const hone_cpu_kernel *row, const hone_node *node, hone_conv *out) {
   hone_dtype x = hone_node_operand(node, X)->type.dtype, w = node->inputs[W].value->type.dtype;
   hone_dtype y = node->outputs[0]->type.dtype;
   bool low = strstr(row->algorithm, "_bf16") != NULL;
-  if (x == HONE_F32 && w == HONE_F32) return !low && y == HONE_F32;
   out->bf16 = low;
   out->x_bf16 = x == HONE_BF16;
-  return w == HONE_BF16 && y == HONE_BF16 &&
-         (low ? x == HONE_F32 || x == HONE_BF16 : hone_node_is_lowered(node));
+  if (x != HONE_F32 && (x != HONE_BF16 || is_transposed(node))) return false;
+  if (w == HONE_F32) return !low && y == HONE_F32;
+  return w == HONE_BF16 && y == HONE_BF16 && (low || hone_node_is_widened(node));
 }
 
 bool hone_conv_geometry(const hone_node *node, hone_conv *out) {
@@ -211,8 +211,6 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
     return hone_error(HONE_INTERNAL, "kernel %s was given a node it does not take", row->name);
   HONE_TRY(hone_conv_at_sizes(view, &conv));
   conv.y_bf16 = view->out[0]->dtype == HONE_BF16;
-  if (conv.y_bf16 && !conv.bf16)
-    return hone_error(HONE_UNSUPPORTED, "a cast around kernel %s is not its own", row->name);
   conv.finish = *view->finish;
   if (view->constant[BIAS]) conv.finish.bias = view->constant[BIAS];
   out->work = macs_of(&conv) / 50;
@@ -227,6 +225,7 @@ const hone_node_functions hone_node_conv = {
     .pack = pack,
     .packed_inputs = 1u << W,
     .finishes = true,
+    .stores_bf16 = true,
     .estimate = estimate,
     .pitches = true,
     .row_inputs = 1u << X,

@@ -236,6 +236,7 @@ const hone_node_functions hone_node_gemm_bf16 = {
     .pack = low_pack,
     .packed_inputs = 1u << B,
     .finishes = true,
+    .stores_bf16 = true,
     .pitches = true,
     .row_inputs = 1u << A,
     .strided = gemm_strided,

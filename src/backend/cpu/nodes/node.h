@@ -56,6 +56,7 @@ typedef struct hone_node_functions {
   hone_status *(*pack)(const hone_cpu_kernel *kernel, const hone_node *node, void *to);
   uint32_t packed_inputs;
   bool finishes;          /* takes a hone_finish for its only output, f32 */
+  bool stores_bf16;       /* rounds that output itself, and takes a residual of bf16 */
   bool finishes_integers; /* takes a hone_integer_finish for its only output, sums in s32 */
   bool pitches;           /* writes rows of output 0 at any pitch: out_layout says where */
   uint32_t row_inputs;    /* inputs, by bit, whose rows may be at any pitch: `strided` agrees */
@@ -83,11 +84,14 @@ extern const size_t hone_cpu_kernel_count;
 const hone_cpu_kernel *hone_cpu_kernel_next(const hone_node *node, const hone_cpu_kernel *after);
 
 /* Lower precision shows in the graph as casts around a node: x32 -> cast -> node in bf16 -> cast ->
- * f32. A kernel reads x32 and gives f32 itself; and packs weights that are cast from half floats
- * because they are too large to fold. The input as it is read: */
+ * f32. A kernel reads x32 and gives f32 itself; a depthwise convolution in f32 reads x16 behind a
+ * cast; and kernels pack weights that are cast from half floats because they are too large to fold.
+ * The input as it is read: */
 const hone_value *hone_node_operand(const hone_node *node, int index);
 /* Whether all that the node computes with comes from f32 or is constant, and goes to f32. */
 bool hone_node_is_lowered(const hone_node *node);
+/* Whether what the node computes in bf16 is cast to f32, and no more: it need not be rounded. */
+bool hone_node_is_widened(const hone_node *node);
 
 /* One phase without scratch, the most common plan. */
 static inline hone_kernel_plan hone_one_phase(hone_kernel_phase *phase, const void *args) {

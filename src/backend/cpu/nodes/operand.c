@@ -26,28 +26,42 @@ static bool is_cast(const hone_node *node, hone_dtype from, hone_dtype to) {
          node->outputs[0]->type.dtype == to;
 }
 
+/* One filter a channel, in f32: the kernel widens what it loads. */
+static bool is_depthwise(const hone_node *node) {
+  if (node->op != &hone_op_conv) return false;
+  const hone_value *weights = hone_node_in(node, 1), *bias = hone_node_in(node, 2);
+  const hone_shape *shape = &weights->type.shape;
+  return weights->constant && weights->type.dtype == HONE_F32 &&
+         (!bias || (bias->constant && bias->type.dtype == HONE_F32)) && shape->rank >= 3 &&
+         shape->dim[shape->rank - 2] == 1 &&
+         shape->dim[shape->rank - 1] == hone_node_int(node, "groups");
+}
+
 const hone_value *hone_node_operand(const hone_node *node, int index) {
   const hone_value *in = hone_node_in(node, index);
   bool takes = node->op == &hone_op_conv || node->op == &hone_op_matmul;
-  if (!takes || !in) return in;
-  bool widens =
-      is_cast(in->producer, HONE_F16, HONE_F32) || is_cast(in->producer, HONE_BF16, HONE_F32);
-  if (widens && node->op == &hone_op_matmul && index == 1) {
-    const hone_value *weights = in->producer->inputs[0].value;
-    return weights->constant ? weights : in;
-  }
+  if (!takes || !in || !in->producer) return in;
+  const hone_value *from = in->producer->inputs[0].value;
+  bool bf16 = is_cast(in->producer, HONE_BF16, HONE_F32);
+  bool widens = bf16 || is_cast(in->producer, HONE_F16, HONE_F32);
+  if (widens && node->op == &hone_op_matmul && index == 1) return from->constant ? from : in;
+  if (bf16 && index == 0 && is_depthwise(node)) return from;
   if (!is_cast(in->producer, HONE_F32, HONE_BF16)) return in;
-  return hone_value_has_one_use(in) ? in->producer->inputs[0].value : in;
+  return hone_value_has_one_use(in) ? from : in;
+}
+
+bool hone_node_is_widened(const hone_node *node) {
+  const hone_value *out = node->outputs[0];
+  return out->type.dtype == HONE_BF16 && hone_value_has_one_use(out) &&
+         is_cast(out->uses->user, HONE_BF16, HONE_F32);
 }
 
 bool hone_node_is_lowered(const hone_node *node) {
-  const hone_value *out = node->outputs[0];
   for (int i = 0; i < node->input_count; i++) {
     const hone_value *in = hone_node_operand(node, i);
     if (in && !in->constant && in->type.dtype != HONE_F32) return false;
   }
-  return out->type.dtype == HONE_BF16 && hone_value_has_one_use(out) &&
-         is_cast(out->uses->user, HONE_BF16, HONE_F32);
+  return hone_node_is_widened(node);
 }
 
 bool hone_view_ints(const hone_node_view *view, int index, int64_t *out, size_t room,

@@ -28,8 +28,9 @@ typedef struct hone_conv {
   size_t kernel[HONE_CONV_DIMENSIONS], stride[HONE_CONV_DIMENSIONS];
   size_t dilation[HONE_CONV_DIMENSIONS];
   size_t groups, in_channels, out_channels; /* of all groups together */
-  bool bf16; /* products of bfloat16, weights rounded when packed, sums in float */
-  bool x_bf16, y_bf16, residual_bf16; /* types of the tensors, otherwise f32; only with bf16 */
+  bool bf16;     /* products of bfloat16, weights rounded when packed, sums in float */
+  bool x_bf16;   /* x is bfloat16, otherwise f32; few kernels of f32 products accept it */
+  bool y_bf16;   /* the same of y, known at plan; of conv_transpose never */
   bool x_planar; /* x is [n][channel][depth][height][width], contiguous; few kernels accept it */
   /* Known at plan. */
   size_t batch, in[HONE_CONV_DIMENSIONS], out[HONE_CONV_DIMENSIONS];
@@ -71,7 +72,7 @@ static inline size_t hone_conv_taps(const hone_conv *conv) {
   return conv->kernel[0] * conv->kernel[1] * conv->kernel[2];
 }
 static inline bool hone_conv_is_f32(const hone_conv *conv) {
-  return !conv->bf16 && !conv->x_bf16 && !conv->y_bf16 && !conv->residual_bf16;
+  return !conv->bf16 && !conv->x_bf16;
 }
 static inline size_t hone_conv_pixels(const hone_conv *conv) {
   return conv->batch * conv->out[0] * conv->out[1] * conv->out[2];

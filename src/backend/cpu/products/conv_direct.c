@@ -79,7 +79,6 @@ static hone_sweep sweep_of(const hone_conv_kernel *kernel, const hone_conv *conv
                       .out = conv->y,
                       .out_stride = conv->y_stride,
                       .out_bf16 = conv->y_bf16,
-                      .residual_bf16 = conv->residual_bf16,
                       .finish = conv->finish};
 }
 

@@ -23,7 +23,7 @@ typedef struct depthwise {
 
 bool hone_depthwise_accepts(const hone_conv *conv) {
   return conv->groups == conv->in_channels && conv->in_channels == conv->out_channels &&
-         !conv->x_planar && hone_conv_is_f32(conv);
+         !conv->x_planar && !conv->bf16;
 }
 
 static size_t group_of(const hone_conv *conv) {
@@ -104,17 +104,22 @@ static size_t window_bytes(const depthwise *a) {
   return hone_align_up(pointers * sizeof(void *), 64);
 }
 
+static ptrdiff_t element(bool bf16) {
+  return bf16 ? sizeof(uint16_t) : sizeof(float);
+}
+
 /* A tile's first pixel: where it is in the output, and its number. */
 typedef struct place {
   size_t image, d, h, w, pixel;
 } place;
 
-static void fill_window(const depthwise *a, const float *x, place p, size_t pixels,
+static void fill_window(const depthwise *a, const char *x, place p, size_t pixels,
                         const float *zeros, const void **window) {
   const hone_conv *conv = &a->conv;
   bool shared = a->kind != HONE_WINDOW_1; /* one line serves all taps of the width */
   size_t columns = window_columns(a, pixels), runs = shared ? 1 : conv->kernel[W];
-  size_t step = shared ? 1 : conv->stride[W], bytes = (size_t)conv->x_stride * sizeof(float);
+  size_t step = shared ? 1 : conv->stride[W],
+         bytes = (size_t)(conv->x_stride * element(conv->x_bf16));
   size_t w = p.w * conv->stride[W] - (size_t)conv->pad[W];
   hone_pixel_line line = {.width = conv->in[W], .pixel_bytes = bytes, .zeros = zeros};
   for (size_t kd = 0; kd < conv->kernel[D]; kd++) {
@@ -123,7 +128,7 @@ static void fill_window(const depthwise *a, const float *x, place p, size_t pixe
       size_t h = p.h * conv->stride[H] + kh * conv->dilation[H] - (size_t)conv->pad[H];
       size_t number = (p.image * conv->in[D] + d) * conv->in[H] + h;
       bool inside = d < conv->in[D] && h < conv->in[H];
-      line.first = inside ? (const char *)x + number * conv->in[W] * bytes : NULL;
+      line.first = inside ? x + number * conv->in[W] * bytes : NULL;
       for (size_t run = 0; run < runs; run++, window += columns)
         hone_point_at_pixels(&line, w + run * conv->dilation[W], step, columns, window);
     }
@@ -148,27 +153,56 @@ static place tile_place(const depthwise *a, size_t number, size_t *pixels) {
   return p;
 }
 
+/* Pixels wait as floats, `channels` wide, where registers do not hold all that is done to them and
+ * they become bfloat16. */
+static bool waits(const hone_conv *conv) {
+  const hone_finish *finish = &conv->finish;
+  return conv->y_bf16 && (finish->program || finish->activation.kind > HONE_ACTIVATION_CLAMP);
+}
+
+static size_t waiting_pixels(const depthwise *a) {
+  return waits(&a->conv) ? (size_t)a->set->pixels : 0;
+}
+
 static void run_tile(const depthwise *a, const hone_kernel_io *io, hone_depthwise_tile *tile,
                      size_t channel, size_t pixel, size_t pixels) {
-  const hone_finish *finish = &a->conv.finish;
-  tile->out = (float *)io->out[a->conv.y] + (ptrdiff_t)pixel * a->conv.y_stride + channel;
+  const hone_conv *conv = &a->conv;
+  const hone_finish *finish = &conv->finish;
+  if (!waits(conv))
+    tile->out = (char *)io->out[conv->y] +
+                ((ptrdiff_t)pixel * conv->y_stride + (ptrdiff_t)channel) * element(conv->y_bf16);
   if (finish->residual >= 0)
-    tile->residual = (const float *)io->in[finish->residual] +
-                     (ptrdiff_t)pixel * finish->residual_stride + channel;
+    tile->residual = (const char *)io->in[finish->residual] +
+                     ((ptrdiff_t)pixel * finish->residual_stride + (ptrdiff_t)channel) *
+                         element(finish->residual_bf16);
   if (tile->group > 1)
     a->set->run_groups[a->kind][pixels](tile);
+  else if (conv->x_bf16)
+    a->set->run_bf16[a->kind][pixels](tile);
   else
     a->set->run[a->kind][pixels](tile);
   hone_finish_activation(finish, a->isa, tile->out, tile->out_stride, pixels, tile->channels);
 }
 
-/* The program on neighbouring pixels that were just computed. */
-static void run_program(const depthwise *a, const hone_kernel_io *io, size_t channel,
-                        size_t channels, size_t pixel, size_t pixels, int part) {
+/* The program on `pixels` neighbouring pixels that were just computed, at x. */
+static void run_program(const depthwise *a, const hone_kernel_io *io, float *x, ptrdiff_t stride,
+                        size_t channel, size_t channels, size_t pixel, size_t pixels, int part) {
   const hone_finish *finish = &a->conv.finish;
-  float *out = (float *)io->out[a->conv.y] + (ptrdiff_t)pixel * a->conv.y_stride + channel;
-  finish->program(finish->program_state, io, part, out, a->conv.y_stride, pixels, channels, pixel,
-                  channel);
+  finish->program(finish->program_state, io, part, x, stride, pixels, channels, pixel, channel);
+}
+
+/* The pixels that wait. */
+static void store_waiting(const depthwise *a, const hone_kernel_io *io,
+                          const hone_depthwise_tile *tile, size_t channel, size_t pixel,
+                          size_t pixels, int part) {
+  const hone_conv *conv = &a->conv;
+  float *x = tile->out;
+  uint16_t *to = (uint16_t *)io->out[conv->y] + (ptrdiff_t)pixel * conv->y_stride + channel;
+  if (conv->finish.program)
+    run_program(a, io, x, tile->out_stride, channel, tile->channels, pixel, pixels, part);
+  for (size_t i = 0; i < pixels; i++)
+    a->set->narrow(x + (ptrdiff_t)i * tile->out_stride, tile->channels,
+                   to + (ptrdiff_t)i * conv->y_stride);
 }
 
 static void run(const void *args, const hone_kernel_io *io, int part, int parts) {
@@ -201,9 +235,15 @@ static void run(const void *args, const hone_kernel_io *io, int part, int parts)
                               .bias = finish->bias ? finish->bias + channel : NULL,
                               .residual_stride = finish->residual_stride,
                               .out_stride = conv->y_stride,
+                              .residual_bf16 = finish->residual_bf16,
+                              .out_bf16 = conv->y_bf16 && !waits(conv),
                               .clamp = finish->activation.kind == HONE_ACTIVATION_CLAMP,
                               .low = finish->activation.a,
                               .high = finish->activation.b};
+  if (waits(conv)) {
+    tile.out = zeros + hone_align_up(conv->in_channels, 16);
+    tile.out_stride = (ptrdiff_t)tile.channels;
+  }
   size_t step = a->kind == HONE_WINDOW_1 ? 1 : conv->stride[W]; /* pointers from output to output */
   for (size_t i = mine.row, tiles; i < mine.row_end; i += tiles) {
     tiles = tiles_of_line(a) - i % tiles_of_line(a);
@@ -218,9 +258,15 @@ static void run(const void *args, const hone_kernel_io *io, int part, int parts)
       place p = tile_place(a, i + t, &pixels);
       tile.window = window + (p.w - first.w) * step;
       run_tile(a, io, &tile, channel, p.pixel, pixels);
+      if (waits(conv)) {
+        store_waiting(a, io, &tile, channel, p.pixel, pixels, part);
+        continue;
+      }
       fresh += pixels;
       if (finish->program && (fresh * tile.channels >= PROGRAM_FLOATS || t == tiles - 1)) {
-        run_program(a, io, channel, tile.channels, p.pixel + pixels - fresh, fresh, part);
+        size_t from = p.pixel + pixels - fresh;
+        float *out = (float *)io->out[conv->y] + (ptrdiff_t)from * conv->y_stride + channel;
+        run_program(a, io, out, conv->y_stride, channel, tile.channels, from, fresh, part);
         fresh = 0;
       }
     }
@@ -237,7 +283,8 @@ hone_status *hone_depthwise_plan(const hone_conv_kernel *kernel, const hone_conv
                    .weights = packed,
                    .kind = kind_of(conv)};
   a->window_width = width_of(conv);
-  a->part_scratch = window_bytes(a) + hone_align_up(conv->in_channels * sizeof(float), 64);
+  size_t line = hone_align_up(conv->in_channels * sizeof(float), 64);
+  a->part_scratch = window_bytes(a) + line * (1 + waiting_pixels(a));
   *out = (hone_kernel_plan){
       .phases = {run}, .phase_count = 1, .args = a, .part_scratch = a->part_scratch};
   return NULL;

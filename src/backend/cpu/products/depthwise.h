@@ -1,5 +1,6 @@
 /* Convolution in small groups of as many inputs as outputs: depthwise, one filter a channel, and up
  * to a vector of channels. Room: backend/cpu/products. Two rows of the table in conv.h.
+ * Depthwise takes and gives bfloat16 too, which it computes with as floats.
  *
  * Vectors run over channels. A tile is up to `pixels` neighbouring output pixels of one line; it
  * reads a window of input pixels through a table of pointers, lines of zeros included, so that
@@ -21,15 +22,16 @@
 typedef struct hone_depthwise_tile {
   const void *const *window; /* [lines], `window_step` pointers from line to line */
   size_t lines, window_step;
-  size_t channels;       /* from the first of window, weights, bias, out, residual on */
-  const float *weights;  /* of the first channel's vector */
-  size_t weights_step;   /* floats from a vector of channels to the next */
-  int group;             /* channels of a group */
-  size_t window_offset;  /* floats added to each pointer of the window */
-  const float *bias;     /* or NULL */
-  const float *residual; /* or NULL */
-  ptrdiff_t residual_stride, out_stride;
-  float *out;
+  size_t channels;      /* from the first of window, weights, bias, out, residual on */
+  const float *weights; /* of the first channel's vector */
+  size_t weights_step;  /* floats from a vector of channels to the next */
+  int group;            /* channels of a group */
+  size_t window_offset; /* elements added to each pointer of the window */
+  const float *bias;    /* or NULL */
+  const void *residual; /* or NULL */
+  void *out;
+  ptrdiff_t residual_stride, out_stride; /* elements */
+  bool residual_bf16, out_bf16;          /* else f32 */
   bool clamp;
   float low, high;
 } hone_depthwise_tile;
@@ -47,7 +49,10 @@ typedef enum hone_window_kind { /* width and stride */
 
 typedef struct hone_depthwise_set {
   int lanes, pixels;
+  hone_narrow_function *narrow;
   hone_depthwise_function *run[HONE_WINDOW_KINDS][HONE_DEPTHWISE_MOST_PIXELS + 1];
+  /* The same where the window's pixels are bfloat16. */
+  hone_depthwise_function *run_bf16[HONE_WINDOW_KINDS][HONE_DEPTHWISE_MOST_PIXELS + 1];
   /* Groups of several channels: HONE_WINDOW_1 to HONE_WINDOW_3_2. */
   hone_depthwise_function *run_groups[HONE_WINDOW_3_2 + 1][HONE_DEPTHWISE_MOST_PIXELS + 1];
 } hone_depthwise_set;

@@ -7,8 +7,10 @@
 #ifndef HONE_BACKEND_CPU_PRODUCTS_FINISH_H
 #define HONE_BACKEND_CPU_PRODUCTS_FINISH_H
 
-#include "backend/cpu/simd/isa.h"
+#include <stdbool.h>
+
 #include "backend/cpu/kernel.h"
+#include "backend/cpu/simd/isa.h"
 
 /* X(suffix, name, formula) in terms of x, a and b. */
 #define HONE_ACTIVATIONS(X)                                    \
@@ -52,8 +54,9 @@ typedef void hone_tile_program(const void *program, const hone_kernel_io *io, in
 
 typedef struct hone_finish {
   const float *bias;         /* one a column, or NULL */
-  int residual;              /* index into io->in of an f32 tensor of the output's shape, or -1 */
-  ptrdiff_t residual_stride; /* floats from row to row; 0 repeats one row */
+  int residual;              /* index into io->in of a tensor of the output's shape, or -1 */
+  ptrdiff_t residual_stride; /* elements from row to row; 0 repeats one row */
+  bool residual_bf16;        /* it is bf16, else f32; only convolutions take that */
   hone_activation activation;
   hone_tile_program *program; /* or NULL */
   const void *program_state;

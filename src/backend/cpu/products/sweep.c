@@ -85,7 +85,7 @@ static size_t zero_bytes(const hone_sweep *sweep) {
 
 /* Where tiles of floats wait to become bfloat16. */
 static size_t tile_floats(const hone_sweep *sweep) {
-  if (!sweep->out_bf16 && !sweep->residual_bf16) return 0;
+  if (!sweep->out_bf16 && !sweep->finish.residual_bf16) return 0;
   return (size_t)(sweep->tiles->height * sweep->tiles->panel * sweep->tiles->lanes);
 }
 
@@ -125,7 +125,7 @@ static void start_pass(pass *p) {
       .taps = sweep->taps,
       .depth = hone_padded_depth(sweep->tiles, sweep->depth),
       .out_stride = sweep->out_bf16 ? hot : sweep->out_stride,
-      .residual_stride = sweep->residual_bf16 ? hot : finish->residual_stride,
+      .residual_stride = finish->residual_bf16 ? hot : finish->residual_stride,
       .clamp = finish->activation.kind == HONE_ACTIVATION_CLAMP,
       .low = finish->activation.a,
       .high = finish->activation.b,
@@ -170,7 +170,7 @@ static void run_tile(pass *p, place at, const void *const *table, size_t row, si
   tile->rows = table;
   tile->out = p->hot;
   if (!sweep->out_bf16) tile->out = (float *)p->out + (ptrdiff_t)row * sweep->out_stride + column;
-  if (p->residual && sweep->residual_bf16) {
+  if (p->residual && finish->residual_bf16) {
     widen_residual(p, row, column, count, width);
     tile->residual = p->hot;
   } else if (p->residual) {

@@ -18,7 +18,7 @@ typedef struct hone_sweep {
   const void *weights;    /* hone_pack_weights */
   int out;                /* index into io->out */
   ptrdiff_t out_stride;
-  bool out_bf16, residual_bf16; /* only with tiles of bfloat16 */
+  bool out_bf16; /* else f32 */
   hone_finish finish;
   size_t row_block; /* rows whose tiles share a panel before the next; hone_sweep_plan sets it */
 } hone_sweep;

@@ -63,7 +63,7 @@ typedef struct hone_tile_set {
   int operand; /* bytes of an operand: 4 for float, 2 for bfloat16 */
   int step;    /* operands multiplied at once; depths are padded with zeros to a multiple */
   hone_pack_function *pack;
-  hone_narrow_function *narrow; /* NULL where operands are floats */
+  hone_narrow_function *narrow;
   hone_widen_function *widen;
   hone_tile_function
       *run[HONE_TILE_MOST_VECTORS + 1][HONE_TILE_MOST_ROWS + 1]; /* [vectors][rows] */

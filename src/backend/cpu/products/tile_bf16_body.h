@@ -2,26 +2,11 @@
  * Room: backend/cpu/products.
  *
  * A step of depth is a pair of operands in 32 bits, the first in the low half. */
-#include "backend/cpu/simd/simd.h"
+#include "backend/cpu/products/round_body.h"
 #include "backend/cpu/products/tile.h"
 
 #define OPERAND_BYTES sizeof(uint16_t)
 typedef uint32_t operand __attribute__((aligned(2), may_alias)); /* pixels may lie at any one */
-
-/* The nearest bfloat16, ties to even; NaN stays NaN. */
-HONE_INLINE uint16_t to_bf16(float x) {
-  uint32_t bits;
-  memcpy(&bits, &x, sizeof(bits));
-  if ((bits & 0x7fffffff) > 0x7f800000) return (uint16_t)(bits >> 16 | 0x40);
-  return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
-
-HONE_INLINE float from_bf16(uint16_t x) {
-  uint32_t bits = (uint32_t)x << 16;
-  float value;
-  memcpy(&value, &bits, sizeof(value));
-  return value;
-}
 
 #if defined(__AVX512BF16__)
 typedef __m512 weight_vector;
@@ -32,13 +17,6 @@ HONE_INLINE weight_vector load_weights(const operand *p) {
 
 #define MULTIPLY_ADD(sum, weight, x) \
   __asm__("vdpbf16ps %2%{1to16%}, %1, %0" : "+v"(sum) : "v"(weight), "m"(x))
-
-static void narrow(const float *from, size_t count, uint16_t *to) {
-  size_t i = 0;
-  for (; i + 16 <= count; i += 16)
-    _mm256_storeu_si256((void *)(to + i), (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(from + i)));
-  for (; i < count; i++) to[i] = to_bf16(from[i]);
-}
 #else
 typedef struct weight_vector { /* as floats: the first and the second of each pair */
   vf first, second;
@@ -55,15 +33,7 @@ HONE_INLINE weight_vector load_weights(const operand *p) {
 #define MULTIPLY_ADD(sum, weight, x)                               \
   (sum) = vf_fma(vf_set(from_bf16((uint16_t)(x))), (weight).first, \
                  vf_fma(vf_set(from_bf16((uint16_t)((x) >> 16))), (weight).second, sum))
-
-static void narrow(const float *from, size_t count, uint16_t *to) {
-  for (size_t i = 0; i < count; i++) to[i] = to_bf16(from[i]);
-}
 #endif
-
-static void widen(const uint16_t *from, size_t count, float *to) {
-  for (size_t i = 0; i < count; i++) to[i] = from_bf16(from[i]);
-}
 
 /* One panel of floats, rounded, in pairs along the depth. */
 static void pack_panel(const float *b, ptrdiff_t depth_stride, ptrdiff_t column_stride,

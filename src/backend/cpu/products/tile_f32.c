@@ -20,6 +20,8 @@ const hone_tile_set hone_tiles_f32_plain = {
     .operand = sizeof(float),
     .step = 1,
     .pack = pack_panel,
+    .narrow = narrow,
+    .widen = widen,
     .run = {{NULL}, ROW(1), ROW(2)},
 };
 

@@ -32,8 +32,7 @@ static size_t points(const hone_winograd_set *set) {
 }
 
 bool hone_winograd_accepts(const hone_conv *conv) {
-  bool fits =
-      conv->groups == 1 && !conv->x_planar && hone_conv_is_f32(conv) && conv->kernel[D] == 1;
+  bool fits = conv->groups == 1 && !conv->x_planar && !conv->bf16 && conv->kernel[D] == 1;
   fits = fits && conv->kernel[H] == 3 && conv->kernel[W] == 3;
   for (int i = 0; i < HONE_CONV_DIMENSIONS; i++)
     fits = fits && conv->stride[i] == 1 && conv->dilation[i] == 1;
@@ -90,6 +89,12 @@ void hone_winograd_pack(const hone_conv_kernel *kernel, const hone_conv *conv,
   }
 }
 
+/* Floats of one tile of all output channels, where its results do not leave as they are. */
+static size_t hot_floats(const winograd *a) {
+  if (!a->conv.y_bf16 && !a->conv.finish.residual_bf16) return 0;
+  return a->set->outputs * a->set->outputs * a->m_row;
+}
+
 /* ---- stages: tiles first..last, V and M beginning at tile `base` ---- */
 
 typedef struct stage {
@@ -97,7 +102,8 @@ typedef struct stage {
   const hone_kernel_io *io;
   int part;
   float *v, *m;
-  const float *zeros; /* in_channels of them */
+  float *zeros; /* in_channels of them */
+  float *hot;   /* where results wait to become bfloat16: hot_floats of them */
   size_t base;
 } stage;
 
@@ -118,7 +124,9 @@ static void transform_input(const stage *s, size_t first, size_t last, size_t ch
   const winograd *a = s->a;
   const hone_conv *conv = &a->conv;
   size_t side = a->set->side;
-  const float *x = s->io->in[conv->x], *pixels[HONE_WINOGRAD_MOST_POINTS];
+  size_t element = conv->x_bf16 ? sizeof(uint16_t) : sizeof(float);
+  const char *x = s->io->in[conv->x], *zeros = (const char *)s->zeros;
+  const void *pixels[HONE_WINOGRAD_MOST_POINTS];
   for (size_t tile = first; tile < last; tile++) {
     corner at = corner_of(a, tile);
     for (size_t i = 0; i < side; i++) {
@@ -126,12 +134,45 @@ static void transform_input(const stage *s, size_t first, size_t last, size_t ch
       size_t line = (at.image * conv->in[H] + h) * conv->in[W];
       for (size_t j = 0; j < side; j++, w++) {
         bool inside = h < conv->in[H] && w < conv->in[W];
-        const float *pixel = inside ? x + (ptrdiff_t)(line + w) * conv->x_stride : s->zeros;
-        pixels[i * side + j] = pixel + channel;
+        size_t first_channel = (line + w) * (size_t)conv->x_stride;
+        const char *pixel = inside ? x + first_channel * element : zeros;
+        pixels[i * side + j] = pixel + channel * element;
       }
     }
     float *v = s->v + (tile - s->base) * a->v_row + channel;
-    a->set->in(pixels, channel_end - channel, v, a->v_step);
+    hone_winograd_in *in = conv->x_bf16 ? a->set->in_bf16 : a->set->in;
+    in(pixels, channel_end - channel, v, a->v_step);
+  }
+}
+
+/* Lines of a tile of bfloat16 residuals, widened into `hot`. */
+static void widen_residual(const stage *s, const hone_winograd_output *o, size_t pixel,
+                           size_t channel) {
+  const hone_conv *conv = &s->a->conv;
+  const hone_finish *finish = &conv->finish;
+  const uint16_t *from = (const uint16_t *)s->io->in[finish->residual] + channel;
+  float *to = s->hot;
+  for (size_t i = 0; i < o->rows; i++, pixel += conv->out[W], to += o->residual_line) {
+    for (size_t j = 0; j < o->columns; j++)
+      s->a->set->widen(from + (ptrdiff_t)(pixel + j) * finish->residual_stride, o->channels,
+                       to + (ptrdiff_t)j * o->residual_stride);
+  }
+}
+
+/* What follows the registers on each line of a tile, and its way out where it waits in `hot`. */
+static void finish_tile(const stage *s, const hone_winograd_output *o, size_t pixel,
+                        size_t channel) {
+  const winograd *a = s->a;
+  const hone_conv *conv = &a->conv;
+  float *line = o->out;
+  for (size_t i = 0; i < o->rows; i++, line += o->out_line, pixel += conv->out[W]) {
+    hone_finish_after(&conv->finish, a->tiles->isa, s->io, s->part, line, o->out_stride, o->columns,
+                      o->channels, pixel, channel);
+    if (!conv->y_bf16) continue;
+    uint16_t *to = (uint16_t *)s->io->out[conv->y] + (ptrdiff_t)pixel * conv->y_stride + channel;
+    for (size_t j = 0; j < o->columns; j++)
+      a->set->narrow(line + (ptrdiff_t)j * o->out_stride, o->channels,
+                     to + (ptrdiff_t)j * conv->y_stride);
   }
 }
 
@@ -141,13 +182,18 @@ static void transform_output(const stage *s, size_t first, size_t last, size_t c
   const hone_conv *conv = &a->conv;
   const hone_finish *finish = &conv->finish;
   size_t outputs = a->set->outputs, channels = channel_end - channel;
+  ptrdiff_t out_pitch = conv->y_bf16 ? (ptrdiff_t)a->m_row : conv->y_stride;
+  ptrdiff_t out_line = conv->y_bf16 ? (ptrdiff_t)outputs : (ptrdiff_t)conv->out[W];
+  bool wide = !finish->residual_bf16;
+  ptrdiff_t residual_pitch = wide ? finish->residual_stride : (ptrdiff_t)a->m_row;
+  ptrdiff_t residual_line = wide ? (ptrdiff_t)conv->out[W] : (ptrdiff_t)outputs;
   hone_winograd_output o = {.step = a->m_step,
                             .channels = channels,
-                            .out_line = (ptrdiff_t)conv->out[W] * conv->y_stride,
-                            .out_stride = conv->y_stride,
+                            .out_line = out_line * out_pitch,
+                            .out_stride = out_pitch,
                             .bias = finish->bias ? finish->bias + channel : NULL,
-                            .residual_line = (ptrdiff_t)conv->out[W] * finish->residual_stride,
-                            .residual_stride = finish->residual_stride,
+                            .residual_line = residual_line * residual_pitch,
+                            .residual_stride = residual_pitch,
                             .clamp = finish->activation.kind == HONE_ACTIVATION_CLAMP,
                             .low = finish->activation.a,
                             .high = finish->activation.b};
@@ -157,14 +203,18 @@ static void transform_output(const stage *s, size_t first, size_t last, size_t c
     o.rows = conv->out[H] - at.h < outputs ? conv->out[H] - at.h : outputs;
     o.columns = conv->out[W] - at.w < outputs ? conv->out[W] - at.w : outputs;
     o.products = s->m + (tile - s->base) * a->m_row + channel;
-    o.out = (float *)s->io->out[conv->y] + (ptrdiff_t)pixel * conv->y_stride + channel;
-    if (finish->residual >= 0)
+    o.out = s->hot;
+    if (!conv->y_bf16)
+      o.out = (float *)s->io->out[conv->y] + (ptrdiff_t)pixel * conv->y_stride + channel;
+    if (finish->residual >= 0 && wide) {
       o.residual = (const float *)s->io->in[finish->residual] +
                    (ptrdiff_t)pixel * finish->residual_stride + channel;
+    } else if (finish->residual >= 0) {
+      widen_residual(s, &o, pixel, channel);
+      o.residual = s->hot;
+    }
     a->set->out(&o);
-    for (size_t i = 0; i < o.rows; i++, o.out += o.out_line, pixel += conv->out[W])
-      hone_finish_after(finish, a->tiles->isa, s->io, s->part, o.out, o.out_stride, o.columns,
-                        channels, pixel, channel);
+    finish_tile(s, &o, pixel, channel);
   }
 }
 
@@ -182,11 +232,12 @@ static void run_blocks(const void *args, const hone_kernel_io *io, int part, int
   hone_split(a->count, a->block, part, parts, &begin, &end);
   if (begin == end) return;
   float *v = (float *)(void *)((char *)io->scratch + (size_t)part * a->part_scratch);
-  float *m = v + n * a->v_step, *zeros = m + n * a->m_step;
+  float *m = v + n * a->v_step, *hot = m + n * a->m_step, *zeros = hot + hot_floats(a);
   memset(zeros, 0, conv->in_channels * sizeof(float));
   for (size_t first = begin, last; first < end; first = last) {
     last = end - first < a->block ? end : first + a->block;
-    stage s = {.a = a, .io = io, .part = part, .v = v, .m = m, .zeros = zeros, .base = first};
+    stage s = {
+        .a = a, .io = io, .part = part, .v = v, .m = m, .zeros = zeros, .hot = hot, .base = first};
     transform_input(&s, first, last, 0, conv->in_channels);
     for (size_t i = 0; i < n; i++)
       hone_multiply(a->tiles, last - first, conv->in_channels, conv->out_channels,
@@ -200,7 +251,10 @@ static void run_blocks(const void *args, const hone_kernel_io *io, int part, int
 
 static stage shared_stage(const winograd *a, const hone_kernel_io *io, int part) {
   float *v = io->scratch, *m = v + points(a->set) * a->v_step;
-  return (stage){.a = a, .io = io, .part = part, .v = v, .m = m};
+  float *own =
+      (float *)(void *)((char *)io->scratch + a->shared_scratch + (size_t)part * a->part_scratch);
+  return (stage){
+      .a = a, .io = io, .part = part, .v = v, .m = m, .hot = own, .zeros = own + hot_floats(a)};
 }
 
 /* A part's tiles and channels, in vectors. */
@@ -221,10 +275,7 @@ static hone_share share_of(const winograd *a, size_t channels, int part, int par
 static void run_input(const void *args, const hone_kernel_io *io, int part, int parts) {
   const winograd *a = args;
   stage s = shared_stage(a, io, part);
-  float *zeros =
-      (float *)(void *)((char *)io->scratch + a->shared_scratch + (size_t)part * a->part_scratch);
-  memset(zeros, 0, a->conv.in_channels * sizeof(float));
-  s.zeros = zeros;
+  memset(s.zeros, 0, a->conv.in_channels * sizeof(float));
   hone_share mine = share_of(a, a->conv.in_channels, part, parts);
   if (mine.column < mine.column_end)
     transform_input(&s, mine.row, mine.row_end, mine.column, mine.column_end);
@@ -295,16 +346,17 @@ hone_status *hone_winograd_plan(const hone_conv_kernel *kernel, const hone_conv 
   a->count = conv->batch * conv->in[D] * a->down * a->across;
   bool phases = conv->threads > 1 && a->count < PHASES_BELOW * (size_t)conv->threads;
   a->block = phases ? a->count : block_tiles(a->count, conv->threads);
-  size_t bytes, zeros = hone_align_up(conv->in_channels * sizeof(float), 64);
+  size_t bytes, own = hone_align_up(conv->in_channels * sizeof(float), 64);
   if (!lay_out(a, &bytes))
     return hone_error(HONE_LIMIT, "Winograd's matrices do not fit in memory");
+  own += hot_floats(a) * sizeof(float);
   *out = (hone_kernel_plan){.args = a};
   if (phases) {
-    a->shared_scratch = bytes, a->part_scratch = zeros;
+    a->shared_scratch = bytes, a->part_scratch = own;
     out->phases[0] = run_input, out->phases[1] = run_products, out->phases[2] = run_output;
     out->phase_count = 3;
   } else {
-    a->part_scratch = bytes + zeros;
+    a->part_scratch = bytes + own;
     out->phases[0] = run_blocks;
     out->phase_count = 1;
   }

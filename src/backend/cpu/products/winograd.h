@@ -7,6 +7,7 @@
  * Input tiles are transformed into `points` matrices [tile][channel], each is multiplied by its
  * matrix of transformed weights, and the products are transformed back. Packed weights: the
  * matrices one after the other, each as hone_pack_weights packs it; transformed in f64.
+ * Tensors of bfloat16 are taken and given too; the arithmetic is in f32 all the same.
  */
 #ifndef HONE_BACKEND_CPU_PRODUCTS_WINOGRAD_H
 #define HONE_BACKEND_CPU_PRODUCTS_WINOGRAD_H
@@ -31,14 +32,16 @@ typedef struct hone_winograd_output {
 } hone_winograd_output;
 
 /* One input tile: pixels[row * side + column] each `channels` floats, into v + matrix * step. */
-typedef void hone_winograd_in(const float *const *pixels, size_t channels, float *v, size_t step);
+typedef void hone_winograd_in(const void *const *pixels, size_t channels, float *v, size_t step);
 typedef void hone_winograd_out(const hone_winograd_output *output);
 
 typedef struct hone_winograd_set {
   size_t outputs, side; /* pixels along a tile's edge: m, and m + 2 */
   int lanes;
-  hone_winograd_in *in;
+  hone_winograd_in *in, *in_bf16; /* of pixels that are floats, and bfloat16 */
   hone_winograd_out *out;
+  hone_narrow_function *narrow;
+  hone_widen_function *widen;
 } hone_winograd_set;
 
 extern const hone_winograd_set hone_winograd2_plain, hone_winograd4_plain;

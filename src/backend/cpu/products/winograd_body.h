@@ -1,7 +1,7 @@
 /* Winograd's transforms for one instruction set: included by winograd_*.c.
  * Room: backend/cpu/products.
  * A transform of a tile is that of its columns, then that of the rows of the result. */
-#include "backend/cpu/simd/simd.h"
+#include "backend/cpu/products/round_body.h"
 #include "backend/cpu/products/winograd.h"
 
 /* Transforms along one line: x[i * from] to y[i * to]. */
@@ -55,15 +55,22 @@ HONE_INLINE void store(float *p, vf x, const int rest) {
     vf_store(p, x);
 }
 
+HONE_INLINE vf load_pixel(const void *pixel, size_t c, const int rest, const bool bf16) {
+  const uint16_t *narrow = (const uint16_t *)pixel + c;
+  if (!bf16) return load((const float *)pixel + c, rest);
+  return rest ? vf_load_bf16_n(narrow, rest) : vf_load_bf16(narrow);
+}
+
 /* `rest` is 0 for a whole vector of channels. */
-HONE_INLINE void input_vector(const float *const *pixels, size_t c, float *v, size_t step,
-                              const int rest, const int side, line_transform *line) {
+HONE_INLINE void input_vector(const void *const *pixels, size_t c, float *v, size_t step,
+                              const int rest, const int side, line_transform *line,
+                              const bool bf16) {
   vf half[HONE_WINOGRAD_MOST_POINTS];
   HONE_UNROLL
   for (int j = 0; j < side; j++) {
     vf x[6];
     HONE_UNROLL
-    for (int i = 0; i < side; i++) x[i] = load(pixels[i * side + j] + c, rest);
+    for (int i = 0; i < side; i++) x[i] = load_pixel(pixels[i * side + j], c, rest, bf16);
     line(x, 1, half + j, side);
   }
   HONE_UNROLL
@@ -75,12 +82,13 @@ HONE_INLINE void input_vector(const float *const *pixels, size_t c, float *v, si
   }
 }
 
-HONE_INLINE void input_tile(const float *const *pixels, size_t channels, float *v, size_t step,
-                            const int side, line_transform *line) {
+HONE_INLINE void input_tile(const void *const *pixels, size_t channels, float *v, size_t step,
+                            const int side, line_transform *line, const bool bf16) {
   size_t c = 0;
-  for (; c + VF_LANES <= channels; c += VF_LANES) input_vector(pixels, c, v, step, 0, side, line);
+  for (; c + VF_LANES <= channels; c += VF_LANES)
+    input_vector(pixels, c, v, step, 0, side, line, bf16);
   int rest = (int)(channels - c);
-  if (rest) input_vector(pixels, c, v, step, rest, side, line);
+  if (rest) input_vector(pixels, c, v, step, rest, side, line, bf16);
 }
 
 HONE_INLINE void output_pixel(const hone_winograd_output *o, vf x, size_t i, size_t j, size_t c,
@@ -128,12 +136,14 @@ HONE_INLINE void output_tile(const hone_winograd_output *shared, const int side,
   if (rest) output_vector(o, c, rest, side, line);
 }
 
-static void in_4(const float *const *pixels, size_t channels, float *v, size_t step) {
-  input_tile(pixels, channels, v, step, 4, input_line_4);
-}
-static void in_6(const float *const *pixels, size_t channels, float *v, size_t step) {
-  input_tile(pixels, channels, v, step, 6, input_line_6);
-}
+#define IN(name, side, bf16)                                                            \
+  static void name(const void *const *pixels, size_t channels, float *v, size_t step) { \
+    input_tile(pixels, channels, v, step, side, input_line_##side, bf16);               \
+  }
+IN(in_4, 4, false)
+IN(in_6, 6, false)
+IN(in_bf16_4, 4, true)
+IN(in_bf16_6, 6, true)
 static void out_4(const hone_winograd_output *output) {
   output_tile(output, 4, output_line_4);
 }
@@ -141,6 +151,8 @@ static void out_6(const hone_winograd_output *output) {
   output_tile(output, 6, output_line_6);
 }
 
-#define WINOGRAD_SETS(suffix)                                                      \
-  const hone_winograd_set hone_winograd2_##suffix = {2, 4, VF_LANES, in_4, out_4}; \
-  const hone_winograd_set hone_winograd4_##suffix = {4, 6, VF_LANES, in_6, out_6};
+#define SET(outputs, side) \
+  { outputs, side, VF_LANES, in_##side, in_bf16_##side, out_##side, narrow, widen }
+#define WINOGRAD_SETS(suffix)                                  \
+  const hone_winograd_set hone_winograd2_##suffix = SET(2, 4); \
+  const hone_winograd_set hone_winograd4_##suffix = SET(4, 6);
