@@ -1,5 +1,5 @@
-/* What the parts of a conversion share: segment.c tries nodes and groups them, conversion.c holds
- * what became of each group, graft.c writes graphs and functions. Room: import. */
+/* What the parts of a conversion share: segment.c tries nodes, group.c groups them, conversion.c
+ * holds what became of each group, graft.c writes graphs and functions. Room: import. */
 #ifndef HONE_IMPORT_TENSORFLOW_CONVERSION_H
 #define HONE_IMPORT_TENSORFLOW_CONVERSION_H
 
@@ -10,7 +10,7 @@
 
 typedef struct tf_verdict {
   bool taken;
-  bool constant;    /* stands in whatever group uses it */
+  bool constant;    /* the same in every run: stands in whatever group uses it */
   int level, group; /* group: union-find parent */
   int depth;        /* how many loops of single nodes are around it */
   int segment;      /* 1 + which it is replaced by; 0: none */
@@ -46,6 +46,8 @@ struct hone_conversion {
 /* segment.c: finds an order, verdicts and groups. */
 HONE_MUST_USE hone_status *tf_find_groups(hone_conversion *c, const char *denied,
                                           const char *native);
+/* group.c: puts the nodes that are taken into groups; some that make or take lists stay native. */
+void tf_group_nodes(hone_conversion *c);
 int tf_group_of(const hone_conversion *c, int node);
 /* What whoever made the graph wrote down of a node's outputs. */
 HONE_MUST_USE hone_status *tf_output_types(hone_conversion *c, const tf_node *node,

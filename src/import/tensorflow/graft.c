@@ -184,7 +184,7 @@ static int find_edge(const tf_edge *edges, int count, tf_edge edge) {
   return -1;
 }
 
-/* Marks the constants that a segment's nodes use. */
+/* Marks the constants that a segment's nodes use, and those that these are computed from. */
 static hone_status *mark_constants(hone_conversion *c, const tf_segment *segment, bool **out) {
   *out = HONE_NEW_ARRAY(&c->importer.scratch, c->body->node_count + 1, bool);
   HONE_TRY_MEMORY(*out);
@@ -195,6 +195,11 @@ static hone_status *mark_constants(hone_conversion *c, const tf_segment *segment
         (*out)[node->inputs[k].node] = true;
   }
   for (int i = 0; i < segment->node_count; i++) (*out)[segment->nodes[i]] = false;
+  for (int i = c->body->node_count - 1; i >= 0; i--) {
+    const tf_node *node = &c->body->nodes[c->order[i]];
+    for (int k = 0; (*out)[c->order[i]] && k < node->input_count; k++)
+      (*out)[node->inputs[k].node] = true;
+  }
   return NULL;
 }
 
@@ -228,25 +233,26 @@ static hone_status *put_input(hone_conversion *c, const tf_segment *segment, tf_
   return status;
 }
 
+static hone_status *put_node(hone_conversion *c, const tf_segment *segment, int index,
+                             uint32_t number, hone_text *out) {
+  const tf_node *node = &c->body->nodes[index];
+  size_t begin = hone_proto_begin(out, number);
+  HONE_TRY(put_head(c, index, out));
+  for (int k = 0; k < node->input_count; k++)
+    HONE_TRY(put_input(c, segment, node->inputs[k], number == 3, out));
+  hone_proto_end(out, begin);
+  return NULL;
+}
+
 /* The nodes of a segment and its constants as fields `number`: a graph's or a function's. */
 static hone_status *put_nodes(hone_conversion *c, const tf_segment *segment, uint32_t number,
                               hone_text *out) {
   bool *constants;
   HONE_TRY(mark_constants(c, segment, &constants));
-  for (int i = 0; i < segment->node_count; i++) {
-    const tf_node *node = &c->body->nodes[segment->nodes[i]];
-    size_t begin = hone_proto_begin(out, number);
-    HONE_TRY(put_head(c, segment->nodes[i], out));
-    for (int k = 0; k < node->input_count; k++)
-      HONE_TRY(put_input(c, segment, node->inputs[k], number == 3, out));
-    hone_proto_end(out, begin);
-  }
-  for (int i = 0; i < c->body->node_count; i++) {
-    if (!constants[i]) continue;
-    size_t begin = hone_proto_begin(out, number);
-    HONE_TRY(put_head(c, i, out));
-    hone_proto_end(out, begin);
-  }
+  for (int i = 0; i < segment->node_count; i++)
+    HONE_TRY(put_node(c, segment, segment->nodes[i], number, out));
+  for (int i = 0; i < c->body->node_count; i++)
+    if (constants[i]) HONE_TRY(put_node(c, segment, i, number, out));
   return NULL;
 }
 

@@ -1,9 +1,8 @@
-/* Which parts of a graph an engine can take: each node is tried, those that work are grouped.
+/* Which nodes of a graph an engine can take: each is tried.
  *
  * One import of the whole graph tries every node on the types that really reach it. What a node
  * that does not work would give becomes an input, so that those behind it are tried all the same.
- * Groups never wait for themselves: a node's level counts how often the way to it changes from
- * engine to native, and a group is what hangs together on one level. Room: import.
+ * Room: import.
  */
 #include <string.h>
 
@@ -188,12 +187,13 @@ static hone_status *check_inputs(const hone_conversion *c, const tf_node *node) 
   return NULL;
 }
 
-/* Strings, handles and lists do not cross out of an engine. */
+/* Strings and handles do not cross out of an engine. Nor do lists, but those who make and take them
+ * may go into one together. */
 static hone_status *check_results(const hone_conversion *c, int index) {
   const tf_result *result = &c->scope.results[index];
   for (int i = 0; i < result->count; i++) {
     const tf_value *value = &result->values[i];
-    if (value->kind == TF_NOTHING) continue;
+    if (value->kind == TF_NOTHING || value->kind == TF_LIST) continue;
     if (value->kind != TF_TENSOR || value->value->type.kind != HONE_KIND_TENSOR ||
         value->value->type.dtype == HONE_STR)
       return hone_error(HONE_UNSUPPORTED, "it gives no tensor of numbers");
@@ -222,6 +222,13 @@ static hone_status *note_reason(hone_conversion *c, hone_status *why, const char
   return *out ? NULL : hone_error_memory();
 }
 
+/* Whether a node gives the same in every run: a constant, or what is computed from such. */
+static bool is_constant(const hone_conversion *c, const tf_node *node) {
+  for (int i = 0; i < node->input_count; i++)
+    if (!c->verdicts[node->inputs[i].node].constant) return false;
+  return node->input_count || tf_span_is(node->op, "Const");
+}
+
 static hone_status *try_nodes(hone_conversion *c, const char *denied, const char *native) {
   for (int i = 0; i < c->body->node_count; i++) {
     int index = c->order[i];
@@ -229,51 +236,11 @@ static hone_status *try_nodes(hone_conversion *c, const char *denied, const char
     v->depth = depth_of(c, &c->body->nodes[index]);
     hone_status *why = try_node(c, index, denied, native);
     v->taken = !why;
-    v->constant = v->taken && tf_span_is(c->body->nodes[index].op, "Const");
+    v->constant = v->taken && is_constant(c, &c->body->nodes[index]);
     if (why) HONE_TRY(note_reason(c, why, &v->why));
     if (!v->taken) HONE_TRY(stand_in(c, index));
   }
   return NULL;
-}
-
-/* ---- Grouping ---- */
-
-int tf_group_of(const hone_conversion *c, int node) {
-  while (c->verdicts[node].group != node) {
-    c->verdicts[node].group = c->verdicts[c->verdicts[node].group].group;
-    node = c->verdicts[node].group;
-  }
-  return node;
-}
-
-/* A constant is on no level: it moves to where it is used. */
-static void find_levels(hone_conversion *c) {
-  for (int i = 0; i < c->body->node_count; i++) {
-    int index = c->order[i];
-    const tf_node *node = &c->body->nodes[index];
-    tf_verdict *v = &c->verdicts[index];
-    v->group = index;
-    for (int k = 0; k < node->input_count; k++) {
-      const tf_verdict *from = &c->verdicts[node->inputs[k].node];
-      int level = from->level + (from->taken && !v->taken);
-      if (!from->constant && level > v->level) v->level = level;
-    }
-  }
-}
-
-static void join_groups(hone_conversion *c) {
-  for (int i = 0; i < c->body->node_count; i++) {
-    int index = c->order[i];
-    const tf_node *node = &c->body->nodes[index];
-    const tf_verdict *v = &c->verdicts[index];
-    if (!v->taken || v->constant) continue;
-    for (int k = 0; k < node->input_count; k++) {
-      const tf_verdict *from = &c->verdicts[node->inputs[k].node];
-      if (!from->taken || from->constant || from->level != v->level) continue;
-      int a = tf_group_of(c, index), b = tf_group_of(c, node->inputs[k].node);
-      c->verdicts[a > b ? a : b].group = a > b ? b : a;
-    }
-  }
 }
 
 hone_status *tf_find_groups(hone_conversion *c, const char *denied, const char *native) {
@@ -281,7 +248,6 @@ hone_status *tf_find_groups(hone_conversion *c, const char *denied, const char *
   c->verdicts = HONE_NEW_ARRAY(&c->importer.scratch, c->body->node_count + 1, tf_verdict);
   HONE_TRY_MEMORY(c->verdicts);
   HONE_TRY(try_nodes(c, denied, native));
-  find_levels(c);
-  join_groups(c);
+  tf_group_nodes(c);
   return NULL;
 }

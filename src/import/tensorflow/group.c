@@ -1,0 +1,109 @@
+/* Which nodes that an engine can take go into one together.
+ *
+ * Groups never wait for themselves: a node's level counts how often the way to it changes from
+ * engine to native, and a group is what hangs together on one level. What is the same in every run
+ * is on no level: it goes with whoever uses it, so that the engine folds it. Lists stay within a
+ * group. Room: import.
+ */
+#include "import/tensorflow/conversion.h"
+
+/* How often groups are mended before all that touches a list stays native. */
+#define MENDINGS_MOST 8
+
+int tf_group_of(const hone_conversion *c, int node) {
+  while (c->verdicts[node].group != node) {
+    c->verdicts[node].group = c->verdicts[c->verdicts[node].group].group;
+    node = c->verdicts[node].group;
+  }
+  return node;
+}
+
+static bool is_list(const hone_conversion *c, tf_edge edge) {
+  const tf_result *result = &c->scope.results[edge.node];
+  return edge.output < result->count && result->values[edge.output].kind == TF_LIST;
+}
+
+/* Levels as they must be at least; those that are there are not lowered. */
+static void raise_levels(hone_conversion *c) {
+  for (int i = 0; i < c->body->node_count; i++) {
+    int index = c->order[i];
+    const tf_node *node = &c->body->nodes[index];
+    tf_verdict *v = &c->verdicts[index];
+    for (int k = 0; k < node->input_count; k++) {
+      const tf_verdict *from = &c->verdicts[node->inputs[k].node];
+      int level = from->level + (from->taken && !v->taken);
+      if (!from->constant && level > v->level) v->level = level;
+    }
+  }
+}
+
+/* Who makes a list moves to the level of who takes it; whether any did. */
+static bool lift_lists(hone_conversion *c) {
+  bool moved = false;
+  for (int i = c->body->node_count - 1; i >= 0; i--) {
+    const tf_node *node = &c->body->nodes[c->order[i]];
+    int level = c->verdicts[c->order[i]].level;
+    for (int k = 0; k < node->input_count; k++) {
+      tf_verdict *from = &c->verdicts[node->inputs[k].node];
+      if (!is_list(c, node->inputs[k]) || from->constant || from->level >= level) continue;
+      from->level = level;
+      moved = true;
+    }
+  }
+  return moved;
+}
+
+static void join_groups(hone_conversion *c) {
+  for (int i = 0; i < c->body->node_count; i++) c->verdicts[i].group = i;
+  for (int i = 0; i < c->body->node_count; i++) {
+    int index = c->order[i];
+    const tf_node *node = &c->body->nodes[index];
+    const tf_verdict *v = &c->verdicts[index];
+    if (!v->taken || v->constant) continue;
+    for (int k = 0; k < node->input_count; k++) {
+      const tf_verdict *from = &c->verdicts[node->inputs[k].node];
+      if (!from->taken || from->constant || from->level != v->level) continue;
+      int a = tf_group_of(c, index), b = tf_group_of(c, node->inputs[k].node);
+      c->verdicts[a > b ? a : b].group = a > b ? b : a;
+    }
+  }
+}
+
+static bool refuse(tf_verdict *v) {
+  if (!v->taken || v->constant) return false;
+  v->taken = false;
+  v->why = "a list would cross the border of its segment";
+  return true;
+}
+
+/* Nodes on both sides of a list that is not within a group stay native, with `all` those of every
+ * list; whether there are any. */
+static bool refuse_lists(hone_conversion *c, bool all) {
+  bool refused = false;
+  for (int i = 0; i < c->body->node_count; i++) {
+    const tf_node *node = &c->body->nodes[i];
+    tf_verdict *v = &c->verdicts[i];
+    for (int k = 0; k < node->input_count; k++) {
+      tf_verdict *from = &c->verdicts[node->inputs[k].node];
+      if (!is_list(c, node->inputs[k])) continue;
+      bool within = from->taken && (from->constant || v->taken) &&
+                    (from->constant || tf_group_of(c, i) == tf_group_of(c, node->inputs[k].node));
+      if (within && !all) continue;
+      refused |= refuse(v);
+      refused |= refuse(from);
+    }
+  }
+  return refused;
+}
+
+void tf_group_nodes(hone_conversion *c) {
+  for (int turn = 0;; turn++) {
+    for (int i = 0; i < c->body->node_count; i++) c->verdicts[i].level = 0;
+    int lifts = 0;
+    do {
+      raise_levels(c);
+    } while (lift_lists(c) && ++lifts < MENDINGS_MOST);
+    join_groups(c);
+    if (!refuse_lists(c, turn >= MENDINGS_MOST)) return;
+  }
+}
