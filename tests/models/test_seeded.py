@@ -83,5 +83,5 @@ def test_quantised_in_bytes(name, variant, open_engine, engine_name):
     assert not [unit["ops"] for unit in groups if unit["kernel"] == "reference"]
     convolutions = [unit["ops"] for unit in groups if any(op.startswith("conv") for op in unit["ops"])]
     assert convolutions and all("conv_integer" in ops for ops in convolutions)
-    in_bytes = [ops for ops in convolutions if ops[-1] == "cast"]
+    in_bytes = [ops for ops in convolutions if ops[-1] in ("cast", "byte_table")]
     assert len(in_bytes) > len(convolutions) / 2

@@ -1,7 +1,7 @@
 /* Convolution of bytes with one channel a group. Room: backend/cpu/products.
  *
- * A block of channels at a time goes over all pixels of a part, so that its weights stay in
- * registers' reach; the sums of up to 8 pixels wait in the part's scratch for their finish. */
+ * Up to 8 pixels at a time, block of channels by block; their sums wait in the part's scratch for
+ * their finish. */
 #include "backend/cpu/products/depthwise_integer.h"
 
 #include <string.h>
@@ -13,7 +13,7 @@ enum { BLOCK = HONE_INTEGER_CHANNELS, PIXELS = HONE_TILE_ROWS };
 
 typedef struct plan {
   hone_conv_integer c;
-  size_t table_bytes, zero_bytes;
+  size_t table_bytes, zero_bytes, part_scratch;
 } plan;
 
 bool hone_depthwise_integer_accepts(const hone_conv *conv) {
@@ -63,56 +63,63 @@ void hone_depthwise_integer_pack(const hone_integer_set *set, const hone_conv *c
 
 /* ---- Running --------------------------------------------------------------------------------- */
 
-/* Pixels begin..end of the block of channels from `first` on. */
-static void run_block(const plan *a, const hone_kernel_io *io, hone_integer_tile *tile,
-                      size_t first, const void *zeros, const void **table, size_t begin,
-                      size_t end) {
-  const hone_conv *conv = &a->c.conv;
-  const hone_integer_sweep *sweep = &a->c.sweep;
-  size_t left = conv->out_channels - first, channels = left < BLOCK ? left : BLOCK, count;
-  hone_integer_block block = {.sums = tile->sums,
-                              .sums_stride = tile->sums_stride,
-                              .columns = channels,
-                              .column = first,
-                              .out_stride = conv->y_stride};
-  for (size_t row = begin; row < end; row += count) {
-    count = end - row < PIXELS ? end - row : PIXELS;
-    hone_conv_point(conv, (size_t)conv->x_stride, io->in[conv->x], row, count, zeros, table);
-    sweep->set->depthwise(tile, count, channels);
-    block.row = row;
-    block.rows = count;
-    block.out = (char *)io->out[sweep->out] +
-                (row * (size_t)conv->y_stride + first) * (hone_dtype_bits(sweep->finish.out) / 8);
-    sweep->set->finish(&sweep->finish, io, &block);
-  }
+/* What a part works with in its scratch, one after the other. */
+enum { SUMS = PIXELS * BLOCK * sizeof(int32_t) };
+
+static size_t start_bytes(const hone_conv *conv) {
+  return blocks_of(conv) * BLOCK * sizeof(int32_t);
 }
 
+/* The block of channels from `first` on of the pixels that the table tells. */
+static void run_block(const plan *a, const hone_kernel_io *io, hone_integer_tile *tile,
+                      hone_integer_block *block, size_t first) {
+  const hone_conv *conv = &a->c.conv;
+  const hone_integer_sweep *sweep = &a->c.sweep;
+  size_t left = conv->out_channels - first;
+  tile->weights = sweep->pack.weights + first / BLOCK * block_bytes(conv);
+  tile->rows_offset = first;
+  block->column = first;
+  block->columns = left < BLOCK ? left : BLOCK;
+  block->out =
+      (char *)io->out[sweep->out] + (block->row * (size_t)conv->y_stride + first) *
+                                        (hone_dtype_bits(sweep->finish.out) / 8);
+  sweep->set->depthwise(tile, block->rows, block->columns);
+  sweep->set->finish(&sweep->finish, io, block);
+}
+
+/* Some pixels at a time, all their channels: what they read lies together, and the weights of a layer
+ * stay in the nearest cache. */
 static void run(const void *args, const hone_kernel_io *io, int part, int parts) {
-  enum { SUMS = PIXELS * BLOCK * sizeof(int32_t), START = BLOCK * sizeof(int32_t) };
   const plan *a = args;
   const hone_conv *conv = &a->c.conv;
-  char *scratch =
-      (char *)io->scratch + (size_t)part * (a->table_bytes + a->zero_bytes + SUMS + START);
+  const hone_integer_pack *pack = &a->c.sweep.pack;
+  char *scratch = (char *)io->scratch + (size_t)part * a->part_scratch;
   const void **table = (const void **)(void *)scratch;
   char *zeros = scratch + a->table_bytes;
   int zero = hone_integer_zero(&a->c.sweep, io);
+  int32_t *sums = (int32_t *)(void *)(zeros + a->zero_bytes), *start = sums + PIXELS * BLOCK;
+  size_t begin, end, count;
   memset(zeros, zero ^ (a->c.sweep.is_signed ? 0x80 : 0), a->zero_bytes);
-  int32_t *start = (int32_t *)(void *)(zeros + a->zero_bytes);
+  for (size_t c = 0; c < blocks_of(conv) * BLOCK; c++)
+    start[c] = (int32_t)((uint32_t)pack->bias[c] - (uint32_t)zero * (uint32_t)pack->slope[c]);
   hone_integer_tile tile = {.rows = table,
                             .taps = hone_conv_taps(conv),
-                            .start = start,
                             .is_signed = a->c.sweep.is_signed,
-                            .sums = start + BLOCK,
+                            .sums = sums,
                             .sums_stride = BLOCK};
-  size_t begin, end;
   hone_split(hone_conv_pixels(conv), 1, part, parts, &begin, &end);
-  for (size_t first = 0; first < conv->out_channels; first += BLOCK) {
-    for (size_t c = 0; c < BLOCK; c++)
-      start[c] = (int32_t)((uint32_t)a->c.sweep.pack.bias[first + c] -
-                           (uint32_t)zero * (uint32_t)a->c.sweep.pack.slope[first + c]);
-    tile.weights = a->c.sweep.pack.weights + first / BLOCK * block_bytes(conv);
-    tile.rows_offset = first;
-    run_block(a, io, &tile, first, zeros, table, begin, end);
+  for (size_t row = begin; row < end; row += count) {
+    count = end - row < PIXELS ? end - row : PIXELS;
+    hone_conv_point(conv, (size_t)conv->x_stride, io->in[conv->x], row, count, zeros, table);
+    hone_integer_block block = {.sums = sums,
+                                .sums_stride = BLOCK,
+                                .row = row,
+                                .rows = count,
+                                .out_stride = conv->y_stride};
+    for (size_t first = 0; first < conv->out_channels; first += BLOCK) {
+      tile.start = start + first;
+      run_block(a, io, &tile, &block, first);
+    }
   }
 }
 
@@ -124,6 +131,7 @@ hone_status *hone_depthwise_integer_plan(const hone_conv_integer *in, hone_arena
               .table_bytes = hone_conv_taps(&in->conv) * HONE_TILE_ROWS * sizeof(void *),
               .zero_bytes = hone_align_up(in->conv.in_channels, 64)};
   *out = (hone_kernel_plan){.phases = {run}, .phase_count = 1, .args = a};
-  out->part_scratch = a->table_bytes + a->zero_bytes + (PIXELS + 1) * BLOCK * sizeof(int32_t);
+  a->part_scratch = a->table_bytes + a->zero_bytes + SUMS + start_bytes(&in->conv);
+  out->part_scratch = a->part_scratch;
   return NULL;
 }
