@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 import threading
 from typing import Any, Callable, Mapping, Optional, Sequence, Union, cast
 
@@ -92,6 +93,12 @@ def _model(source: Any) -> Union[str, bytes]:
         source = source.SerializeToString()
     if isinstance(source, (bytes, bytearray, memoryview)):
         return bytes(source)
+    if isinstance(source, Mapping) or hasattr(source, "state_dict"):
+        what = "a state_dict holds weights and no graph" if isinstance(source, Mapping) else \
+            f"{type(source).__name__} is a program, not yet a graph"
+        raise InvalidArgumentError(
+            1, f"{what}: export the model, as torch.onnx.export(model, example, 'net.onnx', dynamo=True) does, and "
+               "build from the file. Weights alone go into an engine that is there: Engine.refit", "")
     path: str = os.fspath(source)
     return path
 
@@ -150,6 +157,14 @@ class Engine:
     def save(self, path: Union[str, os.PathLike[str]]) -> None:
         """Writes the engine file, atomically."""
         self._handle.save(os.fspath(path))
+
+    def serialize(self) -> bytes:
+        """The content of the engine file: hone.load takes it."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "engine.hone")
+            self.save(path)
+            with open(path, "rb") as file:
+                return file.read()
 
     @property
     def weights(self) -> list[Port]:

@@ -3,8 +3,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import pathlib
-import tempfile
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,10 +36,7 @@ class Segment:
 
     def engine_bytes(self):
         """The engine file's content."""
-        with tempfile.TemporaryDirectory() as folder:
-            path = pathlib.Path(folder) / "engine.hone"
-            self.engine.save(path)
-            return path.read_bytes()
+        return self.engine.serialize()
 
     @property
     def path_input(self):
