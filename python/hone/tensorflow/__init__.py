@@ -83,6 +83,8 @@ def _input_names(function):
 
 def _as_function(model, signature, tags):
     """The ConcreteFunction that a model, a folder or a function stands for."""
+    if isinstance(model, (str, os.PathLike)) and os.path.isfile(model):
+        model = tf.keras.models.load_model(os.fspath(model), compile=False)
     if isinstance(model, (str, os.PathLike)):
         loaded = tf.compat.v2.saved_model.load(os.fspath(model), tags=list(tags) if tags else None)
         if signature not in loaded.signatures:
@@ -92,12 +94,15 @@ def _as_function(model, signature, tags):
         return function
     if hasattr(model, "inputs") and hasattr(model, "graph"):
         return model
+    if hasattr(model, "get_concrete_function"):
+        return model.get_concrete_function()
     if isinstance(model, tf.keras.Model):
         specs = [tf.TensorSpec(t.shape, t.dtype, t.name) for t in model.inputs]
         one = len(specs) == 1
         return tf.function(lambda *x: model(x[0] if one else list(x), training=False), input_signature=specs,
                            autograph=False).get_concrete_function()
-    raise TypeError("a folder of a SavedModel, a ConcreteFunction or a Keras model is wanted")
+    raise TypeError("a folder of a SavedModel, a Keras file or model, a ConcreteFunction or a tf.function with an "
+                    f"input_signature is wanted, not {type(model).__name__}")
 
 
 def _ratio(function, other, inputs):
@@ -114,7 +119,8 @@ def _ratio(function, other, inputs):
 def convert(model: Any, *, signature: str = "serving_default", tags: Optional[Sequence[str]] = None,
             minimum_segment_size: Optional[int] = None, denied: Iterable[str] = (),
             input_fn: Optional[Callable[[], Iterable[Any]]] = None, **options: Any) -> Converted:
-    """Replaces what engines run faster in a model: a SavedModel's folder, a ConcreteFunction or a Keras model.
+    """Replaces what engines run faster in a model: a SavedModel's folder, a Keras file (.keras, .h5), a Keras model,
+    a ConcreteFunction or a tf.function with one signature.
 
     A converted function that is slower than the native one, on the first item of `input_fn` or on seeded
     data, goes back to native, unless `minimum_segment_size` asks for every segment of that size. `options`
