@@ -150,3 +150,64 @@ def test_what_is_not_faster_stays_native():
     converted = convert(function, input_fn=lambda: [tf.constant(f32(4))])
     x = tf.constant(f32(4))
     assert_same(converted(x), function(x))
+
+
+@pytest.fixture
+def raced(monkeypatch):
+    """Makes engines whose segment has a Tanh lose, and counts what is measured."""
+    from hone.tensorflow import _worth
+    measured = []
+
+    def measure(surgery, segment, values):
+        measured.append(segment.name)
+        return [1e-3, 2e-3 if "Tanh" in segment.ops.values() else 5e-4]
+
+    monkeypatch.setattr(_worth, "_measure", measure)
+    monkeypatch.setattr(hone.tensorflow, "race", lambda calls, inputs: [1e-3, 9e-4])
+    return measured
+
+
+def test_each_segment_is_judged_by_its_own_time(raced):
+    function = concrete(two_parts, tf.TensorSpec([None, 6]))
+    converted = hone.tensorflow.convert(function)
+    assert ["Tanh" in s.ops.values() for s in converted.segments] == [False]
+    reasons = {row["op"]: row["reason"] for row in converted.native}
+    assert reasons["Tanh"] == "its engine took 2000 us, TensorFlow 1000 us"
+    x = tf.constant(f32(3, 6))
+    assert_same(converted(x), function(x))
+
+
+def test_times_that_are_written_down_decide_again(raced, tmp_path):
+    function = concrete(two_parts, tf.TensorSpec([None, 6]))
+    cache = tmp_path / "times.txt"
+    kept = [sorted(hone.tensorflow.convert(function, timing_cache=cache).segments[0].ops)]
+    count, lines = len(raced), cache.read_text()
+    assert count
+    kept.append(sorted(hone.tensorflow.convert(function, timing_cache=cache).segments[0].ops))
+    assert kept[0] == kept[1] and len(raced) == count and cache.read_text() == lines
+
+
+def test_a_recurrent_layer_goes_in_whole():
+    """Its loop is over lists, which do not cross into an engine."""
+    tf.keras.utils.set_random_seed(4)
+    model = tf.keras.Sequential([tf.keras.Input((5, 3)), tf.keras.layers.LSTM(4, return_sequences=True),
+                                 tf.keras.layers.LSTM(4)])
+    converted = hone.tensorflow.convert(model, minimum_segment_size=1)
+    assert len(converted.segments) == 1 and "While" in converted.segments[0].ops.values()
+    x = f32(2, 5, 3)
+    assert_same(converted(x), model(x))
+
+
+def test_what_is_computed_from_constants_goes_with_who_uses_it():
+    """Behind a native node a weight is a weight still, also in two engines at once."""
+    scale = tf.constant(WEIGHTS[0])
+    def run(x):
+        weights = tf.exp(scale) * 0.1
+        y = tf.math.igamma(tf.abs(x @ weights) + 1.0, 0.5)
+        return y @ weights
+
+    function = concrete(run, tf.TensorSpec([None, 6]))
+    converted = hone.tensorflow.convert(function, minimum_segment_size=1)
+    assert [len(s.inputs) for s in converted.segments] == [1, 1]
+    x = tf.constant(f32(3, 6))
+    assert_same(converted(x), function(x))

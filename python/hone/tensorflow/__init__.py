@@ -5,9 +5,7 @@ Importing this registers the ops that converted models need: `HoneEngine`, and T
 from __future__ import annotations
 
 import os
-import statistics
 import tempfile
-import time
 from typing import Any, Callable, Iterable, Optional, Sequence
 
 import tensorflow as tf
@@ -19,12 +17,12 @@ from ._places import install
 from ._precision import judge, observe, seeded
 from ._report import Report, make_report
 from ._surgery import Surgery
+from ._worth import Times, keep_what_wins, race
 
 __all__ = ["convert", "convert_graph_def", "Converted", "Report", "engine_op", "install", "library_path"]
 
 # A converted function stays where its median time is at most this share of native's.
 NEVER_SLOWER = 1.02
-ROUNDS = 9
 
 
 class Converted(tf.Module):
@@ -105,15 +103,17 @@ def _as_function(model, signature, tags):
                     f"input_signature is wanted, not {type(model).__name__}")
 
 
-def _ratio(function, other, inputs):
-    """The median time of `function` as a share of the other's, taking turns."""
-    spent: dict[Any, list[float]] = {function: [], other: []}
-    for _ in range(ROUNDS):
-        for each in (function, other):
-            start = time.perf_counter()
-            each(*inputs)
-            spent[each].append(time.perf_counter() - start)
-    return statistics.median(spent[function]) / statistics.median(spent[other])
+def _ratio(converted, native, inputs, times):
+    """The median time of a converted function as a share of native's, taking turns; 0 where it does not run on the
+    inputs (seeded texts are no pictures)."""
+    segments = [(s.precision, sorted(s.ops.items())) for s in converted.segments]
+    shapes = [t.shape.as_list() for t in inputs]
+    try:
+        spent, own = times.get(f"whole {segments} {shapes}".encode(), "race",
+                               lambda: race([native, converted], inputs))
+    except tf.errors.OpError:
+        return 0.0
+    return own / spent
 
 
 def convert(model: Any, *, signature: str = "serving_default", tags: Optional[Sequence[str]] = None,
@@ -122,25 +122,42 @@ def convert(model: Any, *, signature: str = "serving_default", tags: Optional[Se
     """Replaces what engines run faster in a model: a SavedModel's folder, a Keras file (.keras, .h5), a Keras model,
     a ConcreteFunction or a tf.function with one signature.
 
-    A converted function that is slower than the native one, on the first item of `input_fn` or on seeded
-    data, goes back to native, unless `minimum_segment_size` asks for every segment of that size. `options`
-    are those of hone.build. Operators in `denied` stay native."""
+    Each segment is timed on the first item of `input_fn` or on seeded data, and one whose engine is slower than
+    TensorFlow stays native; so does a model that is slower as a whole. `minimum_segment_size` asks for every
+    segment of that size, timed or not. `options` are those of hone.build; the times are in its `timing_cache`,
+    if there is one. Operators in `denied` stay native."""
     function = _as_function(model, signature, tags)
     frozen = convert_variables_to_constants_v2(function, lower_control_flow=False)
-    surgery = Surgery(frozen.graph, [t.name for t in frozen.outputs],
-                      least_nodes=1 if minimum_segment_size is None else minimum_segment_size, denied=denied)
-    surgery.build_all(**options)
     original = _Original(frozen, function)
     inputs, data = first_item(input_fn, original)
-    judge(surgery, feeds_of(frozen, inputs), data, **options)
+    feeds = feeds_of(frozen, inputs)
+
+    def operate(native=()):
+        made = Surgery(frozen.graph, [t.name for t in frozen.outputs], denied=denied, native=native,
+                       least_nodes=1 if minimum_segment_size is None else minimum_segment_size)
+        made.build_all(**options)
+        judge(made, feeds, data, **options)
+        return made
+
+    surgery = operate()
+    if minimum_segment_size is not None:
+        return Converted(original, surgery)
+    times = Times(options.get("timing_cache"), frozen=bool(options.get("frozen_cache")))
+    surgery = keep_what_wins(surgery, feeds, times, operate)
     converted = Converted(original, surgery)
-    if minimum_segment_size is None and surgery.segments:
-        ratio = _ratio(converted, frozen, inputs)
+    if surgery.segments:
+        ratio = _ratio(converted, _native(function, frozen), inputs, times)
         if ratio > NEVER_SLOWER:
             for segment in list(surgery.segments):
                 surgery.drop(segment, f"the model with engines took {ratio:.2f} of native's time")
             converted = Converted(original, surgery)
     return converted
+
+
+def _native(function, frozen):
+    """The frozen function as TensorFlow runs it best."""
+    loops = any("_lower_using_switch_merge" in node.attr for node in frozen.graph.as_graph_def().node)
+    return convert_variables_to_constants_v2(function) if loops else frozen
 
 
 def first_item(input_fn, function):

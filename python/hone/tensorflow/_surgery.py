@@ -29,6 +29,8 @@ class Segment:
     precision: str = "fp32"
     error: Any = None              # of the results in that precision, as a share of their range; None: not judged
     judged_by: str = ""            # on whose data
+    native_time: Any = None        # seconds of its nodes in TensorFlow, and of its engine; None: not timed
+    engine_time: Any = None
 
     @property
     def nodes(self):
@@ -58,13 +60,22 @@ def write_attrs(attrs):
     return node.SerializeToString()
 
 
+def lower_control_flow(graph_def):
+    """Lets TensorFlow run loops and branches node by node, as it did before they were frozen: that is faster."""
+    for nodes in (graph_def.node, *(function.node_def for function in graph_def.library.function)):
+        for node in nodes:
+            if "_lower_using_switch_merge" in node.attr:
+                node.attr["_lower_using_switch_merge"].b = True
+
+
 class Surgery:
     """A frozen graph, the segments that engines can take, and the graph with engines in their place."""
 
     def __init__(self, graph, outputs, least_nodes=3, most_engines=None, denied=(), prefix="HoneEngine",
-                 engine_op="HoneEngine", engine_attrs=(), count_constants=False):
+                 engine_op="HoneEngine", engine_attrs=(), count_constants=False, native=()):
         """`engine_op`: the type of the engines' nodes; `engine_attrs`: (name, AttrValue) that each of them has;
-        `count_constants`: a segment's size counts the constants that it alone uses, as TF-TRT's does."""
+        `count_constants`: a segment's size counts the constants that it alone uses, as TF-TRT's does; `native`: nodes
+        that stay so."""
         self.engine_op, self.engine_attrs = engine_op, dict(engine_attrs)
         self.types = {op.name: [t.dtype for t in op.outputs] for op in graph.get_operations()}
         self.shapes = {t.name: t.shape for op in graph.get_operations() for t in op.outputs}
@@ -72,8 +83,9 @@ class Surgery:
         for node in self.graph_def.node:
             node.attr["_output_types"].list.type.extend(t.as_datatype_enum for t in self.types[node.name])
         self.conversion = _hone.convert(
-            self.graph_def.SerializeToString(), ",".join(outputs), ",".join(denied), "",
-            f"{prefix}_{next(SEQUENCE):03d}", max(1, least_nodes), most_engines or 0, count_constants)
+            self.graph_def.SerializeToString(deterministic=True), ",".join(outputs), ",".join(denied),
+            ",".join(native), f"{prefix}_{next(SEQUENCE):03d}", max(1, least_nodes), most_engines or 0,
+            count_constants)
         self.segments = [
             Segment(index, found["name"], dict(found["nodes"]), *([parse(port["tensor"]) for port in found[way]]
                                                                   for way in ("inputs", "outputs")))
@@ -120,5 +132,7 @@ class Surgery:
         else each has a placeholder for the path of its file (Segment.path_input)."""
         for segment in self.segments:
             self.conversion.place(segment.index, segment.engine_bytes() if embed else None)
-        return tf.compat.v1.GraphDef.FromString(
+        made = tf.compat.v1.GraphDef.FromString(
             self.conversion.result(self.engine_op, write_attrs(self.engine_attrs), not reads_functions()))
+        lower_control_flow(made)
+        return made
