@@ -301,12 +301,66 @@ static hone_status *quantize_node(hone_node *node, hone_pass_context *context) {
   return hone_substitute(node, 0, back->inputs[X].value);
 }
 
+/* Whether `a` and `b`, each a quantize or dequantize, map bytes of one type to reals alike. */
+static bool same_mapping(const hone_node *a, const hone_node *b) {
+  double one[2] = {0, 0}, other[2] = {0, 0};
+  const hone_node *nodes[2] = {a, b};
+  hone_dtype bytes[2];
+  for (int i = 0; i < 2; i++) {
+    double *numbers = i ? other : one;
+    const hone_value *zero = hone_node_in(nodes[i], ZERO);
+    bool makes_bytes = nodes[i]->op == &hone_op_quantize;
+    bytes[i] = (makes_bytes ? nodes[i]->outputs[0] : nodes[i]->inputs[X].value)->type.dtype;
+    if (hone_node_int(nodes[i], "block") != 0 || !is_single(nodes[i]->inputs[SCALE].value) ||
+        !hone_uniform(nodes[i]->inputs[SCALE].value, &numbers[0]) || !is_single(zero) ||
+        (zero && !hone_uniform(zero, &numbers[1])))
+      return false;
+  }
+  return bytes[0] == bytes[1] && one[0] == other[0] && one[1] == other[1] && one[0] > 0;
+}
+
+/* Whether a product of integers can take the bytes that `node` dequantizes. */
+static bool feeds_product(const hone_node *node) {
+  hone_turn turn;
+  for (const hone_use *use = node->outputs[0]->uses; use; use = use->next) {
+    const hone_node *user = use->user;
+    if (user && user->op == &hone_op_transpose && hone_value_has_one_use(user->outputs[0]))
+      user = user->outputs[0]->uses->user;
+    if (!is_product(user)) continue;
+    const hone_node *weights = find_bytes(user->inputs[WEIGHTS].value, &turn);
+    if (weights && hone_value_is_constant(weights->inputs[X].value)) return true;
+  }
+  return false;
+}
+
+/* dequantize(quantize(x)): x, where it is made of such bytes already and was only moved since; but
+ * products want bytes. */
+static hone_status *dequantize_node(hone_node *node, hone_pass_context *context) {
+  enum { MOST_MOVES = 6 };
+  const hone_node *there = node->inputs[X].value->producer, *from;
+  if (!there || there->op != &hone_op_quantize || !same_mapping(there, node) ||
+      feeds_product(node))
+    return NULL;
+  hone_value *x = there->inputs[X].value;
+  from = x->producer;
+  for (int i = 0; i < MOST_MOVES && from && from->op != &hone_op_dequantize; i++) {
+    if (!(from->op->facts & HONE_VIEW) && from->op != &hone_op_transpose) return NULL;
+    from = from->inputs[X].value->producer;
+  }
+  if (!from || from->op != &hone_op_dequantize || !same_mapping(from, node) ||
+      !hone_same_type(x, node->outputs[0]) || hone_substitute_copies(node->outputs[0], x))
+    return NULL;
+  hone_pass_fired(context, "quantize and back of what was bytes");
+  return hone_substitute(node, 0, x);
+}
+
 static hone_status *visit(hone_node *node, hone_pass_context *context) {
   if (!hone_node_out(node, 0)) return NULL;
   if (node->op == &hone_op_relu) return relu_node(node, context);
   if (node->op == &hone_op_pool) return pool_node(node, context);
   if (node->op == &hone_op_reduce) return mean_node(node, context);
   if (node->op == &hone_op_quantize) return quantize_node(node, context);
+  if (node->op == &hone_op_dequantize) return dequantize_node(node, context);
   return product_node(node, context);
 }
 

@@ -14,6 +14,9 @@ typedef struct row {
 
 #define X     "x: u8[n, 6, 6, 4]"
 #define DX    "sx = const f32[] 0.0517 zx = const u8[] 2 dx = dequantize(x, sx, zx) "
+#define MOVED                                              \
+  "t = const s64[2] [-1, 4] r = reshape(dx, t) " \
+  "h = transpose(r) {perm=[1, 0]} "
 #define BYTES "q = const s8[3, 3, 4, 5] @weights+64 "
 #define W     BYTES "t = const f32[5] [0.5, 0.01, 0.2, 0.1, 0.03] w = dequantize(q, t) {axis=3} "
 #define TO(x) "sy = const f32[] 0.3071 zy = const u8[] 9 y = quantize(" x ", sy, zy) "
@@ -33,6 +36,17 @@ static const row rows[] = {
      DX "p = pool(dx) {kind=max, window=[3, 3], pads=[1, 1, 1, 1], strides=[2, 2]} "
         "a = quantize(p, sx, zx) b = dequantize(a, sx, zx) " W "y = conv(b, w)",
      1, 0},
+    /* moved bytes are on their grid already; not on another, nor what joins them */
+    {X, DX MOVED "q = quantize(h, sx, zx) y = dequantize(q, sx, zx)", 0, 0},
+    {X, DX MOVED "z = const u8[] 3 q = quantize(h, sx, z) y = dequantize(q, sx, z)", 0, 1},
+    {X, DX MOVED "q = quantize(h, sx, zx) z = const u8[] 3 y = dequantize(q, sx, z)", 0, 1},
+    {X,
+     DX MOVED "q = quantize(h, sx, zx) d = dequantize(q, sx, zx) k = transpose(d) {perm=[1, 0]} "
+              "m = const s8[4, 3] @weights+8 v = const f32[] 0.1 w = dequantize(m, v) "
+              "y = matmul(k, w)",
+     1, 1},
+    {X ", f: f32[n, 6, 6, 4]",
+     DX "c = concat(dx, f) {axis=0} q = quantize(c, sx, zx) y = dequantize(q, sx, zx)", 0, 1},
     /* one scale, a zero point, a bias in whole steps and one that is not */
     {X,
      DX BYTES "t = const f32[] 0.1 z = const s8[] 3 w = dequantize(q, t, z) "
