@@ -83,9 +83,14 @@ static size_t zero_bytes(const hone_sweep *sweep) {
          (size_t)sweep->tiles->operand;
 }
 
-/* Where tiles of floats wait to become bfloat16. */
+/* Tiles wait as floats where registers do not hold all that is done before they are rounded. */
+static bool waits(const hone_sweep *sweep) {
+  const hone_finish *finish = &sweep->finish;
+  return sweep->out_bf16 && (finish->program || finish->activation.kind > HONE_ACTIVATION_CLAMP);
+}
+
 static size_t tile_floats(const hone_sweep *sweep) {
-  if (!sweep->out_bf16 && !sweep->finish.residual_bf16) return 0;
+  if (!waits(sweep)) return 0;
   return (size_t)(sweep->tiles->height * sweep->tiles->panel * sweep->tiles->lanes);
 }
 
@@ -124,8 +129,8 @@ static void start_pass(pass *p) {
   p->tile = (hone_tile){
       .taps = sweep->taps,
       .depth = hone_padded_depth(sweep->tiles, sweep->depth),
-      .out_stride = sweep->out_bf16 ? hot : sweep->out_stride,
-      .residual_stride = finish->residual_bf16 ? hot : finish->residual_stride,
+      .out_stride = waits(sweep) ? hot : sweep->out_stride,
+      .residual_stride = finish->residual_stride,
       .clamp = finish->activation.kind == HONE_ACTIVATION_CLAMP,
       .low = finish->activation.a,
       .high = finish->activation.b,
@@ -144,20 +149,29 @@ static void start_panel(pass *p, place at) {
   p->tile.tail = (int)(width - (at.vectors - 1) * (size_t)sweep->tiles->lanes);
 }
 
-/* Widens the residual of a tile into `hot`. */
-static void widen_residual(const pass *p, size_t row, size_t column, size_t rows, size_t columns) {
-  ptrdiff_t stride = p->sweep->finish.residual_stride;
-  const uint16_t *from = (const uint16_t *)p->residual + (ptrdiff_t)row * stride + column;
-  for (size_t i = 0; i < rows; i++)
-    p->sweep->tiles->widen(from + (ptrdiff_t)i * stride, columns,
-                           p->hot + i * hot_stride(p->sweep));
-}
-
 static void narrow_out(const pass *p, size_t row, size_t column, size_t rows, size_t columns) {
   ptrdiff_t stride = p->sweep->out_stride;
   uint16_t *to = (uint16_t *)p->out + (ptrdiff_t)row * stride + column;
   for (size_t i = 0; i < rows; i++)
     p->sweep->tiles->narrow(p->hot + i * hot_stride(p->sweep), columns, to + (ptrdiff_t)i * stride);
+}
+
+/* Where the tile at (row, column) goes, and what is added to it. */
+static void point_tile(pass *p, size_t row, size_t column) {
+  const hone_sweep *sweep = p->sweep;
+  hone_tile *tile = &p->tile;
+  ptrdiff_t out = (ptrdiff_t)row * sweep->out_stride + (ptrdiff_t)column;
+  ptrdiff_t residual = (ptrdiff_t)row * sweep->finish.residual_stride + (ptrdiff_t)column;
+  if (waits(sweep))
+    tile->out = p->hot;
+  else if (sweep->out_bf16)
+    tile->out_bf16 = (uint16_t *)p->out + out;
+  else
+    tile->out = (float *)p->out + out;
+  if (p->residual && sweep->finish.residual_bf16)
+    tile->residual_bf16 = (const uint16_t *)p->residual + residual;
+  else if (p->residual)
+    tile->residual = (const float *)p->residual + residual;
 }
 
 /* One tile of `count` rows from `row`, then what has to be done while it is hot. */
@@ -168,17 +182,10 @@ static void run_tile(pass *p, place at, const void *const *table, size_t row, si
   size_t width = (at.vectors - 1) * (size_t)sweep->tiles->lanes + (size_t)p->tile.tail;
   hone_tile *tile = &p->tile;
   tile->rows = table;
-  tile->out = p->hot;
-  if (!sweep->out_bf16) tile->out = (float *)p->out + (ptrdiff_t)row * sweep->out_stride + column;
-  if (p->residual && finish->residual_bf16) {
-    widen_residual(p, row, column, count, width);
-    tile->residual = p->hot;
-  } else if (p->residual) {
-    tile->residual = (const float *)p->residual + (ptrdiff_t)row * finish->residual_stride + column;
-  }
+  point_tile(p, row, column);
   sweep->tiles->run[at.vectors][count](tile);
   hone_finish_activation(finish, sweep->tiles->isa, tile->out, tile->out_stride, count, width);
-  if (!sweep->out_bf16) return;
+  if (!waits(sweep)) return;
   if (finish->program)
     finish->program(finish->program_state, p->io, p->part, tile->out, tile->out_stride, count,
                     width, row, column);

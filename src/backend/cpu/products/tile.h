@@ -32,11 +32,13 @@ typedef struct hone_tile {
   size_t depth;          /* operands of a row and tap, contiguous; a multiple of the set's step */
   const void *weights;   /* the panel */
   float *out;            /* element [0][0] */
-  ptrdiff_t out_stride;  /* floats between rows */
+  ptrdiff_t out_stride;  /* elements between rows */
   const float *bias;     /* one a column, or NULL */
   const float *residual; /* added after the bias, or NULL; may be `out` itself */
-  ptrdiff_t residual_stride; /* floats; 0 repeats one row */
-  bool clamp;                /* then limited to low..high; NaN stays NaN */
+  ptrdiff_t residual_stride;     /* elements; 0 repeats one row */
+  uint16_t *out_bf16;            /* or NULL: in the place of `out`, rounded */
+  const uint16_t *residual_bf16; /* or NULL: in the place of `residual` */
+  bool clamp;                    /* then limited to low..high; NaN stays NaN */
   float low, high;
   int tail; /* columns in the last vector, 1..lanes; beyond them nothing of out, bias and residual
                is read or written */
@@ -64,7 +66,6 @@ typedef struct hone_tile_set {
   int step;    /* operands multiplied at once; depths are padded with zeros to a multiple */
   hone_pack_function *pack;
   hone_narrow_function *narrow;
-  hone_widen_function *widen;
   hone_tile_function
       *run[HONE_TILE_MOST_VECTORS + 1][HONE_TILE_MOST_ROWS + 1]; /* [vectors][rows] */
 } hone_tile_set;

@@ -20,6 +20,5 @@ const hone_tile_set hone_tiles_bf16_plain = {
     .step = 2,
     .pack = pack_panel,
     .narrow = narrow,
-    .widen = widen,
     .run = {{NULL}, ROW(1), ROW(2)},
 };

@@ -29,6 +29,5 @@ const hone_tile_set hone_tiles_bf16_avx512bf16 = {
     .step = 2,
     .pack = pack_panel,
     .narrow = narrow,
-    .widen = widen,
     .run = {{NULL}, ROW(1), ROW(2), ROW(3), ROW(4)},
 };

@@ -21,7 +21,6 @@ const hone_tile_set hone_tiles_f32_plain = {
     .step = 1,
     .pack = pack_panel,
     .narrow = narrow,
-    .widen = widen,
     .run = {{NULL}, ROW(1), ROW(2)},
 };
 

@@ -29,6 +29,5 @@ const hone_tile_set hone_tiles_f32_avx512 = {
     .step = 1,
     .pack = pack_panel,
     .narrow = narrow,
-    .widen = widen,
     .run = {{NULL}, ROW(1), ROW(2), ROW(3), ROW(4)},
 };
