@@ -25,7 +25,7 @@ typedef struct hone_conversion hone_conversion;
 typedef struct hone_conversion_options {
   const char *outputs;  /* tensors that callers know by name, "node" or "node:1" */
   const char *denied;   /* operators that stay native */
-  const char *native;   /* nodes that stay native */
+  const char *native;   /* nodes that stay native, constants too */
   const char *prefix;   /* segments are called <prefix>_000, …, the largest first */
   size_t least_nodes;   /* smaller segments stay native; what only hands on does not count */
   size_t most_segments; /* the largest of them; 0: any number */

@@ -1,47 +1,33 @@
-/* Running an engine for a node: inputs where they lie, results straight into TensorFlow's memory. */
+/* The ops' kernel: what a node's engine is, and its segment run natively where there is none. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "live.h"
 #include "message.h"
 #include "op.h"
+#include "optimise.h"
+#include "runner.h"
 
-#define WORKERS_MOST 64
-
-/* ABSENT: the node has no engine, and never had. */
-enum { UNOPENED = 0, OPEN, REFUSED, ABSENT };
+/* ABSENT: the node has no engine, and never had. LIVE: its engine is made here, from the segment
+ * and the weights that the node is given. */
+enum { UNOPENED = 0, OPEN, LIVE, REFUSED, ABSENT };
 
 /* What every call reads comes first. */
 typedef struct kernel {
   _Atomic int state;
   int values; /* how many of the node's inputs are the segment's; once it is not UNOPENED */
-  int *input_place, *output_place; /* by the engine's port: which of the node's it is */
-  size_t inputs, outputs;
-  _Atomic(struct worker *) idle[WORKERS_MOST]; /* those that no call has now */
+  hone_runner *runner; /* OPEN */
+  hone_live *live;     /* LIVE */
   pthread_mutex_t opening;
   TF_Tensor *bytes; /* of the engine, where they are a tensor's: kept as long as the engine */
-  hone_engine *engine;
-  hone_options *options; /* of contexts; NULL: the defaults */
   hone_native *native;
   bool carries;     /* its segment is the input after its values */
   atomic_bool told; /* whether the log has the reason why it runs natively */
   char name[300];
 } kernel;
-
-/* What one call at a time runs with. */
-typedef struct worker {
-  kernel *k;
-  hone_context *run;
-  TF_Status *status;
-  TF_OpKernelContext *context; /* of the call under way */
-  uint64_t given; /* bit i: the engine's output i has its memory */
-  bool published; /* some output has: nothing else can give the outputs any more */
-  TF_Tensor *held[]; /* the inputs, by the engine's port */
-} worker;
-
-static void worker_free(worker *w);
 
 /* ---- Life ---- */
 
@@ -112,34 +98,15 @@ void *hone_kernel_create(TF_OpKernelConstruction *construction) {
 void hone_kernel_delete(void *kernel_) {
   kernel *k = kernel_;
   if (!k) return;
-  for (size_t i = 0; i < WORKERS_MOST; i++) worker_free(atomic_load(&k->idle[i]));
-  hone_engine_free(k->engine);
-  hone_options_free(k->options);
+  hone_runner_free(k->runner);
+  hone_live_free(k->live);
   if (k->bytes) tf.TF_DeleteTensor(k->bytes);
   hone_native_free(k->native);
-  free(k->input_place);
-  free(k->output_place);
   pthread_mutex_destroy(&k->opening);
   free(k);
 }
 
 /* ---- Opening the engine ---- */
-
-static _Atomic(hone_ask_threads *) ask_threads;
-
-HONE_API void hone_tensorflow_threads_from(hone_ask_threads *ask);
-void hone_tensorflow_threads_from(hone_ask_threads *ask) { atomic_store(&ask_threads, ask); }
-
-/* As many threads as TensorFlow's own kernels may use; its C interface does not say. */
-static hone_status *set_threads(kernel *k) {
-  hone_ask_threads *ask = atomic_load(&ask_threads);
-  int threads = ask ? ask() : 0;
-  char text[20];
-  if (threads <= 0) return NULL;
-  snprintf(text, sizeof text, "%d", threads);
-  hone_status *status = hone_options_new(&k->options);
-  return status ? status : hone_options_set(k->options, "threads", text);
-}
 
 /* Whether strings are a table of offsets, each to a length (varint) and text: before 2.3. */
 static bool strings_are_packed(void) {
@@ -174,49 +141,19 @@ static char *tensor_text(const TF_Tensor *tensor) {
   return NULL; /* kinds that only views of mapped tensors have */
 }
 
-static hone_status *open_engine(kernel *k, TF_Tensor *source) {
-  if (tf.TF_TensorType(source) == tf_of_hone(HONE_U8)) {
-    k->bytes = source;
-    hone_bytes bytes = {tf.TF_TensorData(source), tf.TF_TensorByteSize(source)};
-    return hone_engine_parse(bytes, NULL, &k->engine);
-  }
+static hone_status *open_file(kernel *k, TF_Tensor *source, int outputs) {
+  hone_engine *engine = NULL;
   char *path = tensor_text(source);
-  hone_status *status = path ? hone_engine_open(path, NULL, &k->engine)
+  hone_status *status = path ? hone_engine_open(path, NULL, &engine)
                              : hone_status_new(HONE_INVALID_ARGUMENT, "the engine's path is none");
   free(path);
-  return status;
+  return status ? status : hone_runner_new(engine, k->values, outputs, &k->runner);
 }
 
-/* The number in a port's name, "in_7"; -1 for another name. */
-static int place_of(const char *name, const char *prefix) {
-  size_t size = strlen(prefix);
-  char *end;
-  if (strncmp(name, prefix, size) != 0) return -1;
-  long place = strtol(name + size, &end, 10);
-  return *end || end == name + size || place < 0 || place > 100000 ? -1 : (int)place;
-}
-
-static hone_status *match_ports(kernel *k, int node_inputs, int node_outputs) {
-  hone_port port = {.struct_size = sizeof port};
-  k->inputs = hone_input_count(k->engine);
-  k->outputs = hone_output_count(k->engine);
-  k->input_place = calloc(k->inputs + 1, sizeof *k->input_place);
-  k->output_place = calloc(k->outputs + 1, sizeof *k->output_place);
-  if (!k->input_place || !k->output_place)
-    return hone_status_new(HONE_OUT_OF_MEMORY, "out of memory");
-  for (size_t i = 0; i < k->inputs + k->outputs; i++) {
-    bool input = i < k->inputs;
-    hone_status *status = input ? hone_input_at(k->engine, i, &port)
-                                : hone_output_at(k->engine, i - k->inputs, &port);
-    if (status) return status;
-    int place = place_of(port.name, input ? "in_" : "out_");
-    if (place < 0 || place >= (input ? node_inputs : node_outputs))
-      return hone_status_new(HONE_MISMATCH, "the engine's ports are not the node's");
-    *(input ? &k->input_place[i] : &k->output_place[i - k->inputs]) = place;
-  }
-  return (int)k->outputs == node_outputs
-             ? NULL
-             : hone_status_new(HONE_MISMATCH, "the engine gives fewer outputs than the node");
+static hone_status *open_bytes(kernel *k, hone_bytes bytes, int outputs) {
+  hone_engine *engine = NULL;
+  hone_status *status = hone_engine_parse(bytes, NULL, &engine);
+  return status ? status : hone_runner_new(engine, k->values, outputs, &k->runner);
 }
 
 static void tell_why(kernel *k, const hone_status *status) {
@@ -232,14 +169,21 @@ static bool is_source(const TF_Tensor *tensor) {
   return type == TF_STRING || type == tf_of_hone(HONE_U8);
 }
 
+static hone_status *open_engine(kernel *k, TF_Tensor *source, int outputs) {
+  if (hone_is_disabled()) return hone_status_new(HONE_CANCELLED, "HONE_DISABLE is set");
+  if (tf.TF_TensorType(source) != tf_of_hone(HONE_U8)) return open_file(k, source, outputs);
+  hone_bytes bytes = {tf.TF_TensorData(source), tf.TF_TensorByteSize(source)};
+  k->bytes = source;
+  if (!hone_is_live(bytes)) return open_bytes(k, bytes, outputs);
+  return hone_live_new(bytes, k->name, k->values, outputs, &k->live);
+}
+
 /* Opens the engine that the last input is; `source` is taken. */
 static int open_source(kernel *k, TF_Tensor *source, int outputs) {
-  hone_status *status = open_engine(k, source);
-  if (!status) status = match_ports(k, k->values, outputs);
-  if (!status) status = set_threads(k);
+  hone_status *status = open_engine(k, source, outputs);
   if (status) tell_why(k, status);
   if (source != k->bytes) tf.TF_DeleteTensor(source);
-  int state = status ? REFUSED : OPEN;
+  int state = status ? REFUSED : k->live ? LIVE : OPEN;
   hone_status_free(status);
   return state;
 }
@@ -278,121 +222,7 @@ static int open_once(kernel *k, TF_OpKernelContext *context) {
   return state;
 }
 
-/* ---- Workers ---- */
-
-static void worker_free(worker *w) {
-  if (!w) return;
-  hone_context_free(w->run);
-  tf.TF_DeleteStatus(w->status);
-  free(w);
-}
-
-static void *give_output(void *worker_, size_t index, const hone_tensor *type);
-
-static hone_status *worker_new(kernel *k, worker **out) {
-  worker *w = calloc(1, sizeof *w + k->inputs * sizeof *w->held);
-  if (!w) return hone_status_new(HONE_OUT_OF_MEMORY, "out of memory");
-  w->k = k;
-  w->status = tf.TF_NewStatus();
-  hone_status *status = hone_context_new(k->engine, k->options, &w->run);
-  if (status) {
-    worker_free(w);
-    return status;
-  }
-  hone_set_output_memory(w->run, give_output, w);
-  *out = w;
-  return NULL;
-}
-
-static hone_status *take_worker(kernel *k, worker **out) {
-  for (size_t i = 0; i < WORKERS_MOST; i++) {
-    if (!atomic_load_explicit(&k->idle[i], memory_order_relaxed)) continue;
-    *out = atomic_exchange(&k->idle[i], NULL);
-    if (*out) return NULL;
-  }
-  return worker_new(k, out);
-}
-
-static void put_back(kernel *k, worker *w) {
-  for (size_t i = 0; i < WORKERS_MOST; i++) {
-    worker *none = NULL;
-    if (atomic_compare_exchange_strong(&k->idle[i], &none, w)) return;
-  }
-  worker_free(w);
-}
-
 /* ---- Running ---- */
-
-/* TensorFlow's memory for a result. */
-static void *give_output(void *worker_, size_t index, const hone_tensor *type) {
-  worker *w = worker_;
-  int place = w->k->output_place[index];
-  int64_t dims[HONE_MAX_RANK];
-  for (int i = 0; i < type->rank; i++) dims[i] = type->dims[i];
-  TF_Tensor *tensor = tf.TF_AllocateOutput(w->context, place, tf_of_hone(type->dtype), dims,
-                                           type->rank, type->size, w->status);
-  if (!tensor || tf.TF_GetCode(w->status) != TF_OK) return NULL;
-  void *data = tf.TF_TensorData(tensor);
-  /* The first TensorFlow does not publish what it allocates; later ones refuse to do so twice. */
-  if (*tf.TF_Version() == '1') tf.TF_SetOutput(w->context, place, tensor, w->status);
-  tf.TF_DeleteTensor(tensor);
-  w->published = true;
-  if (index < 64) w->given |= (uint64_t)1 << index;
-  return data;
-}
-
-static hone_status *bind_input(worker *w, size_t index) {
-  TF_Tensor **held = &w->held[index];
-  tf.TF_GetInput(w->context, w->k->input_place[index], held, w->status);
-  if (tf.TF_GetCode(w->status) != TF_OK)
-    return hone_status_new(HONE_INVALID_ARGUMENT, tf.TF_Message(w->status));
-  hone_tensor tensor = {.struct_size = sizeof tensor,
-                        .dtype = hone_of_tf(tf.TF_TensorType(*held)),
-                        .rank = tf.TF_NumDims(*held),
-                        .data = tf.TF_TensorData(*held),
-                        .size = tf.TF_TensorByteSize(*held)};
-  if (tensor.rank > HONE_MAX_RANK)
-    return hone_status_new(HONE_UNSUPPORTED, "an input of too many dimensions");
-  for (int i = 0; i < tensor.rank; i++) tensor.dims[i] = tf.TF_Dim(*held, i);
-  return hone_set_input(w->run, index, &tensor);
-}
-
-/* Results that needed no memory, or whose memory was not asked for. */
-static hone_status *give_rest(worker *w) {
-  for (size_t i = 0; i < w->k->outputs; i++) {
-    hone_tensor out = {.struct_size = sizeof out};
-    if (i < 64 && w->given >> i & 1) continue;
-    hone_status *status = hone_get_output(w->run, i, &out);
-    if (status) return status;
-    void *memory = give_output(w, i, &out);
-    if (!memory && out.size) return hone_status_new(HONE_OUT_OF_MEMORY, "no memory for a result");
-    if (out.size) memcpy(memory, out.data, out.size);
-  }
-  return NULL;
-}
-
-/* A worker that fails is let go: `published` says how far it came. */
-static hone_status *run_engine(kernel *k, TF_OpKernelContext *context, bool *published) {
-  worker *w;
-  hone_status *status = take_worker(k, &w);
-  if (status) return status;
-  w->context = context;
-  w->given = 0;
-  w->published = false;
-  for (size_t i = 0; !status && i < k->inputs; i++) status = bind_input(w, i);
-  if (!status) status = hone_run(w->run);
-  if (!status) status = give_rest(w);
-  for (size_t i = 0; i < k->inputs; i++) {
-    if (w->held[i]) tf.TF_DeleteTensor(w->held[i]);
-    w->held[i] = NULL;
-  }
-  *published = w->published;
-  if (status)
-    worker_free(w);
-  else
-    put_back(k, w);
-  return status;
-}
 
 static bool native_allowed(void) {
   const char *text = getenv("HONE_ALLOW_NATIVE");
@@ -407,6 +237,8 @@ static void run_native(kernel *k, TF_OpKernelContext *context, bool published) {
     tf.TF_SetStatus(status, TF_INTERNAL, "the engine failed while it ran; the log says why");
   else if (!native_allowed())
     tf.TF_SetStatus(status, TF_ABORTED, "the engine did not run, and running natively is off");
+  else if (k->live)
+    hone_native_run(hone_live_native(k->live), context, k->values, status);
   else if (!k->native)
     tf.TF_SetStatus(status, TF_ABORTED, "the engine did not run, and the node has no segment");
   else
@@ -420,8 +252,9 @@ void hone_kernel_compute(void *kernel_, TF_OpKernelContext *context) {
   bool published = false;
   int state = atomic_load(&k->state);
   if (state == UNOPENED) state = open_once(k, context);
+  if (state == LIVE && hone_live_run(k->live, context, &published)) return;
   if (state == OPEN) {
-    hone_status *status = run_engine(k, context, &published);
+    hone_status *status = hone_runner_run(k->runner, context, &published);
     if (!status) return;
     tell_why(k, status);
     hone_status_free(status);

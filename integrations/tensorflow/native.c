@@ -11,6 +11,8 @@
 struct hone_native {
   char name[300];
   char *function; /* serialized NameAttrList; NULL where the node carries its segment */
+  hone_bytes graph; /* the segment itself, and the names of what it is fed and gives; or nothing */
+  const char *const *fed, *const *given;
   size_t function_size;
   pthread_mutex_t opening;
   bool open;
@@ -33,6 +35,16 @@ hone_native *hone_native_new(const char *node, const TF_Buffer *function) {
     native->function_size = function->length;
   }
   pthread_mutex_init(&native->opening, NULL);
+  return native;
+}
+
+hone_native *hone_native_of_graph(const char *node, hone_bytes graph, const char *const *fed,
+                                  const char *const *given) {
+  hone_native *native = hone_native_new(node, NULL);
+  if (!native) return NULL;
+  native->graph = graph;
+  native->fed = fed;
+  native->given = given;
   return native;
 }
 
@@ -112,14 +124,30 @@ static void read_graph(TF_OpKernelContext *context, int index, hone_message *gra
   tf.TF_DeleteTensor(carried);
 }
 
-static void find_ports(hone_native *native) {
+/* "node" or "node:1". */
+static TF_Output find_output(const hone_native *native, const char *text) {
+  char name[2048];
+  const char *colon = strrchr(text, ':');
+  snprintf(name, sizeof name, "%.*s", colon ? (int)(colon - text) : (int)strlen(text), text);
+  return (TF_Output){tf.TF_GraphOperationByName(native->session.graph, name),
+                     colon ? atoi(colon + 1) : 0};
+}
+
+static void find_ports(hone_native *native, TF_Status *status) {
+  bool found = true;
   for (int i = 0; i < native->input_count; i++) {
     char name[30];
     snprintf(name, sizeof name, "in_%d", i);
-    native->inputs[i] = (TF_Output){tf.TF_GraphOperationByName(native->session.graph, name), 0};
+    native->inputs[i] = find_output(native, native->fed ? native->fed[i] : name);
+    found &= native->inputs[i].oper != NULL;
   }
-  TF_Operation *call = tf.TF_GraphOperationByName(native->session.graph, "call");
-  for (int i = 0; i < native->output_count; i++) native->outputs[i] = (TF_Output){call, i};
+  for (int i = 0; i < native->output_count; i++) {
+    char name[30];
+    snprintf(name, sizeof name, "call:%d", i);
+    native->outputs[i] = find_output(native, native->given ? native->given[i] : name);
+    found &= native->outputs[i].oper != NULL;
+  }
+  if (!found) tf.TF_SetStatus(status, TF_INTERNAL, "the native segment has other inputs or outputs");
 }
 
 static void open_native(hone_native *native, TF_OpKernelContext *context, TF_Tensor **values,
@@ -130,6 +158,8 @@ static void open_native(hone_native *native, TF_OpKernelContext *context, TF_Ten
   hone_message graph = {0};
   if (!types || !native->inputs || !native->outputs) {
     tf.TF_SetStatus(status, TF_INTERNAL, "out of memory");
+  } else if (native->graph.data) {
+    hone_add_raw(&graph, native->graph.data, native->graph.size);
   } else if (!native->function) {
     read_graph(context, native->input_count, &graph, status);
   } else {
@@ -140,7 +170,7 @@ static void open_native(hone_native *native, TF_OpKernelContext *context, TF_Ten
     write_graph(native, context, types, out, &graph, status);
   }
   if (!failed(status)) hone_session_open(&native->session, &graph, status);
-  if (!failed(status)) find_ports(native);
+  if (!failed(status)) find_ports(native, status);
   native->open = !failed(status);
   free(graph.data);
   free(types);
@@ -148,34 +178,43 @@ static void open_native(hone_native *native, TF_OpKernelContext *context, TF_Ten
 
 /* ---- Running ---- */
 
-static void run_session(hone_native *native, TF_OpKernelContext *context, TF_Tensor **values,
-                        TF_Tensor **results, TF_Status *status) {
-  hone_session_run(&native->session, native->inputs, values, native->input_count, native->outputs,
-                   results, native->output_count, status);
-  for (int i = 0; !failed(status) && i < native->output_count; i++)
-    tf.TF_SetOutput(context, i, results[i], status);
+void hone_native_call(hone_native *native, TF_OpKernelContext *context, int input_count,
+                      TF_Tensor **results, TF_Status *status) {
+  TF_Tensor **values = calloc((size_t)input_count + 1, sizeof *values);
+  if (!values || (native->function && !tf.TF_GetSerializedFunctionDefLibrary)) {
+    tf.TF_SetStatus(status, TF_INTERNAL, "this TensorFlow cannot run a segment natively");
+    free(values);
+    return;
+  }
+  for (int i = 0; i < input_count && !failed(status); i++)
+    tf.TF_GetInput(context, i, &values[i], status);
+  pthread_mutex_lock(&native->opening);
+  if (!native->open && !failed(status)) {
+    native->input_count = input_count;
+    native->output_count = tf.TF_NumOutputs(context);
+    open_native(native, context, values, status);
+  }
+  pthread_mutex_unlock(&native->opening);
+  if (!failed(status))
+    hone_session_run(&native->session, native->inputs, values, native->input_count,
+                     native->outputs, results, native->output_count, status);
+  for (int i = 0; i < input_count; i++)
+    if (values[i]) tf.TF_DeleteTensor(values[i]);
+  free(values);
 }
 
 void hone_native_run(hone_native *native, TF_OpKernelContext *context, int input_count,
                      TF_Status *status) {
   int outputs = tf.TF_NumOutputs(context);
-  TF_Tensor **tensors = calloc((size_t)input_count + (size_t)outputs + 1, sizeof *tensors);
-  if (!tensors || (native->function && !tf.TF_GetSerializedFunctionDefLibrary)) {
-    tf.TF_SetStatus(status, TF_INTERNAL, "this TensorFlow cannot run a segment natively");
-    free(tensors);
+  TF_Tensor **results = calloc((size_t)outputs + 1, sizeof *results);
+  if (!results) {
+    tf.TF_SetStatus(status, TF_INTERNAL, "out of memory");
     return;
   }
-  for (int i = 0; i < input_count && !failed(status); i++)
-    tf.TF_GetInput(context, i, &tensors[i], status);
-  pthread_mutex_lock(&native->opening);
-  if (!native->open && !failed(status)) {
-    native->input_count = input_count;
-    native->output_count = outputs;
-    open_native(native, context, tensors, status);
-  }
-  pthread_mutex_unlock(&native->opening);
-  if (!failed(status)) run_session(native, context, tensors, tensors + input_count, status);
-  for (int i = 0; i < input_count + outputs; i++)
-    if (tensors[i]) tf.TF_DeleteTensor(tensors[i]);
-  free(tensors);
+  hone_native_call(native, context, input_count, results, status);
+  for (int i = 0; !failed(status) && i < outputs; i++)
+    tf.TF_SetOutput(context, i, results[i], status);
+  for (int i = 0; i < outputs; i++)
+    if (results[i]) tf.TF_DeleteTensor(results[i]);
+  free(results);
 }

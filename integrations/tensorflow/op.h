@@ -33,9 +33,6 @@ void hone_register_op(void);
 HONE_API bool hone_tensorflow_reads_functions(void);
 
 /* kernel.c */
-/* How many threads an engine may use, 0: as many as there are. Asked when an engine is opened, on
- * whatever thread that happens; `hone_tensorflow_threads_from` sets who is asked. */
-typedef int hone_ask_threads(void);
 void *hone_kernel_create(TF_OpKernelConstruction *construction);
 void hone_kernel_compute(void *kernel, TF_OpKernelContext *context);
 void hone_kernel_delete(void *kernel);
@@ -52,8 +49,15 @@ typedef struct hone_native hone_native;
 /* `function`: its serialized NameAttrList; NULL where the node carries its segment. Opened when
  * first run. */
 hone_native *hone_native_new(const char *node, const TF_Buffer *function);
-/* Runs it on the op's first `input_count` inputs and sets the op's outputs. The segment that the
- * node carries is the input after those. */
+/* The same of a GraphDef that the segment is; `fed` and `given` name its placeholders and its results
+ * ("node" or "node:1"), one an input and one an output. All are lent. */
+hone_native *hone_native_of_graph(const char *node, hone_bytes graph, const char *const *fed,
+                                  const char *const *given);
+/* Runs it on the op's first `input_count` inputs. The segment that the node carries is the input after
+ * those. `results`: one an output, the caller's to delete, cleared before. */
+void hone_native_call(hone_native *native, TF_OpKernelContext *context, int input_count,
+                      TF_Tensor **results, TF_Status *status);
+/* The same, the results given as the op's outputs. */
 void hone_native_run(hone_native *native, TF_OpKernelContext *context, int input_count,
                      TF_Status *status);
 void hone_native_free(hone_native *native);

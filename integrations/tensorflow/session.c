@@ -14,9 +14,11 @@ void hone_session_open(hone_session *s, const hone_message *graph, TF_Status *st
   tf.TF_DeleteImportGraphDefOptions(how);
   if (tf.TF_GetCode(status) != TF_OK) return;
   TF_SessionOptions *options = tf.TF_NewSessionOptions();
-  /* ConfigProto { allow_soft_placement: true }: a segment may name devices of where it was made. */
-  static const unsigned char anywhere[] = {0x38, 0x01};
-  tf.TF_SetConfig(options, anywhere, sizeof anywhere, status);
+  /* ConfigProto { allow_soft_placement: true, graph_options { rewrite_options {
+   * use_plugin_optimizers: OFF } } }: a segment may name devices of where it was made, and is run
+   * because it is not to be optimised by Hone. */
+  static const unsigned char config[] = {0x38, 0x01, 0x52, 0x05, 0x52, 0x03, 0xe0, 0x01, 0x02};
+  tf.TF_SetConfig(options, config, sizeof config, status);
   s->session = tf.TF_NewSession(s->graph, options, status);
   tf.TF_DeleteSessionOptions(options);
 }

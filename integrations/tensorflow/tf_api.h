@@ -23,6 +23,9 @@ typedef struct TF_KernelBuilder TF_KernelBuilder;
 typedef struct TF_OpKernelConstruction TF_OpKernelConstruction;
 typedef struct TF_OpKernelContext TF_OpKernelContext;
 
+typedef struct TF_GrapplerItem TF_GrapplerItem;
+typedef struct TF_GraphProperties TF_GraphProperties;
+
 typedef struct TF_Buffer {
   const void *data;
   size_t length;
@@ -50,7 +53,33 @@ enum {
 };
 
 /* TF_DataTypes that are looked for by name. */
-enum { TF_FLOAT = 1, TF_STRING = 7 };
+enum { TF_FLOAT = 1, TF_UINT8 = 4, TF_STRING = 7 };
+
+/* What a graph optimiser is registered with, of c/experimental/grappler/grappler.h. `configs`: the
+ * optimisers of TensorFlow's own that are to be off (1) or on (2), or as ever (0). */
+typedef struct TP_OptimizerConfigs {
+  size_t struct_size;
+  void *ext;
+  int configs[19];
+} TP_OptimizerConfigs;
+
+typedef struct TP_Optimizer {
+  size_t struct_size;
+  void *ext;
+  void *(*create_func)(void);
+  void (*optimize_func)(void *optimizer, const TF_Buffer *graph, const TF_GrapplerItem *item,
+                        TF_Buffer *result, TF_Status *status);
+  void (*destroy_func)(void *optimizer);
+} TP_Optimizer;
+
+typedef struct TP_OptimizerRegistrationParams {
+  size_t struct_size;
+  void *ext;
+  int32_t major_version, minor_version, patch_version;
+  const char *device_type;
+  TP_OptimizerConfigs *optimizer_configs;
+  TP_Optimizer *optimizer;
+} TP_OptimizerRegistrationParams;
 
 /* Elements of a string tensor since 2.3: TString of core/platform/ctstring_internal.h. */
 typedef union tf_string {
@@ -123,6 +152,20 @@ typedef union tf_string {
   X(0, void, TF_GraphImportGraphDef,                                                               \
     (TF_Graph *, const TF_Buffer *, const TF_ImportGraphDefOptions *, TF_Status *))                \
   X(0, TF_Operation *, TF_GraphOperationByName, (TF_Graph *, const char *))                        \
+  X(0, void, TF_GetNodesToPreserveListSize,                                                        \
+    (const TF_GrapplerItem *, int *count, size_t *storage, TF_Status *))                           \
+  X(0, void, TF_GetNodesToPreserveList,                                                            \
+    (const TF_GrapplerItem *, char **values, size_t *lengths, int count, void *storage,            \
+     size_t storage_size, TF_Status *))                                                            \
+  X(0, TF_GraphProperties *, TF_NewGraphProperties, (const TF_GrapplerItem *))                     \
+  X(0, void, TF_DeleteGraphProperties, (TF_GraphProperties *))                                     \
+  X(0, void, TF_InferStatically,                                                                   \
+    (TF_GraphProperties *, unsigned char assume_valid_feeds, unsigned char aggressive,             \
+     unsigned char input_values, unsigned char output_values, TF_Status *))                        \
+  X(0, void, TF_GetOutputPropertiesListSize,                                                       \
+    (TF_GraphProperties *, const char *node, int *count, TF_Status *))                             \
+  X(0, void, TF_GetOutputPropertiesList,                                                           \
+    (TF_GraphProperties *, const char *node, TF_Buffer **properties, int count, TF_Status *))      \
   X(0, TF_SessionOptions *, TF_NewSessionOptions, (void))                                          \
   X(0, void, TF_DeleteSessionOptions, (TF_SessionOptions *))                                       \
   X(0, void, TF_SetConfig, (TF_SessionOptions *, const void *, size_t size, TF_Status *))          \

@@ -12,6 +12,7 @@ import tensorflow as tf
 from tensorflow.python.eager import wrap_function
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from ._auto import disable, enable
 from ._library import Asset, engine_op, library_path, op_library
 from ._places import install
 from ._precision import judge, observe, seeded
@@ -19,7 +20,8 @@ from ._report import Report, make_report
 from ._surgery import Surgery
 from ._worth import Times, keep_what_wins, race
 
-__all__ = ["convert", "convert_graph_def", "Converted", "Report", "engine_op", "install", "library_path"]
+__all__ = ["convert", "convert_graph_def", "Converted", "Report", "disable", "enable", "engine_op", "install",
+           "library_path"]
 
 # A converted function stays where its median time is at most this share of native's.
 NEVER_SLOWER = 1.02

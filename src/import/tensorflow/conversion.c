@@ -157,7 +157,7 @@ static hone_status *find_crossings(hone_conversion *c, edge_set *in, edge_set *o
       const tf_verdict *from = &c->verdicts[edge.node];
       if (from->segment == to) continue;
       bool constant = from->constant || tf_span_is(c->body->nodes[edge.node].op, "Const");
-      if (to && !constant)
+      if (to && (from->kept || !constant))
         HONE_TRY(add_edge(c, &in[to - 1], edge));
       if (from->segment) HONE_TRY(add_edge(c, &out[from->segment - 1], edge));
     }

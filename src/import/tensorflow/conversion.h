@@ -11,6 +11,7 @@
 typedef struct tf_verdict {
   bool taken;
   bool constant;    /* the same in every run: stands in whatever group uses it */
+  bool kept;        /* its name was given as one to stay native: so does a constant's */
   int level, group; /* group: union-find parent */
   int depth;        /* how many loops of single nodes are around it */
   int segment;      /* 1 + which it is replaced by; 0: none */

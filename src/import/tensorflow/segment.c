@@ -205,7 +205,8 @@ static hone_status *try_node(hone_conversion *c, int index, const char *denied,
                              const char *native) {
   const tf_node *node = &c->body->nodes[index];
   if (tf_is_listed(denied, node->op)) return hone_error(HONE_UNSUPPORTED, "it is denied");
-  if (tf_is_listed(native, node->name)) return hone_error(HONE_UNSUPPORTED, "it is kept native");
+  c->verdicts[index].kept = tf_is_listed(native, node->name);
+  if (c->verdicts[index].kept) return hone_error(HONE_UNSUPPORTED, "it is kept native");
   HONE_TRY(refuse_kind(c, node));
   HONE_TRY(tf_settle(&c->scope, index));
   HONE_TRY(check_inputs(c, node));
