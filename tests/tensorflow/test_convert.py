@@ -160,10 +160,10 @@ def raced(monkeypatch):
 
     def measure(surgery, segment, values):
         measured.append(segment.name)
-        return [1e-3, 2e-3 if "Tanh" in segment.ops.values() else 5e-4]
+        return [0.001, 0.002 if "Tanh" in segment.ops.values() else 0.0005]
 
     monkeypatch.setattr(_worth, "_measure", measure)
-    monkeypatch.setattr(hone.tensorflow, "race", lambda calls, inputs: [1e-3, 9e-4])
+    monkeypatch.setattr(hone.tensorflow, "race", lambda calls, inputs: [0.001, 0.0009])
     return measured
 
 
