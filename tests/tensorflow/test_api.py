@@ -273,6 +273,9 @@ def test_report(folder, tmp_path):
     for engine in report.engines.values():
         assert engine["time"] is not None and engine["steps"]
     assert {c.way for c in report.crossings} == {"in", "out"} and len(report.crossings) >= 4
+    for row in report.rows:  # each node in an engine has the time of its step, or says which it is part of
+        assert row.where == "native" or row.time is not None or any(w in row.why for w in ("step", "constant"))
+    assert "in engines" in report.text() and by_op["MatMul"].where in report.engines
     report.save(tmp_path / "report.html")
     report.save(tmp_path / "report.txt")
     page, text = (tmp_path / "report.html").read_text(), (tmp_path / "report.txt").read_text()

@@ -147,6 +147,11 @@ class Report:
         def micro(time):
             return "" if time is None else f"{time:.1f}"
 
+        native = sum(row.time or 0 for row in self.rows if row.where == "native")
+        inside = sum(engine["time"] or 0 for engine in self.engines.values())
+        yield "Whole", ("where", "us", "share"), [
+            (where, micro(time), f"{time / max(native + inside, 1e-9):.0%}")
+            for where, time in (("in engines", inside), ("native", native))]
         yield "Engines", ("engine", "nodes", "us", "precision"), [
             (name, sum(row.where == name for row in self.rows), micro(e["time"]), e["precision"])
             for name, e in self.engines.items()]
@@ -198,19 +203,38 @@ def _traced(graph_def, feeds, outputs):
             for device in trace.step_stats.dev_stats for stat in device.node_stats}
 
 
+def _rows(surgery, engines, times):
+    """Of a node in an engine the time is that of the step that begins with it; others in that step say so."""
+    home = {name: segment for segment in surgery.segments for name in segment.nodes}
+    reasons = {row["node"]: row["reason"] for row in surgery.native}
+    users = collections.defaultdict(set)
+    for node in surgery.graph_def.node:
+        for name in node.input:
+            users[name.lstrip("^").partition(":")[0]].add(home[node.name].name if node.name in home else "native")
+    first, spent = {}, collections.Counter()
+    for engine in engines.values():
+        for step in engine["steps"]:
+            first.update((source, step["sources"][0]) for source in step["sources"] if source not in first)
+            spent[step["sources"][0] if step["sources"] else ""] += step["nanoseconds"] / 1e3 / max(1, step["runs"])
+    for node in surgery.graph_def.node:
+        segment, owners = home.get(node.name), users[node.name]
+        if segment:
+            leader = first.get(node.name)
+            how = "which needs no step" if leader is None else f"in one step with {leader}"
+            why = f"one of {len(segment.nodes)} nodes of a segment" + ("" if leader == node.name else f", {how}")
+            yield Row(node.name, node.op, segment.name, why, spent[node.name] if leader == node.name else None)
+        elif node.op == "Const" and len(owners) == 1 and owners != {"native"}:
+            yield Row(node.name, node.op, *owners, "a constant of it")
+        else:
+            why = reasons.get(node.name, "a constant" if node.op == "Const" else "")
+            yield Row(node.name, node.op, "native", why, times.get(node.name))
+
+
 def make_report(surgery: Any, graph_def: Any, feeds: dict[str, Any], paths: dict[str, Any], outputs: Any, data: str,
                 observe: Callable[..., Any]) -> Report:
     """Runs the converted graph once, watched. `paths` feeds the engines' files; `outputs` are the fetched tensors."""
     times = _traced(graph_def, {**feeds, **paths}, outputs)
-    home = {name: segment for segment in surgery.segments for name in segment.nodes}
-    reasons = {row["node"]: row["reason"] for row in surgery.native}
-    rows, crossings, engines = [], [], {}
-    for node in surgery.graph_def.node:
-        segment = home.get(node.name)
-        why = f"one of {len(segment.nodes)} nodes of a segment" if segment else \
-            reasons.get(node.name, "a constant" if node.op == "Const" else "")
-        rows.append(Row(node.name, node.op, segment.name if segment else "native", why,
-                        None if segment else times.get(node.name)))
+    crossings, engines = [], {}
     for segment in surgery.segments:
         for way, edges in (("in", segment.inputs), ("out", segment.outputs)):
             crossings += [Crossing(segment.name, f"{edge[0]}:{edge[1]}", way, surgery.type_of(edge).name,
@@ -219,4 +243,4 @@ def make_report(surgery: Any, graph_def: Any, feeds: dict[str, Any], paths: dict
         taken = {port.name for port in segment.engine.inputs}
         steps = segment.engine.profile({f"in_{i}": v for i, v in enumerate(values) if f"in_{i}" in taken})
         engines[segment.name] = {"time": times.get(segment.name), "precision": precision_line(segment), "steps": steps}
-    return Report(rows, crossings, engines, data)
+    return Report(list(_rows(surgery, engines, times)), crossings, engines, data)
