@@ -1,5 +1,4 @@
 /* hone doctor: what this machine has, what of it is used, what is missing and what that costs. */
-#include <dlfcn.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -88,38 +87,20 @@ static json_t *python_json(void) {
 /* ---- GPU --------------------------------------------------------------------------------------
  */
 
+/* What NVIDIA's libraries are for, and so what their absence costs. */
 static const struct probe {
-  const char *name, *files[4], *cost;
+  const char *name, *cost;
 } probes[] = {
-    {"driver", {"libcuda.so.1"}, "no NVIDIA GPU can be used"},
-    {"nvrtc",
-     {"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"},
-     "pointwise chains cannot be compiled for a GPU"},
-    {"cublaslt",
-     {"libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so"},
-     "matrix products on a GPU have only Hone's own kernels to choose from"},
-    {"cudnn",
-     {"libcudnn.so.9", "libcudnn.so.8", "libcudnn.so"},
-     "convolutions on a GPU have only Hone's own kernels to choose from"},
+    {"driver", "no NVIDIA GPU can be used"},
+    {"nvrtc", "no kernel can be compiled for a GPU; pip install nvidia-cuda-nvrtc brings it"},
 };
 
-static const char *find_library(const struct probe *probe) {
-  for (size_t i = 0; i < 4 && probe->files[i]; i++) {
-    void *handle = dlopen(probe->files[i], RTLD_LAZY | RTLD_LOCAL);
-    if (!handle) continue;
-    dlclose(handle);
-    return probe->files[i];
-  }
-  return NULL;
-}
-
-static json_t *gpu_json(void) {
+static json_t *gpu_json(const json_t *cuda) {
   json_t *object = json_object();
   for (size_t i = 0; i < sizeof probes / sizeof *probes; i++) {
-    const char *found = find_library(&probes[i]);
-    json_object_set_new(object, probes[i].name,
-                        json_pack("{s:o, s:s}", "found", found ? json_string(found) : json_null(),
-                                  "without_it", probes[i].cost));
+    json_t *found = json_deep_copy(json_object_get(cuda, probes[i].name));
+    json_object_set_new(found, "without_it", json_string(probes[i].cost));
+    json_object_set_new(object, probes[i].name, found);
   }
   return object;
 }
@@ -152,13 +133,15 @@ static void print_group(const char *title, json_t *object) {
 static void print_gpu(json_t *gpu, const json_t *cuda) {
   const char *name;
   json_t *probe;
-  printf("GPU: %s\n", json_is_true(json_object_get(cuda, "used"))
-                          ? "used"
-                          : json_string_value(json_object_get(cuda, "why")));
+  const char *used = json_string_value(json_object_get(cuda, "gpu"));
+  printf("GPU: %s\n", used ? used : json_string_value(json_object_get(cuda, "why")));
   json_object_foreach(gpu, name, probe) {
     const char *found = json_string_value(json_object_get(probe, "found"));
-    printf("  %-24s %s%s\n", name, found ? found : "not found: ",
-           found ? "" : json_string_value(json_object_get(probe, "without_it")));
+    if (found)
+      printf("  %-24s %s, CUDA %s\n", name, found, json_string_value(json_object_get(probe, "version")));
+    else
+      printf("  %-24s %s: %s\n", name, json_string_value(json_object_get(probe, "why")),
+             json_string_value(json_object_get(probe, "without_it")));
   }
 }
 
@@ -167,9 +150,9 @@ int command_doctor(const command_line *line) {
   TRY_COMMAND(hone_machine(&text));
   json_t *machine = json_loads(text, 0, NULL);
   hone_text_release(text);
-  json_t *root =
-      json_pack("{s:s, s:o, s:o, s:o, s:o}", "version", hone_version(), "machine", machine,
-                "system", system_json(), "python", python_json(), "gpu", gpu_json());
+  json_t *gpu = gpu_json(json_object_get(machine, "cuda"));
+  json_t *root = json_pack("{s:s, s:o, s:o, s:o, s:o}", "version", hone_version(), "machine",
+                           machine, "system", system_json(), "python", python_json(), "gpu", gpu);
   if (line->json) {
     json_dumpf(root, stdout, JSON_INDENT(1));
     putchar('\n');

@@ -64,7 +64,55 @@ typedef struct hone_step {
   size_t scratch;   /* bytes for hone_kernel_io.scratch, for view->threads parts */
   int parts;        /* workers it is worth: 1..view->threads */
   bool finds;       /* only running tells the outputs' sizes: hone_kernel_found does */
+  bool on_device;   /* runs where the backend's device is; then there are no phases, and `scratch` lies
+                       in the device's memory */
+  bool faults;      /* on a device: may find a value that is no place */
 } hone_step;
+
+/* Whether there is anything to run: a step without is left to the reference. */
+static inline bool hone_step_runs(const hone_step *step) {
+  return step->phase_count > 0 || step->on_device;
+}
+
+/* What a step on a device runs on: addresses in the device's memory. */
+typedef struct hone_device_io {
+  void *const *in, *const *out; /* the group's, in its order; NULL where absent */
+  void *scratch;
+  void *fault; /* a hone_device_fault, cleared before the first step */
+  int step;    /* what a fault of this step says it was */
+} hone_device_io;
+
+/* The first value that was no place, as device code writes it. */
+typedef struct hone_device_fault {
+  uint64_t set, step, element;
+  int64_t value, bound;
+} hone_device_fault;
+
+/* Work in order on a device, and what it was recorded as. Each is used by one thread at a time. */
+typedef struct hone_stream hone_stream;
+typedef struct hone_recording hone_recording;
+
+/* A device: memory that is not the host's, and work that the host only asks for. What is asked on one
+ * stream is done in order, and is over when `wait` returns; memory of the host's that an upload reads
+ * or a download writes is not touched before that, and is pinned. */
+typedef struct hone_device {
+  hone_status *(*usable)(void);                           /* why not */
+  hone_status *(*open)(hone_stream **out);
+  void (*close)(hone_stream *stream);                     /* NULL allowed */
+  hone_status *(*take)(size_t bytes, void **out);         /* the device's memory, 256-byte aligned */
+  void (*give)(void *memory);                             /* NULL allowed */
+  hone_status *(*take_pinned)(size_t bytes, void **out);  /* the host's, that it copies to and from */
+  void (*give_pinned)(void *memory);                      /* NULL allowed */
+  hone_status *(*upload)(hone_stream *stream, void *to, const void *from, size_t bytes);
+  hone_status *(*download)(hone_stream *stream, void *to, const void *from, size_t bytes);
+  hone_status *(*run)(hone_stream *stream, const hone_step *step, const hone_device_io *io);
+  hone_status *(*wait)(hone_stream *stream);
+  /* Between them work is not done but written down, to be asked for again and again as one. */
+  hone_status *(*record)(hone_stream *stream);
+  hone_status *(*recorded)(hone_stream *stream, hone_recording **out);
+  hone_status *(*replay)(hone_stream *stream, const hone_recording *recording);
+  void (*forget)(hone_recording *recording);              /* NULL allowed */
+} hone_device;
 
 typedef struct hone_backend {
   const char *name;
@@ -85,10 +133,15 @@ typedef struct hone_backend {
   bool (*pitches)(const hone_prepared *prepared);
   /* Whether body input `input` may be read so. */
   bool (*reads_pitched)(const hone_prepared *prepared, int input);
+  /* Gives back what of a prepared group does not lie in the arena. NULL: nothing does. */
+  void (*release)(hone_prepared *prepared);
+  /* Where the steps run; NULL: on the host. */
+  const hone_device *device;
   /* Changes whenever a packing changes its bytes' meaning. */
   uint32_t packing_version;
 } hone_backend;
 
 extern const hone_backend hone_backend_cpu;
+extern const hone_backend hone_backend_cuda;
 
 #endif

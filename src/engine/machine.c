@@ -7,6 +7,7 @@
 #endif
 
 #include "base/cpu.h"
+#include "backend/cuda/gpu.h"
 #include "base/pool.h"
 #include "engine/engine.h"
 
@@ -31,15 +32,54 @@ static json_t *libraries(void) {
                    optional(png));
 }
 
+/* Where a library of NVIDIA's is and its version, or why it is of no use. */
+static json_t *library_json(hone_status *status, const hone_library *library, int major, int minor) {
+  if (status) {
+    json_t *object = json_pack("{s:n, s:n, s:s}", "found", "version", "why",
+                               hone_status_message(status));
+    hone_status_free(status);
+    return object;
+  }
+  char version[32];
+  snprintf(version, sizeof version, "%d.%d", major, minor);
+  return json_pack("{s:s, s:s, s:n}", "found", library->path, "version", version, "why");
+}
+
+static json_t *driver_json(void) {
+  const hone_driver *driver = NULL;
+  hone_status *status = hone_driver_get(&driver);
+  int version = status ? 0 : driver->version;
+  return library_json(status, status ? NULL : &driver->library, version / 1000, version % 1000 / 10);
+}
+
+static json_t *nvrtc_json(void) {
+  const hone_nvrtc *nvrtc = NULL;
+  hone_status *status = hone_nvrtc_get(&nvrtc);
+  return library_json(status, status ? NULL : &nvrtc->library, status ? 0 : nvrtc->major,
+                      status ? 0 : nvrtc->minor);
+}
+
+static json_t *cuda_json(void) {
+  hone_gpu *gpu;
+  hone_status *status = hone_gpu_get(&gpu);
+  json_t *object =
+      status ? json_pack("{s:b, s:s, s:n, s:n, s:n}", "used", 0, "why", hone_status_message(status),
+                         "gpu", "compute_capability", "memory_bytes")
+             : json_pack("{s:b, s:n, s:s, s:i, s:I}", "used", 1, "why", "gpu", gpu->name,
+                         "compute_capability", gpu->sm, "memory_bytes", (json_int_t)gpu->memory);
+  hone_status_free(status);
+  json_object_set_new(object, "driver", driver_json());
+  json_object_set_new(object, "nvrtc", nvrtc_json());
+  return object;
+}
+
 hone_status *hone_machine(char **out) {
   char isa[64];
   return hone_give_json(
-      json_pack("{s:s, s:s, s:i, s:i, s:[I, I, I], s:o, s:{s:b, s:s}}", "processor",
-                hone_cpu_name(), "instruction_sets",
-                hone_cpu_isa_text(hone_cpu_isa(), isa, sizeof isa), "processors", hone_cpu_count(),
-                "threads", hone_pool_default_threads(), "cache_bytes",
+      json_pack("{s:s, s:s, s:i, s:i, s:[I, I, I], s:o, s:o}", "processor", hone_cpu_name(),
+                "instruction_sets", hone_cpu_isa_text(hone_cpu_isa(), isa, sizeof isa), "processors",
+                hone_cpu_count(), "threads", hone_pool_default_threads(), "cache_bytes",
                 (json_int_t)hone_cpu_cache(1), (json_int_t)hone_cpu_cache(2),
-                (json_int_t)hone_cpu_cache(3), "libraries", libraries(), "cuda", "used", 0, "why",
-                "this version runs on the CPU only"),
+                (json_int_t)hone_cpu_cache(3), "libraries", libraries(), "cuda", cuda_json()),
       out);
 }

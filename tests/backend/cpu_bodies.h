@@ -180,7 +180,7 @@ static hone_status *body_bounds(body_run *r) {
 }
 
 /* Checks one body; `tolerance` is absolute up to 1 and relative beyond. */
-static void check_body(const char *text, double tolerance) {
+static inline void check_body(const char *text, double tolerance) {
   body_run r = {.text = text, .tolerance = tolerance};
   hone_status *status = hone_graph_parse(text, strlen(text), hone_op_find, body_weights, &r.body);
   if (!status && !body_make_inputs(&r)) status = hone_error(HONE_INTERNAL, "a size is missing");

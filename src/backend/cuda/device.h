@@ -1,0 +1,14 @@
+/* The GPU as the engine sees it: memory, streams, recordings. Room: backend/cuda. */
+#ifndef HONE_BACKEND_CUDA_DEVICE_H
+#define HONE_BACKEND_CUDA_DEVICE_H
+
+#include "backend/backend.h"
+
+extern const hone_device hone_cuda_device;
+
+/* The kernel of this text for this machine's GPU, compiled when it is new to the process. */
+HONE_MUST_USE hone_status *hone_cuda_compile(const char *text, void **out);
+/* A copy of `bytes` in the GPU's memory, for hone_cuda_device.give. */
+HONE_MUST_USE hone_status *hone_cuda_put(const void *bytes, size_t size, void **out);
+
+#endif

@@ -1,0 +1,62 @@
+/* The table of kernels. Room: backend/cuda. */
+#include "backend/cuda/rows.h"
+
+static const hone_cuda_kernel *const rows[] = {
+    &hone_cuda_kernel_conv,      &hone_cuda_kernel_conv_grouped, &hone_cuda_kernel_matmul,
+    &hone_cuda_kernel_pool,      &hone_cuda_kernel_softmax,      &hone_cuda_kernel_norm,
+    &hone_cuda_kernel_reduce,    &hone_cuda_kernel_attention,    &hone_cuda_kernel_transpose,
+    &hone_cuda_kernel_slice,     &hone_cuda_kernel_expand,       &hone_cuda_kernel_concat,
+    &hone_cuda_kernel_split,     &hone_cuda_kernel_gather,       &hone_cuda_kernel_pointwise,
+};
+
+const hone_cuda_kernel *const *hone_cuda_kernels(size_t *count) {
+  *count = sizeof rows / sizeof *rows;
+  return rows;
+}
+
+const hone_cuda_kernel *hone_cuda_kernel_for(const hone_node *node) {
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    if (rows[i]->accepts && rows[i]->accepts(node)) return rows[i];
+  return NULL;
+}
+
+bool hone_cuda_one_float(const hone_node *node) {
+  const hone_type *first = &node->inputs[0].value->type;
+  if (hone_dtype_class_of(first->dtype) != HONE_CLASS_FLOAT || !hone_cuda_type(first->dtype))
+    return false;
+  for (int i = 0; i < node->input_count; i++) {
+    const hone_value *in = node->inputs[i].value;
+    if (in && (in->type.dtype != first->dtype || in->type.shape.rank < 0)) return false;
+  }
+  for (int i = 0; i < node->output_count; i++) {
+    const hone_value *out = node->outputs[i];
+    if (out && (out->type.dtype != first->dtype || out->type.shape.rank < 0)) return false;
+  }
+  return node->outputs[0] != NULL;
+}
+
+void hone_cuda_define_types(hone_dtype dtype, hone_text *out) {
+  hone_text_printf(out, "typedef %s T;\ntypedef Element<T>::R R;\n", hone_cuda_type(dtype));
+}
+
+const char *hone_cuda_width(hone_dtype dtype) {
+  static const char *const names[] = {"u8", "u16", "u32", "u64"};
+  for (int i = 0; i < 4; i++)
+    if ((int)hone_dtype_bits(dtype) == 8 << i && dtype != HONE_STR) return names[i];
+  return NULL;
+}
+
+/* ---- Pointwise chains ------------------------------------------------------------------------ */
+
+static hone_status *plan_pointwise(const hone_cuda_stage *stage, const hone_group_view *view,
+                                   hone_cuda_plan *plan) {
+  hone_cuda_launch *launch;
+  (void)view;
+  HONE_TRY(hone_cuda_launch_new(plan, stage, &launch));
+  launch->args.n[0] = hone_cuda_count(hone_cuda_shape(plan, stage->shape));
+  hone_cuda_launch_elements(launch, launch->args.n[0]);
+  return NULL;
+}
+
+const hone_cuda_kernel hone_cuda_kernel_pointwise = {
+    .name = "pointwise", .text = hone_cuda_text_pointwise, .finishes = true, .plan = plan_pointwise};

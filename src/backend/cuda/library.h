@@ -1,0 +1,37 @@
+/* NVIDIA's libraries, found at run time: nothing of CUDA is needed to build. Room: backend/cuda. */
+#ifndef HONE_BACKEND_CUDA_LIBRARY_H
+#define HONE_BACKEND_CUDA_LIBRARY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/status.h"
+
+/* A library and what is looked for under its name. */
+typedef struct hone_library_spec {
+  const char *variable; /* of the environment: the file itself; then nothing else is tried */
+  const char *names[4]; /* newest first; NULL past the last */
+} hone_library_spec;
+
+typedef struct hone_library {
+  void *handle;
+  char path[512]; /* the file that was loaded */
+} hone_library;
+
+/* One function of a library: where its address goes. */
+typedef struct hone_library_symbol {
+  const char *name;
+  size_t at; /* offset in the table, of a function pointer */
+} hone_library_symbol;
+
+/* Looks where the loader looks; then in the folders of HONE_CUDA_PATH, of CUDA_HOME and
+ * /usr/local/cuda; then in the nvidia-* wheels beside this library and in $VIRTUAL_ENV. NOT_FOUND says
+ * the names. A library once opened is never closed: threads of its own may run. */
+HONE_MUST_USE hone_status *hone_library_open(const hone_library_spec *spec, hone_library *out);
+/* Fills a table of functions, and `path` with where they lie; UNSUPPORTED names the first that the
+ * library does not have. */
+HONE_MUST_USE hone_status *hone_library_bind(hone_library *library,
+                                             const hone_library_symbol *symbols, size_t count,
+                                             void *table);
+
+#endif

@@ -1,0 +1,33 @@
+/* NVIDIA's run-time compiler, found at run time: CUDA C in, machine code for one GPU out.
+ * Room: backend/cuda. */
+#ifndef HONE_BACKEND_CUDA_NVRTC_H
+#define HONE_BACKEND_CUDA_NVRTC_H
+
+#include "backend/cuda/library.h"
+
+typedef struct hone_nvrtc_program_ *hone_nvrtc_program;
+
+typedef struct hone_nvrtc {
+  hone_library library;
+  int major, minor;
+  int (*version)(int *major, int *minor);
+  const char *(*error_text)(int result);
+  int (*create)(hone_nvrtc_program *program, const char *source, const char *name, int headers,
+                const char *const *texts, const char *const *names);
+  int (*compile)(hone_nvrtc_program program, int count, const char *const *options);
+  int (*log_size)(hone_nvrtc_program program, size_t *size);
+  int (*log)(hone_nvrtc_program program, char *text);
+  int (*cubin_size)(hone_nvrtc_program program, size_t *size);
+  int (*cubin)(hone_nvrtc_program program, char *bytes);
+  int (*destroy)(hone_nvrtc_program *program);
+} hone_nvrtc;
+
+/* The process's compiler, loaded once; an error is the same at every call. */
+HONE_MUST_USE hone_status *hone_nvrtc_get(const hone_nvrtc **out);
+/* Machine code of `source` for compute capability `sm` (90 for 9.0), for hone_free. `name` is what
+ * messages call it. An error carries the first lines of the compiler's log. */
+HONE_MUST_USE hone_status *hone_nvrtc_compile(const hone_nvrtc *nvrtc, const char *source,
+                                              const char *name, int sm, void **cubin,
+                                              size_t *size);
+
+#endif

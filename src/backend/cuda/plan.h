@@ -1,0 +1,70 @@
+/* Launches for known sizes: what a step of a plan is on a GPU. Room: backend/cuda. */
+#ifndef HONE_BACKEND_CUDA_PLAN_H
+#define HONE_BACKEND_CUDA_PLAN_H
+
+#include "backend/cuda/stage.h"
+
+/* What an address is taken from when the step runs. */
+typedef enum hone_cuda_from {
+  HONE_CUDA_NOTHING = 0,
+  HONE_CUDA_INPUT,   /* the group's input `index` */
+  HONE_CUDA_OUTPUT,  /* the group's output `index` */
+  HONE_CUDA_SCRATCH, /* `at` bytes into the step's scratch */
+  HONE_CUDA_PACK,    /* `at` bytes into the body's pack */
+  HONE_CUDA_FAULT    /* where kernels say which element is no place */
+} hone_cuda_from;
+
+typedef struct hone_cuda_slot {
+  hone_cuda_from from;
+  int index;
+  size_t at;
+} hone_cuda_slot;
+
+typedef struct hone_cuda_launch {
+  struct hone_cuda_launch *next;
+  void *function;
+  const hone_node *node; /* that faults speak of; NULL: none */
+  unsigned grid[3];      /* blocks, of 256 threads each */
+  hone_cuda_args args;   /* the pointers are filled in when it runs */
+  hone_cuda_slot slots[HONE_CUDA_POINTERS];
+} hone_cuda_launch;
+
+struct hone_cuda_plan {
+  const hone_cuda_body *body;
+  const hone_group_view *view;
+  hone_arena *arena;
+  hone_cuda_launch *first, **end;
+  int *output;       /* by value id: 1 + which output of the body's it is */
+  size_t *scratch;   /* by value id: 1 + where it begins in scratch */
+  size_t scratch_size;
+  bool may_fault;
+};
+
+/* What step->args is. */
+typedef struct hone_cuda_step {
+  const hone_cuda_body *body;
+  const hone_cuda_launch *first;
+} hone_cuda_step;
+
+HONE_MUST_USE hone_status *hone_cuda_plan_body(const hone_cuda_body *body,
+                                               const hone_group_view *view, hone_arena *arena,
+                                               hone_step *out);
+
+/* For the kernels' rows. A launch of the stage's kernel, at the end of the list; the core's inputs are
+ * its first pointers, and where the stage finishes its elements its streams and results are set. */
+HONE_MUST_USE hone_status *hone_cuda_launch_new(hone_cuda_plan *plan, const hone_cuda_stage *stage,
+                                                hone_cuda_launch **out);
+/* Blocks for `count` elements, one a thread, more a thread beyond what fills a GPU. */
+void hone_cuda_launch_elements(hone_cuda_launch *launch, int64_t count);
+/* A block for each of `count` pieces of work, several a block beyond 2^20. */
+void hone_cuda_launch_blocks(hone_cuda_launch *launch, int64_t count);
+hone_cuda_slot hone_cuda_slot_of(const hone_cuda_plan *plan, const hone_value *value);
+static inline const hone_shape *hone_cuda_shape(const hone_cuda_plan *plan, const hone_value *value) {
+  return &plan->view->types[value->id].shape;
+}
+int64_t hone_cuda_count(const hone_shape *shape);
+/* Integers that planning knows: a host input of the group or a constant; false where it does not. */
+bool hone_cuda_ints(const hone_cuda_plan *plan, const hone_value *value, int64_t *out, size_t room,
+                    size_t *count);
+
+#endif

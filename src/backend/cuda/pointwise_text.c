@@ -1,0 +1,192 @@
+/* The text of a stage's kernel: the tail's nodes as CUDA C, from the same table that gives the ops
+ * their meaning. Room: backend/cuda. */
+#include <ctype.h>
+#include <math.h>
+#include <string.h>
+
+#include "backend/cuda/embed.h"
+#include "backend/cuda/stage.h"
+#include "base/text.h"
+#include "ops/pointwise.h"
+
+const char *hone_cuda_type(hone_dtype dtype) {
+  switch (dtype) {
+    case HONE_F32: return "float";
+    case HONE_F64: return "double";
+    case HONE_F16: return "f16";
+    case HONE_BF16: return "bf16";
+    case HONE_S8: return "s8";
+    case HONE_S16: return "s16";
+    case HONE_S32: return "s32";
+    case HONE_S64: return "s64";
+    case HONE_U8: return "u8";
+    case HONE_U16: return "u16";
+    case HONE_U32: return "u32";
+    case HONE_U64: return "u64";
+    case HONE_BOOL: return "truth";
+    default: return NULL;
+  }
+}
+
+/* The table's expressions as text, one for each class. */
+typedef struct expression {
+  const hone_op *op;
+  const char *real, *whole, *natural;
+} expression;
+
+static const expression *expression_of(const hone_op *op) {
+  static const expression rows[] = {
+#define POINTWISE(name, inputs, classes, facts, result, attributes, real, whole, natural) \
+  {&hone_op_##name, #real, #whole, #natural},
+#include "ops/pointwise.def"
+#undef POINTWISE
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    if (rows[i].op == op) return &rows[i];
+  return NULL;
+}
+
+bool hone_cuda_pointwise_accepts(const hone_node *node) {
+  const hone_op *op = node->op;
+  if (!(op->facts & HONE_POINTWISE) || node->input_count > 3 || node->output_count != 1) return false;
+  if (!node->outputs[0] || !hone_cuda_type(node->outputs[0]->type.dtype)) return false;
+  if (node->outputs[0]->type.shape.rank < 0) return false;
+  for (int i = 0; i < node->input_count; i++) {
+    const hone_value *in = node->inputs[i].value;
+    if (in && (!hone_cuda_type(in->type.dtype) || in->type.shape.rank < 0)) return false;
+  }
+  return op == &hone_op_cast || op == &hone_op_select || expression_of(op);
+}
+
+/* An expression's numbers with a point become R's, so that f32 is not computed as f64. */
+static void put_expression(hone_text *out, const char *text) {
+  while (*text) {
+    size_t size = 0;
+    bool begins = isdigit((unsigned char)*text);
+    while (begins && (isalnum((unsigned char)text[size]) || text[size] == '.')) size++;
+    if (size == 0 && (isalpha((unsigned char)*text) || *text == '_'))
+      while (isalnum((unsigned char)text[size]) || text[size] == '_') size++;
+    if (size == 0) size = 1;
+    bool real = begins && memchr(text, '.', size);
+    hone_text_printf(out, real ? "R(%.*s)" : "%.*s", (int)size, text);
+    text += size;
+  }
+}
+
+static void put_real(hone_text *out, double value) {
+  if (isinf(value)) hone_text_puts(out, value < 0 ? "-INFINITY" : "INFINITY");
+  else hone_text_printf(out, "%.17g", value);
+}
+
+/* Input `index` of a node: the register that holds it, or what stands for an absent one. */
+static void put_input(hone_text *out, const hone_node *node, int index, hone_dtype_class klass) {
+  const hone_value *value = hone_node_in(node, index);
+  if (value) hone_text_printf(out, "v%u", value->id);
+  else if (klass == HONE_CLASS_FLOAT) hone_text_puts(out, index == 1 ? "-INFINITY" : "INFINITY");
+  else if (klass == HONE_CLASS_SIGNED)
+    hone_text_puts(out, index == 1 ? "-0x7fffffffffffffffll - 1" : "0x7fffffffffffffffll");
+  else hone_text_puts(out, index == 1 ? "0ull" : "~0ull");
+}
+
+static void put_row(hone_text *out, const hone_node *node) {
+  const expression *row = expression_of(node->op);
+  hone_dtype_class klass = hone_dtype_class_of(node->inputs[0].value->type.dtype);
+  double attrs[2];
+  hone_pointwise_attrs(node, attrs);
+  hone_text_printf(out, "  typename Element<%s>::R v%u;\n  {\n    typedef Element<%s>::R R;\n",
+                   hone_cuda_type(node->outputs[0]->type.dtype), node->outputs[0]->id,
+                   hone_cuda_type(node->inputs[0].value->type.dtype));
+  for (int i = 0; i < 3; i++) {
+    if (i >= node->input_count && node->op != &hone_op_clip) break;
+    hone_text_printf(out, "    const R %c = ", "xyz"[i]);
+    put_input(out, node, i, klass);
+    hone_text_puts(out, ";\n");
+  }
+  for (int i = 0; i < 2 && node->op->attrs[i].name; i++) {
+    hone_text_printf(out, "    const %s %c = ", klass == HONE_CLASS_FLOAT ? "R" : "double", "ab"[i]);
+    put_real(out, attrs[i]);
+    hone_text_puts(out, ";\n");
+  }
+  hone_text_printf(out, "    v%u = ", node->outputs[0]->id);
+  const char *text = klass == HONE_CLASS_FLOAT ? row->real
+                     : klass == HONE_CLASS_SIGNED ? row->whole : row->natural;
+  bool wraps = klass == HONE_CLASS_SIGNED || klass == HONE_CLASS_UNSIGNED;
+  if (wraps) hone_text_printf(out, "as<%s>(", hone_cuda_type(node->outputs[0]->type.dtype));
+  put_expression(out, text);
+  hone_text_puts(out, wraps ? ");\n  }\n" : ";\n  }\n");
+}
+
+static void put_cast(hone_text *out, const hone_node *node) {
+  const hone_value *from = node->inputs[0].value, *to = node->outputs[0];
+  const char *type = hone_cuda_type(to->type.dtype);
+  bool real = hone_dtype_class_of(from->type.dtype) == HONE_CLASS_FLOAT;
+  hone_text_printf(out, "  const auto v%u = as<%s>(", to->id, type);
+  if (to->type.dtype == HONE_BOOL) hone_text_printf(out, "v%u != 0", from->id);
+  else if (hone_dtype_class_of(to->type.dtype) == HONE_CLASS_UNSIGNED && real)
+    hone_text_printf(out, "v%u < 0 ? (u64)(s64)v%u : (u64)v%u", from->id, from->id, from->id);
+  else hone_text_printf(out, "(Element<%s>::R)v%u", type, from->id);
+  hone_text_puts(out, ");\n");
+}
+
+static void put_node(hone_text *out, const hone_node *node) {
+  if (node->op == &hone_op_cast) {
+    put_cast(out, node);
+  } else if (node->op == &hone_op_select) {
+    hone_text_printf(out, "  const auto v%u = v%u ? v%u : v%u;\n", node->outputs[0]->id,
+                     node->inputs[0].value->id, node->inputs[1].value->id,
+                     node->inputs[2].value->id);
+  } else {
+    put_row(out, node);
+  }
+}
+
+static void put_stream(hone_text *out, const hone_cuda_stage *stage, const hone_cuda_stream *s) {
+  if (s->joins) hone_text_printf(out, "  core = core %c ", s->joins);
+  else hone_text_printf(out, "  const auto v%u = ", s->value->id);
+  hone_text_printf(out, "load<%s>(a.p[%d], ", hone_cuda_type(s->value->type.dtype), s->pointer);
+  switch (s->reach) {
+    case HONE_CUDA_EQUAL: hone_text_puts(out, "i"); break;
+    case HONE_CUDA_ONE: hone_text_puts(out, "0"); break;
+    case HONE_CUDA_COLUMN: hone_text_puts(out, "column"); break;
+    case HONE_CUDA_ANY:
+      hone_text_printf(out, "place<%d>(a, %d, %d, i)", stage->shape->type.shape.rank, stage->sizes,
+                       s->strides);
+      break;
+  }
+  hone_text_puts(out, ");\n");
+}
+
+static bool uses_columns(const hone_cuda_stage *stage) {
+  for (int i = 0; i < stage->stream_count; i++)
+    if (stage->streams[i].reach == HONE_CUDA_COLUMN) return true;
+  return false;
+}
+
+/* What the kernel calls for each element of the core: the tail, and the stores. */
+static void put_finish(hone_text *out, const hone_cuda_stage *stage) {
+  int last = stage->shape->type.shape.rank - 1;
+  if (uses_columns(stage)) hone_text_printf(out, "#define COLUMN(i) ((i) %% a.n[%d])\n", stage->sizes + last);
+  else hone_text_puts(out, "#define COLUMN(i) 0\n");
+  hone_text_printf(out, "__device__ __forceinline__ void finish(const Args &a, s64 i, s64 column, %s core) {\n",
+                   stage->core ? "R" : "int");
+  for (int i = 0; i < stage->stream_count; i++) put_stream(out, stage, &stage->streams[i]);
+  if (stage->core) {
+    const hone_value *y = stage->core->outputs[0];
+    bool narrow = y->type.dtype == HONE_F16 || y->type.dtype == HONE_BF16;
+    hone_text_printf(out, "  const auto v%u = as<%s>(core);\n", y->id,
+                     narrow ? "float" : hone_cuda_type(y->type.dtype));
+  }
+  for (int i = 0; i < stage->tail_count; i++) put_node(out, stage->tail[i]);
+  for (int i = 0; i < stage->result_count; i++)
+    hone_text_printf(out, "  store<%s>(a.p[%d], i, v%u);\n",
+                     hone_cuda_type(stage->results[i].value->type.dtype), stage->results[i].pointer,
+                     stage->results[i].value->id);
+  hone_text_puts(out, "}\n");
+}
+
+void hone_cuda_stage_text(const hone_cuda_stage *stage, hone_text *out) {
+  hone_text_puts(out, hone_cuda_text_common);
+  if (stage->kernel->define) stage->kernel->define(stage->core, out);
+  if (stage->kernel->finishes) put_finish(out, stage);
+  hone_text_puts(out, stage->kernel->text);
+}

@@ -1,0 +1,33 @@
+/* What the rows of the kernels' table share. Room: backend/cuda. */
+#ifndef HONE_BACKEND_CUDA_ROWS_H
+#define HONE_BACKEND_CUDA_ROWS_H
+
+#include "backend/cuda/embed.h"
+#include "backend/cuda/plan.h"
+
+#define HONE_CUDA_ROW(name) extern const hone_cuda_kernel hone_cuda_kernel_##name;
+HONE_CUDA_ROW(conv)
+HONE_CUDA_ROW(conv_grouped)
+HONE_CUDA_ROW(matmul)
+HONE_CUDA_ROW(pool)
+HONE_CUDA_ROW(softmax)
+HONE_CUDA_ROW(norm)
+HONE_CUDA_ROW(reduce)
+HONE_CUDA_ROW(attention)
+HONE_CUDA_ROW(transpose)
+HONE_CUDA_ROW(slice)
+HONE_CUDA_ROW(expand)
+HONE_CUDA_ROW(concat)
+HONE_CUDA_ROW(split)
+HONE_CUDA_ROW(gather)
+HONE_CUDA_ROW(pointwise)
+#undef HONE_CUDA_ROW
+
+/* Whether all inputs that are there, and all outputs, have a known rank and are floats of one type. */
+bool hone_cuda_one_float(const hone_node *node);
+/* T, the type of elements, and R, what they are in registers. */
+void hone_cuda_define_types(hone_dtype dtype, hone_text *out);
+/* T for kernels that only move elements: an unsigned type of their width; NULL for other widths. */
+const char *hone_cuda_width(hone_dtype dtype);
+
+#endif

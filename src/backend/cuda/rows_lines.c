@@ -1,0 +1,253 @@
+/* Softmax, norms, reductions and attention on the GPU. Room: backend/cuda. */
+#include <math.h>
+#include <string.h>
+
+#include "backend/cuda/rows.h"
+
+static void define_types(const hone_node *node, hone_text *out) {
+  hone_cuda_define_types(node->inputs[0].value->type.dtype, out);
+}
+
+static int axis_of(const hone_node *node, const hone_shape *x) {
+  int axis = 0;
+  (void)hone_axis(hone_node_int(node, "axis"), x->rank, &axis);
+  return axis;
+}
+
+/* ---- Softmax --------------------------------------------------------------------------------- */
+
+static bool accepts_softmax(const hone_node *node) {
+  return (node->op == &hone_op_softmax || node->op == &hone_op_log_softmax) &&
+         hone_cuda_one_float(node);
+}
+
+static void define_softmax(const hone_node *node, hone_text *out) {
+  define_types(node, out);
+  hone_text_printf(out, "#define LOG %d\n", node->op == &hone_op_log_softmax);
+}
+
+static hone_status *plan_softmax(const hone_cuda_stage *stage, const hone_group_view *view,
+                                 hone_cuda_plan *plan) {
+  const hone_shape *x = hone_cuda_shape(plan, stage->core->inputs[0].value);
+  hone_cuda_launch *launch;
+  (void)view;
+  HONE_TRY(hone_cuda_launch_new(plan, stage, &launch));
+  int axis = axis_of(stage->core, x);
+  int64_t size = x->rank ? x->dim[axis] : 1, count = hone_cuda_count(x);
+  launch->args.n[0] = size ? count / size : 0;
+  launch->args.n[1] = size;
+  launch->args.n[2] = x->rank ? (int64_t)hone_shape_span(x, axis + 1, x->rank) : 1;
+  hone_cuda_launch_blocks(launch, launch->args.n[0]);
+  return NULL;
+}
+
+const hone_cuda_kernel hone_cuda_kernel_softmax = {.name = "softmax",
+                                                   .text = hone_cuda_text_softmax,
+                                                   .pointers = 1,
+                                                   .finishes = true,
+                                                   .accepts = accepts_softmax,
+                                                   .define = define_softmax,
+                                                   .plan = plan_softmax};
+
+/* ---- Norms ----------------------------------------------------------------------------------- */
+
+static bool accepts_norm(const hone_node *node) {
+  return (node->op == &hone_op_layer_norm || node->op == &hone_op_rms_norm) &&
+         hone_cuda_one_float(node) && !hone_node_out(node, 1) && !hone_node_out(node, 2);
+}
+
+static void define_norm(const hone_node *node, hone_text *out) {
+  define_types(node, out);
+  hone_text_printf(out, "#define CENTER %d\n#define EPSILON R(%.17g)\n",
+                   node->op == &hone_op_layer_norm, hone_node_real(node, "epsilon"));
+}
+
+static hone_status *plan_norm(const hone_cuda_stage *stage, const hone_group_view *view,
+                              hone_cuda_plan *plan) {
+  const hone_shape *x = hone_cuda_shape(plan, stage->core->inputs[0].value);
+  hone_cuda_launch *launch;
+  (void)view;
+  HONE_TRY(hone_cuda_launch_new(plan, stage, &launch));
+  int axis = axis_of(stage->core, x);
+  launch->args.n[0] = (int64_t)hone_shape_span(x, 0, axis);
+  launch->args.n[1] = (int64_t)hone_shape_span(x, axis, x->rank);
+  hone_cuda_launch_blocks(launch, launch->args.n[0]);
+  return NULL;
+}
+
+const hone_cuda_kernel hone_cuda_kernel_norm = {.name = "norm",
+                                                .text = hone_cuda_text_norm,
+                                                .pointers = 1,
+                                                .finishes = true,
+                                                .scale = 1,
+                                                .bias = 2,
+                                                .accepts = accepts_norm,
+                                                .define = define_norm,
+                                                .plan = plan_norm};
+
+/* ---- Reductions ------------------------------------------------------------------------------ */
+
+/* In CUDA: what a sum begins with, what an element gives, how two become one, what the end makes of it.
+ * R and T as in the kernel; x and y the two. */
+typedef struct reduction {
+  const char *kind, *start, *each, *combine, *end;
+} reduction;
+
+static const reduction reductions[] = {
+    {"sum", "R(0)", "x", "x + y", "sum"},
+    {"mean", "R(0)", "x", "x + y", "sum / (R)count"},
+    {"prod", "R(1)", "x", "x * y", "sum"},
+    {"max", "R(-INFINITY)", "x", "(x > y || x != x ? x : y)", "sum"},
+    {"min", "R(INFINITY)", "x", "(x < y || x != x ? x : y)", "sum"},
+    {"l1", "R(0)", "fabs(x)", "x + y", "sum"},
+    {"l2", "R(0)", "x * x", "x + y", "sqrt(sum)"},
+    {"sum_square", "R(0)", "x * x", "x + y", "sum"},
+    {"log_sum", "R(0)", "x", "x + y", "log(sum)"},
+};
+
+static const reduction *reduction_of(const hone_node *node) {
+  for (size_t i = 0; i < sizeof reductions / sizeof *reductions; i++)
+    if (strcmp(reductions[i].kind, hone_node_text(node, "kind")) == 0) return &reductions[i];
+  return NULL;
+}
+
+/* Axes come from a constant, or from an input on the host. */
+static bool accepts_reduce(const hone_node *node) {
+  const hone_value *x = hone_node_in(node, 0), *axes = hone_node_in(node, 1);
+  if (node->op != &hone_op_reduce || !reduction_of(node)) return false;
+  if (hone_dtype_class_of(x->type.dtype) != HONE_CLASS_FLOAT || !hone_cuda_type(x->type.dtype))
+    return false;
+  if (axes && !axes->constant && axes->producer) return false;
+  return x->type.shape.rank >= 0 && node->outputs[0] && node->outputs[0]->type.shape.rank >= 0;
+}
+
+static void define_reduce(const hone_node *node, hone_text *out) {
+  const reduction *row = reduction_of(node);
+  define_types(node, out);
+  hone_text_printf(out, "#define START %s\n#define EACH %s\n#define COMBINE %s\n#define END %s\n",
+                   row->start, row->each, row->combine, row->end);
+}
+
+static hone_status *reduced_axes(const hone_cuda_plan *plan, const hone_node *node, int rank,
+                                 unsigned *out) {
+  const hone_value *axes = hone_node_in(node, 1);
+  int64_t list[HONE_MAX_RANK];
+  size_t count = 0;
+  *out = 0;
+  if (axes && !hone_cuda_ints(plan, axes, list, HONE_MAX_RANK, &count))
+    return hone_error(HONE_UNSUPPORTED, "the axes are not known");
+  if (count == 0 && hone_node_flag(node, "empty_is_all")) *out = (1u << rank) - 1;
+  for (size_t i = 0; i < count; i++) {
+    int axis;
+    if (!hone_axis(list[i], rank, &axis)) return hone_error(HONE_UNSUPPORTED, "an axis is outside");
+    *out |= 1u << axis;
+  }
+  return NULL;
+}
+
+static hone_status *plan_reduce(const hone_cuda_stage *stage, const hone_group_view *view,
+                                hone_cuda_plan *plan) {
+  const hone_shape *x = hone_cuda_shape(plan, stage->core->inputs[0].value);
+  int64_t strides[HONE_MAX_RANK];
+  hone_cuda_launch *launch;
+  unsigned gone;
+  (void)view;
+  HONE_TRY(reduced_axes(plan, stage->core, x->rank, &gone));
+  HONE_TRY(hone_cuda_launch_new(plan, stage, &launch));
+  long long *n = launch->args.n;
+  hone_shape_strides(x, strides);
+  n[0] = n[1] = 1;
+  for (int d = 0; d < x->rank; d++) {
+    int is_gone = gone >> d & 1, to = (is_gone ? 24 : 8) + (int)n[2 + is_gone]++;
+    n[to] = x->dim[d];
+    n[to + 8] = strides[d];
+    n[is_gone] *= x->dim[d];
+  }
+  hone_cuda_launch_blocks(launch, n[0]);
+  return NULL;
+}
+
+const hone_cuda_kernel hone_cuda_kernel_reduce = {.name = "reduce",
+                                                  .text = hone_cuda_text_reduce,
+                                                  .pointers = 1,
+                                                  .finishes = true,
+                                                  .accepts = accepts_reduce,
+                                                  .define = define_reduce,
+                                                  .plan = plan_reduce};
+
+/* ---- Attention ------------------------------------------------------------------------------- */
+
+enum { Q, K, V, MASK, LENGTHS, OFFSET };
+#define MOST_SIZE 256 /* of a head */
+
+static bool is_small(const hone_value *value) {
+  hone_dim size = value->type.shape.rank == 4 ? value->type.shape.dim[3] : -1;
+  return hone_dim_known(size) && size <= MOST_SIZE;
+}
+
+static bool accepts_attention(const hone_node *node) {
+  if (node->op != &hone_op_attention || hone_node_in(node, LENGTHS) || hone_node_in(node, OFFSET) ||
+      hone_node_out(node, 1))
+    return false;
+  if (hone_node_real(node, "softcap") > 0 || hone_node_int(node, "left") >= 0 ||
+      hone_node_int(node, "right") >= 0)
+    return false;
+  const hone_value *q = node->inputs[Q].value, *mask = hone_node_in(node, MASK);
+  if (hone_dtype_class_of(q->type.dtype) != HONE_CLASS_FLOAT || !hone_cuda_type(q->type.dtype))
+    return false;
+  if (mask && (!hone_cuda_type(mask->type.dtype) || mask->type.shape.rank < 0)) return false;
+  return is_small(q) && is_small(node->inputs[K].value) && is_small(node->inputs[V].value);
+}
+
+static void define_attention(const hone_node *node, hone_text *out) {
+  const hone_value *mask = hone_node_in(node, MASK);
+  double scale = hone_node_real(node, "scale");
+  define_types(node, out);
+  if (scale == 0) scale = 1 / sqrt((double)node->inputs[Q].value->type.shape.dim[3]);
+  hone_text_printf(out,
+                   "#define SCALE R(%.17g)\n#define CAUSAL %d\n#define MASKED %d\n"
+                   "#define MASK_IS_BOOL %d\n",
+                   scale, hone_node_flag(node, "causal"), mask != NULL,
+                   mask && mask->type.dtype == HONE_BOOL);
+  if (mask) hone_text_printf(out, "typedef %s M;\n", hone_cuda_type(mask->type.dtype));
+}
+
+static void put_mask(const hone_shape *mask, int64_t keys, long long *n) {
+  int64_t strides[HONE_MAX_RANK];
+  hone_shape_strides(mask, strides);
+  n[7] = keys;
+  for (int d = 0; d < mask->rank; d++)
+    n[8 + 4 - mask->rank + d] = mask->dim[d] == 1 ? 0 : strides[d];
+  if (mask->rank && mask->dim[mask->rank - 1] != 1) n[7] = mask->dim[mask->rank - 1];
+}
+
+static hone_status *plan_attention(const hone_cuda_stage *stage, const hone_group_view *view,
+                                   hone_cuda_plan *plan) {
+  const hone_node *node = stage->core;
+  const hone_shape *q = hone_cuda_shape(plan, node->inputs[Q].value);
+  const hone_shape *k = hone_cuda_shape(plan, node->inputs[K].value);
+  const hone_shape *v = hone_cuda_shape(plan, node->inputs[V].value);
+  hone_cuda_launch *launch;
+  (void)view;
+  HONE_TRY(hone_cuda_launch_new(plan, stage, &launch));
+  long long *n = launch->args.n;
+  n[0] = q->dim[0] * q->dim[1] * q->dim[2];
+  n[1] = q->dim[1];
+  n[2] = k->dim[1];
+  n[3] = q->dim[2];
+  n[4] = k->dim[2];
+  n[5] = q->dim[3];
+  n[6] = v->dim[3];
+  if (hone_node_in(node, MASK))
+    put_mask(hone_cuda_shape(plan, node->inputs[MASK].value), k->dim[2], n);
+  hone_cuda_launch_blocks(launch, n[0]);
+  return NULL;
+}
+
+const hone_cuda_kernel hone_cuda_kernel_attention = {.name = "attention",
+                                                     .text = hone_cuda_text_attention,
+                                                     .pointers = 4,
+                                                     .finishes = true,
+                                                     .accepts = accepts_attention,
+                                                     .define = define_attention,
+                                                     .plan = plan_attention};

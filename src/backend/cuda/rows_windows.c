@@ -1,0 +1,265 @@
+/* Convolution and pooling on the GPU. Room: backend/cuda. */
+#include <string.h>
+
+#include "backend/cuda/rows.h"
+#include "ops/conv_shape.h"
+#include "ops/spatial.h"
+
+/* A window over at most two axes as one over two: a missing axis has size 1. */
+static hone_status *window_of(const hone_node *node, const hone_shape *x, const hone_dim *kernel,
+                              bool ceil, hone_spatial *out) {
+  hone_spatial w;
+  HONE_TRY(hone_spatial_window(node, x->rank - 2, x->dim + 1, kernel, ceil, &w));
+  *out = (hone_spatial){.rank = 2, .in = {1, 1}, .kernel = {1, 1}, .stride = {1, 1}, .dilation = {1, 1},
+                        .out = {1, 1}};
+  for (int i = 0; i < w.rank; i++) {
+    int to = 2 - w.rank + i;
+    out->in[to] = w.in[i];
+    out->kernel[to] = w.kernel[i];
+    out->stride[to] = w.stride[i];
+    out->dilation[to] = w.dilation[i];
+    out->before[to] = w.before[i];
+    out->after[to] = w.after[i];
+    out->out[to] = w.out[i];
+  }
+  return NULL;
+}
+
+/* Twelve numbers: sizes of x, of y, of the window; strides, dilations, pads before. */
+static void put_window(const hone_spatial *w, long long *n) {
+  for (int i = 0; i < 2; i++) {
+    n[i] = w->in[i];
+    n[2 + i] = w->out[i];
+    n[4 + i] = w->kernel[i];
+    n[6 + i] = w->stride[i];
+    n[8 + i] = w->dilation[i];
+    n[10 + i] = w->before[i];
+  }
+}
+
+static bool has_two_axes(const hone_value *x) {
+  return x->type.shape.rank >= 3 && x->type.shape.rank <= 4;
+}
+
+/* ---- Convolution ----------------------------------------------------------------------------- */
+
+static bool accepts_any_conv(const hone_node *node) {
+  return node->op == &hone_op_conv && hone_cuda_one_float(node) &&
+         has_two_axes(node->inputs[0].value);
+}
+static bool accepts_conv(const hone_node *node) {
+  return accepts_any_conv(node) && hone_node_int(node, "groups") == 1;
+}
+
+static void define_product(const hone_node *node, hone_text *out) {
+  hone_cuda_define_types(node->inputs[0].value->type.dtype, out);
+  bool conv = node->op == &hone_op_conv;
+  hone_text_printf(out, "#define CONVOLUTION %d\n#define ALPHA R(%.17g)\n", conv,
+                   conv ? 1 : hone_node_real(node, "alpha"));
+}
+
+static void define_types(const hone_node *node, hone_text *out) {
+  hone_cuda_define_types(node->inputs[0].value->type.dtype, out);
+}
+
+static hone_status *conv_window(const hone_cuda_plan *plan, const hone_node *node,
+                                hone_spatial *out) {
+  return window_of(node, hone_cuda_shape(plan, node->inputs[0].value),
+                   hone_cuda_shape(plan, node->inputs[1].value)->dim, false, out);
+}
+
+static hone_status *plan_conv(const hone_cuda_stage *stage, const hone_group_view *view,
+                              hone_cuda_plan *plan) {
+  const hone_node *node = stage->core;
+  const hone_shape *x = hone_cuda_shape(plan, node->inputs[0].value);
+  const hone_shape *w = hone_cuda_shape(plan, node->inputs[1].value);
+  hone_cuda_launch *launch;
+  hone_spatial window;
+  (void)view;
+  HONE_TRY(conv_window(plan, node, &window));
+  HONE_TRY(hone_cuda_launch_new(plan, stage, &launch));
+  long long *n = launch->args.n;
+  n[0] = x->dim[0] * window.out[0] * window.out[1];
+  n[1] = w->dim[w->rank - 1];
+  n[2] = window.kernel[0] * window.kernel[1] * w->dim[w->rank - 2];
+  n[16] = w->dim[w->rank - 2];
+  put_window(&window, n + 17);
+  launch->grid[0] = (unsigned)((n[0] + 63) / 64);
+  launch->grid[1] = (unsigned)((n[1] + 63) / 64);
+  launch->grid[2] = 1;
+  if (launch->grid[1] > 65535) return hone_error(HONE_UNSUPPORTED, "too many filters for a GPU");
+  return NULL;
+}
+
+const hone_cuda_kernel hone_cuda_kernel_conv = {.name = "conv",
+                                                .text = hone_cuda_text_product,
+                                                .pointers = 2,
+                                                .finishes = true,
+                                                .bias = HONE_CONV_BIAS,
+                                                .accepts = accepts_conv,
+                                                .define = define_product,
+                                                .plan = plan_conv};
+
+static hone_status *plan_grouped(const hone_cuda_stage *stage, const hone_group_view *view,
+                                 hone_cuda_plan *plan) {
+  const hone_node *node = stage->core;
+  const hone_shape *x = hone_cuda_shape(plan, node->inputs[0].value);
+  const hone_shape *y = hone_cuda_shape(plan, node->outputs[0]);
+  hone_cuda_launch *launch;
+  hone_spatial window;
+  (void)view;
+  HONE_TRY(conv_window(plan, node, &window));
+  HONE_TRY(hone_cuda_launch_new(plan, stage, &launch));
+  launch->args.n[0] = hone_cuda_count(y);
+  launch->args.n[1] = x->dim[x->rank - 1];
+  put_window(&window, launch->args.n + 2);
+  launch->args.n[14] = y->dim[y->rank - 1];
+  launch->args.n[15] = hone_node_int(node, "groups");
+  hone_cuda_launch_elements(launch, launch->args.n[0]);
+  return NULL;
+}
+
+const hone_cuda_kernel hone_cuda_kernel_conv_grouped = {.name = "conv_grouped",
+                                                        .text = hone_cuda_text_conv_direct,
+                                                        .pointers = 2,
+                                                        .finishes = true,
+                                                        .bias = HONE_CONV_BIAS,
+                                                        .accepts = accepts_any_conv,
+                                                        .define = define_types,
+                                                        .plan = plan_grouped};
+
+/* ---- Matrix product -------------------------------------------------------------------------- */
+
+static bool accepts_matmul(const hone_node *node) {
+  return node->op == &hone_op_matmul && hone_cuda_one_float(node);
+}
+
+/* An operand as [batch…, rows, columns]: sizes and strides after its transposition. */
+typedef struct matrix {
+  int64_t rows, columns, row_stride, column_stride;
+  int batch_rank;
+  const hone_shape *shape;
+  int64_t strides[HONE_MAX_RANK];
+} matrix;
+
+static matrix matrix_of(const hone_shape *shape, bool transposed, bool left) {
+  matrix m = {.shape = shape};
+  hone_shape_strides(shape, m.strides);
+  if (shape->rank == 1) {
+    m.rows = left ? 1 : shape->dim[0];
+    m.columns = left ? shape->dim[0] : 1;
+    m.row_stride = left ? 0 : 1;
+    m.column_stride = left ? 1 : 0;
+    return m;
+  }
+  int row = shape->rank - (transposed ? 1 : 2), column = shape->rank - (transposed ? 2 : 1);
+  m.batch_rank = shape->rank - 2;
+  m.rows = shape->dim[row];
+  m.columns = shape->dim[column];
+  m.row_stride = m.strides[row];
+  m.column_stride = m.strides[column];
+  return m;
+}
+
+/* The batch axes of the result: sizes at n[8…], the operands' strides at n[16…] and n[24…]. */
+static int64_t put_batch(const matrix *a, const matrix *b, long long *n) {
+  int rank = a->batch_rank > b->batch_rank ? a->batch_rank : b->batch_rank;
+  int64_t count = 1;
+  n[7] = rank;
+  for (int d = 0; d < rank; d++) {
+    const matrix *both[] = {a, b};
+    n[8 + d] = 1;
+    for (int i = 0; i < 2; i++) {
+      int at = d - (rank - both[i]->batch_rank);
+      int64_t size = at < 0 ? 1 : both[i]->shape->dim[at];
+      if (size != 1) n[8 + d] = size;
+      n[16 + 8 * i + d] = size == 1 ? 0 : both[i]->strides[at];
+    }
+    count *= n[8 + d];
+  }
+  return count;
+}
+
+static hone_status *plan_matmul(const hone_cuda_stage *stage, const hone_group_view *view,
+                                hone_cuda_plan *plan) {
+  const hone_node *node = stage->core;
+  hone_cuda_launch *launch;
+  (void)view;
+  HONE_TRY(hone_cuda_launch_new(plan, stage, &launch));
+  matrix a = matrix_of(hone_cuda_shape(plan, node->inputs[0].value),
+                       hone_node_flag(node, "transpose_a"), true);
+  matrix b = matrix_of(hone_cuda_shape(plan, node->inputs[1].value),
+                       hone_node_flag(node, "transpose_b"), false);
+  long long *n = launch->args.n;
+  n[0] = a.rows;
+  n[1] = b.columns;
+  n[2] = a.columns;
+  n[3] = a.row_stride;
+  n[4] = a.column_stride;
+  n[5] = b.row_stride;
+  n[6] = b.column_stride;
+  int64_t batch = put_batch(&a, &b, n);
+  /* A batch on one matrix is a taller left one, where its rows go on from matrix to matrix. */
+  if (batch > 1 && b.batch_rank == 0 && n[4] == 1 && n[3] == a.columns) {
+    n[0] *= batch;
+    n[7] = 0;
+    batch = 1;
+  }
+  launch->grid[0] = (unsigned)((n[0] + 63) / 64);
+  launch->grid[1] = (unsigned)((n[1] + 63) / 64);
+  launch->grid[2] = (unsigned)batch;
+  if (launch->grid[1] > 65535 || batch > 65535)
+    return hone_error(HONE_UNSUPPORTED, "too many columns or matrices for a GPU");
+  return NULL;
+}
+
+const hone_cuda_kernel hone_cuda_kernel_matmul = {.name = "matmul",
+                                                  .text = hone_cuda_text_product,
+                                                  .pointers = 2,
+                                                  .finishes = true,
+                                                  .bias = 2,
+                                                  .accepts = accepts_matmul,
+                                                  .define = define_product,
+                                                  .plan = plan_matmul};
+
+/* ---- Pooling --------------------------------------------------------------------------------- */
+
+static bool accepts_pool(const hone_node *node) {
+  return node->op == &hone_op_pool && hone_cuda_one_float(node) && has_two_axes(node->inputs[0].value) &&
+         strcmp(hone_node_text(node, "kind"), "lp") != 0 && !hone_node_out(node, 1);
+}
+
+static void define_pool(const hone_node *node, hone_text *out) {
+  define_types(node, out);
+  hone_text_printf(out, "#define MAXIMUM %d\n#define COUNT_PADS %d\n#define LEAST R(-INFINITY)\n",
+                   strcmp(hone_node_text(node, "kind"), "max") == 0,
+                   hone_node_flag(node, "count_pads"));
+}
+
+static hone_status *plan_pool(const hone_cuda_stage *stage, const hone_group_view *view,
+                              hone_cuda_plan *plan) {
+  const hone_node *node = stage->core;
+  const hone_shape *x = hone_cuda_shape(plan, node->inputs[0].value);
+  hone_cuda_launch *launch;
+  hone_spatial window;
+  size_t count;
+  (void)view;
+  HONE_TRY(window_of(node, x, hone_node_ints(node, "window", &count), hone_node_flag(node, "ceil"),
+                     &window));
+  HONE_TRY(hone_cuda_launch_new(plan, stage, &launch));
+  launch->args.n[0] = hone_cuda_count(hone_cuda_shape(plan, node->outputs[0]));
+  launch->args.n[1] = x->dim[x->rank - 1];
+  put_window(&window, launch->args.n + 2);
+  launch->args.n[14] = window.after[0];
+  launch->args.n[15] = window.after[1];
+  hone_cuda_launch_elements(launch, launch->args.n[0]);
+  return NULL;
+}
+
+const hone_cuda_kernel hone_cuda_kernel_pool = {.name = "pool",
+                                                .text = hone_cuda_text_pool,
+                                                .pointers = 1,
+                                                .finishes = true,
+                                                .accepts = accepts_pool,
+                                                .define = define_pool,
+                                                .plan = plan_pool};

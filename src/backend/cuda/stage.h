@@ -1,0 +1,107 @@
+/* A group's body as stages, each one kernel: a core node, or none, and the pointwise nodes that finish
+ * its elements. Room: backend/cuda.
+ *
+ * A stage's text is made at build from the body's types, in which a dimension may be a symbol; sizes
+ * are arguments, so that one compiled kernel serves any shapes. Values between stages lie in scratch.
+ */
+#ifndef HONE_BACKEND_CUDA_STAGE_H
+#define HONE_BACKEND_CUDA_STAGE_H
+
+#include "backend/backend.h"
+#include "backend/cuda/args.h"
+#include "base/text.h"
+
+#define HONE_CUDA_STAGES  12
+#define HONE_CUDA_TAIL    24 /* pointwise nodes of a stage */
+#define HONE_CUDA_STREAMS 10 /* values that they read */
+#define HONE_CUDA_RESULTS 8  /* values that a stage stores */
+
+typedef struct hone_cuda_kernel hone_cuda_kernel;
+typedef struct hone_cuda_plan hone_cuda_plan;
+
+/* How an operand of the tail is found for element i of the stage's shape. */
+typedef enum hone_cuda_reach {
+  HONE_CUDA_EQUAL,  /* at i: the same shape */
+  HONE_CUDA_ONE,    /* a single element */
+  HONE_CUDA_COLUMN, /* at i's place on the last axis */
+  HONE_CUDA_ANY     /* by strides */
+} hone_cuda_reach;
+
+typedef struct hone_cuda_stream {
+  const hone_value *value;
+  hone_cuda_reach reach;
+  int pointer; /* its place in hone_cuda_args.p */
+  int strides; /* ANY: where its strides begin in hone_cuda_args.n */
+  char joins;  /* '*' or '+': a scale or bias of the core's own, before the tail; else 0 */
+} hone_cuda_stream;
+
+typedef struct hone_cuda_result {
+  const hone_value *value;
+  int pointer;
+} hone_cuda_result;
+
+typedef struct hone_cuda_stage {
+  const hone_node *core; /* NULL: a chain of pointwise nodes alone */
+  const hone_cuda_kernel *kernel;
+  const hone_value *shape; /* a value of the shape that the tail's elements have */
+  const hone_node *tail[HONE_CUDA_TAIL];
+  int tail_count;
+  hone_cuda_stream streams[HONE_CUDA_STREAMS];
+  int stream_count;
+  hone_cuda_result results[HONE_CUDA_RESULTS];
+  int result_count;
+  int pointers; /* of hone_cuda_args.p that are taken; the core's come first */
+  int sizes;    /* where the sizes of `shape` begin in hone_cuda_args.n; 0: not needed */
+  void *function; /* the compiled kernel */
+} hone_cuda_stage;
+
+/* A constant that kernels read, and where it lies in the body's pack. */
+typedef struct hone_cuda_constant {
+  const hone_value *value;
+  size_t at;
+} hone_cuda_constant;
+
+typedef struct hone_cuda_body {
+  const hone_graph *graph;
+  hone_cuda_stage stages[HONE_CUDA_STAGES];
+  int stage_count;
+  hone_cuda_constant *constants;
+  int constant_count;
+  size_t pack_size;
+  void *pack; /* its address on the GPU; NULL: none */
+} hone_cuda_body;
+
+/* What a kernel of ours is: a file of kernels/, and for which nodes it stands. */
+struct hone_cuda_kernel {
+  const char *name;
+  const char *text; /* the file's */
+  int pointers;     /* of hone_cuda_args.p that the core takes; its inputs first */
+  bool finishes;    /* elements go through the stage's tail; else the kernel stores them itself */
+  int scale, bias;  /* inputs of the node that the tail multiplies by and adds; 0: none */
+  bool (*accepts)(const hone_node *node);
+  /* The lines before the file: types and choices. */
+  void (*define)(const hone_node *node, hone_text *out);
+  /* Launches for known types. */
+  hone_status *(*plan)(const hone_cuda_stage *stage, const hone_group_view *view,
+                       hone_cuda_plan *plan);
+};
+
+/* The row whose kernel computes `node`; NULL when there is none. */
+const hone_cuda_kernel *hone_cuda_kernel_for(const hone_node *node);
+extern const hone_cuda_kernel hone_cuda_kernel_pointwise; /* of chains without a core */
+/* All rows, for tests. */
+const hone_cuda_kernel *const *hone_cuda_kernels(size_t *count);
+
+/* The value whose memory this is: itself, or what it is a view of. */
+const hone_value *hone_cuda_root(const hone_value *value);
+/* UNSUPPORTED where stages cannot be made of the body. Nothing is compiled. */
+HONE_MUST_USE hone_status *hone_cuda_body_make(const hone_graph *graph, hone_arena *arena,
+                                               hone_cuda_body **out);
+/* Whether the tail of a stage can hold the node. */
+bool hone_cuda_pointwise_accepts(const hone_node *node);
+/* CUDA's name of an element type; NULL for one that kernels do not know. */
+const char *hone_cuda_type(hone_dtype dtype);
+/* The text of a stage's kernel, whole. */
+void hone_cuda_stage_text(const hone_cuda_stage *stage, hone_text *out);
+
+#endif

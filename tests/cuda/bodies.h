@@ -1,0 +1,164 @@
+/* Bodies that the kernels of the GPU are tested on, and running them on whatever GPU is there, the
+ * stand-in too. */
+#ifndef HONE_TESTS_CUDA_BODIES_H
+#define HONE_TESTS_CUDA_BODIES_H
+
+#include "../backend/cpu_bodies.h"
+#include "backend/cuda/device.h"
+#include "ops/pointwise.h"
+
+typedef struct cuda_body {
+  const char *text;
+  double tolerance;
+} cuda_body;
+
+/* clang-format off */
+static const cuda_body cuda_bodies[] = {
+    {"graph g(x: f32[3, 5, 7], y: f32[7], z: f32[5, 1], w: f32[]) -> (o) {\n"
+     " a = add(x, y)\n b = mul(a, z)\n c = sub(b, w)\n d = relu(c)\n o = tanh(d)\n}", 1e-6},
+    {"graph g(x: f16[33]) -> (o, p) {\n y = cast(x) {to=f32}\n o = exp(y)\n z = mul(o, "
+     "y)\n p = cast(z) {to=f16}\n}", 1e-2},
+    {"graph g(x: s32[40], y: s32[40]) -> (o) {\n c = less(x, y)\n d = add(x, y)\n o = select(c, "
+     "d, x)\n}", 0},
+    {"graph g(x: f32[2, 9]) -> (o) {\n a = clip(x)\n l = const f32[] -0.5\n o = clip(a, l)\n}", 0},
+    {"graph g(x: f32[1, 9, 11, 3]) -> (o) {\n w = const f32[3, 3, 3, "
+     "5] @weights+0\n b = const f32[5] @weights+64\n"
+     " y = conv(x, w, b) {pads=[1, 1, 1, 1], strides=[2, 2]}\n o = relu(y)\n}", 1e-5},
+    {"graph g(x: f32[2, 8, 8, 70], r: f32[2, 8, 8, 66]) -> (o) {\n w = const f32[1, 1, 70, "
+     "66] @weights+0\n"
+     " y = conv(x, w)\n z = add(y, r)\n o = relu(z)\n}", 1e-4},
+    {"graph g(x: f32[2, 9, 4]) -> (o) {\n w = const f32[3, 4, 6] @weights+0\n o = conv(x, "
+     "w) {padding=same_upper}\n}", 1e-5},
+    {"graph g(x: f32[1, 7, 9, 6]) -> (o) {\n w = const f32[3, 3, 1, 6] @weights+0\n"
+     " y = conv(x, w) {groups=6, pads=[1, 1, 1, 1], dilations=[2, 1]}\n o = hard_swish(y)\n}", 1e-5},
+    {"graph g(x: f16[1, 6, 6, 8]) -> (o) {\n w = const f16[3, 3, 4, "
+     "10] @weights+0\n o = conv(x, w) {groups=2}\n}", 2e-2},
+    {"graph g(a: f32[5, 70], b: f32[70, 65]) -> (o) {\n c = const f32[65] @weights+0\n"
+     " y = matmul(a, b, c) {alpha=0.5}\n o = gelu(y)\n}", 1e-4},
+    {"graph g(a: f32[2, 3, 17, 9], b: f32[3, 9, 20]) -> (o) { o = matmul(a, b) }", 1e-5},
+    {"graph g(a: f32[2, 9, 5], b: f32[2, 4, 9]) -> (o) { o = matmul(a, b) {transpose_a=true, "
+     "transpose_b=true} }", 1e-5},
+    {"graph g(a: f32[4, 6, 9], b: f32[9, 5]) -> (o) { o = matmul(a, b) }", 1e-5},
+    {"graph g(a: f32[9], b: f32[9, 5]) -> (o) { o = matmul(a, b) }", 1e-5},
+    {"graph g(a: f64[3, 9], b: f64[9]) -> (o) { o = matmul(a, b) }", 1e-12},
+    {"graph g(x: f32[2, 9, 7, 5]) -> (o) { o = pool(x) {kind=max, window=[3, 3], strides=[2, "
+     "2], pads=[1, 1, 1, 1]} }", 0},
+    {"graph g(x: f32[1, 10, 7, 3]) -> (o) { o = pool(x) {kind=avg, window=[3, 2], strides=[2, "
+     "2], pads=[1, 0, 1, 1], count_pads=true, ceil=true} }", 1e-6},
+    {"graph g(x: f32[1, 10, 3]) -> (o) { o = pool(x) {kind=avg, window=[3], pads=[1, 1]} }", 1e-6},
+    {"graph g(x: f32[4, 300]) -> (o) { o = softmax(x) }", 1e-6},
+    {"graph g(x: f32[4, 9, 5]) -> (o) { y = log_softmax(x) {axis=1}\n o = neg(y) }", 1e-5},
+    {"graph g(x: f32[5, 70], s: f32[70], b: f32[70]) -> (o) { o = layer_norm(x, s, b) }", 1e-5},
+    {"graph g(x: f16[3, 4, 50], s: f16[50]) -> (o) { o = rms_norm(x, s) }", 1e-2},
+    {"graph g(x: f32[3, 4, 50], b: f32[4, 1]) -> (o) {\n s = const f32[4, "
+     "50] @weights+0\n y = layer_norm(x, s, b) {axis=1}\n o = add(y, x)\n}", 1e-5},
+    {"graph g(x: f32[3, 40, 5]) -> (o) { a = const s64[1] [1]\n o = reduce(x, a) {kind=mean} }", 1e-6},
+    {"graph g(x: f32[3, 40, 5]) -> (o) { a = const s64[2] [0, 2]\n o = reduce(x, a) {kind=max, "
+     "keep=false} }", 0},
+    {"graph g(x: f32[300, 4]) -> (o) { y = reduce(x) {kind=l2}\n o = sqrt(y) }", 1e-4},
+    {"graph g(q: f32[2, 4, 5, 8], k: f32[2, 2, 7, 8], v: f32[2, 2, 7, 6], m: f32[5, "
+     "7]) -> (o) { o = attention(q, k, v, m) }", 1e-5},
+    {"graph g(q: f32[1, 2, 300, 16], k: f32[1, 2, 300, 16], v: f32[1, 2, 300, 16]) -> (o) {\n"
+     " a = attention(q, k, v) {causal=true}\n o = transpose(a) {perm=[0, 2, 1, 3]}\n}", 1e-5},
+    {"graph g(q: f32[1, 1, 3, 4], k: f32[1, 1, 6, 4], v: f32[1, 1, 6, 4], m: bool[1, 1, 3, "
+     "5]) -> (o) { o = attention(q, k, v, m) }", 1e-5},
+    {"graph g(x: f32[2, 3, 4, 5]) -> (o) { o = transpose(x) {perm=[0, 2, 3, 1]} }", 0},
+    {"graph g(x: u8[7, 9]) -> (o) { o = transpose(x) }", 0},
+    {"graph g(x: s64[9, 8]) -> (o) {\n s = const s64[2] [7, 1]\n e = const s64[2] [-100, 6]\n"
+     " a = const s64[2] [0, 1]\n t = const s64[2] [-2, 3]\n o = slice(x, s, e, a, t)\n}", 0},
+    {"graph g(x: f32[3, 1, 4]) -> (o) { s = const s64[4] [2, 3, 5, 4]\n o = expand(x, s) }", 0},
+    {"graph g(x: f32[2, 3], y: f32[2, 4], z: f32[2, 1]) -> (o) { o = concat(x, y, z) {axis=1} }", 0},
+    {"graph g(x: f16[9, 4]) -> (a, b) { s = const s64[2] [5, 4]\n a, b = split(x, s) {axis=0} }", 0},
+    {"graph g(x: f32[4, 6], i: s64[2, 3]) -> (o) { o = gather(x, i) }", 0},
+    {"graph g(x: f16[3, 4, 5], i: s32[2]) -> (o) { o = gather(x, i) {axis=1} }", 0},
+};
+/* clang-format on */
+#define CUDA_BODIES (sizeof cuda_bodies / sizeof *cuda_bodies)
+
+/* Memory on the device with the elements of `from`, or poison. */
+static void *cuda_buffer(size_t bytes, const void *from) {
+  void *memory = NULL, *poison = malloc(bytes + 1);
+  memset(poison, 0xff, bytes + 1);
+  CHECK_OK(hone_cuda_put(from ? from : poison, bytes ? bytes : 1, &memory));
+  free(poison);
+  return memory;
+}
+
+/* Runs the step once; the outputs end in `out`, on the host. */
+static hone_status *cuda_run_step(body_run *r, const hone_step *step, void **out) {
+  const hone_device *device = hone_backend_cuda.device;
+  void *in[64], *there[16], *pinned[16];
+  size_t bytes[16];
+  hone_stream *stream;
+  hone_device_fault none = {0};
+  HONE_TRY(device->open(&stream));
+  for (int i = 0; i < r->body->input_count; i++) {
+    size_t size = 0;
+    hone_shape_bytes(&r->in[i].shape, r->in[i].dtype, &size);
+    in[i] = cuda_buffer(size, r->in[i].data);
+  }
+  for (int i = 0; i < r->body->output_count; i++) {
+    hone_shape_bytes(&r->want[i].shape, r->want[i].dtype, &bytes[i]);
+    there[i] = cuda_buffer(bytes[i], NULL);
+    HONE_TRY(device->take_pinned(bytes[i], &pinned[i]));
+  }
+  void *fault = cuda_buffer(sizeof none, &none), *scratch = cuda_buffer(step->scratch, NULL);
+  hone_device_io io = {in, there, scratch, fault, 0};
+  hone_status *status = device->run(stream, step, &io);
+  for (int i = 0; !status && i < r->body->output_count; i++)
+    status = device->download(stream, pinned[i], there[i], bytes[i]);
+  if (!status) status = device->wait(stream);
+  for (int i = 0; i < r->body->input_count; i++) device->give(in[i]);
+  for (int i = 0; i < r->body->output_count; i++) {
+    device->give(there[i]);
+    out[i] = hone_arena_copy(&r->memory, pinned[i], bytes[i]);
+    device->give_pinned(pinned[i]);
+  }
+  device->give(fault);
+  device->give(scratch);
+  device->close(stream);
+  return status;
+}
+
+static hone_status *cuda_run_body(body_run *r, void **out) {
+  const hone_datum *known[64] = {0};
+  hone_prepared prepared;
+  hone_step step;
+  for (int i = 0; i < r->body->input_count; i++) known[i] = r->known[r->body->inputs[i]->id];
+  hone_group_view view = {r->body, r->types, known, 1};
+  HONE_TRY(hone_backend_cuda.prepare(r->body, "cuda", 0, NULL, 0, &r->memory, &prepared));
+  hone_status *status = hone_backend_cuda.plan(&prepared, &view, &r->memory, &step);
+  if (!status) status = cuda_run_step(r, &step, out);
+  hone_backend_cuda.release(&prepared);
+  return status;
+}
+
+/* Checks one body against its reference. */
+static inline void check_cuda_body(const char *text, double tolerance) {
+  body_run r = {.text = text, .tolerance = tolerance};
+  void *out[16];
+  bool good = true;
+  hone_status *status = hone_graph_parse(text, strlen(text), hone_op_find, body_weights, &r.body);
+  if (!status && !body_make_inputs(&r)) status = hone_error(HONE_INTERNAL, "a size is missing");
+  if (!status) status = hone_interpret(r.body, r.lent, r.want, &r.memory);
+  if (!status) status = hone_infer_body(r.body, r.types, r.known, &r.memory);
+  if (!status) status = cuda_run_body(&r, out);
+  for (int o = 0; !status && o < r.body->output_count; o++)
+    good = good && body_same(&r.want[o], out[o], tolerance);
+  if (status || !good) {
+    fprintf(stderr, "%s\n%s\n", hone_status_message(status), text);
+    check_failed++;
+  }
+  hone_status_free(status);
+  hone_graph_free(r.body);
+  hone_arena_free(&r.memory);
+}
+
+static float cuda_weights[20000];
+static void make_cuda_weights(void) {
+  body_fill(HONE_F32, cuda_weights, 20000, 5);
+  for (size_t i = 0; i < 20000; i++) cuda_weights[i] *= 0.25f;
+  body_weights = (hone_bytes){cuda_weights, sizeof cuda_weights};
+}
+
+#endif

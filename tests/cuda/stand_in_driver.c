@@ -1,0 +1,491 @@
+/* A stand-in for the CUDA driver: memory is the host's, kernels are what the stand-in compiler made.
+ *
+ * It keeps the rules for Hone: every call's arguments, the order of calls, what is alive. Work on a
+ * stream is only written down and done when the stream is waited for, so that who reads too early, or
+ * changes what a copy is still to read, is found out. What breaks a rule is printed and counted.
+ */
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/cuda/args.h"
+#include "stand_in.h"
+
+#define SHOWN __attribute__((visibility("default")))
+typedef unsigned long long address;
+enum { INVALID = 1, NO_MEMORY = 2, NOT_INITIALISED = 3, NO_CONTEXT = 201 };
+
+/* ---- What is there ---------------------------------------------------------------------------- */
+
+typedef enum kind { MEMORY = 1, PINNED, STREAM, MODULE, GRAPH, GRAPH_EXEC } kind;
+
+typedef struct object {
+  kind kind;
+  void *handle; /* also the memory */
+  size_t size;
+  struct object *next;
+} object;
+
+typedef struct work {
+  enum { UPLOAD, DOWNLOAD, LAUNCH, REPLAY } what;
+  void *to;
+  const void *from;
+  size_t bytes;
+  void (*run)(const void *, unsigned, unsigned, unsigned, unsigned);
+  unsigned grid[3], threads;
+  hone_cuda_args args;
+  struct work *list; /* REPLAY */
+  struct work *next;
+} work;
+
+typedef struct stream {
+  work *first, **end;
+  bool capturing;
+} stream;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static object *objects;
+static stand_in_state state;
+static uint64_t failing;
+static int failing_with;
+static bool initialised;
+static int retained;
+static _Thread_local int depth; /* contexts that the thread has pushed */
+static stream null_stream = {NULL, &null_stream.first, false};
+
+static int broke(const char *what) {
+  fprintf(stderr, "stand-in driver: %s\n", what);
+  state.violations++;
+  return INVALID;
+}
+
+static void add(kind kind, void *handle, size_t size) {
+  object *o = malloc(sizeof *o);
+  *o = (object){kind, handle, size, objects};
+  objects = o;
+  state.objects++;
+}
+
+static bool drop(kind kind, const void *handle) {
+  for (object **at = &objects; *at; at = &(*at)->next) {
+    if ((*at)->kind != kind || (*at)->handle != handle) continue;
+    object *gone = *at;
+    *at = gone->next;
+    free(gone);
+    state.objects--;
+    return true;
+  }
+  return false;
+}
+
+static bool is(kind kind, const void *handle) {
+  for (const object *o = objects; o; o = o->next)
+    if (o->kind == kind && o->handle == handle) return true;
+  return false;
+}
+
+/* Whether the bytes lie in one piece of memory of this kind. */
+static bool lies_in(kind kind, const void *at, size_t bytes) {
+  for (const object *o = objects; o; o = o->next)
+    if (o->kind == kind && (const char *)at >= (const char *)o->handle &&
+        (const char *)at + bytes <= (const char *)o->handle + o->size)
+      return true;
+  return false;
+}
+
+/* Every entry: counts, fails where asked to, and checks what must have come before. */
+static int enter(bool needs_context, const char *name) {
+  state.calls++;
+  if (failing && --failing == 0) return failing_with;
+  if (!initialised) return broke(name), NOT_INITIALISED;
+  if (needs_context && depth == 0) return broke(name), NO_CONTEXT;
+  return 0;
+}
+
+#define ENTER(needs_context)                    \
+  pthread_mutex_lock(&lock);                    \
+  int result = enter(needs_context, __func__)
+#define LEAVE                   \
+  pthread_mutex_unlock(&lock);  \
+  return result
+
+/* ---- Work -------------------------------------------------------------------------------------- */
+
+static stream *stream_of(void *handle) {
+  if (!handle) return &null_stream;
+  return is(STREAM, handle) ? handle : NULL;
+}
+
+static int ask(void *handle, work one) {
+  stream *s = stream_of(handle);
+  if (!s) return broke("work on a stream that is not there");
+  work *w = malloc(sizeof *w);
+  *w = one;
+  w->next = NULL;
+  *s->end = w;
+  s->end = &w->next;
+  return 0;
+}
+
+static void free_work(work *w) {
+  while (w) {
+    work *next = w->next;
+    free(w);
+    w = next;
+  }
+}
+
+static void perform(const work *w) {
+  switch (w->what) {
+    case UPLOAD:
+    case DOWNLOAD: {
+      kind device = MEMORY;
+      const void *there = w->what == UPLOAD ? w->to : w->from;
+      if (!lies_in(device, there, w->bytes)) broke("a copy reaches beyond the device's memory");
+      else memcpy(w->to, w->from, w->bytes);
+      break;
+    }
+    case LAUNCH:
+      for (int i = 0; i < HONE_CUDA_POINTERS; i++)
+        if (w->args.p[i] && !lies_in(MEMORY, w->args.p[i], 1))
+          broke("a kernel is given an address that is not the device's");
+      w->run(&w->args, w->grid[0], w->grid[1], w->grid[2], w->threads);
+      state.launches++;
+      break;
+    case REPLAY:
+      state.replays++;
+      for (const work *each = w->list; each; each = each->next) perform(each);
+      break;
+  }
+}
+
+/* ---- The driver's functions -------------------------------------------------------------------- */
+
+SHOWN int cuInit(unsigned flags);
+int cuInit(unsigned flags) {
+  pthread_mutex_lock(&lock);
+  initialised = true;
+  int result = enter(false, "cuInit");
+  if (!result && flags) result = broke("cuInit with flags");
+  LEAVE;
+}
+
+SHOWN int cuDriverGetVersion(int *version);
+int cuDriverGetVersion(int *version) {
+  *version = 13000;
+  return 0;
+}
+SHOWN int cuGetErrorName(int result, const char **name);
+int cuGetErrorName(int result, const char **name) {
+  *name = result == NO_MEMORY ? "CUDA_ERROR_OUT_OF_MEMORY" : "CUDA_ERROR_STAND_IN";
+  return 0;
+}
+SHOWN int cuGetErrorString(int result, const char **text);
+int cuGetErrorString(int result, const char **text) {
+  (void)result;
+  *text = "said the stand-in";
+  return 0;
+}
+
+SHOWN int cuDeviceGetCount(int *count);
+int cuDeviceGetCount(int *count) {
+  ENTER(false);
+  *count = 1;
+  LEAVE;
+}
+SHOWN int cuDeviceGet(int *device, int ordinal);
+int cuDeviceGet(int *device, int ordinal) {
+  ENTER(false);
+  *device = 7;
+  if (!result && ordinal != 0) result = broke("there is one device");
+  LEAVE;
+}
+SHOWN int cuDeviceGetName(char *name, int room, int device);
+int cuDeviceGetName(char *name, int room, int device) {
+  ENTER(false);
+  if (!result && device != 7) result = broke("a name of no device");
+  snprintf(name, (size_t)room, "stand-in");
+  LEAVE;
+}
+SHOWN int cuDeviceGetAttribute(int *value, int attribute, int device);
+int cuDeviceGetAttribute(int *value, int attribute, int device) {
+  ENTER(false);
+  if (!result && device != 7) result = broke("a property of no device");
+  *value = attribute == 75 ? 9 : attribute == 76 ? 0 : 4;
+  LEAVE;
+}
+SHOWN int cuDeviceTotalMem_v2(size_t *bytes, int device);
+int cuDeviceTotalMem_v2(size_t *bytes, int device) {
+  ENTER(false);
+  if (!result && device != 7) result = broke("memory of no device");
+  *bytes = (size_t)1 << 32;
+  LEAVE;
+}
+
+SHOWN int cuDevicePrimaryCtxRetain(void **context, int device);
+int cuDevicePrimaryCtxRetain(void **context, int device) {
+  ENTER(false);
+  if (!result && device != 7) result = broke("a context of no device");
+  if (!result) retained++;
+  *context = &retained;
+  LEAVE;
+}
+SHOWN int cuDevicePrimaryCtxRelease_v2(int device);
+int cuDevicePrimaryCtxRelease_v2(int device) {
+  ENTER(false);
+  if (!result && (device != 7 || retained-- <= 0)) result = broke("a context given back twice");
+  LEAVE;
+}
+SHOWN int cuCtxPushCurrent_v2(void *context);
+int cuCtxPushCurrent_v2(void *context) {
+  ENTER(false);
+  if (!result && (context != &retained || !retained)) result = broke("a context that is not there");
+  if (!result) depth++;
+  LEAVE;
+}
+SHOWN int cuCtxPopCurrent_v2(void **context);
+int cuCtxPopCurrent_v2(void **context) {
+  pthread_mutex_lock(&lock);
+  int result = 0;
+  if (depth == 0) result = broke("a context popped that was not pushed");
+  else depth--;
+  *context = &retained;
+  LEAVE;
+}
+
+SHOWN int cuMemGetInfo_v2(size_t *free_bytes, size_t *total);
+int cuMemGetInfo_v2(size_t *free_bytes, size_t *total) {
+  ENTER(true);
+  *free_bytes = 1000;
+  *total = (size_t)1 << 32;
+  LEAVE;
+}
+SHOWN int cuMemAlloc_v2(address *out, size_t bytes);
+int cuMemAlloc_v2(address *out, size_t bytes) {
+  ENTER(true);
+  *out = 0;
+  if (!result && bytes == 0) result = broke("no bytes of memory");
+  if (!result && bytes > (size_t)1 << 32) result = NO_MEMORY;
+  if (!result) {
+    void *memory = aligned_alloc(256, (bytes + 255) & ~(size_t)255);
+    memset(memory, 0xa5, bytes);
+    add(MEMORY, memory, bytes);
+    *out = (address)(uintptr_t)memory;
+  }
+  LEAVE;
+}
+SHOWN int cuMemFree_v2(address memory);
+int cuMemFree_v2(address memory) {
+  ENTER(true);
+  void *at = (void *)(uintptr_t)memory;
+  if (drop(MEMORY, at)) free(at);
+  else result = broke("memory that is not there is freed");
+  LEAVE;
+}
+SHOWN int cuMemHostAlloc(void **out, size_t bytes, unsigned flags);
+int cuMemHostAlloc(void **out, size_t bytes, unsigned flags) {
+  ENTER(true);
+  if (!result && (bytes == 0 || flags)) result = broke("pinned memory of no bytes");
+  if (!result) {
+    *out = malloc(bytes);
+    memset(*out, 0x5a, bytes);
+    add(PINNED, *out, bytes);
+  }
+  LEAVE;
+}
+SHOWN int cuMemFreeHost(void *memory);
+int cuMemFreeHost(void *memory) {
+  ENTER(true);
+  if (drop(PINNED, memory)) free(memory);
+  else result = broke("pinned memory that is not there is freed");
+  LEAVE;
+}
+
+/* Memory that is not pinned is copied at once, as the driver does; only the null stream is used so. */
+SHOWN int cuMemcpyHtoDAsync_v2(address to, const void *from, size_t bytes, void *s);
+int cuMemcpyHtoDAsync_v2(address to, const void *from, size_t bytes, void *s) {
+  ENTER(true);
+  work one = {.what = UPLOAD, .to = (void *)(uintptr_t)to, .from = from, .bytes = bytes};
+  if (!result && s && !lies_in(PINNED, from, bytes)) result = broke("an upload from pageable memory");
+  if (!result && s) result = ask(s, one);
+  else if (!result) perform(&one);
+  LEAVE;
+}
+SHOWN int cuMemcpyDtoHAsync_v2(void *to, address from, size_t bytes, void *s);
+int cuMemcpyDtoHAsync_v2(void *to, address from, size_t bytes, void *s) {
+  ENTER(true);
+  if (!result && !lies_in(PINNED, to, bytes)) result = broke("a download to pageable memory");
+  if (!result)
+    result = ask(s, (work){.what = DOWNLOAD, .to = to, .from = (void *)(uintptr_t)from, .bytes = bytes});
+  LEAVE;
+}
+
+SHOWN int cuStreamCreate(void **out, unsigned flags);
+int cuStreamCreate(void **out, unsigned flags) {
+  ENTER(true);
+  (void)flags;
+  if (!result) {
+    stream *s = calloc(1, sizeof *s);
+    s->end = &s->first;
+    add(STREAM, s, 0);
+    *out = s;
+  }
+  LEAVE;
+}
+SHOWN int cuStreamDestroy_v2(void *handle);
+int cuStreamDestroy_v2(void *handle) {
+  ENTER(true);
+  if (drop(STREAM, handle)) {
+    free_work(((stream *)handle)->first);
+    free(handle);
+  } else {
+    result = broke("a stream that is not there is freed");
+  }
+  LEAVE;
+}
+SHOWN int cuStreamSynchronize(void *handle);
+int cuStreamSynchronize(void *handle) {
+  ENTER(true);
+  stream *s = stream_of(handle);
+  if (!result && (!s || s->capturing)) result = broke("waiting for no stream, or while recording");
+  if (!result) {
+    for (const work *w = s->first; w; w = w->next) perform(w);
+    free_work(s->first);
+    s->first = NULL;
+    s->end = &s->first;
+  }
+  LEAVE;
+}
+
+SHOWN int cuStreamBeginCapture_v2(void *handle, int mode);
+int cuStreamBeginCapture_v2(void *handle, int mode) {
+  ENTER(true);
+  stream *s = stream_of(handle);
+  (void)mode;
+  if (!result && (!s || s->first || s->capturing)) result = broke("recording on a stream that works");
+  if (!result) s->capturing = true;
+  LEAVE;
+}
+SHOWN int cuStreamEndCapture(void *handle, void **graph);
+int cuStreamEndCapture(void *handle, void **graph) {
+  ENTER(true);
+  stream *s = stream_of(handle);
+  if (!s || !s->capturing) result = broke("the end of no recording");
+  if (s && s->capturing) {
+    s->capturing = false;
+    if (result) {
+      free_work(s->first);
+    } else {
+      work *holder = calloc(1, sizeof *holder);
+      holder->list = s->first;
+      add(GRAPH, holder, 0);
+      *graph = holder;
+    }
+    s->first = NULL;
+    s->end = &s->first;
+  }
+  LEAVE;
+}
+SHOWN int cuGraphInstantiateWithFlags(void **out, void *graph, unsigned long long flags);
+int cuGraphInstantiateWithFlags(void **out, void *graph, unsigned long long flags) {
+  ENTER(true);
+  (void)flags;
+  if (!result && !is(GRAPH, graph)) result = broke("no graph to make");
+  if (!result) {
+    work *holder = calloc(1, sizeof *holder), **end = &holder->list;
+    for (const work *w = ((work *)graph)->list; w; w = w->next) {
+      *end = malloc(sizeof **end);
+      **end = *w;
+      (*end)->next = NULL;
+      end = &(*end)->next;
+    }
+    add(GRAPH_EXEC, holder, 0);
+    *out = holder;
+  }
+  LEAVE;
+}
+SHOWN int cuGraphLaunch(void *graph, void *s);
+int cuGraphLaunch(void *graph, void *s) {
+  ENTER(true);
+  if (!result && !is(GRAPH_EXEC, graph)) result = broke("no graph to run");
+  if (!result) result = ask(s, (work){.what = REPLAY, .list = ((work *)graph)->list});
+  LEAVE;
+}
+static int free_graph(kind kind, void *graph, int result) {
+  if (!drop(kind, graph)) return broke("a graph that is not there is freed");
+  free_work(((work *)graph)->list);
+  free(graph);
+  return result;
+}
+SHOWN int cuGraphExecDestroy(void *graph);
+int cuGraphExecDestroy(void *graph) {
+  ENTER(true);
+  result = free_graph(GRAPH_EXEC, graph, result);
+  LEAVE;
+}
+SHOWN int cuGraphDestroy(void *graph);
+int cuGraphDestroy(void *graph) {
+  ENTER(true);
+  result = free_graph(GRAPH, graph, result);
+  LEAVE;
+}
+
+SHOWN int cuModuleLoadData(void **module, const void *image);
+int cuModuleLoadData(void **module, const void *image) {
+  ENTER(true);
+  if (!result) {
+    *module = dlopen(image, RTLD_NOW | RTLD_LOCAL);
+    if (*module) add(MODULE, *module, 0);
+    else result = broke(dlerror());
+  }
+  LEAVE;
+}
+SHOWN int cuModuleUnload(void *module);
+int cuModuleUnload(void *module) {
+  ENTER(true);
+  if (!drop(MODULE, module)) result = broke("a module that is not there is freed");
+  LEAVE;
+}
+SHOWN int cuModuleGetFunction(void **function, void *module, const char *name);
+int cuModuleGetFunction(void **function, void *module, const char *name) {
+  ENTER(true);
+  if (!result && (!is(MODULE, module) || strcmp(name, "kernel") != 0)) result = broke("no such kernel");
+  if (!result) *function = dlsym(module, "hone_stand_in_run");
+  LEAVE;
+}
+
+SHOWN int cuLaunchKernel(void *function, unsigned x, unsigned y, unsigned z, unsigned bx, unsigned by,
+                         unsigned bz, unsigned shared, void *s, void **arguments, void **extra);
+int cuLaunchKernel(void *function, unsigned x, unsigned y, unsigned z, unsigned bx, unsigned by,
+                   unsigned bz, unsigned shared, void *s, void **arguments, void **extra) {
+  ENTER(true);
+  bool sizes = x && y && z && y <= 65535 && z <= 65535 && bx && bx * by * bz <= 1024;
+  if (!result && (!function || !sizes || shared || extra || !arguments))
+    result = broke("a kernel with wrong sizes or arguments");
+  if (!result) {
+    work one = {.what = LAUNCH, .grid = {x, y, z}, .threads = bx};
+    memcpy(&one.run, &function, sizeof function);
+    one.args = *(const hone_cuda_args *)arguments[0];
+    result = ask(s, one);
+  }
+  LEAVE;
+}
+
+/* ---- For tests ---------------------------------------------------------------------------------- */
+
+SHOWN void stand_in_read_state(stand_in_state *out);
+void stand_in_read_state(stand_in_state *out) {
+  pthread_mutex_lock(&lock);
+  *out = state;
+  pthread_mutex_unlock(&lock);
+}
+SHOWN void stand_in_set_failure(uint64_t call, int result);
+void stand_in_set_failure(uint64_t call, int result) {
+  pthread_mutex_lock(&lock);
+  failing = call;
+  failing_with = result;
+  pthread_mutex_unlock(&lock);
+}

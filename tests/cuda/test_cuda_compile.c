@@ -1,0 +1,69 @@
+/* Every kernel compiles for every GPU that Hone runs on, by the real NVRTC; where there is none, the
+ * count of what was skipped is said. */
+#include "backend/cuda/nvrtc.h"
+#include "backend/cuda/stage.h"
+#include "base/map.h"
+#include "bodies.h"
+
+static const int targets[] = {75, 80, 86, 89, 90, 100, 120};
+#define TARGETS (sizeof targets / sizeof *targets)
+
+static int compiled, skipped;
+
+static void compile_stage(const hone_nvrtc *nvrtc, const hone_cuda_stage *stage, int sm) {
+  hone_text text = {0};
+  void *cubin = NULL;
+  size_t size = 0;
+  hone_cuda_stage_text(stage, &text);
+  hone_status *status = hone_text_status(&text);
+  if (!status) status = hone_nvrtc_compile(nvrtc, text.data, stage->kernel->name, sm, &cubin, &size);
+  if (status) fprintf(stderr, "%s\n", text.data);
+  CHECK_OK(status);
+  CHECK(status || size > 0);
+  compiled++;
+  hone_free(cubin);
+  hone_text_free(&text);
+}
+
+/* The first body of a kernel is compiled for every target, the others for one of them in turn. */
+static void compile_body(const hone_nvrtc *nvrtc, const char *text, hone_map *seen, size_t turn) {
+  hone_arena memory = {0};
+  hone_graph *graph = NULL;
+  hone_cuda_body *body = NULL;
+  CHECK_OK(hone_graph_parse(text, strlen(text), hone_op_find, body_weights, &graph));
+  CHECK_OK(hone_cuda_body_make(graph, &memory, &body));
+  for (int s = 0; body && s < body->stage_count; s++) {
+    const char *name = body->stages[s].kernel->name;
+    bool known = hone_map_get(seen, name, strlen(name));
+    CHECK_OK(hone_map_put(seen, name, strlen(name), seen));
+    for (size_t t = 0; t < TARGETS; t++)
+      if (!nvrtc) skipped++;
+      else if (!known || t == turn % TARGETS) compile_stage(nvrtc, &body->stages[s], targets[t]);
+  }
+  hone_graph_free(graph);
+  hone_arena_free(&memory);
+}
+
+TEST(every_kernel_compiles) {
+  const hone_nvrtc *nvrtc = NULL;
+  hone_map seen = {0};
+  size_t count;
+  hone_status *status = hone_nvrtc_get(&nvrtc);
+  if (status) nvrtc = NULL;
+  hone_status_free(status);
+  for (size_t i = 0; i < CUDA_BODIES; i++) compile_body(nvrtc, cuda_bodies[i].text, &seen, i);
+  const hone_cuda_kernel *const *rows = hone_cuda_kernels(&count);
+  for (size_t i = 0; i < count; i++)
+    if (!hone_map_get(&seen, rows[i]->name, strlen(rows[i]->name))) {
+      fprintf(stderr, "no body has kernel %s\n", rows[i]->name);
+      check_failed++;
+    }
+  hone_map_free(&seen);
+  printf("%d compiled, %d skipped for want of NVRTC\n", compiled, skipped);
+}
+
+int main(void) {
+  make_cuda_weights();
+  RUN(every_kernel_compiles);
+  return check_report();
+}
