@@ -165,9 +165,13 @@ static bool uses_columns(const hone_cuda_stage *stage) {
 /* What the kernel calls for each element of the core: the tail, and the stores. */
 static void put_finish(hone_text *out, const hone_cuda_stage *stage) {
   int last = stage->shape->type.shape.rank - 1;
-  if (uses_columns(stage)) hone_text_printf(out, "#define COLUMN(i) ((i) %% a.n[%d])\n", stage->sizes + last);
-  else hone_text_puts(out, "#define COLUMN(i) 0\n");
-  hone_text_printf(out, "__device__ __forceinline__ void finish(const Args &a, s64 i, s64 column, %s core) {\n",
+  if (uses_columns(stage))
+    hone_text_printf(out, "#define COLUMN(i) ((i) %% a.n[%d])\n", stage->sizes + last);
+  else
+    hone_text_puts(out, "#define COLUMN(i) 0\n");
+  hone_text_printf(out,
+                   "__device__ __forceinline__ void finish(const Args &a, s64 i, s64 column, "
+                   "%s core) {\n",
                    stage->core ? "R" : "int");
   for (int i = 0; i < stage->stream_count; i++) put_stream(out, stage, &stage->streams[i]);
   if (stage->core) {
