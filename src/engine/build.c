@@ -1,12 +1,13 @@
 /* Building: passes, candidates, choices, packs. Room: engine. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/cpu.h"
 #include "base/log.h"
 #include "base/pool.h"
+#include "engine/backends.h"
 #include "engine/builder.h"
-#include "engine/user_op.h"
 
 hone_status *hone_engine_wrap(hone_graph *graph, hone_engine **out) {
   hone_engine *engine = hone_alloc_zero(sizeof *engine);
@@ -48,11 +49,12 @@ hone_status *hone_visit_units(hone_program *program, hone_unit_visit *visit, voi
   return NULL;
 }
 
-hone_status *hone_unit_prepare(hone_arena *memory, hone_unit *unit, const char *name, int variant,
-                               const hone_pack *saved, int saved_count) {
-  HONE_TRY(hone_backend_of(unit->body)
-               ->prepare(unit->body, name, variant, saved, saved_count, memory,
-                         &unit->prepared));
+hone_status *hone_unit_prepare(hone_arena *memory, hone_unit *unit, const hone_backend *backend,
+                               const char *name, int variant, const hone_pack *saved,
+                               int saved_count) {
+  hone_unit_release(unit);
+  HONE_TRY(backend->prepare(unit->body, name, variant, saved, saved_count, memory,
+                            &unit->prepared));
   unit->kind = HONE_UNIT_KERNEL;
   unit->choice.candidate = name;
   unit->choice.variant = variant;
@@ -130,6 +132,13 @@ static hone_status *build(hone_builder *b, const hone_model *model, hone_engine 
     return status;
   }
   HONE_TRY(hone_engine_wrap(graph, &b->engine));
+  const char *device = hone_option_text(b->options, HONE_OPTION_device);
+  snprintf(b->engine->wish, sizeof b->engine->wish, "%s", device);
+  status = hone_engine_choose_device(b->engine, device);
+  if (status) {
+    hone_engine_free(b->engine);
+    return status;
+  }
   int64_t threads = hone_option_int(b->options, HONE_OPTION_threads);
   b->engine->threads = threads ? (int)threads : hone_pool_default_threads();
   b->engine->log = log;

@@ -4,10 +4,10 @@
 
 #include "base/log.h"
 #include "base/pool.h"
+#include "engine/backends.h"
 #include "engine/builder.h"
 #include "engine/tune.h"
 #include "engine/typical.h"
-#include "engine/user_op.h"
 
 hone_status *hone_build_progress(hone_builder *b, const char *phase) {
   double spent = (double)(hone_now() - b->start) / 1e9;
@@ -119,18 +119,17 @@ static hone_status *choose_alike(hone_builder *b, hone_unit *unit, const hone_ca
 }
 
 /* Until a trial run has told the sizes, packs are made where they will be freed. */
-static hone_status *prepare(hone_builder *b, hone_unit *unit, const hone_candidate *chosen,
-                            bool later) {
+static hone_status *prepare(hone_builder *b, hone_unit *unit, const hone_backend *backend,
+                            const hone_candidate *chosen, bool later) {
   if (later) HONE_TRY(hone_map_put(&b->later, (const char *)&unit, sizeof unit, unit));
-  return hone_unit_prepare(later ? &b->trial : &b->engine->memory, unit, chosen->name,
+  return hone_unit_prepare(later ? &b->trial : &b->engine->memory, unit, backend, chosen->name,
                            chosen->variant, NULL, 0);
 }
 
 hone_status *hone_choose_unit(hone_builder *b, hone_unit *unit, const hone_plan *plan) {
   hone_candidate candidates[HONE_MAX_CANDIDATES];
-  size_t chosen = 0,
-         count =
-             hone_backend_of(unit->body)->candidates(unit->body, candidates, HONE_MAX_CANDIDATES);
+  const hone_backend *backend = hone_backend_for(b->engine, unit->body);
+  size_t chosen = 0, count = backend->candidates(unit->body, candidates, HONE_MAX_CANDIDATES);
   if (count > HONE_MAX_CANDIDATES) count = HONE_MAX_CANDIDATES;
   if (count == 0) return NULL;
   unit->choice.candidate_count = (int)count;
@@ -140,7 +139,7 @@ hone_status *hone_choose_unit(hone_builder *b, hone_unit *unit, const hone_plan 
     status = choose_alike(b, unit, candidates, count, &chosen);
   else if (count > 1)
     status = choose(b, unit, plan, candidates, count, &chosen, &known);
-  if (!status) status = prepare(b, unit, &candidates[chosen], b->tries && !known);
+  if (!status) status = prepare(b, unit, backend, &candidates[chosen], b->tries && !known);
   return hone_error_at(status, "node '%s'", hone_node_label(unit->node));
 }
 

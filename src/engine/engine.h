@@ -28,6 +28,8 @@ struct hone_engine {
   hone_program *program;
   hone_arena memory; /* of programs and packs */
   hone_pass_log log;
+  char wish[8]; /* option `device` */
+  const hone_backend *device; /* whose kernels are preferred; NULL: the CPU alone */
   int threads; /* that it was built for */
   double build_seconds;
   size_t measured, cached; /* candidates timed, and found in the cache */
@@ -95,9 +97,10 @@ HONE_MUST_USE hone_status *hone_build_like(const hone_engine *engine, const hone
 
 /* The engine around an optimised graph, no kernel chosen yet. Takes the graph. */
 HONE_MUST_USE hone_status *hone_engine_wrap(hone_graph *graph, hone_engine **out);
-/* Puts a group on the CPU kernel of this name; packs come from `saved` where given, else from
+/* Puts a group on the backend's kernel of this name; packs come from `saved` where given, else from
  * `memory`. */
-HONE_MUST_USE hone_status *hone_unit_prepare(hone_arena *memory, hone_unit *unit, const char *name,
+HONE_MUST_USE hone_status *hone_unit_prepare(hone_arena *memory, hone_unit *unit,
+                                             const hone_backend *backend, const char *name,
                                              int variant, const hone_pack *saved, int saved_count);
 /* Calls `visit` for every unit of every program, parents first, in a fixed order. */
 typedef hone_status *hone_unit_visit(void *argument, hone_unit *unit);

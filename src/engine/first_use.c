@@ -25,7 +25,7 @@ static hone_status *add_regions(hone_stored_list *list, const hone_node *node, h
 static hone_status *add_steps(hone_stored_list *list, const hone_plan *plan, hone_arena *memory) {
   for (size_t i = 0; i < plan->step_count; i++) {
     const hone_plan_step *step = &plan->steps[i];
-    if (step->kernel.phase_count > 0)
+    if (hone_step_runs(&step->kernel))
       HONE_TRY(add_packs(list, step->unit, memory));
     else if (step->unit->kind != HONE_UNIT_CONTROL)
       HONE_TRY(add_regions(list, step->unit->node, memory));

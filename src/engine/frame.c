@@ -63,6 +63,7 @@ void hone_frame_free(hone_frame *frame) {
       hone_frame_free(frame->children[i]);
   if (frame->outputs)
     for (int i = 0; i < frame->program->graph->output_count; i++) hone_free(frame->outputs[i].data);
+  hone_frame_device_free(&frame->device);
   hone_frame_forget_stages(frame);
   hone_free(frame->arena.data);
   hone_free(frame->pointers);
@@ -74,8 +75,8 @@ void hone_frame_free(hone_frame *frame) {
 }
 
 size_t hone_frame_memory(const hone_frame *frame) {
-  size_t total = frame->arena.size + frame->objects.total + frame->loops[0].total +
-                 frame->loops[1].total + frame->memory.total;
+  size_t total = frame->arena.size + frame->device.pinned_size + frame->objects.total +
+                 frame->loops[0].total + frame->loops[1].total + frame->memory.total;
   for (int i = 0; i < frame->program->graph->output_count; i++) total += frame->outputs[i].size;
   for (size_t i = 0; i < frame->child_start[frame->program->unit_count]; i++)
     if (frame->children[i]) total += hone_frame_memory(frame->children[i]);
@@ -147,6 +148,7 @@ hone_status *hone_frame_enter(hone_frame *frame, const hone_plan *plan) {
     frame->pointers = pointers;
     frame->pointer_room = plan->pointer_count;
   }
+  if (plan->device_run_count) HONE_TRY(hone_frame_device_enter(frame, plan));
   for (size_t id = 0; id < frame->program->value_count; id++) {
     const hone_planned *planned = &plan->values[id];
     hone_datum *datum = &frame->data[id];
@@ -156,6 +158,9 @@ hone_status *hone_frame_enter(hone_frame *frame, const hone_plan *plan) {
         continue;
       case HONE_AT_ARENA:
         datum->data = frame->arena.data + planned->at.offset;
+        break;
+      case HONE_AT_DEVICE:
+        datum->data = NULL;
         break;
       case HONE_AT_OUTPUT:
         if (plan->output_bytes[planned->at.index])

@@ -8,6 +8,7 @@
 #define HONE_ENGINE_FRAME_H
 
 #include "engine/engine.h"
+#include "engine/frame_device.h"
 #include "engine/plan.h"
 #include "engine/seen.h"
 
@@ -30,6 +31,7 @@ typedef struct hone_frame {
   hone_buffer key; /* of the stage that is looked for */
   hone_datum *data; /* by value id: what each value is now */
   hone_buffer arena;
+  hone_frame_device device;
   hone_buffer *outputs; /* the frame's own, by output */
   hone_tensor *bound;   /* root: the caller's memory for outputs, data NULL where not; else NULL */
   void **pointers;      /* the addresses of the steps of the plan that runs */

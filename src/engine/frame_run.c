@@ -63,6 +63,8 @@ static hone_status *run_watched(hone_frame *frame, size_t index, void **pointers
   HONE_TRY(hone_watch_before(frame, step->unit, &reference));
   if (is_kernel(step))
     HONE_TRY(hone_frame_segment(frame, index, 1, pointers));
+  else if (step->kernel.on_device)
+    HONE_TRY(hone_frame_device_step(frame, index, true));
   else
     HONE_TRY(run_other(frame, step));
   HONE_TRY(hone_watch_after(frame, step->unit, reference));
@@ -85,6 +87,19 @@ static hone_status *run_watched_stage(hone_frame *frame) {
   return NULL;
 }
 
+/* The device's run that begins at step `first`, of `*count` steps; one step of it in a profiled run. */
+static hone_status *run_on_device(hone_frame *frame, size_t first, size_t *count) {
+  if (frame->run->profiled) {
+    uint64_t start = hone_now();
+    HONE_TRY(hone_frame_device_step(frame, first, false));
+    hone_frame_record(frame, &frame->plan->steps[first], start);
+    return NULL;
+  }
+  const hone_device_run *run = hone_frame_device_run_at(frame->plan, first);
+  *count = run->count;
+  return hone_frame_device_run(frame, run);
+}
+
 static hone_status *run_stage(hone_frame *frame) {
   const hone_plan *plan = frame->plan;
   HONE_TRY(hone_frame_enter(frame, plan));
@@ -99,6 +114,9 @@ static hone_status *run_stage(hone_frame *frame) {
       while (!frame->run->profiled && i + count < plan->step_count && is_kernel(step + count))
         taken += hone_step_pointers(step + count++);
       HONE_TRY(hone_frame_segment(frame, i, count, pointers));
+    } else if (step->kernel.on_device) {
+      HONE_TRY(run_on_device(frame, i, &count));
+      for (size_t k = 1; k < count; k++) taken += hone_step_pointers(step + k);
     } else {
       HONE_TRY(run_other(frame, step));
     }

@@ -113,7 +113,8 @@ hone_status *hone_lay_out(hone_planner *p) {
   }
   size_t scratch = 0;
   for (size_t s = 0; s < plan->step_count; s++)
-    if (plan->steps[s].kernel.scratch > scratch) scratch = plan->steps[s].kernel.scratch;
+    if (!plan->steps[s].kernel.on_device && plan->steps[s].kernel.scratch > scratch)
+      scratch = plan->steps[s].kernel.scratch;
   if (!hone_add(plan->scratch_offset, scratch, &plan->arena_size))
     return hone_error(HONE_LIMIT, "the memory that a run takes overflows");
   return NULL;

@@ -6,6 +6,7 @@
 #include "base/cpu.h"
 #include "base/log.h"
 #include "engine/engine.h"
+#include "engine/backends.h"
 #include "engine/choices.h"
 #include "engine/format.h"
 #include "engine/meta.h"
@@ -61,8 +62,17 @@ static bool pack_range(const char **at, const char *end, hone_bytes packs, hone_
 static hone_status *repack(choice_reader *r, hone_unit *unit) {
   hone_candidate candidate;
   unit->choice = (hone_choice){.candidate = "reference"};
-  if (hone_backend_of(unit->body)->candidates(unit->body, &candidate, 1) == 0) return NULL;
-  return hone_unit_prepare(&r->engine->memory, unit, candidate.name, candidate.variant, NULL, 0);
+  const hone_backend *backend = hone_backend_for(r->engine, unit->body);
+  if (backend->candidates(unit->body, &candidate, 1) == 0) return NULL;
+  return hone_unit_prepare(&r->engine->memory, unit, backend, candidate.name,
+                           candidate.variant, NULL, 0);
+}
+
+/* What goes to a device's memory is read now, not when a plan first needs it. */
+static hone_status *check_packs(hone_stored *stored, const hone_pack *packs, size_t count) {
+  hone_bytes bytes[HONE_MAX_PACKS];
+  for (size_t i = 0; i < count; i++) bytes[i] = (hone_bytes){packs[i].bytes, packs[i].size};
+  return hone_stored_check(stored, bytes, count);
 }
 
 static hone_status *read_choice(void *argument, hone_unit *unit) {
@@ -90,7 +100,10 @@ static hone_status *read_choice(void *argument, hone_unit *unit) {
   HONE_TRY_MEMORY(kept);
   unit->choice = (hone_choice){.candidate_count = (int)candidates, .measured = measured > 0};
   unit->nanoseconds = nanoseconds;
-  return hone_unit_prepare(&r->engine->memory, unit, kept, (int)variant, saved, (int)packs);
+  const hone_backend *backend = hone_backend_named(kept, unit->body);
+  if (backend->device) HONE_TRY(check_packs(r->engine->stored, saved, (size_t)packs));
+  return hone_unit_prepare(&r->engine->memory, unit, backend, kept, (int)variant, saved,
+                           (int)packs);
 }
 
 /* ---- Opening
@@ -189,6 +202,7 @@ static hone_status *fill_engine(hone_engine *engine, const hone_format_view *vie
   HONE_TRY(hone_meta_read(view->sections[HONE_SECTION_META], &t, engine));
   engine->threads = t.threads;
   memcpy(engine->precision, t.precision, sizeof engine->precision);
+  HONE_TRY(hone_engine_choose_device(engine, t.device));
   const char *why = hone_target_unfit(&t, reason, sizeof reason);
   return why ? adapt(engine, view, &t, why, replaced) : read_choices(engine, view, false);
 }

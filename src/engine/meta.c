@@ -37,8 +37,9 @@ static json_t *fused_json(const hone_engine *engine) {
 hone_status *hone_meta_write(const hone_engine *engine, hone_text *out) {
   char isa[64];
   json_t *meta = json_pack(
-      "{s:s, s:s, s:i, s:{s:s, s:s, s:i}, s:s, s:s, s:o, s:o, s:o}", "writer",
-      "hone " HONE_VERSION, "device", "cpu", "threads", engine->threads, "target", "isa",
+      "{s:s, s:s, s:s, s:i, s:{s:s, s:s, s:i}, s:s, s:s, s:o, s:o, s:o}", "writer",
+      "hone " HONE_VERSION, "device", engine->device ? engine->device->name : "cpu", "wish",
+      engine->wish, "threads", engine->threads, "target", "isa",
       hone_cpu_isa_text(hone_cpu_isa(), isa, sizeof isa), "processor", hone_cpu_name(), "packing",
       (int)hone_backend_cpu.packing_version, "precision", engine->precision, "portable",
       hone_option_text(engine->options, HONE_OPTION_portable), "fused", fused_json(engine),
@@ -97,6 +98,7 @@ static hone_status *read_fused(const json_t *from, hone_engine *engine) {
 }
 
 static hone_status *read_engine(const json_t *root, hone_engine *engine) {
+  copy_text(engine->wish, sizeof engine->wish, json_object_get(root, "wish"));
   HONE_TRY(read_fused(json_object_get(root, "fused"), engine));
   HONE_TRY(read_origin(json_object_get(root, "model"), engine));
   return read_options(json_object_get(root, "options"), HONE_OPTIONS_REFIT, engine->options);
@@ -110,6 +112,10 @@ hone_status *hone_meta_read(hone_bytes meta, hone_target *out, hone_engine *engi
   copy_text(out->processor, sizeof out->processor, json_object_get(to, "processor"));
   copy_text(out->precision, sizeof out->precision, json_object_get(root, "precision"));
   copy_text(out->portable, sizeof out->portable, json_object_get(root, "portable"));
+  const char *device = json_string_value(json_object_get(root, "device"));
+  const char *wish = json_string_value(json_object_get(root, "wish"));
+  out->used_device = device && strcmp(device, hone_backend_cuda.name) == 0;
+  snprintf(out->device, sizeof out->device, "%s", out->used_device && wish ? wish : "cpu");
   out->packing = (unsigned)json_integer_value(json_object_get(to, "packing"));
   out->threads = (int)json_integer_value(json_object_get(root, "threads"));
   hone_status *status = engine ? read_engine(root, engine) : NULL;
@@ -123,6 +129,12 @@ bool hone_target_is_bare(const hone_target *target) {
 
 const char *hone_target_unfit(const hone_target *target, char *buffer, size_t room) {
   char here[64];
+  hone_status *status = target->used_device ? hone_backend_cuda.device->usable() : NULL;
+  if (status) {
+    snprintf(buffer, room, "it was made for an NVIDIA GPU: %s", hone_status_message(status));
+    hone_status_free(status);
+    return buffer;
+  }
   hone_cpu_isa_text(hone_cpu_isa(), here, sizeof here);
   if (strcmp(target->isa, here) != 0) {
     snprintf(buffer, room, "it was made for a processor with %s and this one has %s", target->isa,

@@ -9,6 +9,8 @@ typedef struct hone_target {
   char isa[64], processor[64], precision[16], portable[16];
   int threads;
   unsigned packing;
+  char device[8]; /* "cpu", "cuda"; or "auto": cuda where it is, else the CPU */
+  bool used_device; /* its kernels are a device's */
 } hone_target;
 
 HONE_MUST_USE hone_status *hone_meta_write(const hone_engine *engine, hone_text *out);

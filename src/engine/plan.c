@@ -280,7 +280,7 @@ static hone_status *run_unit(planner *p, const hone_unit *unit, const hone_type 
     pitch = hone_inside_pitch(p, unit, &out[0], &readers);
   }
   if (!all) HONE_TRY(add_step(p, unit, body_types, in_place, pitch));
-  if (!all) kernel = p->plan->steps[p->plan->step_count - 1].kernel.phase_count > 0;
+  if (!all) kernel = hone_step_runs(&p->plan->steps[p->plan->step_count - 1].kernel);
   set_outputs(p, unit, out, known, (hone_location){.kind = kernel ? HONE_AT_ARENA : HONE_AT_GROWN});
   for (int i = 0; kernel && i < unit->node->output_count; i++) {
     const hone_value *output = unit->node->outputs[i];
@@ -352,5 +352,6 @@ hone_status *hone_plan_stage(planner *p) {
   if (p->pitched) return NULL; /* the caller begins anew */
   hone_inside_settle(p);
   HONE_TRY(hone_place_outputs(p));
+  HONE_TRY(hone_plan_device(p));
   return hone_lay_out(p);
 }

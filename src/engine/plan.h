@@ -20,6 +20,7 @@ typedef enum hone_location_kind {
   HONE_AT_FIXED,       /* computed while planning, in the plan's memory */
   HONE_AT_ARENA,       /* at `offset` of the frame's arena */
   HONE_AT_OUTPUT,      /* in output `index`: the caller's memory, or the frame's */
+  HONE_AT_DEVICE,      /* in the device's memory alone */
   HONE_AT_GROWN        /* where the run put it: the frame's table has the address */
 } hone_location_kind;
 
@@ -40,6 +41,8 @@ typedef struct hone_planned {
   size_t pitch;            /* elements from row to row of the last axis; 0: side by side */
   const hone_shape *bound; /* ARENA: what its memory is for where only running tells its size */
   bool typed;              /* the type is final: every dim known, or no tensor */
+  bool on_device;          /* its root has a place in the device's memory */
+  size_t device_offset;    /* of a root: that place */
 } hone_planned;
 
 typedef struct hone_plan_step {
@@ -47,7 +50,18 @@ typedef struct hone_plan_step {
   hone_step kernel; /* KERNEL */
 } hone_plan_step;
 
+/* Steps on a device that follow each other, and the roots that cross before and after them. */
+typedef struct hone_device_run {
+  size_t first, count; /* steps */
+  uint32_t *up, *down; /* roots, by value id */
+  size_t up_count, down_count;
+  bool faults;
+} hone_device_run;
+
+#define HONE_DEVICE_ALIGNMENT 256
+
 struct hone_plan {
+  uint64_t number; /* no other plan of the process has it */
   const hone_program *program;
   const void *key; /* what the stage was planned for */
   size_t key_size;
@@ -61,6 +75,10 @@ struct hone_plan {
   size_t arena_size;    /* bytes, scratch included */
   size_t scratch_offset;
   size_t *output_bytes; /* of the outputs that this stage places AT_OUTPUT */
+  hone_device_run *device_runs; /* NULL where all runs on the host */
+  size_t device_run_count;
+  size_t device_size, device_scratch, device_fault; /* of the device's memory, and offsets in it */
+  size_t pinned_size, crossing_bytes;
   int threads;
   hone_plan *stages; /* what followed, newest first */
   hone_plan *next;   /* in the list that this plan hangs in */

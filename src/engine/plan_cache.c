@@ -110,7 +110,7 @@ static hone_status *make_plan(hone_program *program, hone_plan *before, const ho
     return status;
   }
   (*out)->memory = memory;
-  atomic_fetch_add(&plans_made, 1);
+  (*out)->number = 1 + atomic_fetch_add(&plans_made, 1);
   return NULL;
 }
 

@@ -51,6 +51,9 @@ void hone_inside_settle(hone_planner *p);
 /* Memory (lay_out.c). The graph's outputs whose memory a kernel of this stage makes are written in
  * place. */
 HONE_MUST_USE hone_status *hone_place_outputs(hone_planner *p);
+/* Where values cross to a device and back, and the memory there (device_plan.c). What lies there alone
+ * needs none on the host. */
+HONE_MUST_USE hone_status *hone_plan_device(hone_planner *p);
 /* Gives every value in the arena its offset, and the plan its size. */
 HONE_MUST_USE hone_status *hone_lay_out(hone_planner *p);
 

@@ -64,8 +64,14 @@ hone_status *hone_program_make(const hone_graph *graph, hone_arena *arena, hone_
   return NULL;
 }
 
+void hone_unit_release(hone_unit *unit) {
+  const hone_backend *backend = unit->kind == HONE_UNIT_KERNEL ? unit->prepared.backend : NULL;
+  if (backend && backend->release) backend->release(&unit->prepared);
+}
+
 void hone_program_drop(hone_program *program) {
   if (!program) return;
+  for (size_t i = 0; i < program->unit_count; i++) hone_unit_release(&program->units[i]);
   for (size_t i = 0; i < program->unit_count; i++)
     if (program->units[i].regions)
       for (int r = 0; r < program->units[i].node->region_count; r++)

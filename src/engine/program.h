@@ -61,7 +61,9 @@ const hone_value *hone_control_source(const hone_node *node, int input);
 /* Units for every node, nothing chosen yet; memory from `arena`. */
 HONE_MUST_USE hone_status *hone_program_make(const hone_graph *graph, hone_arena *arena,
                                              hone_program **out);
-/* Frees the plans and locks, of the regions too; the rest is the arena's. */
+/* Gives back what a backend holds for the unit's kernel. */
+void hone_unit_release(hone_unit *unit);
+/* Frees the plans and locks, of the regions too, and what backends hold; the rest is the arena's. */
 void hone_program_drop(hone_program *program);
 static inline bool hone_program_host_input(const hone_program *program, int input) {
   return program->host_inputs[input / 64] >> (input % 64) & 1;

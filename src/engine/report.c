@@ -70,8 +70,10 @@ static json_t *outputs_of(const hone_node *node) {
   return list;
 }
 
-/* Where the unit's values lie: "host" where none is on a device. */
+/* Where the unit runs: "host" where none of its values is device work, else the backend. */
 static const char *place_of(const hone_unit *unit) {
+  if (unit->kind == HONE_UNIT_KERNEL && unit->prepared.backend->device)
+    return unit->prepared.backend->name;
   for (int i = 0; i < unit->node->output_count; i++)
     if (unit->node->outputs[i] && unit->node->outputs[i]->place == HONE_PLACE_DEVICE) return "cpu";
   return "host";
@@ -99,8 +101,11 @@ static const char *no_kernel(const hone_unit *unit, char *text, size_t room) {
 }
 
 /* Why a unit runs as it does, where that is not by a kernel of its own. */
-static const char *why_of(const hone_unit *unit, char *text, size_t room) {
+static const char *why_of(const hone_engine *engine, const hone_unit *unit, char *text,
+                          size_t room) {
   const uint32_t facts = unit->node->op->facts;
+  if (unit->kind == HONE_UNIT_KERNEL && engine->device && !unit->prepared.backend->device)
+    return "no kernel of the GPU takes it";
   if (unit->kind != HONE_UNIT_PLAIN) return "";
   if (unit->body)
     return unit->choice.candidate_count ? "it was faster" : no_kernel(unit, text, room);
@@ -126,6 +131,7 @@ static bool copies(const hone_unit *unit) {
 typedef struct reporter {
   json_t *groups;
   int groups_count, references;
+  const hone_engine *engine;
   const hone_program *program;
   const int64_t *copied; /* by unit of the program */
 } reporter;
@@ -150,7 +156,7 @@ static hone_status *report_unit(void *argument, hone_unit *unit) {
   json_t *entry = json_pack(
       "{s:o, s:o, s:s, s:s, s:b, s:i, s:f, s:I, s:b, s:s, s:b, s:I, s:o, s:o, s:i}", "sources",
       sources_of(unit->node), "ops", ops_of(unit), "kernel", kernel, "why",
-      why_of(unit, why, sizeof why), "group", unit->body != NULL, "candidates",
+      why_of(r->engine, unit, why, sizeof why), "group", unit->body != NULL, "candidates",
       unit->choice.candidate_count, "nanoseconds", unit->nanoseconds, "packed_bytes",
       (json_int_t)packed, "measured", (int)unit->choice.measured, "place", place_of(unit), "copies",
       (int)copies(unit), "copied_bytes", (json_int_t)copied_by(r, unit), "inputs",
@@ -162,7 +168,7 @@ static hone_status *report_unit(void *argument, hone_unit *unit) {
 hone_status *hone_engine_report(const hone_engine *engine, char **out) {
   hone_arena memory = {0};
   int64_t *copied;
-  reporter r = {.groups = json_array(), .program = engine->program};
+  reporter r = {.groups = json_array(), .engine = engine, .program = engine->program};
   hone_status *status = hone_copied_bytes(engine, &memory, &copied);
   r.copied = copied;
   if (!status) status = hone_visit_units(engine->program, report_unit, &r);
@@ -172,7 +178,8 @@ hone_status *hone_engine_report(const hone_engine *engine, char **out) {
     json_object_set_new(fused, engine->log.entries[i].name,
                         json_integer(engine->log.entries[i].count));
   json_t *root =
-      json_pack("{s:s, s:s, s:i, s:i, s:i, s:o, s:o}", "version", HONE_VERSION, "precision",
+      json_pack("{s:s, s:s, s:s, s:i, s:i, s:i, s:o, s:o}", "version", HONE_VERSION, "device",
+                engine->device ? engine->device->name : "cpu", "precision",
                 engine->precision, "threads", engine->threads, "groups", r.groups_count,
                 "references", r.references, "fired", fused, "units", r.groups);
   if (engine->build_seconds > 0) { /* a file does not hold them: its bytes depend on no clock */

@@ -9,68 +9,68 @@
 
 typedef struct cuda_body {
   const char *text;
-  double tolerance;
+  const char *precision; /* of the bound `on a GPU`; NULL: exact */
 } cuda_body;
 
 /* clang-format off */
 static const cuda_body cuda_bodies[] = {
     {"graph g(x: f32[3, 5, 7], y: f32[7], z: f32[5, 1], w: f32[]) -> (o) {\n"
-     " a = add(x, y)\n b = mul(a, z)\n c = sub(b, w)\n d = relu(c)\n o = tanh(d)\n}", 1e-6},
+     " a = add(x, y)\n b = mul(a, z)\n c = sub(b, w)\n d = relu(c)\n o = tanh(d)\n}", "fp32"},
     {"graph g(x: f16[33]) -> (o, p) {\n y = cast(x) {to=f32}\n o = exp(y)\n z = mul(o, "
-     "y)\n p = cast(z) {to=f16}\n}", 1e-2},
+     "y)\n p = cast(z) {to=f16}\n}", "f16"},
     {"graph g(x: s32[40], y: s32[40]) -> (o) {\n c = less(x, y)\n d = add(x, y)\n o = select(c, "
-     "d, x)\n}", 0},
-    {"graph g(x: f32[2, 9]) -> (o) {\n a = clip(x)\n l = const f32[] -0.5\n o = clip(a, l)\n}", 0},
+     "d, x)\n}", NULL},
+    {"graph g(x: f32[2, 9]) -> (o) {\n a = clip(x)\n l = const f32[] -0.5\n o = clip(a, l)\n}", NULL},
     {"graph g(x: f32[1, 9, 11, 3]) -> (o) {\n w = const f32[3, 3, 3, "
      "5] @weights+0\n b = const f32[5] @weights+64\n"
-     " y = conv(x, w, b) {pads=[1, 1, 1, 1], strides=[2, 2]}\n o = relu(y)\n}", 1e-5},
+     " y = conv(x, w, b) {pads=[1, 1, 1, 1], strides=[2, 2]}\n o = relu(y)\n}", "fp32"},
     {"graph g(x: f32[2, 8, 8, 70], r: f32[2, 8, 8, 66]) -> (o) {\n w = const f32[1, 1, 70, "
      "66] @weights+0\n"
-     " y = conv(x, w)\n z = add(y, r)\n o = relu(z)\n}", 1e-4},
+     " y = conv(x, w)\n z = add(y, r)\n o = relu(z)\n}", "fp32"},
     {"graph g(x: f32[2, 9, 4]) -> (o) {\n w = const f32[3, 4, 6] @weights+0\n o = conv(x, "
-     "w) {padding=same_upper}\n}", 1e-5},
+     "w) {padding=same_upper}\n}", "fp32"},
     {"graph g(x: f32[1, 7, 9, 6]) -> (o) {\n w = const f32[3, 3, 1, 6] @weights+0\n"
-     " y = conv(x, w) {groups=6, pads=[1, 1, 1, 1], dilations=[2, 1]}\n o = hard_swish(y)\n}", 1e-5},
+     " y = conv(x, w) {groups=6, pads=[1, 1, 1, 1], dilations=[2, 1]}\n o = hard_swish(y)\n}", "fp32"},
     {"graph g(x: f16[1, 6, 6, 8]) -> (o) {\n w = const f16[3, 3, 4, "
-     "10] @weights+0\n o = conv(x, w) {groups=2}\n}", 2e-2},
+     "10] @weights+0\n o = conv(x, w) {groups=2}\n}", "f16"},
     {"graph g(a: f32[5, 70], b: f32[70, 65]) -> (o) {\n c = const f32[65] @weights+0\n"
-     " y = matmul(a, b, c) {alpha=0.5}\n o = gelu(y)\n}", 1e-4},
-    {"graph g(a: f32[2, 3, 17, 9], b: f32[3, 9, 20]) -> (o) { o = matmul(a, b) }", 1e-5},
+     " y = matmul(a, b, c) {alpha=0.5}\n o = gelu(y)\n}", "fp32"},
+    {"graph g(a: f32[2, 3, 17, 9], b: f32[3, 9, 20]) -> (o) { o = matmul(a, b) }", "fp32"},
     {"graph g(a: f32[2, 9, 5], b: f32[2, 4, 9]) -> (o) { o = matmul(a, b) {transpose_a=true, "
-     "transpose_b=true} }", 1e-5},
-    {"graph g(a: f32[4, 6, 9], b: f32[9, 5]) -> (o) { o = matmul(a, b) }", 1e-5},
-    {"graph g(a: f32[9], b: f32[9, 5]) -> (o) { o = matmul(a, b) }", 1e-5},
-    {"graph g(a: f64[3, 9], b: f64[9]) -> (o) { o = matmul(a, b) }", 1e-12},
+     "transpose_b=true} }", "fp32"},
+    {"graph g(a: f32[4, 6, 9], b: f32[9, 5]) -> (o) { o = matmul(a, b) }", "fp32"},
+    {"graph g(a: f32[9], b: f32[9, 5]) -> (o) { o = matmul(a, b) }", "fp32"},
+    {"graph g(a: f64[3, 9], b: f64[9]) -> (o) { o = matmul(a, b) }", "fp64"},
     {"graph g(x: f32[2, 9, 7, 5]) -> (o) { o = pool(x) {kind=max, window=[3, 3], strides=[2, "
-     "2], pads=[1, 1, 1, 1]} }", 0},
+     "2], pads=[1, 1, 1, 1]} }", NULL},
     {"graph g(x: f32[1, 10, 7, 3]) -> (o) { o = pool(x) {kind=avg, window=[3, 2], strides=[2, "
-     "2], pads=[1, 0, 1, 1], count_pads=true, ceil=true} }", 1e-6},
-    {"graph g(x: f32[1, 10, 3]) -> (o) { o = pool(x) {kind=avg, window=[3], pads=[1, 1]} }", 1e-6},
-    {"graph g(x: f32[4, 300]) -> (o) { o = softmax(x) }", 1e-6},
-    {"graph g(x: f32[4, 9, 5]) -> (o) { y = log_softmax(x) {axis=1}\n o = neg(y) }", 1e-5},
-    {"graph g(x: f32[5, 70], s: f32[70], b: f32[70]) -> (o) { o = layer_norm(x, s, b) }", 1e-5},
-    {"graph g(x: f16[3, 4, 50], s: f16[50]) -> (o) { o = rms_norm(x, s) }", 1e-2},
+     "2], pads=[1, 0, 1, 1], count_pads=true, ceil=true} }", "fp32"},
+    {"graph g(x: f32[1, 10, 3]) -> (o) { o = pool(x) {kind=avg, window=[3], pads=[1, 1]} }", "fp32"},
+    {"graph g(x: f32[4, 300]) -> (o) { o = softmax(x) }", "fp32"},
+    {"graph g(x: f32[4, 9, 5]) -> (o) { y = log_softmax(x) {axis=1}\n o = neg(y) }", "fp32"},
+    {"graph g(x: f32[5, 70], s: f32[70], b: f32[70]) -> (o) { o = layer_norm(x, s, b) }", "fp32"},
+    {"graph g(x: f16[3, 4, 50], s: f16[50]) -> (o) { o = rms_norm(x, s) }", "f16"},
     {"graph g(x: f32[3, 4, 50], b: f32[4, 1]) -> (o) {\n s = const f32[4, "
-     "50] @weights+0\n y = layer_norm(x, s, b) {axis=1}\n o = add(y, x)\n}", 1e-5},
-    {"graph g(x: f32[3, 40, 5]) -> (o) { a = const s64[1] [1]\n o = reduce(x, a) {kind=mean} }", 1e-6},
+     "50] @weights+0\n y = layer_norm(x, s, b) {axis=1}\n o = add(y, x)\n}", "fp32"},
+    {"graph g(x: f32[3, 40, 5]) -> (o) { a = const s64[1] [1]\n o = reduce(x, a) {kind=mean} }", "fp32"},
     {"graph g(x: f32[3, 40, 5]) -> (o) { a = const s64[2] [0, 2]\n o = reduce(x, a) {kind=max, "
-     "keep=false} }", 0},
-    {"graph g(x: f32[300, 4]) -> (o) { y = reduce(x) {kind=l2}\n o = sqrt(y) }", 1e-4},
+     "keep=false} }", NULL},
+    {"graph g(x: f32[300, 4]) -> (o) { y = reduce(x) {kind=l2}\n o = sqrt(y) }", "fp32"},
     {"graph g(q: f32[2, 4, 5, 8], k: f32[2, 2, 7, 8], v: f32[2, 2, 7, 6], m: f32[5, "
-     "7]) -> (o) { o = attention(q, k, v, m) }", 1e-5},
+     "7]) -> (o) { o = attention(q, k, v, m) }", "fp32"},
     {"graph g(q: f32[1, 2, 300, 16], k: f32[1, 2, 300, 16], v: f32[1, 2, 300, 16]) -> (o) {\n"
-     " a = attention(q, k, v) {causal=true}\n o = transpose(a) {perm=[0, 2, 1, 3]}\n}", 1e-5},
+     " a = attention(q, k, v) {causal=true}\n o = transpose(a) {perm=[0, 2, 1, 3]}\n}", "fp32"},
     {"graph g(q: f32[1, 1, 3, 4], k: f32[1, 1, 6, 4], v: f32[1, 1, 6, 4], m: bool[1, 1, 3, "
-     "5]) -> (o) { o = attention(q, k, v, m) }", 1e-5},
-    {"graph g(x: f32[2, 3, 4, 5]) -> (o) { o = transpose(x) {perm=[0, 2, 3, 1]} }", 0},
-    {"graph g(x: u8[7, 9]) -> (o) { o = transpose(x) }", 0},
+     "5]) -> (o) { o = attention(q, k, v, m) }", "fp32"},
+    {"graph g(x: f32[2, 3, 4, 5]) -> (o) { o = transpose(x) {perm=[0, 2, 3, 1]} }", NULL},
+    {"graph g(x: u8[7, 9]) -> (o) { o = transpose(x) }", NULL},
     {"graph g(x: s64[9, 8]) -> (o) {\n s = const s64[2] [7, 1]\n e = const s64[2] [-100, 6]\n"
-     " a = const s64[2] [0, 1]\n t = const s64[2] [-2, 3]\n o = slice(x, s, e, a, t)\n}", 0},
-    {"graph g(x: f32[3, 1, 4]) -> (o) { s = const s64[4] [2, 3, 5, 4]\n o = expand(x, s) }", 0},
-    {"graph g(x: f32[2, 3], y: f32[2, 4], z: f32[2, 1]) -> (o) { o = concat(x, y, z) {axis=1} }", 0},
-    {"graph g(x: f16[9, 4]) -> (a, b) { s = const s64[2] [5, 4]\n a, b = split(x, s) {axis=0} }", 0},
-    {"graph g(x: f32[4, 6], i: s64[2, 3]) -> (o) { o = gather(x, i) }", 0},
-    {"graph g(x: f16[3, 4, 5], i: s32[2]) -> (o) { o = gather(x, i) {axis=1} }", 0},
+     " a = const s64[2] [0, 1]\n t = const s64[2] [-2, 3]\n o = slice(x, s, e, a, t)\n}", NULL},
+    {"graph g(x: f32[3, 1, 4]) -> (o) { s = const s64[4] [2, 3, 5, 4]\n o = expand(x, s) }", NULL},
+    {"graph g(x: f32[2, 3], y: f32[2, 4], z: f32[2, 1]) -> (o) { o = concat(x, y, z) {axis=1} }", NULL},
+    {"graph g(x: f16[9, 4]) -> (a, b) { s = const s64[2] [5, 4]\n a, b = split(x, s) {axis=0} }", NULL},
+    {"graph g(x: f32[4, 6], i: s64[2, 3]) -> (o) { o = gather(x, i) }", NULL},
+    {"graph g(x: f16[3, 4, 5], i: s32[2]) -> (o) { o = gather(x, i) {axis=1} }", NULL},
 };
 /* clang-format on */
 #define CUDA_BODIES (sizeof cuda_bodies / sizeof *cuda_bodies)

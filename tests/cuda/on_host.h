@@ -66,23 +66,39 @@ static void fibre() {
   swapcontext(&fibres[self], &scheduler);
 }
 
-static void run_fibres(unsigned threads, char *stacks, size_t size) {
-  for (unsigned t = 0; t < threads; t++) {
-    getcontext(&fibres[t]);
-    fibres[t].uc_stack.ss_sp = stacks + t * size;
-    fibres[t].uc_stack.ss_size = size;
-    fibres[t].uc_link = nullptr;
-    over[t] = false;
-    makecontext(&fibres[t], fibre, 0);
+static void make_fibre(unsigned t, char *stacks, size_t size) {
+  getcontext(&fibres[t]);
+  fibres[t].uc_stack.ss_sp = stacks + t * size;
+  fibres[t].uc_stack.ss_size = size;
+  fibres[t].uc_link = nullptr;
+  over[t] = false;
+  makecontext(&fibres[t], fibre, 0);
+}
+
+static bool resume(unsigned t) {
+  threadIdx.x = t;
+  swapcontext(&scheduler, &fibres[t]);
+  return !over[t];
+}
+
+// A block whose first thread meets no barrier has none, and its other threads need no fibres.
+static void run_block(unsigned threads, char *stacks, size_t size) {
+  make_fibre(0, stacks, size);
+  bool barriers = resume(0);
+  for (unsigned t = 1; t < threads && !barriers; t++) {
+    threadIdx.x = t;
+    kernel(the_args);
   }
-  for (unsigned running = threads; running;) {
+  if (!barriers) return;
+  unsigned running = 1;
+  for (unsigned t = 1; t < threads; t++) {
+    make_fibre(t, stacks, size);
+    running += resume(t);
+  }
+  while (running) {
     running = 0;
-    for (unsigned t = 0; t < threads; t++) {
-      if (over[t]) continue;
-      threadIdx.x = t;
-      swapcontext(&scheduler, &fibres[t]);
-      running += !over[t];
-    }
+    for (unsigned t = 0; t < threads; t++)
+      if (!over[t]) running += resume(t);
   }
 }
 
@@ -95,6 +111,6 @@ void hone_stand_in_run(const void *args, unsigned x, unsigned y, unsigned z, uns
   blockDim = {threads, 1, 1};
   for (blockIdx.z = 0; blockIdx.z < z; blockIdx.z++)
     for (blockIdx.y = 0; blockIdx.y < y; blockIdx.y++)
-      for (blockIdx.x = 0; blockIdx.x < x; blockIdx.x++) run_fibres(threads, stacks, size);
+      for (blockIdx.x = 0; blockIdx.x < x; blockIdx.x++) run_block(threads, stacks, size);
   free(stacks);
 }

@@ -1,4 +1,5 @@
-/* What tests ask of the stand-in driver. */
+/* What tests ask of the stand-in driver: its functions stand_in_read_state(stand_in_state *) and
+ * stand_in_set_failure(call, result), after which the call of this number from now on fails. */
 #ifndef HONE_TESTS_STAND_IN_H
 #define HONE_TESTS_STAND_IN_H
 
@@ -12,13 +13,5 @@ typedef struct stand_in_state {
   uint64_t launches;   /* kernels that ran */
   uint64_t replays;    /* graphs that ran */
 } stand_in_state;
-
-typedef struct stand_in {
-  void (*state)(stand_in_state *out);
-  void (*fail_at)(uint64_t call, int result); /* the call of this number from now on; 0: none */
-} stand_in;
-
-/* Those of the library that the process loaded. */
-stand_in stand_in_get(void);
 
 #endif

@@ -58,6 +58,17 @@ bool hone_cuda_pointwise_accepts(const hone_node *node) {
   return op == &hone_op_cast || op == &hone_op_select || expression_of(op);
 }
 
+/* The register of a value in the kernel's text, by its place in the stage: bodies that are alike
+ * have the same text, and so one compiled kernel. */
+static int number_of(const hone_cuda_stage *stage, const hone_value *value) {
+  if (stage->core && stage->core->outputs[0] == value) return 0;
+  for (int i = 0; i < stage->stream_count; i++)
+    if (!stage->streams[i].joins && stage->streams[i].value == value) return 1 + i;
+  for (int i = 0; i < stage->tail_count; i++)
+    if (stage->tail[i]->outputs[0] == value) return 1 + HONE_CUDA_STREAMS + i;
+  return -1;
+}
+
 /* An expression's numbers with a point become R's, so that f32 is not computed as f64. */
 static void put_expression(hone_text *out, const char *text) {
   while (*text) {
@@ -79,27 +90,29 @@ static void put_real(hone_text *out, double value) {
 }
 
 /* Input `index` of a node: the register that holds it, or what stands for an absent one. */
-static void put_input(hone_text *out, const hone_node *node, int index, hone_dtype_class klass) {
+static void put_input(hone_text *out, const hone_cuda_stage *stage, const hone_node *node, int index,
+                      hone_dtype_class klass) {
   const hone_value *value = hone_node_in(node, index);
-  if (value) hone_text_printf(out, "v%u", value->id);
+  if (value) hone_text_printf(out, "v%d", number_of(stage, value));
   else if (klass == HONE_CLASS_FLOAT) hone_text_puts(out, index == 1 ? "-INFINITY" : "INFINITY");
   else if (klass == HONE_CLASS_SIGNED)
     hone_text_puts(out, index == 1 ? "-0x7fffffffffffffffll - 1" : "0x7fffffffffffffffll");
   else hone_text_puts(out, index == 1 ? "0ull" : "~0ull");
 }
 
-static void put_row(hone_text *out, const hone_node *node) {
+static void put_row(hone_text *out, const hone_cuda_stage *stage, const hone_node *node) {
   const expression *row = expression_of(node->op);
   hone_dtype_class klass = hone_dtype_class_of(node->inputs[0].value->type.dtype);
   double attrs[2];
+  int to = number_of(stage, node->outputs[0]);
   hone_pointwise_attrs(node, attrs);
-  hone_text_printf(out, "  typename Element<%s>::R v%u;\n  {\n    typedef Element<%s>::R R;\n",
-                   hone_cuda_type(node->outputs[0]->type.dtype), node->outputs[0]->id,
+  hone_text_printf(out, "  Element<%s>::R v%d;\n  {\n    typedef Element<%s>::R R;\n",
+                   hone_cuda_type(node->outputs[0]->type.dtype), to,
                    hone_cuda_type(node->inputs[0].value->type.dtype));
   for (int i = 0; i < 3; i++) {
     if (i >= node->input_count && node->op != &hone_op_clip) break;
     hone_text_printf(out, "    const R %c = ", "xyz"[i]);
-    put_input(out, node, i, klass);
+    put_input(out, stage, node, i, klass);
     hone_text_puts(out, ";\n");
   }
   for (int i = 0; i < 2 && node->op->attrs[i].name; i++) {
@@ -107,7 +120,7 @@ static void put_row(hone_text *out, const hone_node *node) {
     put_real(out, attrs[i]);
     hone_text_puts(out, ";\n");
   }
-  hone_text_printf(out, "    v%u = ", node->outputs[0]->id);
+  hone_text_printf(out, "    v%d = ", to);
   const char *text = klass == HONE_CLASS_FLOAT ? row->real
                      : klass == HONE_CLASS_SIGNED ? row->whole : row->natural;
   bool wraps = klass == HONE_CLASS_SIGNED || klass == HONE_CLASS_UNSIGNED;
@@ -116,33 +129,35 @@ static void put_row(hone_text *out, const hone_node *node) {
   hone_text_puts(out, wraps ? ");\n  }\n" : ";\n  }\n");
 }
 
-static void put_cast(hone_text *out, const hone_node *node) {
+static void put_cast(hone_text *out, const hone_cuda_stage *stage, const hone_node *node) {
   const hone_value *from = node->inputs[0].value, *to = node->outputs[0];
+  int x = number_of(stage, from);
   const char *type = hone_cuda_type(to->type.dtype);
   bool real = hone_dtype_class_of(from->type.dtype) == HONE_CLASS_FLOAT;
-  hone_text_printf(out, "  const auto v%u = as<%s>(", to->id, type);
-  if (to->type.dtype == HONE_BOOL) hone_text_printf(out, "v%u != 0", from->id);
+  hone_text_printf(out, "  const auto v%d = as<%s>(", number_of(stage, to), type);
+  if (to->type.dtype == HONE_BOOL) hone_text_printf(out, "v%d != 0", x);
   else if (hone_dtype_class_of(to->type.dtype) == HONE_CLASS_UNSIGNED && real)
-    hone_text_printf(out, "v%u < 0 ? (u64)(s64)v%u : (u64)v%u", from->id, from->id, from->id);
-  else hone_text_printf(out, "(Element<%s>::R)v%u", type, from->id);
+    hone_text_printf(out, "v%d < 0 ? (u64)(s64)v%d : (u64)v%d", x, x, x);
+  else hone_text_printf(out, "(Element<%s>::R)v%d", type, x);
   hone_text_puts(out, ");\n");
 }
 
-static void put_node(hone_text *out, const hone_node *node) {
+static void put_node(hone_text *out, const hone_cuda_stage *stage, const hone_node *node) {
   if (node->op == &hone_op_cast) {
-    put_cast(out, node);
+    put_cast(out, stage, node);
   } else if (node->op == &hone_op_select) {
-    hone_text_printf(out, "  const auto v%u = v%u ? v%u : v%u;\n", node->outputs[0]->id,
-                     node->inputs[0].value->id, node->inputs[1].value->id,
-                     node->inputs[2].value->id);
+    hone_text_printf(out, "  const auto v%d = v%d ? v%d : v%d;\n", number_of(stage, node->outputs[0]),
+                     number_of(stage, node->inputs[0].value),
+                     number_of(stage, node->inputs[1].value),
+                     number_of(stage, node->inputs[2].value));
   } else {
-    put_row(out, node);
+    put_row(out, stage, node);
   }
 }
 
 static void put_stream(hone_text *out, const hone_cuda_stage *stage, const hone_cuda_stream *s) {
   if (s->joins) hone_text_printf(out, "  core = core %c ", s->joins);
-  else hone_text_printf(out, "  const auto v%u = ", s->value->id);
+  else hone_text_printf(out, "  const auto v%d = ", number_of(stage, s->value));
   hone_text_printf(out, "load<%s>(a.p[%d], ", hone_cuda_type(s->value->type.dtype), s->pointer);
   switch (s->reach) {
     case HONE_CUDA_EQUAL: hone_text_puts(out, "i"); break;
@@ -177,14 +192,14 @@ static void put_finish(hone_text *out, const hone_cuda_stage *stage) {
   if (stage->core) {
     const hone_value *y = stage->core->outputs[0];
     bool narrow = y->type.dtype == HONE_F16 || y->type.dtype == HONE_BF16;
-    hone_text_printf(out, "  const auto v%u = as<%s>(core);\n", y->id,
+    hone_text_printf(out, "  const auto v0 = as<%s>(core);\n",
                      narrow ? "float" : hone_cuda_type(y->type.dtype));
   }
-  for (int i = 0; i < stage->tail_count; i++) put_node(out, stage->tail[i]);
+  for (int i = 0; i < stage->tail_count; i++) put_node(out, stage, stage->tail[i]);
   for (int i = 0; i < stage->result_count; i++)
-    hone_text_printf(out, "  store<%s>(a.p[%d], i, v%u);\n",
+    hone_text_printf(out, "  store<%s>(a.p[%d], i, v%d);\n",
                      hone_cuda_type(stage->results[i].value->type.dtype), stage->results[i].pointer,
-                     stage->results[i].value->id);
+                     number_of(stage, stage->results[i].value));
   hone_text_puts(out, "}\n");
 }
 

@@ -1,0 +1,15 @@
+/* Which backend runs a group of an engine. Room: engine. */
+#ifndef HONE_ENGINE_BACKENDS_H
+#define HONE_ENGINE_BACKENDS_H
+
+#include "engine/engine.h"
+
+/* What option `device` comes to on this machine: with "cuda" an error where there is no GPU, with
+ * "auto" the GPU where there is one. */
+HONE_MUST_USE hone_status *hone_engine_choose_device(hone_engine *engine, const char *device);
+/* The one that candidates come from: the engine's device where it has a kernel, else the CPU. */
+const hone_backend *hone_backend_for(const hone_engine *engine, const hone_graph *body);
+/* The one that has a candidate of this name. */
+const hone_backend *hone_backend_named(const char *candidate, const hone_graph *body);
+
+#endif

@@ -1,0 +1,254 @@
+/* Engines on the GPU: the host's part of a run, on the stand-in driver. */
+#include <dlfcn.h>
+#include <unistd.h>
+
+#include "../engine/engines.h"
+#include "backend/cuda/gpu.h"
+#include "stand_in.h"
+
+static void (*read_state)(stand_in_state *);
+static void (*set_failure)(uint64_t call, int result);
+
+static stand_in_state now(void) {
+  stand_in_state state;
+  read_state(&state);
+  return state;
+}
+
+/* The same output on the CPU by the plain meaning of every op. */
+static void check_against_reference(const hone_model *model, hone_context *context,
+                                    const picture *p) {
+  hone_engine *plain = engine_build(model, "kernels", "reference");
+  hone_context *reference = NULL;
+  CHECK_OK(hone_context_new(plain, NULL, &reference));
+  hone_tensor want = engine_run(reference, p);
+  for (int run = 0; run < 4; run++) {
+    hone_tensor got = engine_run(context, p);
+    CHECK(engine_error(&got, &want) < bound("model", "fp32"));
+  }
+  hone_context_free(reference);
+  hone_engine_free(plain);
+}
+
+static void check_net(const char *text) {
+  hone_model *model = engine_model(text);
+  hone_engine *engine = engine_build(model, "device", "cuda");
+  hone_context *context = NULL;
+  stand_in_state before = now();
+  CHECK_OK(hone_context_new(engine, NULL, &context));
+  const int sizes[][3] = {{1, 16, 16}, {2, 9, 13}, {1, 16, 16}};
+  for (int i = 0; i < 3; i++) {
+    picture p = picture_of(sizes[i][0], sizes[i][1], sizes[i][2]);
+    check_against_reference(model, context, &p);
+    free(p.data);
+  }
+  CHECK(now().launches > before.launches);
+  CHECK(now().replays > before.replays);
+  hone_context_free(context);
+  hone_engine_free(engine);
+  hone_model_free(model);
+}
+
+TEST(a_net_on_the_gpu) {
+  check_net(engine_net);
+  check_net(engine_kernels_net);
+}
+
+/* cumsum has no kernel there: the values go to the host and come back. */
+static const char crossing_net[] =
+    "graph net(x: f32[n, h, w, 3]) -> (y, z) {"
+    " axis = const s64[] 1 w1 = const f32[1, 1, 3, 4] @weights+0"
+    " a = relu(x) b = cumsum(a, axis) c = conv(b, w1) d = tanh(c) e = cumsum(d, axis)"
+    " y = softmax(e) {axis=3} z = add(d, e) }";
+/* Parts that lie inside something larger, made on both sides. */
+static const char inside_net[] =
+    "graph net(x: f32[n, h, w, 3]) -> (y) {"
+    " axis = const s64[] 1 s = const s64[1] [0] e = const s64[1] [1] t = const s64[1] [0]"
+    " a = exp(x) b = cumsum(x, axis) c = concat(a, b, x) {axis=0} d = slice(c, s, e, t)"
+    " f = cumsum(d, axis) y = add(f, c) }";
+
+TEST(values_that_cross) {
+  check_net(crossing_net);
+  check_net(inside_net);
+}
+
+static const char gather_net[] =
+    "graph net(x: f32[n, h, w, 3]) -> (y) {"
+    " i = cast(x) {to=s64} t = const f32[4, 2] @weights+0 y = gather(t, i) }";
+
+TEST(an_index_outside) {
+  hone_model *model = engine_model(gather_net);
+  hone_engine *engine = engine_build(model, "device", "cuda");
+  hone_context *context = NULL;
+  picture p = picture_of(1, 2, 2);
+  CHECK_OK(hone_context_new(engine, NULL, &context));
+  for (int run = 0; run < 4; run++) {
+    for (int i = 0; i < 12; i++) p.data[i] = (float)(i % 4);
+    p.data[7] = run % 2 ? 9.0f : -4.0f;
+    CHECK_OK(hone_set_input(context, 0, &p.tensor));
+    hone_status *status = hone_run(context);
+    if (run % 2) CHECK_ERROR(status, HONE_INVALID_ARGUMENT, "index 9 is outside of a dimension of 4");
+    else CHECK_OK(status);
+  }
+  free(p.data);
+  hone_context_free(context);
+  hone_engine_free(engine);
+  hone_model_free(model);
+}
+
+static bool count_steps(void *argument, const hone_watched *step) {
+  CHECK(step->value.data != NULL);
+  if (step->reference && step->value.dtype == HONE_F32)
+    CHECK(engine_error(&step->value, step->reference) < bound("model", "fp32"));
+  ++*(int *)argument;
+  return true;
+}
+
+TEST(watched_and_profiled) {
+  hone_model *model = engine_model(crossing_net);
+  hone_engine *engine = engine_build(model, "device", "cuda");
+  hone_context *context = NULL;
+  picture p = picture_of(1, 8, 5);
+  int steps = 0;
+  CHECK_OK(hone_context_new(engine, NULL, &context));
+  hone_watch_runs(context, count_steps, &steps, true);
+  (void)engine_run(context, &p);
+  CHECK(steps >= 5);
+  hone_watch_runs(context, NULL, NULL, false);
+  hone_profile(context, true);
+  check_against_reference(model, context, &p);
+  free(p.data);
+  hone_context_free(context);
+  hone_engine_free(engine);
+  hone_model_free(model);
+}
+
+TEST(saved_and_opened) {
+  char path[64];
+  snprintf(path, sizeof path, "/tmp/hone_cuda_%d.hone", (int)getpid());
+  hone_model *model = engine_model(engine_net);
+  hone_engine *engine = engine_build(model, "device", "cuda"), *opened = NULL;
+  hone_context *context = NULL;
+  picture p = picture_of(2, 8, 8);
+  CHECK_OK(hone_engine_save(engine, path));
+  hone_engine_free(engine);
+  uint64_t compiled = hone_gpu_compile_count();
+  CHECK_OK(hone_engine_open(path, NULL, &opened));
+  CHECK(hone_gpu_compile_count() == compiled);
+  CHECK(opened && opened->device == &hone_backend_cuda);
+  CHECK_OK(hone_context_new(opened, NULL, &context));
+  check_against_reference(model, context, &p);
+  free(p.data);
+  hone_context_free(context);
+  hone_engine_free(opened);
+  hone_model_free(model);
+  unlink(path);
+}
+
+/* Planning neither compiles nor packs nor takes the device's time. */
+TEST(new_sizes_cost_a_plan) {
+  hone_model *model = engine_model(engine_net);
+  hone_engine *engine = engine_build(model, "device", "cuda");
+  hone_context *context = NULL;
+  CHECK_OK(hone_context_new(engine, NULL, &context));
+  uint64_t compiled = hone_gpu_compile_count(), plans = hone_plan_count();
+  for (int size = 4; size < 9; size++) {
+    picture p = picture_of(1, size, size);
+    (void)engine_run(context, &p);
+    free(p.data);
+  }
+  CHECK(hone_gpu_compile_count() == compiled);
+  CHECK(hone_plan_count() == plans + 5);
+  hone_context_free(context);
+  hone_engine_free(engine);
+  hone_model_free(model);
+}
+
+/* Builds, runs three times; the first failure, if any. */
+static hone_status *whole_life(const hone_model *model, const picture *p) {
+  hone_options *options = engine_options("device", "cuda");
+  hone_engine *engine = NULL;
+  hone_context *context = NULL;
+  hone_status *status = hone_build(model, options, &engine);
+  if (!status) status = hone_context_new(engine, NULL, &context);
+  if (!status) status = hone_set_input(context, 0, &p->tensor);
+  for (int run = 0; !status && run < 3; run++) status = hone_run(context);
+  hone_context_free(context);
+  hone_engine_free(engine);
+  hone_options_free(options);
+  return status;
+}
+
+/* Each call of the driver fails in turn: an error, nothing kept, and the next life goes well. Where
+ * giving back fails there is nobody to tell, and what was to be given back stays. */
+TEST(every_call_may_fail) {
+  hone_model *model = engine_model(crossing_net);
+  picture p = picture_of(1, 4, 4);
+  CHECK_OK(whole_life(model, &p));
+  uint64_t first = now().calls;
+  CHECK_OK(whole_life(model, &p));
+  uint64_t calls = now().calls - first;
+  for (uint64_t call = 1; call <= calls; call++) {
+    stand_in_state before = now();
+    set_failure(call, 999);
+    hone_status *status = whole_life(model, &p);
+    set_failure(0, 0);
+    if (status) CHECK(hone_status_code(status) == HONE_DEVICE);
+    if ((status && now().objects != before.objects) || now().violations != before.violations) {
+      fprintf(stderr, "call %llu of %llu fails: %lld objects stay\n", (unsigned long long)call,
+              (unsigned long long)calls, (long long)(now().objects - before.objects));
+      check_failed++;
+    }
+    hone_status_free(status);
+  }
+  CHECK_OK(whole_life(model, &p));
+  free(p.data);
+  hone_model_free(model);
+}
+
+/* Whichever call for memory it is that fails, a context that could not run runs later. */
+TEST(no_memory_on_the_device) {
+  hone_model *model = engine_model(engine_kernels_net);
+  hone_engine *engine = engine_build(model, "device", "cuda");
+  picture p = picture_of(1, 8, 8);
+  bool refused = false;
+  for (uint64_t call = 1; call < 8; call++) {
+    hone_context *context = NULL;
+    CHECK_OK(hone_context_new(engine, NULL, &context));
+    CHECK_OK(hone_set_input(context, 0, &p.tensor));
+    set_failure(call, 2);
+    hone_status *status = hone_run(context);
+    set_failure(0, 0);
+    CHECK(hone_status_code(status) == HONE_OUT_OF_MEMORY);
+    refused = refused || strstr(hone_status_message(status), "are needed");
+    hone_status_free(status);
+    CHECK_OK(hone_run(context));
+    hone_context_free(context);
+  }
+  CHECK(refused);
+  free(p.data);
+  hone_engine_free(engine);
+  hone_model_free(model);
+}
+
+int main(void) {
+  void *driver = dlopen(getenv("HONE_CUDA_DRIVER"), RTLD_NOW | RTLD_LOCAL);
+  void *state = driver ? dlsym(driver, "stand_in_read_state") : NULL;
+  void *failure = driver ? dlsym(driver, "stand_in_set_failure") : NULL;
+  if (!state || !failure) {
+    printf("skipped: there is no stand-in driver\n");
+    return 0;
+  }
+  memcpy(&read_state, &state, sizeof state);
+  memcpy(&set_failure, &failure, sizeof failure);
+  RUN(a_net_on_the_gpu);
+  RUN(values_that_cross);
+  RUN(an_index_outside);
+  RUN(watched_and_profiled);
+  RUN(saved_and_opened);
+  RUN(new_sizes_cost_a_plan);
+  RUN(every_call_may_fail);
+  RUN(no_memory_on_the_device);
+  CHECK(now().violations == 0);
+  return check_report();
+}
