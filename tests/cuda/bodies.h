@@ -39,6 +39,8 @@ static const cuda_body cuda_bodies[] = {
     {"graph g(a: f32[2, 9, 5], b: f32[2, 4, 9]) -> (o) { o = matmul(a, b) {transpose_a=true, "
      "transpose_b=true} }", "fp32"},
     {"graph g(a: f32[4, 6, 9], b: f32[9, 5]) -> (o) { o = matmul(a, b) }", "fp32"},
+    {"graph g(a: f32[2, 5, 300], b: f32[2, 300, 7], c: f32[7]) -> (o) {\n"
+     " y = matmul(a, b, c)\n o = relu(y)\n}", "fp32"},
     {"graph g(a: f32[9], b: f32[9, 5]) -> (o) { o = matmul(a, b) }", "fp32"},
     {"graph g(a: f64[3, 9], b: f64[9]) -> (o) { o = matmul(a, b) }", "fp64"},
     {"graph g(x: f32[2, 9, 7, 5]) -> (o) { o = pool(x) {kind=max, window=[3, 3], strides=[2, "

@@ -17,6 +17,7 @@ using std::floor, std::ceil, std::rint, std::trunc;
 #define __shared__ static
 #define __forceinline__ inline
 #define __grid_constant__
+#define __align__(n) __attribute__((aligned(n)))
 #define __launch_bounds__(...)
 struct Place { unsigned x, y, z; };
 static Place threadIdx, blockIdx, blockDim, gridDim;

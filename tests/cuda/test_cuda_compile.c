@@ -10,11 +10,12 @@ static const int targets[] = {75, 80, 86, 89, 90, 100, 120};
 
 static int compiled, skipped;
 
-static void compile_stage(const hone_nvrtc *nvrtc, const hone_cuda_stage *stage, int sm) {
+static void compile_text(const hone_nvrtc *nvrtc, const hone_cuda_stage *stage, const char *file,
+                         int sm) {
   hone_text text = {0};
   void *cubin = NULL;
   size_t size = 0;
-  hone_cuda_stage_text(stage, &text);
+  hone_cuda_stage_text(stage, file, &text);
   hone_status *status = hone_text_status(&text);
   if (!status) status = hone_nvrtc_compile(nvrtc, text.data, stage->kernel->name, sm, &cubin, &size);
   if (status) fprintf(stderr, "%s\n", text.data);
@@ -23,6 +24,11 @@ static void compile_stage(const hone_nvrtc *nvrtc, const hone_cuda_stage *stage,
   compiled++;
   hone_free(cubin);
   hone_text_free(&text);
+}
+
+static void compile_stage(const hone_nvrtc *nvrtc, const hone_cuda_stage *stage, int sm) {
+  compile_text(nvrtc, stage, stage->kernel->text, sm);
+  if (stage->kernel->second) compile_text(nvrtc, stage, stage->kernel->second, sm);
 }
 
 /* The first body of a kernel is compiled for every target, the others for one of them in turn. */

@@ -42,13 +42,19 @@ static hone_status *fill_pack(const hone_cuda_body *body, const hone_pack *saved
   return NULL;
 }
 
-static hone_status *compile_stage(hone_cuda_stage *stage) {
+static hone_status *compile_text(const hone_cuda_stage *stage, const char *file, void **out) {
   hone_text text = {0};
-  hone_cuda_stage_text(stage, &text);
+  hone_cuda_stage_text(stage, file, &text);
   hone_status *status = hone_text_status(&text);
-  if (!status) status = hone_cuda_compile(text.data, &stage->function);
+  if (!status) status = hone_cuda_compile(text.data, out);
   hone_text_free(&text);
   return status;
+}
+
+static hone_status *compile_stage(hone_cuda_stage *stage) {
+  const hone_cuda_kernel *kernel = stage->kernel;
+  HONE_TRY(compile_text(stage, kernel->text, &stage->function));
+  return kernel->second ? compile_text(stage, kernel->second, &stage->second) : NULL;
 }
 
 static hone_status *prepare(const hone_graph *graph, const char *name, int variant,

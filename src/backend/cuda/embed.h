@@ -12,6 +12,7 @@ HONE_CUDA_TEXT(norm)
 HONE_CUDA_TEXT(pointwise)
 HONE_CUDA_TEXT(pool)
 HONE_CUDA_TEXT(product)
+HONE_CUDA_TEXT(product_sum)
 HONE_CUDA_TEXT(reduce)
 HONE_CUDA_TEXT(softmax)
 #undef HONE_CUDA_TEXT

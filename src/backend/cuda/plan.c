@@ -91,17 +91,24 @@ hone_status *hone_cuda_launch_new(hone_cuda_plan *plan, const hone_cuda_stage *s
 
 /* ---- The step -------------------------------------------------------------------------------- */
 
+hone_status *hone_cuda_scratch(hone_cuda_plan *plan, size_t bytes, hone_cuda_slot *out) {
+  *out = (hone_cuda_slot){HONE_CUDA_SCRATCH, 0, plan->scratch_size};
+  if (!hone_add(bytes, 255, &bytes) ||
+      !hone_add(plan->scratch_size, bytes & ~(size_t)255, &plan->scratch_size))
+    return hone_error(HONE_LIMIT, "the memory of a group overflows");
+  return NULL;
+}
+
 /* Room in scratch for `value`, unless it is an output of the body's. */
 static hone_status *place_value(hone_cuda_plan *plan, const hone_value *value) {
   size_t bytes;
+  hone_cuda_slot slot;
   const hone_type *type = &plan->view->types[value->id];
   if (plan->output[value->id]) return NULL;
-  if (!hone_shape_bytes(&type->shape, type->dtype, &bytes) ||
-      !hone_add(bytes, 255, &bytes))
+  if (!hone_shape_bytes(&type->shape, type->dtype, &bytes))
     return hone_error(HONE_LIMIT, "the size of a value overflows");
-  plan->scratch[value->id] = 1 + plan->scratch_size;
-  if (!hone_add(plan->scratch_size, bytes & ~(size_t)255, &plan->scratch_size))
-    return hone_error(HONE_LIMIT, "the memory of a group overflows");
+  HONE_TRY(hone_cuda_scratch(plan, bytes, &slot));
+  plan->scratch[value->id] = 1 + slot.at;
   return NULL;
 }
 

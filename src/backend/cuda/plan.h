@@ -54,6 +54,9 @@ HONE_MUST_USE hone_status *hone_cuda_plan_body(const hone_cuda_body *body,
  * its first pointers, and where the stage finishes its elements its streams and results are set. */
 HONE_MUST_USE hone_status *hone_cuda_launch_new(hone_cuda_plan *plan, const hone_cuda_stage *stage,
                                                 hone_cuda_launch **out);
+/* Room of its own in scratch. */
+HONE_MUST_USE hone_status *hone_cuda_scratch(hone_cuda_plan *plan, size_t bytes,
+                                             hone_cuda_slot *out);
 /* Blocks for `count` elements, one a thread, more a thread beyond what fills a GPU. */
 void hone_cuda_launch_elements(hone_cuda_launch *launch, int64_t count);
 /* A block for each of `count` pieces of work, several a block beyond 2^20. */

@@ -203,9 +203,9 @@ static void put_finish(hone_text *out, const hone_cuda_stage *stage) {
   hone_text_puts(out, "}\n");
 }
 
-void hone_cuda_stage_text(const hone_cuda_stage *stage, hone_text *out) {
+void hone_cuda_stage_text(const hone_cuda_stage *stage, const char *file, hone_text *out) {
   hone_text_puts(out, hone_cuda_text_common);
   if (stage->kernel->define) stage->kernel->define(stage->core, out);
   if (stage->kernel->finishes) put_finish(out, stage);
-  hone_text_puts(out, stage->kernel->text);
+  hone_text_puts(out, file);
 }

@@ -58,6 +58,49 @@ static void define_product(const hone_node *node, hone_text *out) {
                    conv ? 1 : hone_node_real(node, "alpha"));
 }
 
+#define TILE        64
+#define TILE_DEPTH  16
+#define ENOUGH      256 /* blocks: twice the multiprocessors of a large GPU */
+#define LEAST_DEPTH 64  /* of a part: below that its sums cost more than they save */
+#define MOST_PARTS  16
+
+/* How many parts the depth is cut into, so that a product of few tiles has work for the whole GPU.
+ * A pure function of the sizes. */
+static int64_t parts_of(int64_t blocks, int64_t depth) {
+  int64_t parts = blocks ? ENOUGH / blocks : 1;
+  if (parts > depth / LEAST_DEPTH) parts = depth / LEAST_DEPTH;
+  return parts < 1 ? 1 : parts > MOST_PARTS ? MOST_PARTS : parts;
+}
+
+/* The grid of a product whose sizes stand in n[0], n[1] and n[2], and the sum of its parts. */
+static hone_status *launch_product(const hone_cuda_stage *stage, hone_cuda_plan *plan,
+                                   hone_cuda_launch *launch, int64_t batch) {
+  long long *n = launch->args.n;
+  int64_t x = (n[0] + TILE - 1) / TILE, y = (n[1] + TILE - 1) / TILE;
+  int64_t parts = parts_of(x * y * batch, n[2]);
+  bool wide = stage->core->inputs[0].value->type.dtype == HONE_F64;
+  hone_cuda_launch *sum;
+  launch->slots[2] = (hone_cuda_slot){.from = HONE_CUDA_NOTHING};
+  n[37] = ((n[2] + parts - 1) / parts + TILE_DEPTH - 1) / TILE_DEPTH * TILE_DEPTH;
+  n[36] = parts = n[37] ? (n[2] + n[37] - 1) / n[37] : 1;
+  if (x > INT32_MAX || y > 65535 || batch * parts > 65535 || n[2] > INT32_MAX / 2)
+    return hone_error(HONE_UNSUPPORTED, "the product is too large for a GPU");
+  launch->grid[0] = (unsigned)x;
+  launch->grid[1] = (unsigned)y;
+  launch->grid[2] = (unsigned)(batch * parts);
+  if (parts == 1) return NULL;
+  size_t bytes = (size_t)(batch * parts * n[0] * n[1]) * (wide ? sizeof(double) : sizeof(float));
+  HONE_TRY(hone_cuda_scratch(plan, bytes, &launch->slots[2]));
+  HONE_TRY(hone_cuda_launch_new(plan, stage, &sum));
+  sum->function = stage->second;
+  sum->slots[2] = launch->slots[2];
+  sum->args.n[0] = batch * n[0] * n[1];
+  sum->args.n[36] = parts;
+  sum->args.n[38] = n[0] * n[1];
+  hone_cuda_launch_elements(sum, sum->args.n[0]);
+  return NULL;
+}
+
 static void define_types(const hone_node *node, hone_text *out) {
   hone_cuda_define_types(node->inputs[0].value->type.dtype, out);
 }
@@ -84,16 +127,13 @@ static hone_status *plan_conv(const hone_cuda_stage *stage, const hone_group_vie
   n[2] = window.kernel[0] * window.kernel[1] * w->dim[w->rank - 2];
   n[16] = w->dim[w->rank - 2];
   put_window(&window, n + 17);
-  launch->grid[0] = (unsigned)((n[0] + 63) / 64);
-  launch->grid[1] = (unsigned)((n[1] + 63) / 64);
-  launch->grid[2] = 1;
-  if (launch->grid[1] > 65535) return hone_error(HONE_UNSUPPORTED, "too many filters for a GPU");
-  return NULL;
+  return launch_product(stage, plan, launch, 1);
 }
 
 const hone_cuda_kernel hone_cuda_kernel_conv = {.name = "conv",
                                                 .text = hone_cuda_text_product,
-                                                .pointers = 2,
+                                                .second = hone_cuda_text_product_sum,
+                                                .pointers = 3,
                                                 .finishes = true,
                                                 .bias = HONE_CONV_BIAS,
                                                 .accepts = accepts_conv,
@@ -205,17 +245,13 @@ static hone_status *plan_matmul(const hone_cuda_stage *stage, const hone_group_v
     n[7] = 0;
     batch = 1;
   }
-  launch->grid[0] = (unsigned)((n[0] + 63) / 64);
-  launch->grid[1] = (unsigned)((n[1] + 63) / 64);
-  launch->grid[2] = (unsigned)batch;
-  if (launch->grid[1] > 65535 || batch > 65535)
-    return hone_error(HONE_UNSUPPORTED, "too many columns or matrices for a GPU");
-  return NULL;
+  return launch_product(stage, plan, launch, batch);
 }
 
 const hone_cuda_kernel hone_cuda_kernel_matmul = {.name = "matmul",
                                                   .text = hone_cuda_text_product,
-                                                  .pointers = 2,
+                                                  .second = hone_cuda_text_product_sum,
+                                                  .pointers = 3,
                                                   .finishes = true,
                                                   .bias = 2,
                                                   .accepts = accepts_matmul,

@@ -53,6 +53,7 @@ typedef struct hone_cuda_stage {
   int pointers; /* of hone_cuda_args.p that are taken; the core's come first */
   int sizes;    /* where the sizes of `shape` begin in hone_cuda_args.n; 0: not needed */
   void *function; /* the compiled kernel */
+  void *second;   /* and that of the kernel's second text, where it has one */
 } hone_cuda_stage;
 
 /* A constant that kernels read, and where it lies in the body's pack. */
@@ -75,6 +76,7 @@ typedef struct hone_cuda_body {
 struct hone_cuda_kernel {
   const char *name;
   const char *text; /* the file's */
+  const char *second; /* of a kernel that ends in another one; or NULL */
   int pointers;     /* of hone_cuda_args.p that the core takes; its inputs first */
   bool finishes;    /* elements go through the stage's tail; else the kernel stores them itself */
   int scale, bias;  /* inputs of the node that the tail multiplies by and adds; 0: none */
@@ -101,7 +103,7 @@ HONE_MUST_USE hone_status *hone_cuda_body_make(const hone_graph *graph, hone_are
 bool hone_cuda_pointwise_accepts(const hone_node *node);
 /* CUDA's name of an element type; NULL for one that kernels do not know. */
 const char *hone_cuda_type(hone_dtype dtype);
-/* The text of a stage's kernel, whole. */
-void hone_cuda_stage_text(const hone_cuda_stage *stage, hone_text *out);
+/* The text of a stage's kernel, whole; `file` is the kernel's text or its second. */
+void hone_cuda_stage_text(const hone_cuda_stage *stage, const char *file, hone_text *out);
 
 #endif
