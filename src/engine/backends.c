@@ -12,10 +12,9 @@ hone_status *hone_engine_choose_device(hone_engine *engine, const char *device) 
   hone_status *status = hone_backend_cuda.device->usable();
   if (status && strcmp(device, "cuda") == 0) return hone_error_at(status, "option device=cuda");
   if (hone_status_code(status) == HONE_OUT_OF_MEMORY) return status;
-  if (status)
-    hone_log(HONE_LOG_VERBOSE, "the engine runs on the CPU: %s", hone_status_message(status));
-  else
-    engine->device = &hone_backend_cuda;
+  if (!status) engine->device = &hone_backend_cuda;
+  else if (hone_status_code(status) != HONE_NOT_FOUND) /* there is one, and it is of no use */
+    hone_log(HONE_LOG_INFO, "the engine runs on the CPU: %s", hone_status_message(status));
   hone_status_free(status);
   return NULL;
 }
