@@ -37,6 +37,11 @@ test-python: python
 test-tf-matrix: setup
 	@$(PYTHON) tools/tf_matrix.py
 
+# On a machine with an NVIDIA GPU: kernels, models, times. Not part of `make test`.
+test-gpu: build
+	@$(PYTHON) tools/test_gpu.py --sanitize
+	@$(PYTHON) tools/test_gpu.py --full
+
 asan:
 	@$(CMAKE) -S . -B build-asan -DCMAKE_BUILD_TYPE=Debug -DHONE_SANITIZE=address,undefined > /dev/null
 	@ninja -C build-asan -j$(JOBS)

@@ -64,6 +64,12 @@ static const cuda_body cuda_bodies[] = {
      " a = attention(q, k, v) {causal=true}\n o = transpose(a) {perm=[0, 2, 1, 3]}\n}", "fp32"},
     {"graph g(q: f32[1, 1, 3, 4], k: f32[1, 1, 6, 4], v: f32[1, 1, 6, 4], m: bool[1, 1, 3, "
      "5]) -> (o) { o = attention(q, k, v, m) }", "fp32"},
+    {"graph g(q: f64[1, 2, 5, 8], k: f64[1, 2, 7, 8], v: f64[1, 2, 7, 9]) -> (o) {\n"
+     " o = attention(q, k, v)\n}", "fp64"},
+    {"graph g(q: f32[1, 2, 5, 130], k: f32[1, 1, 40, 130], v: f32[1, 1, 40, 20]) -> (o) {\n"
+     " o = attention(q, k, v) {causal=true}\n}", "fp32"},
+    {"graph g(q: f16[1, 2, 37, 24], k: f16[1, 2, 70, 24], v: f16[1, 2, 70, 17]) -> (o) {\n"
+     " o = attention(q, k, v)\n}", "f16"},
     {"graph g(x: f32[2, 3, 4, 5]) -> (o) { o = transpose(x) {perm=[0, 2, 3, 1]} }", NULL},
     {"graph g(x: u8[7, 9]) -> (o) { o = transpose(x) }", NULL},
     {"graph g(x: s64[9, 8]) -> (o) {\n s = const s64[2] [7, 1]\n e = const s64[2] [-100, 6]\n"

@@ -5,6 +5,7 @@
 #define HONE_CUDA_TEXT(name) extern const char hone_cuda_text_##name[];
 HONE_CUDA_TEXT(common)
 HONE_CUDA_TEXT(attention)
+HONE_CUDA_TEXT(attention_tiles)
 HONE_CUDA_TEXT(conv_direct)
 HONE_CUDA_TEXT(gather)
 HONE_CUDA_TEXT(move)

@@ -212,6 +212,23 @@ static void define_attention(const hone_node *node, hone_text *out) {
   if (mask) hone_text_printf(out, "typedef %s M;\n", hone_cuda_type(mask->type.dtype));
 }
 
+/* Tiles of heads this large fit in the 48 KB of shared memory that every block may have. */
+#define MOST_IN_TILES 128
+#define TILE_QUERIES  16
+
+static bool accepts_tiles(const hone_node *node) {
+  if (!accepts_attention(node) || node->inputs[Q].value->type.dtype == HONE_F64) return false;
+  return node->inputs[Q].value->type.shape.dim[3] <= MOST_IN_TILES &&
+         node->inputs[V].value->type.shape.dim[3] <= MOST_IN_TILES;
+}
+
+static void define_tiles(const hone_node *node, hone_text *out) {
+  define_attention(node, out);
+  hone_text_printf(out, "#define HEAD %lld\n#define VALUE %lld\n",
+                   (long long)node->inputs[Q].value->type.shape.dim[3],
+                   (long long)node->inputs[V].value->type.shape.dim[3]);
+}
+
 static void put_mask(const hone_shape *mask, int64_t keys, long long *n) {
   int64_t strides[HONE_MAX_RANK];
   hone_shape_strides(mask, strides);
@@ -240,9 +257,21 @@ static hone_status *plan_attention(const hone_cuda_stage *stage, const hone_grou
   n[6] = v->dim[3];
   if (hone_node_in(node, MASK))
     put_mask(hone_cuda_shape(plan, node->inputs[MASK].value), k->dim[2], n);
+  if (stage->kernel == &hone_cuda_kernel_attention_tiles) {
+    n[12] = (q->dim[2] + TILE_QUERIES - 1) / TILE_QUERIES;
+    n[0] = q->dim[0] * q->dim[1] * n[12];
+  }
   hone_cuda_launch_blocks(launch, n[0]);
   return NULL;
 }
+
+const hone_cuda_kernel hone_cuda_kernel_attention_tiles = {.name = "attention_tiles",
+                                                           .text = hone_cuda_text_attention_tiles,
+                                                           .pointers = 4,
+                                                           .finishes = true,
+                                                           .accepts = accepts_tiles,
+                                                           .define = define_tiles,
+                                                           .plan = plan_attention};
 
 const hone_cuda_kernel hone_cuda_kernel_attention = {.name = "attention",
                                                      .text = hone_cuda_text_attention,

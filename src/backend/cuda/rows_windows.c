@@ -51,10 +51,26 @@ static bool accepts_conv(const hone_node *node) {
   return accepts_any_conv(node) && hone_node_int(node, "groups") == 1;
 }
 
+static bool all_are(const hone_node *node, const char *name, int64_t value) {
+  size_t count;
+  const int64_t *list = hone_node_ints(node, name, &count);
+  for (size_t i = 0; i < count; i++)
+    if (list[i] != value) return false;
+  return true;
+}
+
+/* Whether a convolution is a product of pixels and filters: a window of one pixel at every pixel. */
+static bool is_plain(const hone_node *node) {
+  const hone_shape *w = &node->inputs[1].value->type.shape;
+  for (int i = 0; i < w->rank - 2; i++)
+    if (w->dim[i] != 1) return false;
+  return all_are(node, "strides", 1) && all_are(node, "pads", 0);
+}
+
 static void define_product(const hone_node *node, hone_text *out) {
   hone_cuda_define_types(node->inputs[0].value->type.dtype, out);
   bool conv = node->op == &hone_op_conv;
-  hone_text_printf(out, "#define CONVOLUTION %d\n#define ALPHA R(%.17g)\n", conv,
+  hone_text_printf(out, "#define CONVOLUTION %d\n#define ALPHA R(%.17g)\n", conv && !is_plain(node),
                    conv ? 1 : hone_node_real(node, "alpha"));
 }
 
@@ -83,7 +99,7 @@ static hone_status *launch_product(const hone_cuda_stage *stage, hone_cuda_plan 
   launch->slots[2] = (hone_cuda_slot){.from = HONE_CUDA_NOTHING};
   n[37] = ((n[2] + parts - 1) / parts + TILE_DEPTH - 1) / TILE_DEPTH * TILE_DEPTH;
   n[36] = parts = n[37] ? (n[2] + n[37] - 1) / n[37] : 1;
-  if (x > INT32_MAX || y > 65535 || batch * parts > 65535 || n[2] > INT32_MAX / 2)
+  if (n[0] > INT32_MAX || y > 65535 || batch * parts > 65535 || n[2] > INT32_MAX / 2)
     return hone_error(HONE_UNSUPPORTED, "the product is too large for a GPU");
   launch->grid[0] = (unsigned)x;
   launch->grid[1] = (unsigned)y;
@@ -125,8 +141,14 @@ static hone_status *plan_conv(const hone_cuda_stage *stage, const hone_group_vie
   n[0] = x->dim[0] * window.out[0] * window.out[1];
   n[1] = w->dim[w->rank - 1];
   n[2] = window.kernel[0] * window.kernel[1] * w->dim[w->rank - 2];
-  n[16] = w->dim[w->rank - 2];
-  put_window(&window, n + 17);
+  if (is_plain(node)) {
+    n[3] = n[2];
+    n[4] = n[6] = 1;
+    n[5] = n[1];
+  } else {
+    n[16] = w->dim[w->rank - 2];
+    put_window(&window, n + 17);
+  }
   return launch_product(stage, plan, launch, 1);
 }
 

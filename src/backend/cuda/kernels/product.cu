@@ -17,12 +17,11 @@ struct Left {
   int top[4], left[4];
 };
 __device__ __forceinline__ void left_begin(const Args &a, Left &l, s64 m0, s64 base) {
-  int width = (int)a.n[20], height = (int)a.n[19];
+  u32 width = (u32)a.n[20], height = (u32)a.n[19];
   for (int j = 0; j < 4; j++) {
-    s64 m = m0 + threadIdx.x / 16 + 16 * j;
-    int x = (int)(m % width), y = (int)(m / width % height);
-    l.left[j] = m < a.n[0] ? x * (int)a.n[24] - (int)a.n[28] : -(1 << 30);
-    l.top[j] = y * (int)a.n[23] - (int)a.n[27];
+    u32 m = (u32)m0 + threadIdx.x / 16 + 16 * j; // rows are below 2^31
+    l.left[j] = m < a.n[0] ? (int)(m % width) * (int)a.n[24] - (int)a.n[28] : -(1 << 30);
+    l.top[j] = (int)(m / width % height) * (int)a.n[23] - (int)a.n[27];
     l.image[j] = (const T *)a.p[0] + m / width / height * a.n[17] * a.n[18] * a.n[16];
   }
 }
