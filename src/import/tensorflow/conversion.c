@@ -49,7 +49,9 @@ hone_status *tf_find_owners(hone_conversion *c, int **out) {
     }
   }
   for (int i = 0; i < node_count; i++)
-    if (owners[i] < 0 || c->fetched[i] || !tf_span_is(c->body->nodes[i].op, "Const")) owners[i] = 0;
+    if (owners[i] < 0 || c->fetched[i] || c->verdicts[i].kept ||
+        !tf_span_is(c->body->nodes[i].op, "Const"))
+      owners[i] = 0;
   *out = owners;
   return NULL;
 }
