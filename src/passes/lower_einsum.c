@@ -189,6 +189,16 @@ static hone_status *spread(operand *x, const roles *r, int own) {
   return hone_make(x->before, &hone_op_unsqueeze, inputs, 2, &x->value);
 }
 
+/* Dot products one by one, as products of elements and their sums. */
+static hone_status *multiply_and_sum(operand *a, operand *b, const roles *r, const labels *later) {
+  hone_einsum_term order = join(r, BATCH, SUM, ROLES);
+  HONE_TRY(reorder(a, &order));
+  HONE_TRY(reorder(b, &order));
+  hone_value *inputs[2] = {a->value, b->value};
+  HONE_TRY(hone_make(a->before, &hone_op_mul, inputs, 2, &a->value));
+  return sum_away(a, later);
+}
+
 /* a becomes the product of both, the labels that nobody needs later added up. */
 static hone_status *multiply(operand *a, operand *b, const hone_einsum *e, const labels *later) {
   labels of_a = *later, of_b = *later;
@@ -201,6 +211,8 @@ static hone_status *multiply(operand *a, operand *b, const hone_einsum *e, const
     a->value = NULL;
     return NULL;
   }
+  bool dots = r.of[BATCH].rank && !r.of[ROW].rank && !r.of[COLUMN].rank;
+  if (dots && r.of[SUM].rank) return multiply_and_sum(a, b, &r, later);
   if (r.of[SUM].rank) return multiply_matrices(a, b, &r);
   HONE_TRY(spread(a, &r, ROW));
   HONE_TRY(spread(b, &r, COLUMN));

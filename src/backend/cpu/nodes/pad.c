@@ -107,10 +107,11 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
   char mode = hone_node_text(view->node, "mode")[0];
   int64_t before[HONE_MAX_RANK];
   axis_segments axes[HONE_MAX_RANK];
+  int rank = y->rank;
   size_t boxes = 1, bytes = 0, chosen[HONE_MAX_RANK] = {0};
-  if (!pads_before(view, y->rank, before))
+  if (!pads_before(view, rank, before))
     return hone_error(HONE_UNSUPPORTED, "pads that are not known");
-  for (int i = 0; i < y->rank; i++) {
+  for (int i = 0; i < rank; i++) {
     HONE_TRY(make_segments(mode, before[i], x->dim[i], y->dim[i], arena, &axes[i]));
     if (!hone_mul(boxes, axes[i].count, &boxes) || boxes > MOST_BOXES)
       return hone_error(HONE_UNSUPPORTED, "padding of too many pieces");
@@ -120,7 +121,7 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
   bool has_value = VALUE < view->node->input_count && view->in[VALUE];
   for (size_t b = 0; b < boxes; b++) {
     add_box(copy, x, y, axes, chosen, has_value ? VALUE : HONE_COPY_ZEROS);
-    for (int i = y->rank - 1; i >= 0 && ++chosen[i] == axes[i].count; i--) chosen[i] = 0;
+    for (int i = rank - 1; i >= 0 && ++chosen[i] == axes[i].count; i--) chosen[i] = 0;
   }
   hone_shape_bytes(y, view->out[0]->dtype, &bytes);
   out->work = (double)bytes / 8;

@@ -66,7 +66,7 @@ static int input_of(const hone_node *node, int index) {
 static bool read_layer(const hone_cpu_kernel *row, const hone_node *node,
                        hone_recurrent_layer *out) {
   const hone_value *w = node->inputs[W].value, *r = node->inputs[R].value;
-  if (!hone_shape_known(&w->type.shape) || !hone_shape_known(&r->type.shape)) return false;
+  if (!w || !r || !hone_shape_known(&w->type.shape) || !hone_shape_known(&r->type.shape)) return false;
   *out = (hone_recurrent_layer){.kind = kind_of(node),
                                 .tiles = tiles_of(row),
                                 .input = (size_t)w->type.shape.dim[2],

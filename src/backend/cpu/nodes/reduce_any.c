@@ -111,49 +111,55 @@ static void take_row(const reduction *r, hone_reduce_kind kind, const void *x, s
   }
 }
 
-/* Doubles into the first total. */
+/* Doubles into one total. */
 static void take_reals(const reduction *r, hone_reduce_kind kind, const double *x, size_t count,
-                       const block *shift, block *total) {
+                       const double *shift, double *total) {
   if (kind == HONE_REDUCE_LOG_SUM_EXP) {
-    take_exponentials(x, count, shift->real, total->real, 0);
+    take_exponentials(x, count, shift, total, 0);
     return;
   }
-  double sums[2] = {total->real[0], fold_of(r, kind)->line(x, count)};
+  double sums[2] = {*total, fold_of(r, kind)->line(x, count)};
   bool squares = kind == HONE_REDUCE_L2 || kind == HONE_REDUCE_SUM_SQUARE;
   const hone_wide_fold *join = squares ? &r->wide->sum : fold_of(r, kind);
-  total->real[0] = join->line(sums, 2);
+  *total = join->line(sums, 2);
 }
 
-/* All of them into the first total. */
+/* Elements [at, at + count) of x into total `to`. */
 static void take_line(const reduction *r, hone_reduce_kind kind, const void *x, size_t at,
-                      size_t count, const block *shift, block *total) {
+                      size_t count, const block *shift, block *total, size_t to) {
   block space;
   size_t most = r->dtype == HONE_F64 ? count : WIDTH;
   for (size_t i = 0; i < count; i += most) {
     size_t size = count - i < most ? count - i : most;
     if (r->real) {
-      take_reals(r, kind, reals_of(r, x, at + i, size, &space), size, shift, total);
+      take_reals(r, kind, reals_of(r, x, at + i, size, &space), size,
+                 shift ? &shift->real[to] : NULL, &total->real[to]);
     } else {
       hone_load_ints(r->dtype, x, at + i, size, space.whole);
-      add_wholes(r, (const uint64_t *)space.whole, size, (uint64_t *)total->whole, 0);
+      add_wholes(r, (const uint64_t *)space.whole, size, (uint64_t *)&total->whole[to], 0);
     }
   }
 }
 
-/* `outputs` neighbours: the rows of one where the run is reduced, a strip of the rows else. */
-static void take_all(const reduction *r, hone_reduce_kind kind, const void *x, size_t at,
-                     size_t outputs, const block *shift, block *total) {
+/* `count` outputs from `first` on, which lie in one row where rows are kept. */
+static void take_all(const reduction *r, hone_reduce_kind kind, const void *x, size_t first,
+                     size_t count, const block *shift, block *total) {
   const hone_reduce_axes *a = &r->axes;
-  start(r, kind, outputs, total);
-  for (size_t g = 0; g < a->gone.count; g++) {
-    size_t from = at + hone_reduce_offset(&a->gone, g);
-    if (a->run_is_gone)
-      take_line(r, kind, x, from, a->run, shift, total);
-    else
-      take_row(r, kind, x, from, outputs, shift, total);
+  start(r, kind, count, total);
+  size_t rows = a->run_is_gone ? count : 1, run = a->run_is_gone ? 1 : a->run;
+  for (size_t i = 0; i < rows; i++) {
+    size_t at = hone_reduce_offset(&a->kept, (first + i) / run) + first % run;
+    for (size_t g = 0; g < a->gone.count; g++) {
+      size_t from = at + hone_reduce_offset(&a->gone, g);
+      if (a->run_is_gone)
+        take_line(r, kind, x, from, a->run, shift, total, i);
+      else
+        take_row(r, kind, x, from, count, shift, total);
+    }
   }
 }
 
+/* `shift`: of log_sum_exp; else NULL. */
 static void finish(const reduction *r, size_t count, const block *shift, block *total) {
   for (size_t i = 0; i < count; i++) {
     double *y = &total->real[i];
@@ -172,7 +178,7 @@ static void finish(const reduction *r, size_t count, const block *shift, block *
       *y = sqrt(*y);
     else if (r->kind == HONE_REDUCE_LOG_SUM)
       *y = log(*y);
-    else if (r->kind == HONE_REDUCE_LOG_SUM_EXP)
+    else if (shift)
       *y = fabs(shift->real[i]) < INFINITY ? shift->real[i] + log(*y) : shift->real[i];
     if (r->real && r->dtype != HONE_F64) *y = trunc(*y);
   }
@@ -180,22 +186,21 @@ static void finish(const reduction *r, size_t count, const block *shift, block *
 
 static void run(const void *args, const hone_kernel_io *io, int part, int parts) {
   const reduction *r = args;
-  size_t run = r->axes.run_is_gone ? 1 : r->axes.run, strips = (run + WIDTH - 1) / WIDTH;
-  size_t begin, end;
-  hone_split(r->axes.kept.count * strips, 1, part, parts, &begin, &end);
-  for (size_t i = begin; i < end; i++) {
-    size_t column = i % strips * WIDTH, count = run - column < WIDTH ? run - column : WIDTH;
-    size_t at = hone_reduce_offset(&r->axes.kept, i / strips) + column;
-    block total, shift;
-    if (r->kind == HONE_REDUCE_LOG_SUM_EXP)
-      take_all(r, HONE_REDUCE_MAX, io->in[0], at, count, &shift, &shift);
-    take_all(r, r->kind, io->in[0], at, count, &shift, &total);
-    finish(r, count, &shift, &total);
-    size_t to = i / strips * run + column;
+  size_t run = r->axes.run_is_gone ? 1 : r->axes.run, begin, end, count;
+  hone_split(r->axes.kept.count * run, 1, part, parts, &begin, &end);
+  for (size_t i = begin; i < end; i += count) {
+    size_t left = r->axes.run_is_gone ? end - i : run - i % run;
+    count = end - i < left ? end - i : left;
+    if (count > WIDTH) count = WIDTH;
+    block total, most;
+    const block *shift = r->kind == HONE_REDUCE_LOG_SUM_EXP ? &most : NULL;
+    if (shift) take_all(r, HONE_REDUCE_MAX, io->in[0], i, count, NULL, &most);
+    take_all(r, r->kind, io->in[0], i, count, shift, &total);
+    finish(r, count, shift, &total);
     if (r->real)
-      hone_store_reals(r->dtype, io->out[0], to, count, total.real);
+      hone_store_reals(r->dtype, io->out[0], i, count, total.real);
     else
-      hone_store_ints(r->dtype, io->out[0], to, count, total.whole);
+      hone_store_ints(r->dtype, io->out[0], i, count, total.whole);
   }
 }
 
@@ -227,7 +232,8 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
   r->wide = hone_wide_here();
   hone_shape_count(&view->in[0]->shape, &elements);
   bool exponentials = r->kind == HONE_REDUCE_LOG_SUM_EXP;
-  out->work = (double)elements * (exponentials ? 20 : r->real ? 0.15 : 1);
+  out->work = (double)elements * (exponentials ? 20 : r->real ? 0.15 : 1) +
+              (double)(r->axes.kept.count * (r->axes.run_is_gone ? 10 : 0));
   out->kernel = hone_one_phase(run, r);
   return NULL;
 }

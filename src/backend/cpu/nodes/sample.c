@@ -1,7 +1,5 @@
 /* grid_sample, roi_align and max_roi_pool nodes, f32: the channels of pixels picked and blended
- * whole
- * .
- * Room: backend/cpu/nodes.
+ * whole. Room: backend/cpu/nodes.
  *
  * Positions are computed as the references do, in the same precision. */
 #include <math.h>
@@ -75,13 +73,14 @@ static void multiply_taps(const hone_sampler *p, int axis, double g, const pixel
 
 static void sample_pixel(const sampling *s, const float *image, const double *grid, float *out) {
   const hone_sampler *p = &s->sampler;
-  pixel_taps all[2];
-  all[0].count = 1;
-  all[0].offset[0] = 0;
-  all[0].weight[0] = 1;
-  for (int i = 0; i < p->rank; i++)
-    multiply_taps(p, i, grid[p->rank - 1 - i], &all[i % 2], &all[1 - i % 2]);
-  const pixel_taps *last = &all[p->rank % 2];
+  pixel_taps taps[2], *last = &taps[0], *next = &taps[1], *swap;
+  last->count = 1;
+  last->offset[0] = 0;
+  last->weight[0] = 1;
+  for (int i = 0; i < p->rank; i++) {
+    multiply_taps(p, i, grid[p->rank - 1 - i], last, next);
+    swap = last, last = next, next = swap;
+  }
   blend b;
   b.count = last->count;
   for (size_t k = 0; k < last->count; k++) {

@@ -122,7 +122,7 @@ typedef struct worker {
 } worker;
 
 static size_t hot_stride(const blocks *a) {
-  return (size_t)(a->tiles->panel * a->tiles->lanes);
+  return (size_t)a->tiles->panel * (size_t)a->tiles->lanes;
 }
 
 static void gather_residual(const worker *w, const span *s, size_t panel, size_t width) {

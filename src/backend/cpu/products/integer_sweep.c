@@ -156,7 +156,7 @@ static size_t zero_bytes(const hone_integer_sweep *sweep) {
   return hone_align_up(sweep->groups * padded_depth(sweep->depth), 64);
 }
 static size_t panel_columns(const hone_integer_sweep *sweep) {
-  return (size_t)(sweep->set->panel * sweep->set->lanes);
+  return (size_t)sweep->set->panel * (size_t)sweep->set->lanes;
 }
 static size_t start_bytes(const hone_integer_sweep *sweep) {
   return hone_align_up(panel_columns(sweep) * sizeof(int32_t), 64);
@@ -225,6 +225,7 @@ static void run_block(pass *p, const hone_share *mine, const void *const *table,
   const hone_integer_sweep *sweep = p->sweep;
   size_t lanes = (size_t)sweep->set->lanes, vectors = ceil_divide(sweep->columns, lanes);
   size_t tiles = ceil_divide(rows, (size_t)sweep->set->height);
+  if (vectors == 0) return;
   place at = {.group = mine->column / vectors};
   for (; at.group * vectors < mine->column_end; at.group++) {
     for (size_t v = 0; v < vectors; v += at.vectors) {

@@ -90,10 +90,11 @@ static void run(const void *args, const hone_kernel_io *io, int part, int parts)
   const batched *x = args;
   const hone_matmul *m = &x->m;
   size_t lanes = (size_t)m->tiles->lanes, vectors = ceil_divide(m->columns, lanes);
+  if (vectors == 0) return;
   hone_work work = {.rows = m->rows,
                     .height = (size_t)m->tiles->height,
                     .columns = vectors * x->batches,
-                    .grain = smaller(vectors ? vectors : 1, (size_t)m->tiles->panel),
+                    .grain = smaller(vectors, (size_t)m->tiles->panel),
                     .row_weight = (double)m->rows,
                     .column_weight = (double)m->columns * (double)x->batches};
   hone_share mine = hone_share_of(&work, part, parts);
@@ -122,7 +123,7 @@ hone_status *hone_matmul_plan(const hone_matmul *matmul, hone_arena *arena, hone
   x->a_copies = m->a_depth != 1 && m->depth > 1 ? x->batches : 0;
   size_t copies, panel;
   if (!hone_mul(x->a_copies, m->rows, &copies) || !hone_mul(copies, m->depth, &copies) ||
-      !hone_mul(m->depth, (size_t)(m->tiles->panel * m->tiles->lanes), &panel) ||
+      !hone_mul(m->depth, (size_t)m->tiles->panel * (size_t)m->tiles->lanes, &panel) ||
       copies > SIZE_MAX / 8 || panel > SIZE_MAX / 8)
     return hone_error(HONE_LIMIT, "the scratch of a matrix multiplication does not fit in memory");
   x->shared_scratch = hone_align_up(copies * sizeof(float), 64);

@@ -123,7 +123,7 @@ static void run_tile(const hone_product *p, const hone_kernel_io *io, const work
 
 void hone_product_run(const void *args, const hone_kernel_io *io, int part, int parts) {
   const hone_product *p = args;
-  workspace w;
+  workspace w = {0};
   lay_out(p, (char *)io->scratch + (size_t)part * lay_out(p, NULL, NULL), &w);
   memset(w.zeros, 0, (p->depth + 1) * 8);
   size_t width = p->set->width / p->element, begin, end, packed = SIZE_MAX;
