@@ -194,7 +194,7 @@ static bool is_stored_alone(const maker *m, const hone_node *node) {
   if (node->op != &hone_op_cast || m->last[node->outputs[0]->id] != m->count) return false;
   const hone_value *x = node->inputs[0].value;
   hone_dtype to = node->outputs[0]->type.dtype;
-  const hone_node *clip = x->producer;
+  const hone_node *clip = x ? x->producer : NULL;
   bool inside = clip && clip->op == &hone_op_clip && m->place[x->id] && clip->input_count == 3 &&
                 x->type.dtype == HONE_F32 && (to == HONE_U8 || to == HONE_S8);
   for (const hone_use *use = node->outputs[0]->uses; inside && use; use = use->next)
@@ -206,15 +206,16 @@ static bool is_stored_alone(const maker *m, const hone_node *node) {
 
 static hone_status *make_step(maker *m, int index) {
   const hone_node *node = m->nodes[index];
-  if (is_stored_alone(m, node)) { /* its register is not used again */
-    m->place[node->outputs[0]->id] = m->place[node->inputs[0].value->id];
-    m->last[node->inputs[0].value->id] = m->count;
+  const hone_value *x = node->inputs[0].value;
+  if (x && is_stored_alone(m, node)) { /* its register is not used again */
+    m->place[node->outputs[0]->id] = m->place[x->id];
+    m->last[x->id] = m->count;
     return NULL;
   }
   hone_formula *f = m->formula;
   hone_formula_step *s = &f->steps[f->step_count++];
   const hone_value *result = node->outputs[0];
-  const hone_value *first = node->inputs[node->op == &hone_op_select ? 1 : 0].value;
+  const hone_value *first = node->op == &hone_op_select ? node->inputs[1].value : x;
   if (!first) return hone_error(HONE_INTERNAL, "a pointwise node without its first input");
   s->from = first->type.dtype;
   s->to = result->type.dtype;

@@ -79,7 +79,7 @@ static void add_box(hone_copies *copy, const hone_shape *x, const hone_shape *y,
   int64_t from[HONE_MAX_RANK];
   hone_shape_strides(x, from);
   hone_shape_strides(y, box.to_stride);
-  for (int i = 0; i < box.rank; i++) {
+  for (int i = 0; i < y->rank; i++) {
     const segment *s = &axes[i].at[chosen[i]];
     filled |= s->filled;
     box.size[i] = s->count;
@@ -103,16 +103,15 @@ static bool accepts(const hone_cpu_kernel *row, const hone_node *node) {
 static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view, hone_arena *arena,
                          hone_node_plan *out) {
   (void)row;
-  const hone_shape *x = &view->in[X]->shape, *y = &view->out[0]->shape;
+  const hone_shape x = view->in[X]->shape, y = view->out[0]->shape;
   char mode = hone_node_text(view->node, "mode")[0];
   int64_t before[HONE_MAX_RANK];
-  axis_segments axes[HONE_MAX_RANK];
-  int rank = y->rank;
+  axis_segments axes[HONE_MAX_RANK] = {{0}};
   size_t boxes = 1, bytes = 0, chosen[HONE_MAX_RANK] = {0};
-  if (!pads_before(view, rank, before))
+  if (!pads_before(view, y.rank, before))
     return hone_error(HONE_UNSUPPORTED, "pads that are not known");
-  for (int i = 0; i < rank; i++) {
-    HONE_TRY(make_segments(mode, before[i], x->dim[i], y->dim[i], arena, &axes[i]));
+  for (int i = 0; i < y.rank; i++) {
+    HONE_TRY(make_segments(mode, before[i], x.dim[i], y.dim[i], arena, &axes[i]));
     if (!hone_mul(boxes, axes[i].count, &boxes) || boxes > MOST_BOXES)
       return hone_error(HONE_UNSUPPORTED, "padding of too many pieces");
   }
@@ -120,10 +119,10 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
   HONE_TRY(hone_copies_new(arena, hone_dtype_bits(view->in[X]->dtype) / 8, boxes, &copy));
   bool has_value = VALUE < view->node->input_count && view->in[VALUE];
   for (size_t b = 0; b < boxes; b++) {
-    add_box(copy, x, y, axes, chosen, has_value ? VALUE : HONE_COPY_ZEROS);
-    for (int i = rank - 1; i >= 0 && ++chosen[i] == axes[i].count; i--) chosen[i] = 0;
+    add_box(copy, &x, &y, axes, chosen, has_value ? VALUE : HONE_COPY_ZEROS);
+    for (int i = y.rank - 1; i >= 0 && ++chosen[i] == axes[i].count; i--) chosen[i] = 0;
   }
-  hone_shape_bytes(y, view->out[0]->dtype, &bytes);
+  hone_shape_bytes(&y, view->out[0]->dtype, &bytes);
   out->work = (double)bytes / 8;
   out->kernel = hone_one_phase(hone_copies_run, copy);
   return NULL;

@@ -101,7 +101,7 @@ static void take_row(const reduction *r, hone_reduce_kind kind, const void *x, s
                      size_t count, const block *shift, block *total) {
   block space;
   const double *reals = r->real ? reals_of(r, x, at, count, &space) : NULL;
-  if (r->real && kind == HONE_REDUCE_LOG_SUM_EXP) {
+  if (r->real && shift) {
     take_exponentials(reals, count, shift->real, total->real, 1);
   } else if (r->real) {
     fold_of(r, kind)->rows(reals, count, total->real);
@@ -114,7 +114,7 @@ static void take_row(const reduction *r, hone_reduce_kind kind, const void *x, s
 /* Doubles into one total. */
 static void take_reals(const reduction *r, hone_reduce_kind kind, const double *x, size_t count,
                        const double *shift, double *total) {
-  if (kind == HONE_REDUCE_LOG_SUM_EXP) {
+  if (shift) {
     take_exponentials(x, count, shift, total, 0);
     return;
   }
@@ -141,7 +141,8 @@ static void take_line(const reduction *r, hone_reduce_kind kind, const void *x, 
   }
 }
 
-/* `count` outputs from `first` on, which lie in one row where rows are kept. */
+/* `count` outputs from `first` on, which lie in one row where rows are kept. With a `shift` for
+ * each: sums of e^(x - shift). */
 static void take_all(const reduction *r, hone_reduce_kind kind, const void *x, size_t first,
                      size_t count, const block *shift, block *total) {
   const hone_reduce_axes *a = &r->axes;

@@ -73,7 +73,7 @@ static void multiply_taps(const hone_sampler *p, int axis, double g, const pixel
 
 static void sample_pixel(const sampling *s, const float *image, const double *grid, float *out) {
   const hone_sampler *p = &s->sampler;
-  pixel_taps taps[2], *last = &taps[0], *next = &taps[1], *swap;
+  pixel_taps first, second, *last = &first, *next = &second, *swap;
   last->count = 1;
   last->offset[0] = 0;
   last->weight[0] = 1;

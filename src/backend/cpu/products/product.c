@@ -33,7 +33,7 @@ static size_t lay_out(const hone_product *p, char *at, workspace *w) {
   table = hone_align_up(table, 64);
   size_t tile = HONE_PRODUCT_ROWS * p->set->width;
   if (!hone_add(panel, zeros, &sum) || !hone_add(sum, table + tile, &sum)) return 0;
-  if (at)
+  if (w)
     *w = (workspace){at, at + panel, at + panel + zeros + table,
                      (const void **)(void *)(at + panel + zeros)};
   return sum;
@@ -123,8 +123,10 @@ static void run_tile(const hone_product *p, const hone_kernel_io *io, const work
 
 void hone_product_run(const void *args, const hone_kernel_io *io, int part, int parts) {
   const hone_product *p = args;
-  workspace w = {0};
-  lay_out(p, (char *)io->scratch + (size_t)part * lay_out(p, NULL, NULL), &w);
+  workspace w;
+  size_t scratch = lay_out(p, NULL, NULL);
+  if (lay_out(p, (char *)io->scratch + (size_t)part * scratch, &w) == 0)
+    return; /* planning refuses what is too large */
   memset(w.zeros, 0, (p->depth + 1) * 8);
   size_t width = p->set->width / p->element, begin, end, packed = SIZE_MAX;
   size_t panels = (p->columns + width - 1) / width, chunks = (p->rows + CHUNK - 1) / CHUNK;
