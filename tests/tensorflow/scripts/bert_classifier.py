@@ -35,7 +35,8 @@ class Encoder(tf.Module):
 
     def norm(self, x, pair):
         mean, variance = tf.nn.moments(x, [-1], keepdims=True)
-        return tf.nn.batch_normalization(x, mean, variance, pair[0], pair[1] + 1.0, 1e-12)
+        return tf.nn.batch_normalization(x, mean, variance, pair[0], pair[1] + 1.0,
+                                         variance_epsilon=1e-12)
 
     @tf.function(input_signature=[{name: tf.TensorSpec([None, LENGTH], tf.int32, name=name) for name in (
         "input_word_ids", "input_mask", "input_type_ids")}])
