@@ -230,14 +230,13 @@ static hone_status *name_segments(hone_conversion *c, const char *prefix) {
 static hone_status *find_stem(hone_conversion *c) {
   char stem[16] = "in_";
   bool clear = false;
-  while (!clear && strlen(stem) + 1 < sizeof stem) {
-    size_t size = strlen(stem);
+  for (size_t size = strlen(stem); !clear && size + 1 < sizeof stem; size++) {
     clear = true;
     for (int i = 0; clear && i < c->body->node_count; i++) {
       hone_bytes name = c->body->nodes[i].name;
       clear = name.size < size || memcmp(name.data, stem, size) != 0;
     }
-    if (!clear) strcat(stem, "_");
+    if (!clear) stem[size] = '_'; /* zeros follow */
   }
   c->stem = hone_arena_text(&c->importer.scratch, stem, strlen(stem));
   return c->stem ? NULL : hone_error_memory();
