@@ -1,8 +1,9 @@
-/* A stand-in for the CUDA driver: memory is the host's, kernels are what the stand-in compiler made.
+/* A stand-in for the CUDA driver: memory is the host's, kernels are what the stand-in compiler
+ * made.
  *
  * It keeps the rules for Hone: every call's arguments, the order of calls, what is alive. Work on a
- * stream is only written down and done when the stream is waited for, so that who reads too early, or
- * changes what a copy is still to read, is found out. What breaks a rule is printed and counted.
+ * stream is only written down and done when the stream is waited for, so that who reads too early,
+ * or changes what a copy is still to read, is found out. What breaks a rule is printed and counted.
  */
 #include <dlfcn.h>
 #include <pthread.h>
@@ -18,7 +19,8 @@
 typedef unsigned long long address;
 enum { INVALID = 1, NO_MEMORY = 2, NOT_INITIALISED = 3, NO_CONTEXT = 201 };
 
-/* ---- What is there ---------------------------------------------------------------------------- */
+/* ---- What is there ----------------------------------------------------------------------------
+ */
 
 typedef enum kind { MEMORY = 1, PINNED, STREAM, MODULE, GRAPH, GRAPH_EXEC } kind;
 
@@ -105,14 +107,15 @@ static int enter(bool needs_context, const char *name) {
   return 0;
 }
 
-#define ENTER(needs_context)                    \
-  pthread_mutex_lock(&lock);                    \
+#define ENTER(needs_context) \
+  pthread_mutex_lock(&lock); \
   int result = enter(needs_context, __func__)
-#define LEAVE                   \
-  pthread_mutex_unlock(&lock);  \
+#define LEAVE                  \
+  pthread_mutex_unlock(&lock); \
   return result
 
-/* ---- Work -------------------------------------------------------------------------------------- */
+/* ---- Work --------------------------------------------------------------------------------------
+ */
 
 static stream *stream_of(void *handle) {
   if (!handle) return &null_stream;
@@ -144,8 +147,10 @@ static void perform(const work *w) {
     case DOWNLOAD: {
       kind device = MEMORY;
       const void *there = w->what == UPLOAD ? w->to : w->from;
-      if (!lies_in(device, there, w->bytes)) broke("a copy reaches beyond the device's memory");
-      else memcpy(w->to, w->from, w->bytes);
+      if (!lies_in(device, there, w->bytes))
+        broke("a copy reaches beyond the device's memory");
+      else
+        memcpy(w->to, w->from, w->bytes);
       break;
     }
     case LAUNCH:
@@ -162,7 +167,8 @@ static void perform(const work *w) {
   }
 }
 
-/* ---- The driver's functions -------------------------------------------------------------------- */
+/* ---- The driver's functions --------------------------------------------------------------------
+ */
 
 SHOWN int cuInit(unsigned flags);
 int cuInit(unsigned flags) {
@@ -250,8 +256,10 @@ SHOWN int cuCtxPopCurrent_v2(void **context);
 int cuCtxPopCurrent_v2(void **context) {
   pthread_mutex_lock(&lock);
   int result = 0;
-  if (depth == 0) result = broke("a context popped that was not pushed");
-  else depth--;
+  if (depth == 0)
+    result = broke("a context popped that was not pushed");
+  else
+    depth--;
   *context = &retained;
   LEAVE;
 }
@@ -281,8 +289,10 @@ SHOWN int cuMemFree_v2(address memory);
 int cuMemFree_v2(address memory) {
   ENTER(true);
   void *at = (void *)(uintptr_t)memory;
-  if (drop(MEMORY, at)) free(at);
-  else result = broke("memory that is not there is freed");
+  if (drop(MEMORY, at))
+    free(at);
+  else
+    result = broke("memory that is not there is freed");
   LEAVE;
 }
 SHOWN int cuMemHostAlloc(void **out, size_t bytes, unsigned flags);
@@ -299,19 +309,25 @@ int cuMemHostAlloc(void **out, size_t bytes, unsigned flags) {
 SHOWN int cuMemFreeHost(void *memory);
 int cuMemFreeHost(void *memory) {
   ENTER(true);
-  if (drop(PINNED, memory)) free(memory);
-  else result = broke("pinned memory that is not there is freed");
+  if (drop(PINNED, memory))
+    free(memory);
+  else
+    result = broke("pinned memory that is not there is freed");
   LEAVE;
 }
 
-/* Memory that is not pinned is copied at once, as the driver does; only the null stream is used so. */
+/* Memory that is not pinned is copied at once, as the driver does; only the null stream is used so.
+ */
 SHOWN int cuMemcpyHtoDAsync_v2(address to, const void *from, size_t bytes, void *s);
 int cuMemcpyHtoDAsync_v2(address to, const void *from, size_t bytes, void *s) {
   ENTER(true);
   work one = {.what = UPLOAD, .to = (void *)(uintptr_t)to, .from = from, .bytes = bytes};
-  if (!result && s && !lies_in(PINNED, from, bytes)) result = broke("an upload from pageable memory");
-  if (!result && s) result = ask(s, one);
-  else if (!result) perform(&one);
+  if (!result && s && !lies_in(PINNED, from, bytes))
+    result = broke("an upload from pageable memory");
+  if (!result && s)
+    result = ask(s, one);
+  else if (!result)
+    perform(&one);
   LEAVE;
 }
 SHOWN int cuMemcpyDtoHAsync_v2(void *to, address from, size_t bytes, void *s);
@@ -319,7 +335,8 @@ int cuMemcpyDtoHAsync_v2(void *to, address from, size_t bytes, void *s) {
   ENTER(true);
   if (!result && !lies_in(PINNED, to, bytes)) result = broke("a download to pageable memory");
   if (!result)
-    result = ask(s, (work){.what = DOWNLOAD, .to = to, .from = (void *)(uintptr_t)from, .bytes = bytes});
+    result =
+        ask(s, (work){.what = DOWNLOAD, .to = to, .from = (void *)(uintptr_t)from, .bytes = bytes});
   LEAVE;
 }
 
@@ -365,7 +382,8 @@ int cuStreamBeginCapture_v2(void *handle, int mode) {
   ENTER(true);
   stream *s = stream_of(handle);
   (void)mode;
-  if (!result && (!s || s->first || s->capturing)) result = broke("recording on a stream that works");
+  if (!result && (!s || s->first || s->capturing))
+    result = broke("recording on a stream that works");
   if (!result) s->capturing = true;
   LEAVE;
 }
@@ -438,8 +456,10 @@ int cuModuleLoadData(void **module, const void *image) {
   ENTER(true);
   if (!result) {
     *module = dlopen(image, RTLD_NOW | RTLD_LOCAL);
-    if (*module) add(MODULE, *module, 0);
-    else result = broke(dlerror());
+    if (*module)
+      add(MODULE, *module, 0);
+    else
+      result = broke(dlerror());
   }
   LEAVE;
 }
@@ -452,13 +472,15 @@ int cuModuleUnload(void *module) {
 SHOWN int cuModuleGetFunction(void **function, void *module, const char *name);
 int cuModuleGetFunction(void **function, void *module, const char *name) {
   ENTER(true);
-  if (!result && (!is(MODULE, module) || strcmp(name, "kernel") != 0)) result = broke("no such kernel");
+  if (!result && (!is(MODULE, module) || strcmp(name, "kernel") != 0))
+    result = broke("no such kernel");
   if (!result) *function = dlsym(module, "hone_stand_in_run");
   LEAVE;
 }
 
-SHOWN int cuLaunchKernel(void *function, unsigned x, unsigned y, unsigned z, unsigned bx, unsigned by,
-                         unsigned bz, unsigned shared, void *s, void **arguments, void **extra);
+SHOWN int cuLaunchKernel(void *function, unsigned x, unsigned y, unsigned z, unsigned bx,
+                         unsigned by, unsigned bz, unsigned shared, void *s, void **arguments,
+                         void **extra);
 int cuLaunchKernel(void *function, unsigned x, unsigned y, unsigned z, unsigned bx, unsigned by,
                    unsigned bz, unsigned shared, void *s, void **arguments, void **extra) {
   ENTER(true);
@@ -474,7 +496,8 @@ int cuLaunchKernel(void *function, unsigned x, unsigned y, unsigned z, unsigned 
   LEAVE;
 }
 
-/* ---- For tests ---------------------------------------------------------------------------------- */
+/* ---- For tests ----------------------------------------------------------------------------------
+ */
 
 SHOWN void stand_in_read_state(stand_in_state *out);
 void stand_in_read_state(stand_in_state *out) {

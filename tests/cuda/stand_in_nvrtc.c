@@ -1,5 +1,6 @@
-/* A stand-in for NVRTC: "machine code" is a library that the host's C++ compiler made of the kernel's
- * text, and the path to it. Compiled libraries are kept in HONE_STAND_IN_FOLDER by their text's hash. */
+/* A stand-in for NVRTC: "machine code" is a library that the host's C++ compiler made of the
+ * kernel's text, and the path to it. Compiled libraries are kept in HONE_STAND_IN_FOLDER by their
+ * text's hash. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +33,9 @@ int nvrtcVersion(int *major, int *minor) {
   return 0;
 }
 
-const char *nvrtcGetErrorString(int result) { return result ? "stand-in error" : "no error"; }
+const char *nvrtcGetErrorString(int result) {
+  return result ? "stand-in error" : "no error";
+}
 
 int nvrtcCreateProgram(program **out, const char *source, const char *name, int headers,
                        const char *const *texts, const char *const *names) {
@@ -43,7 +46,8 @@ int nvrtcCreateProgram(program **out, const char *source, const char *name, int 
   return 0;
 }
 
-/* By a name of this process's, then by renaming: several tests may compile the same text at once. */
+/* By a name of this process's, then by renaming: several tests may compile the same text at once.
+ */
 static int compile(const program *p, const char *library) {
   char text[700], made[700], command[4096];
   snprintf(text, sizeof text, "%s.%d.cu", library, (int)getpid());

@@ -1,5 +1,8 @@
 /* Bodies on the GPU against their references: on the stand-in in every test run, on a real one in
  * `make test-gpu`. */
+#include <stdbool.h>
+#include <stdlib.h>
+
 #include "bodies.h"
 
 TEST(bodies) {
@@ -20,14 +23,17 @@ static void check_class(hone_dtype_class klass, const char *dtype, double tolera
       const hone_pointwise_meaning *meaning = hone_pointwise_meaning_of(ops[at]);
       if (!meaning || !(meaning->classes >> klass & 1)) continue;
       hone_op_arity(ops[at]->inputs, &least, &most);
-      snprintf(outputs + strlen(outputs), sizeof outputs - strlen(outputs), "%so%d", taken ? ", " : "",
-               taken);
+      snprintf(outputs + strlen(outputs), sizeof outputs - strlen(outputs), "%so%d",
+               taken ? ", " : "", taken);
       snprintf(nodes + strlen(nodes), sizeof nodes - strlen(nodes), " o%d = %s(%s)\n", taken++,
-               ops[at]->name, most == 1 ? "x" : most == 2 ? "x, y" : "x, y, z");
+               ops[at]->name,
+               most == 1   ? "x"
+               : most == 2 ? "x, y"
+                           : "x, y, z");
     }
     if (taken == 0) return;
-    snprintf(text, sizeof text, "graph g(x: %s[3, 17], y: %s[3, 17], z: %s[17]) -> (%s) {\n%s}", dtype,
-             dtype, dtype, outputs, nodes);
+    snprintf(text, sizeof text, "graph g(x: %s[3, 17], y: %s[3, 17], z: %s[17]) -> (%s) {\n%s}",
+             dtype, dtype, dtype, outputs, nodes);
     check_cuda_body(text, tolerance);
   }
 }
@@ -43,9 +49,10 @@ int main(void) {
   make_cuda_weights();
   hone_status *status = hone_backend_cuda.device->usable();
   if (status) {
-    printf("skipped: %s\n", hone_status_message(status));
+    bool named = getenv("HONE_CUDA_DRIVER") != NULL; /* a stand-in, which has to do */
+    printf("%s: %s\n", named ? "failed" : "skipped", hone_status_message(status));
     hone_status_free(status);
-    return 0;
+    return named;
   }
   RUN(bodies);
   RUN(every_pointwise_op);

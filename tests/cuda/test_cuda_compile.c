@@ -1,5 +1,5 @@
-/* Every kernel compiles for every GPU that Hone runs on, by the real NVRTC; where there is none, the
- * count of what was skipped is said. */
+/* Every kernel compiles for every GPU that Hone runs on, by the real NVRTC; where there is none,
+ * the count of what was skipped is said. */
 #include "backend/cuda/nvrtc.h"
 #include "backend/cuda/stage.h"
 #include "base/map.h"
@@ -17,7 +17,8 @@ static void compile_text(const hone_nvrtc *nvrtc, const hone_cuda_stage *stage, 
   size_t size = 0;
   hone_cuda_stage_text(stage, file, &text);
   hone_status *status = hone_text_status(&text);
-  if (!status) status = hone_nvrtc_compile(nvrtc, text.data, stage->kernel->name, sm, &cubin, &size);
+  if (!status)
+    status = hone_nvrtc_compile(nvrtc, text.data, stage->kernel->name, sm, &cubin, &size);
   if (status) fprintf(stderr, "%s\n", text.data);
   CHECK_OK(status);
   CHECK(status || size > 0);
@@ -43,8 +44,10 @@ static void compile_body(const hone_nvrtc *nvrtc, const char *text, hone_map *se
     bool known = hone_map_get(seen, name, strlen(name));
     CHECK_OK(hone_map_put(seen, name, strlen(name), seen));
     for (size_t t = 0; t < TARGETS; t++)
-      if (!nvrtc) skipped++;
-      else if (!known || t == turn % TARGETS) compile_stage(nvrtc, &body->stages[s], targets[t]);
+      if (!nvrtc)
+        skipped++;
+      else if (!known || t == turn % TARGETS)
+        compile_stage(nvrtc, &body->stages[s], targets[t]);
   }
   hone_graph_free(graph);
   hone_arena_free(&memory);

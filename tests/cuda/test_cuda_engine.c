@@ -87,8 +87,10 @@ TEST(an_index_outside) {
     p.data[7] = run % 2 ? 9.0f : -4.0f;
     CHECK_OK(hone_set_input(context, 0, &p.tensor));
     hone_status *status = hone_run(context);
-    if (run % 2) CHECK_ERROR(status, HONE_INVALID_ARGUMENT, "index 9 is outside of a dimension of 4");
-    else CHECK_OK(status);
+    if (run % 2)
+      CHECK_ERROR(status, HONE_INVALID_ARGUMENT, "index 9 is outside of a dimension of 4");
+    else
+      CHECK_OK(status);
   }
   free(p.data);
   hone_context_free(context);
@@ -232,12 +234,14 @@ TEST(no_memory_on_the_device) {
 }
 
 int main(void) {
-  void *driver = dlopen(getenv("HONE_CUDA_DRIVER"), RTLD_NOW | RTLD_LOCAL);
+  const char *stand_in = getenv("HONE_CUDA_DRIVER");
+  void *driver = stand_in ? dlopen(stand_in, RTLD_NOW | RTLD_LOCAL) : NULL;
   void *state = driver ? dlsym(driver, "stand_in_read_state") : NULL;
   void *failure = driver ? dlsym(driver, "stand_in_set_failure") : NULL;
   if (!state || !failure) {
-    printf("skipped: there is no stand-in driver\n");
-    return 0;
+    printf("%s\n",
+           stand_in ? "the stand-in driver does not load" : "skipped: no stand-in driver is named");
+    return stand_in != NULL;
   }
   memcpy(&read_state, &state, sizeof state);
   memcpy(&set_failure, &failure, sizeof failure);

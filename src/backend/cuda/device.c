@@ -19,12 +19,12 @@ struct hone_recording {
 };
 
 /* The status of `call`, made within the GPU's context. */
-#define WITHIN(gpu, call)                 \
-  do {                                    \
-    HONE_TRY(hone_gpu_enter(gpu));        \
-    hone_status *status_ = (call);        \
-    hone_gpu_leave(gpu);                  \
-    return status_;                       \
+#define WITHIN(gpu, call)          \
+  do {                             \
+    HONE_TRY(hone_gpu_enter(gpu)); \
+    hone_status *status_ = (call); \
+    hone_gpu_leave(gpu);           \
+    return status_;                \
   } while (0)
 #define CALL(gpu, what, member, ...) \
   hone_driver_status((gpu)->driver, (gpu)->driver->member(__VA_ARGS__), what)
@@ -41,7 +41,8 @@ static hone_status *take_here(const hone_gpu *gpu, size_t bytes, void **out) {
   size_t free_bytes = 0, total = 0;
   hone_cu_result result = gpu->driver->memory_take(&address, bytes ? bytes : 1);
   *out = (void *)(uintptr_t)address;
-  if (result != HONE_CU_OUT_OF_MEMORY) return hone_driver_status(gpu->driver, result, "taking memory");
+  if (result != HONE_CU_OUT_OF_MEMORY)
+    return hone_driver_status(gpu->driver, result, "taking memory");
   (void)gpu->driver->memory_info(&free_bytes, &total);
   return hone_error(HONE_OUT_OF_MEMORY, "the GPU has %zu of its %zu bytes free, and %zu are needed",
                     free_bytes, total, bytes);
@@ -97,8 +98,10 @@ static hone_status *open_stream(hone_stream **out) {
     status = CALL(gpu, "making a stream", stream_new, &stream->stream, HONE_CU_STREAM_NON_BLOCKING);
     hone_gpu_leave(gpu);
   }
-  if (status) hone_free(stream);
-  else *out = stream;
+  if (status)
+    hone_free(stream);
+  else
+    *out = stream;
   return status;
 }
 
@@ -132,12 +135,18 @@ static hone_status *wait_for(hone_stream *s) {
 static void *address_of(const hone_cuda_slot *slot, const hone_cuda_step *step,
                         const hone_device_io *io) {
   switch (slot->from) {
-    case HONE_CUDA_NOTHING: return NULL;
-    case HONE_CUDA_INPUT: return io->in[slot->index];
-    case HONE_CUDA_OUTPUT: return io->out[slot->index];
-    case HONE_CUDA_SCRATCH: return (char *)io->scratch + slot->at;
-    case HONE_CUDA_PACK: return (char *)step->body->pack + slot->at;
-    case HONE_CUDA_FAULT: return io->fault;
+    case HONE_CUDA_NOTHING:
+      return NULL;
+    case HONE_CUDA_INPUT:
+      return io->in[slot->index];
+    case HONE_CUDA_OUTPUT:
+      return io->out[slot->index];
+    case HONE_CUDA_SCRATCH:
+      return (char *)io->scratch + slot->at;
+    case HONE_CUDA_PACK:
+      return (char *)step->body->pack + slot->at;
+    case HONE_CUDA_FAULT:
+      return io->fault;
   }
   return NULL;
 }
@@ -168,8 +177,8 @@ static hone_status *run(hone_stream *s, const hone_step *step, const hone_device
 /* ---- Recordings ----------------------------------------------------------------------------- */
 
 static hone_status *record(hone_stream *s) {
-  WITHIN(s->gpu, CALL(s->gpu, "recording a run", capture_begin, s->stream,
-                      HONE_CU_CAPTURE_THREAD_LOCAL));
+  WITHIN(s->gpu,
+         CALL(s->gpu, "recording a run", capture_begin, s->stream, HONE_CU_CAPTURE_THREAD_LOCAL));
 }
 
 static hone_status *make_graph(const hone_stream *s, hone_cu_graph_exec *out) {
@@ -183,22 +192,19 @@ static hone_status *make_graph(const hone_stream *s, hone_cu_graph_exec *out) {
 }
 
 static hone_status *recorded(hone_stream *s, hone_recording **out) {
-  hone_recording *recording = hone_alloc_zero(sizeof *recording);
   hone_cu_graph_exec graph = NULL;
   HONE_TRY(hone_gpu_enter(s->gpu));
   hone_status *status = make_graph(s, &graph);
-  if (!status && !recording) {
+  hone_recording *recording = status ? NULL : hone_alloc(sizeof *recording);
+  if (recording) {
+    *recording = (hone_recording){s->gpu, graph};
+    *out = recording;
+  } else if (!status) {
     (void)s->gpu->driver->graph_exec_free(graph);
     status = hone_error_memory();
   }
   hone_gpu_leave(s->gpu);
-  if (status) {
-    hone_free(recording);
-    return status;
-  }
-  *recording = (hone_recording){s->gpu, graph};
-  *out = recording;
-  return NULL;
+  return status;
 }
 
 static hone_status *replay(hone_stream *s, const hone_recording *recording) {
@@ -252,8 +258,10 @@ static hone_status *put_here(const hone_gpu *gpu, const void *bytes, size_t size
   hone_status *status = CALL(gpu, "copying weights to the GPU", upload,
                              (hone_cu_address)(uintptr_t)memory, bytes, size, NULL);
   if (!status) status = CALL(gpu, "waiting for weights", stream_wait, NULL);
-  if (status) (void)gpu->driver->memory_free((hone_cu_address)(uintptr_t)memory);
-  else *out = memory;
+  if (status)
+    (void)gpu->driver->memory_free((hone_cu_address)(uintptr_t)memory);
+  else
+    *out = memory;
   return status;
 }
 
