@@ -71,7 +71,8 @@ def extract_archive():
         part = folder.with_suffix(f".part{os.getpid()}")
         part.mkdir(parents=True)
         with tarfile.open(ARCHIVE) as tar:
-            tar.extractall(part, filter="data")
+            # Debian 12's Python is older than filters; the archive is the project's own.
+            tar.extractall(part, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
         part.rename(folder)
     return folder
 

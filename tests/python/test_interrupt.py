@@ -35,7 +35,10 @@ def endless(path):
 
 def interrupted(code, after=0.7):
     """What a program prints that gets Ctrl-C some time after it says "go"."""
-    child = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True)
+    # Who is started in the background of a shell ignores Ctrl-C, and so do the programs it starts.
+    listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    child = subprocess.Popen([sys.executable, "-c", listen + textwrap.dedent(code)], stdout=subprocess.PIPE,
+                             text=True)
     assert child.stdout.readline() == "go\n"
     time.sleep(after)
     start = time.monotonic()

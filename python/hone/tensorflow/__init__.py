@@ -49,7 +49,8 @@ class Converted(tf.Module):
         def run(*tensors):
             paths = [asset.asset_path for asset in self._engines]
             results = tf.nest.flatten(inner(*tensors, *paths))
-            results = [tf.ensure_shape(r, shape) for r, shape in zip(results, shapes)]
+            # EnsureShape with no rank refuses what has one.
+            results = [r if shape.rank is None else tf.ensure_shape(r, shape) for r, shape in zip(results, shapes)]
             return tf.nest.pack_sequence_as(self._structure, results, expand_composites=True)
 
         names = _input_names(original)
