@@ -43,7 +43,10 @@ def interrupted(code, after=0.7):
     time.sleep(after)
     start = time.monotonic()
     child.send_signal(signal.SIGINT)
-    rest, _ = child.communicate(timeout=30)
+    try:
+        rest, _ = child.communicate(timeout=30)
+    finally:
+        child.kill()
     return rest.strip(), time.monotonic() - start
 
 
