@@ -187,6 +187,20 @@ def test_times_that_are_written_down_decide_again(raced, tmp_path):
     assert kept[0] == kept[1] and len(raced) == count and cache.read_text() == lines
 
 
+def test_a_frozen_cache_answers_or_is_an_error(raced, tmp_path):
+    cache = tmp_path / "times.txt"
+    def wide(columns):
+        weights = tf.constant(f32(6, columns))
+        return concrete(lambda x: tf.matmul(x, weights), tf.TensorSpec([None, 6]))
+    function = wide(4)
+    hone.tensorflow.convert(function, timing_cache=cache)
+    count = len(raced)
+    hone.tensorflow.convert(function, timing_cache=cache, frozen_cache=True)
+    with pytest.raises(hone.NotFoundError, match="times of a segment"):
+        hone.tensorflow.convert(wide(5), timing_cache=cache, frozen_cache=True)
+    assert len(raced) == count
+
+
 def test_a_recurrent_layer_goes_in_whole():
     """Its loop is over lists, which do not cross into an engine."""
     tf.keras.utils.set_random_seed(4)

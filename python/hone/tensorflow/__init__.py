@@ -106,14 +106,15 @@ def _as_function(model, signature, tags):
                     f"input_signature is wanted, not {type(model).__name__}")
 
 
-def _ratio(converted, native, inputs, times):
+def _ratio(converted, surgery, native, inputs, times):
     """The median time of a converted function as a share of native's, taking turns; 0 where it does not run on the
     inputs (seeded texts are no pictures)."""
-    segments = [(s.precision, sorted(s.ops.items())) for s in converted.segments]
+    segments = [(s.precision, sorted(s.ops.items())) for s in surgery.segments]
     shapes = [t.shape.as_list() for t in inputs]
+    content = f"whole {segments} {shapes}".encode() + b"".join(
+        surgery.conversion.model(segment.index)[0] for segment in surgery.segments)
     try:
-        spent, own = times.get(f"whole {segments} {shapes}".encode(), "race",
-                               lambda: race([native, converted], inputs))
+        spent, own = times.get(content, "race", lambda: race([native, converted], inputs))
     except tf.errors.OpError:
         return 0.0
     return own / spent
@@ -149,7 +150,7 @@ def convert(model: Any, *, signature: str = "serving_default", tags: Optional[Se
     surgery = keep_what_wins(surgery, feeds, times, operate)
     converted = Converted(original, surgery)
     if surgery.segments:
-        ratio = _ratio(converted, _native(function, frozen), inputs, times)
+        ratio = _ratio(converted, surgery, _native(function, frozen), inputs, times)
         if ratio > NEVER_SLOWER:
             for segment in list(surgery.segments):
                 surgery.drop(segment, f"the model with engines took {ratio:.2f} of native's time")

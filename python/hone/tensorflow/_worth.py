@@ -51,6 +51,8 @@ class Times:
         found: list[float] = []
         while f"{key}\t{len(found)}" in self.known:
             found.append(self.known[f"{key}\t{len(found)}"])
+        if not found and self.frozen:
+            raise hone.NotFoundError(7, f"the timing cache is frozen and has no times of a segment ({kind})")
         if not found:
             found = [round(seconds * 1e9) / 1e9 for seconds in measure()]
             self._write({f"{key}\t{i}": seconds for i, seconds in enumerate(found)})
@@ -58,7 +60,7 @@ class Times:
 
     def _write(self, found: dict[str, float]) -> None:
         self.known.update(found)
-        if not self.path or self.frozen:
+        if not self.path:
             return
         old = self.path.read_text().splitlines() if self.path.exists() else []
         lines = sorted({*old, *(f"{key}\t{seconds * 1e9:.0f}" for key, seconds in found.items())})
@@ -122,16 +124,17 @@ def _values(surgery: Any, feeds: dict[str, Any]) -> Optional[dict[tuple[str, int
         return None
 
 
-def time_segments(surgery: Any, feeds: dict[str, Any], times: Times) -> bool:
-    """Sets each segment's `native_time` and `engine_time`; False where the model does not run on these feeds."""
+def time_segments(surgery: Any, feeds: dict[str, Any], times: Times) -> Optional[dict[tuple[str, int], Any]]:
+    """Sets each segment's `native_time` and `engine_time`; gives what reaches the segments, None where the model does
+    not run on these feeds."""
     values = _values(surgery, feeds)
     if values is None:
-        return False
+        return None
     for segment in surgery.segments:
         given = [values[edge] for edge in segment.inputs]
         segment.native_time, segment.engine_time = times.get(
             content(surgery, segment, given), "race", functools.partial(_measure, surgery, segment, given))
-    return True
+    return values
 
 
 def content(surgery: Any, segment: Any, values: list[Any]) -> bytes:
@@ -187,7 +190,10 @@ def _parts(steps: list[set[str]], spent: list[float]) -> Iterator[tuple[set[str]
 def _losing_nodes(surgery: Any, segment: Any, values: list[Any], native: dict[str, float], times: Times) -> list[str]:
     """The nodes of a segment that TensorFlow runs faster, by so much that a cut pays."""
     taken = {port.name for port in segment.engine.inputs}
-    steps = segment.engine.profile({f"in_{i}": v for i, v in enumerate(values) if f"in_{i}" in taken})
+    try:
+        steps = segment.engine.profile({f"in_{i}": v for i, v in enumerate(values) if f"in_{i}" in taken})
+    except hone.Error:
+        return []  # what does not run here is judged as a whole
     spent = times.get(content(surgery, segment, values), "steps",
                       lambda: [step["nanoseconds"] / max(1, step["runs"]) / 1e9 for step in steps])
     losing, gain = [], 0.0
@@ -205,9 +211,9 @@ def _total(surgery: Any) -> float:
     return sum(min(segment.native_time, segment.engine_time + CROSSING) for segment in surgery.segments)
 
 
-def _cut(surgery: Any, feeds: dict[str, Any], times: Times, again: Callable[[list[str]], Any]) -> Any:
+def _cut(surgery: Any, feeds: dict[str, Any], values: dict[tuple[str, int], Any], times: Times,
+         again: Callable[[list[str]], Any]) -> Any:
     """The surgery, or another in which parts that lose are native, if that is faster."""
-    values = _values(surgery, feeds) or {}
     losing, kept = [], 0.0
     for segment in surgery.segments:
         given = [values[edge] for edge in segment.inputs]
@@ -218,17 +224,17 @@ def _cut(surgery: Any, feeds: dict[str, Any], times: Times, again: Callable[[lis
     if not losing:
         return surgery
     other = again(losing)
-    if not time_segments(other, feeds, times):
+    if time_segments(other, feeds, times) is None:
         return surgery
     return other if _total(other) + kept < (1 - LEAST_GAIN) * _total(surgery) else surgery
 
 
 def keep_what_wins(surgery: Any, feeds: dict[str, Any], times: Times, again: Callable[[list[str]], Any]) -> Any:
     """A surgery whose engines each beat the nodes that they stand for. `again`: makes one with these nodes native."""
-    if not surgery.segments or not time_segments(surgery, feeds, times):
+    values = time_segments(surgery, feeds, times) if surgery.segments else None
+    if values is None:
         return surgery
-    with contextlib.suppress(hone.Error):  # an engine that cannot be profiled is not cut
-        surgery = _cut(surgery, feeds, times, again)
+    surgery = _cut(surgery, feeds, values, times, again)
     for segment in list(surgery.segments):
         if segment.engine_time > NEVER_SLOWER * segment.native_time:
             surgery.drop(segment, f"its engine took {segment.engine_time * 1e6:.0f} us, TensorFlow "
