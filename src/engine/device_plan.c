@@ -179,7 +179,6 @@ static hone_status *stage_crossings(const hone_planner *p, hone_device_run *run)
     (void)hone_shape_bytes(&p->values[id].type.shape, p->values[id].type.dtype, &bytes);
     if (!hone_add(at, hone_align_up(bytes, 64), &at))
       return hone_error(HONE_LIMIT, "what crosses to the device overflows");
-    p->plan->crossing_bytes += bytes;
   }
   if (p->plan->pinned_size < at) p->plan->pinned_size = at;
   return NULL;

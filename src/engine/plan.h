@@ -78,7 +78,7 @@ struct hone_plan {
   hone_device_run *device_runs; /* NULL where all runs on the host */
   size_t device_run_count;
   size_t device_size, device_scratch, device_fault; /* of the device's memory, and offsets in it */
-  size_t pinned_size, crossing_bytes;
+  size_t pinned_size;
   int threads;
   hone_plan *stages; /* what followed, newest first */
   hone_plan *next;   /* in the list that this plan hangs in */
