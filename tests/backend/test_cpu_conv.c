@@ -151,9 +151,10 @@ static void discard(data *d) {
  * subtract larger numbers. */
 static double error_factor(const hone_conv_kernel *kernel) {
   const char *name = kernel->name;
-  return strstr(name, "winograd4")   ? bound("sum, 4x4 tiles", "fp32")
-         : strstr(name, "winograd2") ? bound("sum, 2x2 tiles", "fp32")
-                                     : 1;
+  return strstr(name, "winograd4")        ? bound("sum, 4x4 tiles", "fp32")
+         : strstr(name, "winograd2_bf16") ? bound("sum, 2x2 tiles", "bf16")
+         : strstr(name, "winograd2")      ? bound("sum, 2x2 tiles", "fp32")
+                                          : 1;
 }
 
 /* `rounding`: relative error allowed beside that of the sums. */
@@ -362,6 +363,7 @@ TEST(programs_see_each_element_once) {
 /* What a build judges layers by is what the page says. */
 TEST(bound_of_winograd) {
   CHECK(bound("Winograd layer", "fp32") == HONE_WINOGRAD_ERROR);
+  CHECK(bound("Winograd layer", "bf16") == HONE_WINOGRAD_ERROR_BF16);
 }
 
 int main(void) {

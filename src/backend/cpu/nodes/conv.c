@@ -150,9 +150,10 @@ static bool holds(const hone_cpu_kernel *row, const hone_node *node) {
   if (!status) error = hone_winograd_error(conv_kernel(row), &conv, weights_of(node, data));
   hone_status_free(status);
   hone_arena_free(&copy);
-  if (error <= HONE_WINOGRAD_ERROR) return true;
+  double bound = conv.bf16 ? HONE_WINOGRAD_ERROR_BF16 : HONE_WINOGRAD_ERROR;
+  if (error <= bound) return true;
   hone_log(HONE_LOG_INFO, "node '%s': %s left out, its error on these weights is %.1e, above %.0e",
-           hone_node_label(node), row->algorithm, error, HONE_WINOGRAD_ERROR);
+           hone_node_label(node), row->algorithm, error, bound);
   return false;
 }
 
@@ -183,11 +184,11 @@ static double estimate(const hone_cpu_kernel *row, const hone_node *node) {
   double time = macs_of(&conv) / 50;
   const char *name = row->algorithm;
   if (strcmp(name, "conv_winograd4") == 0) time /= depth >= 32 ? 2.5 : 1.5;
-  if (strcmp(name, "conv_winograd2") == 0) time /= depth >= 16 ? 1.8 : 1.2;
+  if (strncmp(name, "conv_winograd2", 14) == 0) time /= depth >= 16 ? 1.8 : 1.2;
   if (strncmp(name, "conv_gemm", 9) == 0) time *= 0.95;
   if (strncmp(name, "conv_direct", 11) == 0 && depth < 8) time *= 2;
   if (conv.bf16) time *= 0.55;
-  if (strcmp(name, "conv_rows") == 0 && depth >= 8) time *= 1.2;
+  if (strncmp(name, "conv_rows", 9) == 0 && depth >= 8) time *= 1.2;
   if (strcmp(name, "conv_depthwise") == 0) time /= 4;
   if (strcmp(name, "conv_groups") == 0) time /= depth < 16 ? 4 : 1;
   if (strcmp(name, "conv_transposed_blocks") == 0) time /= 3;

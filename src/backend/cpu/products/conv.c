@@ -38,6 +38,21 @@
    hone_winograd_pack,             \
    hone_winograd_plan},
 
+#define WINOGRAD_BFLOAT16(suffix, ISA) \
+  {"conv_winograd2_bf16_" #suffix,     \
+   ISA,                                \
+   &hone_tiles_bf16_##suffix,          \
+   &hone_winograd2_bf16_##suffix,      \
+   hone_winograd_bf16_accepts,         \
+   hone_winograd_pack_size,            \
+   hone_winograd_pack,                 \
+   hone_winograd_plan},
+#define ALL_BFLOAT16(suffix, ISA) \
+  BFLOAT16(gemm, suffix, ISA)     \
+  BFLOAT16(direct, suffix, ISA)   \
+  BFLOAT16(rows, suffix, ISA)     \
+  WINOGRAD_BFLOAT16(suffix, ISA)
+
 #define ALL(suffix, ISA)     \
   SWEEP(gemm, suffix, ISA)   \
   SWEEP(direct, suffix, ISA) \
@@ -49,8 +64,6 @@
 
 const hone_conv_kernel hone_conv_kernels[] = {
 #if defined(__x86_64__)
-    ALL(avx512, AVX512) ALL(avx2, AVX2) BFLOAT16(gemm, avx512bf16, HONE_ISA_AVX512 | HONE_ISA_BF16)
-        BFLOAT16(direct, avx512bf16, HONE_ISA_AVX512 | HONE_ISA_BF16)
+    ALL(avx512, AVX512) ALL(avx2, AVX2) ALL_BFLOAT16(avx512bf16, HONE_ISA_AVX512 | HONE_ISA_BF16)
 #endif
-            ALL(plain, PLAIN) BFLOAT16(gemm, plain, HONE_ISA_PLAIN)
-                BFLOAT16(direct, plain, HONE_ISA_PLAIN){.name = NULL}};
+        ALL(plain, PLAIN) ALL_BFLOAT16(plain, HONE_ISA_PLAIN){.name = NULL}};

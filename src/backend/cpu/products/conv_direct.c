@@ -18,6 +18,7 @@ typedef struct direct {
   size_t pixel_bytes;    /* from pixel to pixel of the operands */
   size_t padded_width;   /* conv_rows: pixels in a row of the copy */
   size_t shared_scratch; /* bytes of the copy */
+  size_t part_scratch;   /* bytes of each part */
 } direct;
 
 static const char *operands(const direct *a, const hone_kernel_io *io) {
@@ -46,9 +47,16 @@ bool hone_conv_gemm_bf16_accepts(const hone_conv *conv) {
   return is_gemm(conv) && conv->bf16;
 }
 
+static bool has_rows(const hone_conv *conv) {
+  return conv->groups == 1 && conv->in_channels <= ROWS_MOST_CHANNELS && conv->dilation[W] == 1;
+}
+
 bool hone_conv_rows_accepts(const hone_conv *conv) {
-  return hone_conv_is_f32(conv) && conv->groups == 1 && conv->in_channels <= ROWS_MOST_CHANNELS &&
-         conv->dilation[W] == 1;
+  return hone_conv_is_f32(conv) && has_rows(conv);
+}
+
+bool hone_conv_rows_bf16_accepts(const hone_conv *conv) {
+  return conv->bf16 && has_rows(conv);
 }
 
 size_t hone_conv_direct_pack_size(const hone_conv_kernel *kernel, const hone_conv *conv) {
@@ -129,19 +137,21 @@ static hone_status *plan_sweep(const hone_conv_kernel *kernel, const hone_conv *
   *a = (direct){.sweep = sweep_of(kernel, conv, packed), .conv = *conv};
   hone_sweep_plan(&a->sweep);
   HONE_TRY(place_operands(a));
-  *out = (hone_kernel_plan){.args = a,
-                            .shared_scratch = a->shared_scratch,
-                            .part_scratch = hone_sweep_scratch(&a->sweep)};
+  a->part_scratch = hone_sweep_scratch(&a->sweep);
+  *out = (hone_kernel_plan){
+      .args = a, .shared_scratch = a->shared_scratch, .part_scratch = a->part_scratch};
   if (a->copied) out->phases[out->phase_count++] = copy_bf16;
   out->phases[out->phase_count++] = run;
   return NULL;
 }
 
+static char *own_scratch(const direct *a, const hone_kernel_io *io, int part) {
+  return (char *)io->scratch + a->shared_scratch + (size_t)part * a->part_scratch;
+}
+
 static void run_sweep(const direct *a, hone_sweep_fill *fill, const hone_kernel_io *io, int part,
                       int parts) {
-  size_t bytes = hone_sweep_scratch(&a->sweep);
-  char *scratch = (char *)io->scratch + a->shared_scratch + (size_t)part * bytes;
-  hone_sweep_run(&a->sweep, fill, a, io, scratch, part, parts);
+  hone_sweep_run(&a->sweep, fill, a, io, own_scratch(a, io, part), part, parts);
 }
 
 /* ---- conv_gemm ---- */
@@ -260,6 +270,33 @@ static void copy_pixels(const float *x, size_t count, size_t channels, ptrdiff_t
   }
 }
 
+/* How bfloat16 is copied: channels in pairs, the last beside a zero. */
+static size_t copied_channels(const direct *a) {
+  return hone_padded_depth(a->sweep.tiles, a->conv.in_channels);
+}
+
+/* `count` pixels as bfloat16, by way of `line`, which has room for them. */
+static void narrow_pixels(const direct *a, const void *x, size_t count, ptrdiff_t step,
+                          ptrdiff_t plane, uint16_t *line, uint16_t *to) {
+  size_t channels = a->conv.in_channels, wide = copied_channels(a);
+  size_t pixel = plane == 1 ? channels : 1, channel = plane == 1 ? 1 : count;
+  size_t runs = plane != 1 ? channels : step == (ptrdiff_t)channels ? 1 : count;
+  ptrdiff_t next = plane != 1 ? plane : step;
+  for (size_t i = 0, each = count * channels / (runs ? runs : 1); i < runs; i++) {
+    if (a->conv.x_bf16)
+      memcpy(line + i * each, (const uint16_t *)x + (ptrdiff_t)i * next, each * sizeof(*line));
+    else
+      a->sweep.tiles->narrow((const float *)x + (ptrdiff_t)i * next, each, line + i * each);
+  }
+  if (channels == 3 && wide == 4) { /* colour pictures */
+    for (size_t w = 0; w < count; w++, line += pixel, to += 4)
+      to[0] = line[0], to[1] = line[channel], to[2] = line[2 * channel], to[3] = 0;
+    return;
+  }
+  for (size_t w = 0; w < count; w++, line += pixel, to += wide)
+    for (size_t c = 0; c < wide; c++) to[c] = c < channels ? line[c * channel] : 0;
+}
+
 /* Phase 1: the lines of all images, with their padding left and right. */
 static void copy_rows(const void *args, const hone_kernel_io *io, int part, int parts) {
   const direct *a = args;
@@ -267,24 +304,29 @@ static void copy_rows(const void *args, const hone_kernel_io *io, int part, int 
   size_t channels = conv->in_channels, planes = conv->in[D] * conv->in[H], begin, end;
   size_t width = conv->in[W], left = conv->pad[W] > 0 ? (size_t)conv->pad[W] : 0;
   size_t crop = conv->pad[W] < 0 ? (size_t)-conv->pad[W] : 0;
+  size_t element = conv->x_bf16 ? sizeof(uint16_t) : sizeof(float);
   if (left > a->padded_width) left = a->padded_width;
   size_t inside = width > crop ? width - crop : 0;
   if (inside > a->padded_width - left) inside = a->padded_width - left;
   hone_split(conv->batch * planes, 1, part, parts, &begin, &end);
   for (size_t line = begin; line < end; line++) {
-    float *to = (float *)io->scratch + line * a->padded_width * channels;
-    float *rest = to + (left + inside) * channels;
-    memset(to, 0, left * channels * sizeof(float));
-    memset(rest, 0, (a->padded_width - left - inside) * channels * sizeof(float));
-    const float *x = io->in[conv->x];
+    char *to = (char *)io->scratch + line * a->padded_width * a->pixel_bytes;
+    char *first = to + left * a->pixel_bytes, *rest = first + inside * a->pixel_bytes;
+    memset(to, 0, left * a->pixel_bytes);
+    memset(rest, 0, (a->padded_width - left - inside) * a->pixel_bytes);
     ptrdiff_t step = conv->x_planar ? 1 : conv->x_stride, plane = 1;
+    ptrdiff_t at = (ptrdiff_t)(line * width) * step;
     if (conv->x_planar) {
       plane = (ptrdiff_t)(planes * width);
-      x += (line / planes * channels * planes + line % planes) * width;
-    } else {
-      x += (ptrdiff_t)(line * width) * step;
+      at = (ptrdiff_t)((line / planes * channels * planes + line % planes) * width);
     }
-    copy_pixels(x + (ptrdiff_t)crop * step, inside, channels, step, plane, to + left * channels);
+    const char *x = (const char *)io->in[conv->x] + (at + (ptrdiff_t)crop * step) * (ptrdiff_t)element;
+    if (conv->bf16)
+      narrow_pixels(a, x, inside, step, plane, (uint16_t *)(void *)own_scratch(a, io, part),
+                    (uint16_t *)(void *)first);
+    else
+      copy_pixels((const float *)(const void *)x, inside, channels, step, plane,
+                  (float *)(void *)first);
   }
 }
 
@@ -315,26 +357,29 @@ static void run_rows(const void *args, const hone_kernel_io *io, int part, int p
 
 hone_status *hone_conv_rows_plan(const hone_conv_kernel *kernel, const hone_conv *conv,
                                  const float *packed, hone_arena *arena, hone_kernel_plan *out) {
-  size_t floats, last = conv->out[W] ? conv->out[W] - 1 : 0, width;
-  if (!hone_mul(last, conv->stride[W], &width) || !hone_add(width, conv->kernel[W], &width) ||
-      !hone_mul(width, conv->in_channels, &floats) ||
-      !hone_mul(floats, conv->batch * conv->in[D] * conv->in[H], &floats) || floats > SIZE_MAX / 8)
-    return hone_error(HONE_LIMIT, "the padded input of a convolution does not fit in memory");
   direct *a = HONE_NEW(arena, direct);
   HONE_TRY_MEMORY(a);
-  *a = (direct){.sweep = sweep_of(kernel, conv, packed),
-                .conv = *conv,
-                .copied = true,
-                .pixel_bytes = conv->in_channels * sizeof(float),
-                .padded_width = width,
-                .shared_scratch = hone_align_up(floats * sizeof(float), 64)};
+  *a = (direct){.sweep = sweep_of(kernel, conv, packed), .conv = *conv, .copied = true};
+  size_t bytes, line, last = conv->out[W] ? conv->out[W] - 1 : 0;
+  size_t channels = copied_channels(a);
+  a->pixel_bytes = channels * (size_t)kernel->tiles->operand;
+  if (!hone_mul(last, conv->stride[W], &a->padded_width) ||
+      !hone_add(a->padded_width, conv->kernel[W], &a->padded_width) ||
+      !hone_mul(a->padded_width, a->pixel_bytes, &bytes) ||
+      !hone_mul(bytes, conv->batch * conv->in[D] * conv->in[H], &bytes) || bytes > SIZE_MAX / 2 ||
+      !hone_mul(conv->in[W], conv->in_channels * sizeof(uint16_t), &line) || line > SIZE_MAX / 2)
+    return hone_error(HONE_LIMIT, "the padded input of a convolution does not fit in memory");
+  a->shared_scratch = hone_align_up(bytes, 64);
   a->sweep.taps = conv->kernel[D] * conv->kernel[H];
-  a->sweep.depth = conv->kernel[W] * conv->in_channels;
+  a->sweep.depth = conv->kernel[W] * channels;
   hone_sweep_plan(&a->sweep);
+  a->part_scratch = hone_sweep_scratch(&a->sweep);
+  line = conv->bf16 ? hone_align_up(line, 64) : 0;
+  if (a->part_scratch < line) a->part_scratch = line;
   *out = (hone_kernel_plan){.phases = {copy_rows, run_rows},
                             .phase_count = 2,
                             .args = a,
                             .shared_scratch = a->shared_scratch,
-                            .part_scratch = hone_sweep_scratch(&a->sweep)};
+                            .part_scratch = a->part_scratch};
   return NULL;
 }

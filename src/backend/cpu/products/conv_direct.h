@@ -6,8 +6,8 @@
  * conv_rows    few channels (a net's first layer): x is first copied into rows with their padding,
  *              so that one run of the width's taps and channels is contiguous; takes planar x too
  *
- * The first two also run on bfloat16. There x is copied first when it is f32, rounded, or when a
- * group has an odd number of channels, padded.
+ * All run on bfloat16 too. There x is copied first when it is f32, rounded, or when a group has an
+ * odd number of channels, padded.
  */
 #ifndef HONE_BACKEND_CPU_PRODUCTS_CONV_DIRECT_H
 #define HONE_BACKEND_CPU_PRODUCTS_CONV_DIRECT_H
@@ -19,6 +19,7 @@ bool hone_conv_direct_accepts(const hone_conv *conv);
 bool hone_conv_gemm_bf16_accepts(const hone_conv *conv);
 bool hone_conv_direct_bf16_accepts(const hone_conv *conv);
 bool hone_conv_rows_accepts(const hone_conv *conv);
+bool hone_conv_rows_bf16_accepts(const hone_conv *conv);
 size_t hone_conv_direct_pack_size(const hone_conv_kernel *kernel, const hone_conv *conv);
 void hone_conv_direct_pack(const hone_conv_kernel *kernel, const hone_conv *conv,
                            hone_conv_weights weights, float *packed);

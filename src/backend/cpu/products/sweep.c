@@ -262,11 +262,12 @@ void hone_sweep_run(const hone_sweep *sweep, hone_sweep_fill *fill, const void *
 }
 
 void hone_multiply(const hone_tile_set *tiles, size_t rows, size_t depth, size_t columns,
-                   const float *a, ptrdiff_t a_stride, const float *packed, float *out,
+                   const void *a, ptrdiff_t a_stride, const void *packed, float *out,
                    ptrdiff_t out_stride, bool add) {
   size_t lanes = (size_t)tiles->lanes, vectors = ceil_divide(columns, lanes);
   size_t count = ceil_divide(rows, (size_t)tiles->height);
   const void *table[HONE_TILE_ROWS];
+  ptrdiff_t row_bytes = a_stride * tiles->operand;
   hone_tile tile = {.rows = table,
                     .taps = 1,
                     .depth = depth,
@@ -275,11 +276,12 @@ void hone_multiply(const hone_tile_set *tiles, size_t rows, size_t depth, size_t
   for (size_t v = 0, wide; v < vectors; v += wide) {
     wide = hone_panel_vectors(tiles, vectors - v);
     size_t width = smaller(columns - v * lanes, wide * lanes);
-    tile.weights = packed + v * lanes * depth;
+    tile.weights = (const char *)packed + v * lanes * depth * (size_t)tiles->operand;
     tile.tail = (int)(width - (wide - 1) * lanes);
     for (size_t t = 0; t < count; t++) {
       size_t from = rows * t / count, to = rows * (t + 1) / count;
-      for (size_t i = from; i < to; i++) table[i - from] = a + (ptrdiff_t)i * a_stride;
+      for (size_t i = from; i < to; i++)
+        table[i - from] = (const char *)a + (ptrdiff_t)i * row_bytes;
       tile.out = out + (ptrdiff_t)from * out_stride + v * lanes;
       tile.residual = add ? tile.out : NULL;
       tiles->run[wide][to - from](&tile);

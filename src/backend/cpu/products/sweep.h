@@ -38,9 +38,10 @@ void hone_sweep_run(const hone_sweep *sweep, hone_sweep_fill *fill, const void *
                     const hone_kernel_io *io, void *scratch, int part, int parts);
 
 /* out[rows][columns] = a[rows][depth] times weights packed with one group and tap, or that added to
- * `out`; by the caller alone: for kernels that multiply blocks in their scratch. */
+ * `out`; by the caller alone: for kernels that multiply blocks in their scratch. `a` and `packed` are
+ * operands of the tiles, a_stride is counted in them; depth is a multiple of the tiles' step. */
 void hone_multiply(const hone_tile_set *tiles, size_t rows, size_t depth, size_t columns,
-                   const float *a, ptrdiff_t a_stride, const float *packed, float *out,
+                   const void *a, ptrdiff_t a_stride, const void *packed, float *out,
                    ptrdiff_t out_stride, bool add);
 
 /* Where element (group, tap, k, column) of the weights lies, in elements. */

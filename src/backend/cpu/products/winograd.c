@@ -8,13 +8,14 @@
 #include <string.h>
 
 #include "backend/cpu/share.h"
+#include "backend/cpu/simd/simd_bf16.h"
 #include "base/pool.h"
 
 enum { D = HONE_CONV_DEPTH, H = HONE_CONV_HEIGHT, W = HONE_CONV_WIDTH };
 
 #define BLOCK_TILES     28 /* most tiles of a block */
 #define PHASES_BELOW    49 /* tiles for each thread */
-#define ALIASING_FLOATS 16 /* added between matrices, or all fall into one set of the cache */
+#define LINE 64 /* bytes added between matrices, or all fall into one set of the cache */
 
 typedef struct winograd {
   hone_conv conv;
@@ -23,20 +24,35 @@ typedef struct winograd {
   const float *weights;
   size_t down, across, count;          /* tiles of a picture, and of all */
   size_t block;                        /* tiles that V and M hold */
-  size_t v_row, v_step, m_row, m_step; /* floats from tile to tile and from matrix to matrix */
+  size_t v_row, v_step, m_row, m_step; /* elements from tile to tile and from matrix to matrix */
   size_t shared_scratch, part_scratch;
 } winograd;
 
 static size_t points(const hone_winograd_set *set) {
   return set->side * set->side;
 }
+static size_t operand(const winograd *a) {
+  return (size_t)a->tiles->operand;
+}
+static size_t v_bytes(const winograd *a) {
+  return points(a->set) * a->v_step * operand(a);
+}
 
-bool hone_winograd_accepts(const hone_conv *conv) {
-  bool fits = conv->groups == 1 && !conv->x_planar && !conv->bf16 && conv->kernel[D] == 1;
+static bool fits_window(const hone_conv *conv) {
+  bool fits = conv->groups == 1 && !conv->x_planar && conv->kernel[D] == 1;
   fits = fits && conv->kernel[H] == 3 && conv->kernel[W] == 3;
   for (int i = 0; i < HONE_CONV_DIMENSIONS; i++)
     fits = fits && conv->stride[i] == 1 && conv->dilation[i] == 1;
   return fits;
+}
+
+bool hone_winograd_accepts(const hone_conv *conv) {
+  return !conv->bf16 && fits_window(conv);
+}
+
+/* Channels in pairs, so that no point is padded. */
+bool hone_winograd_bf16_accepts(const hone_conv *conv) {
+  return conv->bf16 && conv->in_channels % 2 == 0 && fits_window(conv);
 }
 
 /* ---- packing ---- */
@@ -55,18 +71,28 @@ static const double filter_6[6][3] = {{1.0 / 4, 0, 0},
                                       {1.0 / 24, -1.0 / 12, 1.0 / 6},
                                       {0, 0, 1}};
 
-/* One filter w[3 * row + column] at to[point * step]. */
-static void pack_filter(const double (*g)[3], size_t side, const double *w, float *to,
-                        size_t step) {
+/* One filter w[3 * row + column] as operand `at` of each matrix, `step` floats from one to the next.
+ */
+static void pack_filter(const double (*g)[3], size_t side, const double *w, bool low, float *to,
+                        size_t at, size_t step) {
   for (size_t i = 0; i < side; i++) {
     for (size_t j = 0; j < side; j++) {
       double sum = 0;
       for (int y = 0; y < 3; y++) {
         for (int x = 0; x < 3; x++) sum += g[i][y] * g[j][x] * w[3 * y + x];
       }
-      to[(i * side + j) * step] = (float)sum;
+      float *matrix = to + (i * side + j) * step;
+      if (low)
+        ((uint16_t *)(void *)matrix)[at] = to_bf16((float)sum);
+      else
+        matrix[at] = (float)sum;
     }
   }
+}
+
+/* Of a panel's operand: bfloat16 lie in pairs of channels. */
+static size_t place_of(size_t channel, size_t column, size_t width, bool low) {
+  return low ? (channel / 2 * width + column) * 2 + channel % 2 : channel * width + column;
 }
 
 void hone_winograd_pack(const hone_conv_kernel *kernel, const hone_conv *conv,
@@ -74,7 +100,8 @@ void hone_winograd_pack(const hone_conv_kernel *kernel, const hone_conv *conv,
   const hone_winograd_set *set = kernel->functions;
   const double(*g)[3] = set->side == 4 ? filter_4 : filter_6;
   size_t lanes = (size_t)kernel->tiles->lanes, vectors = (conv->out_channels + lanes - 1) / lanes;
-  size_t step = hone_pack_size(kernel->tiles, 1, 1, conv->in_channels, conv->out_channels);
+  size_t step = hone_pack_size(kernel->tiles, 1, 1, conv->in_channels, conv->out_channels), at = 0;
+  bool low = conv->bf16;
   for (size_t v = 0, wide; v < vectors; v += wide) {
     wide = hone_panel_vectors(kernel->tiles, vectors - v);
     for (size_t c = 0; c < conv->in_channels; c++) {
@@ -83,9 +110,11 @@ void hone_winograd_pack(const hone_conv_kernel *kernel, const hone_conv *conv,
         const float *from =
             weights.data + (ptrdiff_t)m * weights.out_channel + (ptrdiff_t)c * weights.in_channel;
         for (int t = 0; t < 9 && m < conv->out_channels; t++) w[t] = (double)from[t * weights.tap];
-        pack_filter(g, set->side, w, packed++, step);
+        pack_filter(g, set->side, w, low, packed, at + place_of(c, m - v * lanes, wide * lanes, low),
+                    step);
       }
     }
+    at += wide * lanes * conv->in_channels;
   }
 }
 
@@ -101,7 +130,8 @@ typedef struct stage {
   const winograd *a;
   const hone_kernel_io *io;
   int part;
-  float *v, *m;
+  char *v; /* operands of the tiles */
+  float *m;
   float *zeros; /* in_channels of them */
   float *hot;   /* where results wait to become bfloat16: hot_floats of them */
   size_t base;
@@ -139,7 +169,7 @@ static void transform_input(const stage *s, size_t first, size_t last, size_t ch
         pixels[i * side + j] = pixel + channel * element;
       }
     }
-    float *v = s->v + (tile - s->base) * a->v_row + channel;
+    char *v = s->v + ((tile - s->base) * a->v_row + channel) * operand(a);
     hone_winograd_in *in = conv->x_bf16 ? a->set->in_bf16 : a->set->in;
     in(pixels, channel_end - channel, v, a->v_step);
   }
@@ -218,9 +248,10 @@ static void transform_output(const stage *s, size_t first, size_t last, size_t c
   }
 }
 
-static const float *matrix_weights(const winograd *a, size_t point) {
-  return a->weights +
-         point * hone_pack_size(a->tiles, 1, 1, a->conv.in_channels, a->conv.out_channels);
+/* Those of the panel that begins at column `first`. */
+static const void *matrix_weights(const winograd *a, size_t point, size_t first) {
+  size_t step = hone_pack_size(a->tiles, 1, 1, a->conv.in_channels, a->conv.out_channels);
+  return (const char *)(a->weights + point * step) + first * a->conv.in_channels * operand(a);
 }
 
 /* ---- many tiles: one phase ---- */
@@ -231,8 +262,9 @@ static void run_blocks(const void *args, const hone_kernel_io *io, int part, int
   size_t begin, end, n = points(a->set);
   hone_split(a->count, a->block, part, parts, &begin, &end);
   if (begin == end) return;
-  float *v = (float *)(void *)((char *)io->scratch + (size_t)part * a->part_scratch);
-  float *m = v + n * a->v_step, *hot = m + n * a->m_step, *zeros = hot + hot_floats(a);
+  char *v = (char *)io->scratch + (size_t)part * a->part_scratch;
+  float *m = (float *)(void *)(v + v_bytes(a));
+  float *hot = m + n * a->m_step, *zeros = hot + hot_floats(a);
   memset(zeros, 0, conv->in_channels * sizeof(float));
   for (size_t first = begin, last; first < end; first = last) {
     last = end - first < a->block ? end : first + a->block;
@@ -241,8 +273,8 @@ static void run_blocks(const void *args, const hone_kernel_io *io, int part, int
     transform_input(&s, first, last, 0, conv->in_channels);
     for (size_t i = 0; i < n; i++)
       hone_multiply(a->tiles, last - first, conv->in_channels, conv->out_channels,
-                    v + i * a->v_step, (ptrdiff_t)a->v_row, matrix_weights(a, i), m + i * a->m_step,
-                    (ptrdiff_t)a->m_row, false);
+                    v + i * a->v_step * operand(a), (ptrdiff_t)a->v_row, matrix_weights(a, i, 0),
+                    m + i * a->m_step, (ptrdiff_t)a->m_row, false);
     transform_output(&s, first, last, 0, conv->out_channels);
   }
 }
@@ -250,7 +282,8 @@ static void run_blocks(const void *args, const hone_kernel_io *io, int part, int
 /* ---- few tiles: three phases ---- */
 
 static stage shared_stage(const winograd *a, const hone_kernel_io *io, int part) {
-  float *v = io->scratch, *m = v + points(a->set) * a->v_step;
+  char *v = io->scratch;
+  float *m = (float *)(void *)(v + v_bytes(a));
   float *own =
       (float *)(void *)((char *)io->scratch + a->shared_scratch + (size_t)part * a->part_scratch);
   return (stage){
@@ -293,9 +326,9 @@ static void run_products(const void *args, const hone_kernel_io *io, int part, i
       if (i * vectors + v < begin || i * vectors + v >= end) continue;
       size_t first = v * lanes, last = first + wide * lanes;
       hone_multiply(a->tiles, a->count, a->conv.in_channels,
-                    (last < columns ? last : columns) - first, s.v + i * a->v_step,
-                    (ptrdiff_t)a->v_row, matrix_weights(a, i) + first * a->conv.in_channels,
-                    s.m + i * a->m_step + first, (ptrdiff_t)a->m_row, false);
+                    (last < columns ? last : columns) - first, s.v + i * a->v_step * operand(a),
+                    (ptrdiff_t)a->v_row, matrix_weights(a, i, first), s.m + i * a->m_step + first,
+                    (ptrdiff_t)a->m_row, false);
     }
   }
 }
@@ -323,13 +356,13 @@ static size_t block_tiles(size_t count, int threads) {
 /* Rows and steps of V and M; false when they do not fit in memory. */
 static bool lay_out(winograd *a, size_t *bytes) {
   size_t n = points(a->set), v, m;
-  a->v_row = hone_align_up(a->conv.in_channels, 16);
-  a->m_row = hone_align_up(a->conv.out_channels, 16);
+  a->v_row = hone_align_up(a->conv.in_channels, LINE / operand(a));
+  a->m_row = hone_align_up(a->conv.out_channels, LINE / sizeof(float));
   if (!hone_mul(a->v_row, a->block, &v) || !hone_mul(a->m_row, a->block, &m) ||
-      !hone_add(v, m + 2 * ALIASING_FLOATS, bytes) || !hone_mul(*bytes, n * sizeof(float), bytes))
+      !hone_add(v, m + 2 * LINE, bytes) || !hone_mul(*bytes, n * sizeof(float), bytes))
     return false;
-  a->v_step = v + ALIASING_FLOATS;
-  a->m_step = m + ALIASING_FLOATS;
+  a->v_step = v + LINE / operand(a);
+  a->m_step = m + LINE / sizeof(float);
   return *bytes < SIZE_MAX / 2;
 }
 

@@ -7,7 +7,8 @@
  * Input tiles are transformed into `points` matrices [tile][channel], each is multiplied by its
  * matrix of transformed weights, and the products are transformed back. Packed weights: the
  * matrices one after the other, each as hone_pack_weights packs it; transformed in f64.
- * Tensors of bfloat16 are taken and given too; the arithmetic is in f32 all the same.
+ * Tensors of bfloat16 are taken and given too; the arithmetic is in f32 all the same. But for
+ * conv_winograd2_bf16, which rounds the points of both operands and multiplies those.
  */
 #ifndef HONE_BACKEND_CPU_PRODUCTS_WINOGRAD_H
 #define HONE_BACKEND_CPU_PRODUCTS_WINOGRAD_H
@@ -31,8 +32,9 @@ typedef struct hone_winograd_output {
   float low, high;
 } hone_winograd_output;
 
-/* One input tile: pixels[row * side + column] each `channels` floats, into v + matrix * step. */
-typedef void hone_winograd_in(const void *const *pixels, size_t channels, float *v, size_t step);
+/* One input tile: pixels[row * side + column] each `channels` of them, into v + matrix * step, floats
+ * or bfloat16. */
+typedef void hone_winograd_in(const void *const *pixels, size_t channels, void *v, size_t step);
 typedef void hone_winograd_out(const hone_winograd_output *output);
 
 typedef struct hone_winograd_set {
@@ -45,12 +47,15 @@ typedef struct hone_winograd_set {
 } hone_winograd_set;
 
 extern const hone_winograd_set hone_winograd2_plain, hone_winograd4_plain;
+extern const hone_winograd_set hone_winograd2_bf16_plain;
 #if defined(__x86_64__)
 extern const hone_winograd_set hone_winograd2_avx512, hone_winograd4_avx512;
 extern const hone_winograd_set hone_winograd2_avx2, hone_winograd4_avx2;
+extern const hone_winograd_set hone_winograd2_bf16_avx512bf16;
 #endif
 
 bool hone_winograd_accepts(const hone_conv *conv);
+bool hone_winograd_bf16_accepts(const hone_conv *conv);
 size_t hone_winograd_pack_size(const hone_conv_kernel *kernel, const hone_conv *conv);
 void hone_winograd_pack(const hone_conv_kernel *kernel, const hone_conv *conv,
                         hone_conv_weights weights, float *packed);
@@ -58,7 +63,8 @@ void hone_winograd_pack(const hone_conv_kernel *kernel, const hone_conv *conv,
  * of -1..1: what says whether the algorithm is used for them (docs/numerics.md). */
 double hone_winograd_error(const hone_conv_kernel *kernel, const hone_conv *conv,
                            hone_conv_weights weights);
-#define HONE_WINOGRAD_ERROR 3e-5
+#define HONE_WINOGRAD_ERROR      3e-5
+#define HONE_WINOGRAD_ERROR_BF16 1e-2
 hone_status *hone_winograd_plan(const hone_conv_kernel *kernel, const hone_conv *conv,
                                 const float *packed, hone_arena *arena, hone_kernel_plan *out);
 

@@ -61,34 +61,51 @@ HONE_INLINE vf load_pixel(const void *pixel, size_t c, const int rest, const boo
   return rest ? vf_load_bf16_n(narrow, rest) : vf_load_bf16(narrow);
 }
 
+HONE_INLINE void store_point(void *v, size_t at, vf x, const int rest, const bool low) {
+  uint16_t *narrow = (uint16_t *)v + at;
+  if (!low)
+    store((float *)v + at, x, rest);
+  else if (rest)
+    vf_store_bf16_n(narrow, x, rest);
+  else
+    vf_store_bf16(narrow, x);
+}
+
+/* What a transform of the input differs in: its side, what the pixels are, what the points are. */
+typedef struct input_kind {
+  int side;
+  line_transform *line;
+  bool bf16, low;
+} input_kind;
+
 /* `rest` is 0 for a whole vector of channels. */
-HONE_INLINE void input_vector(const void *const *pixels, size_t c, float *v, size_t step,
-                              const int rest, const int side, line_transform *line,
-                              const bool bf16) {
+HONE_INLINE void input_vector(const void *const *pixels, size_t c, void *v, size_t step,
+                              const int rest, const input_kind k) {
+  const int side = k.side;
   vf half[HONE_WINOGRAD_MOST_POINTS];
   HONE_UNROLL
   for (int j = 0; j < side; j++) {
     vf x[6];
     HONE_UNROLL
-    for (int i = 0; i < side; i++) x[i] = load_pixel(pixels[i * side + j], c, rest, bf16);
-    line(x, 1, half + j, side);
+    for (int i = 0; i < side; i++) x[i] = load_pixel(pixels[i * side + j], c, rest, k.bf16);
+    k.line(x, 1, half + j, side);
   }
   HONE_UNROLL
   for (int i = 0; i < side; i++) {
     vf y[6];
-    line(half + i * side, 1, y, 1);
+    k.line(half + i * side, 1, y, 1);
     HONE_UNROLL
-    for (int j = 0; j < side; j++) store(v + (size_t)(i * side + j) * step + c, y[j], rest);
+    for (int j = 0; j < side; j++)
+      store_point(v, (size_t)(i * side + j) * step + c, y[j], rest, k.low);
   }
 }
 
-HONE_INLINE void input_tile(const void *const *pixels, size_t channels, float *v, size_t step,
-                            const int side, line_transform *line, const bool bf16) {
+HONE_INLINE void input_tile(const void *const *pixels, size_t channels, void *v, size_t step,
+                            const input_kind k) {
   size_t c = 0;
-  for (; c + VF_LANES <= channels; c += VF_LANES)
-    input_vector(pixels, c, v, step, 0, side, line, bf16);
+  for (; c + VF_LANES <= channels; c += VF_LANES) input_vector(pixels, c, v, step, 0, k);
   int rest = (int)(channels - c);
-  if (rest) input_vector(pixels, c, v, step, rest, side, line, bf16);
+  if (rest) input_vector(pixels, c, v, step, rest, k);
 }
 
 HONE_INLINE void output_pixel(const hone_winograd_output *o, vf x, size_t i, size_t j, size_t c,
@@ -136,23 +153,31 @@ HONE_INLINE void output_tile(const hone_winograd_output *shared, const int side,
   if (rest) output_vector(o, c, rest, side, line);
 }
 
-#define IN(name, side, bf16)                                                            \
-  static void name(const void *const *pixels, size_t channels, float *v, size_t step) { \
-    input_tile(pixels, channels, v, step, side, input_line_##side, bf16);               \
+#define IN(name, side, bf16, low)                                                      \
+  static void name(const void *const *pixels, size_t channels, void *v, size_t step) { \
+    const input_kind k = {side, input_line_##side, bf16, low};                         \
+    input_tile(pixels, channels, v, step, k);                                          \
   }
-IN(in_4, 4, false)
-IN(in_6, 6, false)
-IN(in_bf16_4, 4, true)
-IN(in_bf16_6, 6, true)
 static void out_4(const hone_winograd_output *output) {
   output_tile(output, 4, output_line_4);
 }
-static void out_6(const hone_winograd_output *output) {
-  output_tile(output, 6, output_line_6);
-}
 
-#define SET(outputs, side) \
-  { outputs, side, VF_LANES, in_##side, in_bf16_##side, out_##side, narrow, widen }
-#define WINOGRAD_SETS(suffix)                                  \
-  const hone_winograd_set hone_winograd2_##suffix = SET(2, 4); \
-  const hone_winograd_set hone_winograd4_##suffix = SET(4, 6);
+#define SET(side, in)                                                              \
+  {                                                                                \
+    side - 2, side, VF_LANES, in##_##side, in##_bf16_##side, out_##side, narrow, widen \
+  }
+#define WINOGRAD_SETS(suffix)                                    \
+  IN(in_4, 4, false, false)                                      \
+  IN(in_6, 6, false, false)                                      \
+  IN(in_bf16_4, 4, true, false)                                  \
+  IN(in_bf16_6, 6, true, false)                                  \
+  static void out_6(const hone_winograd_output *output) {        \
+    output_tile(output, 6, output_line_6);                       \
+  }                                                              \
+  const hone_winograd_set hone_winograd2_##suffix = SET(4, in);  \
+  const hone_winograd_set hone_winograd4_##suffix = SET(6, in);
+/* Whose points are bfloat16. */
+#define WINOGRAD_LOW_SET(suffix) \
+  IN(low_4, 4, false, true)      \
+  IN(low_bf16_4, 4, true, true)  \
+  const hone_winograd_set hone_winograd2_bf16_##suffix = SET(4, low);

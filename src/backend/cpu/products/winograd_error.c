@@ -1,10 +1,12 @@
 /* How much a layer's weights lose in Winograd's transforms, measured. Room: backend/cpu/products.
  *
- * The arithmetic of one output tile after another in f32, beside the same sums in f64, on numbers
+ * The arithmetic of one output tile after another in f32, with points in bf16 where the kernel has
+ * them so, beside the same sums in f64, on numbers
  * that are the same in every build: so a build stays a function of the model. */
 #include <math.h>
 
 #include "backend/cpu/products/winograd.h"
+#include "backend/cpu/simd/simd_bf16.h"
 
 #define MOST_SIDE     6
 #define TILES         4
@@ -80,9 +82,15 @@ typedef struct sums {
   square products;
 } sums;
 
-static void add_channel(const transform *t, square d, square v, const double *w, sums *s) {
+static void round_all(const transform *t, square x) {
+  for (size_t i = 0; i < t->side; i++)
+    for (size_t j = 0; j < t->side; j++) x[i][j] = from_bf16(to_bf16(x[i][j]));
+}
+
+static void add_channel(const transform *t, square d, square v, const double *w, bool low, sums *s) {
   square u;
   transform_filter(t, w, u);
+  if (low) round_all(t, u), round_all(t, v);
   for (size_t i = 0; i < t->side; i++)
     for (size_t j = 0; j < t->side; j++) s->products[i][j] += u[i][j] * v[i][j];
   for (size_t i = 0; i < t->out; i++)
@@ -102,8 +110,9 @@ static void compare_tile(const transform *t, const hone_conv *conv, hone_conv_we
         weights.data + (ptrdiff_t)m * weights.out_channel + (ptrdiff_t)c * weights.in_channel;
     for (int k = 0; k < 9; k++) w[k] = (double)from[k * weights.tap];
     fill(tile, c, t->side, d);
+    if (conv->bf16) round_all(t, d);
     sandwich(t->side, t->side, t->b, d, v);
-    add_channel(t, d, v, w, &s);
+    add_channel(t, d, v, w, conv->bf16, &s);
   }
   sandwich(t->out, t->side, t->a, s.products, y);
   for (size_t i = 0; i < t->out; i++)

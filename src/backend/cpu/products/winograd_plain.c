@@ -2,3 +2,4 @@
 #include "backend/cpu/products/winograd_body.h"
 
 WINOGRAD_SETS(plain)
+WINOGRAD_LOW_SET(plain)
