@@ -135,6 +135,10 @@ hone_bytes hone_file_bytes(const hone_file *file) {
   return (hone_bytes){file->data ? file->data : "", file->size};
 }
 
+void hone_file_unload(const hone_file *file) {
+  if (file->data && !file->lent) (void)madvise(file->data, file->size, MADV_DONTNEED);
+}
+
 hone_file *hone_file_retain(hone_file *file) {
   atomic_fetch_add(&file->references, 1);
   return file;

@@ -19,6 +19,8 @@ HONE_MUST_USE hone_status *hone_file_open_beneath(const char *folder, const char
 /* Memory of the caller's, which outlives it, in a file's place. */
 HONE_MUST_USE hone_status *hone_file_wrap(hone_bytes bytes, hone_file **out);
 hone_bytes hone_file_bytes(const hone_file *file);
+/* Lets the system take back the memory that reading took; the bytes are read again when needed. */
+void hone_file_unload(const hone_file *file);
 hone_file *hone_file_retain(hone_file *file);
 void hone_file_release(hone_file *file); /* NULL allowed */
 

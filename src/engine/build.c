@@ -127,6 +127,7 @@ static hone_status *build(hone_builder *b, const hone_model *model, hone_engine 
   hone_pass_log log = {.count = 0};
   HONE_TRY(own_graph(model, &graph));
   hone_status *status = optimise(b, graph, &log);
+  hone_graph_unload(model->graph);
   if (status) {
     hone_graph_free(graph);
     return status;
@@ -150,6 +151,7 @@ static hone_status *build(hone_builder *b, const hone_model *model, hone_engine 
   status = hone_options_some(HONE_OPTIONS_REFIT, b->options, &b->engine->options);
   if (!status) status = take_origin(b, model);
   if (!status) status = hone_choose_all(b);
+  hone_graph_unload(model->graph);
   if (!status && *cache_path && b->engine->measured)
     status = hone_timing_cache_write(&b->cache, cache_path);
   if (status) {

@@ -4,8 +4,6 @@
 #include "engine/engine.h"
 #include "import/import.h"
 
-static void release_file(void *file) { hone_file_release(file); }
-
 static hone_model_source source_of(hone_bytes bytes, const char *folder,
                                    const hone_options *options) {
   return (hone_model_source){.bytes = bytes,
@@ -52,12 +50,12 @@ static hone_status *import_file(const char *path, const hone_options *options, h
   hone_model_source source = source_of(hone_file_bytes(file), folder, options);
   hone_status *status = hone_import(&source, out);
   hone_free(folder);
-  if (!status) {
-    status = hone_graph_keep(*out, release_file, file);
-    if (!status) return NULL;
-    hone_graph_free(*out);
+  if (status) {
+    hone_file_release(file);
+    return status;
   }
-  hone_file_release(file);
+  status = hone_graph_keep_file(*out, file);
+  if (status) hone_graph_free(*out);
   return status;
 }
 

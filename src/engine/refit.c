@@ -9,9 +9,6 @@
 static void release_model(void *model) {
   hone_model_free(model);
 }
-static void release_file(void *file) {
-  hone_file_release(file);
-}
 
 hone_status *hone_model_copy(const hone_model *model, hone_model **out) {
   hone_graph *graph;
@@ -38,9 +35,8 @@ static hone_status *read_source(hone_file *file, hone_model **out) {
                       "the option refit, or refit with a model file");
   HONE_TRY(hone_graph_parse(text.data, text.size, hone_op_find, view.sections[HONE_SECTION_WEIGHTS],
                             &graph));
-  hone_status *status = hone_graph_keep(graph, release_file, hone_file_retain(file));
+  hone_status *status = hone_graph_keep_file(graph, hone_file_retain(file));
   if (status) {
-    hone_file_release(file);
     hone_graph_free(graph);
     return status;
   }

@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/map.h"
+#include "ir/bytes.h"
 #include "ir/op.h"
 
 /* Lets go of one thing that the graph keeps alive. */
@@ -14,6 +16,10 @@ typedef struct keeper {
   void *argument;
   struct keeper *next;
 } keeper;
+
+static void release_file(void *file) {
+  hone_file_release(file);
+}
 
 static hone_status *graph_init(hone_graph *graph, const char *name) {
   graph->name = hone_arena_text(graph->arena, name ? name : "graph", strlen(name ? name : "graph"));
@@ -40,6 +46,7 @@ void hone_graph_free(hone_graph *root) {
   assert(root->root == root);
   for (keeper *kept = root->kept; kept; kept = kept->next) kept->release(kept->argument);
   hone_map_free(&root->names);
+  hone_graph_free_bytes(root);
   hone_arena_free(&root->storage);
   hone_free(root);
 }
@@ -50,6 +57,17 @@ hone_status *hone_graph_keep(hone_graph *graph, void (*release)(void *), void *a
   *kept = (keeper){release, argument, graph->root->kept};
   graph->root->kept = kept;
   return NULL;
+}
+
+hone_status *hone_graph_keep_file(hone_graph *graph, hone_file *file) {
+  hone_status *status = hone_graph_keep(graph, release_file, file);
+  if (status) hone_file_release(file);
+  return status;
+}
+
+void hone_graph_unload(const hone_graph *graph) {
+  for (const keeper *kept = graph->root->kept; kept; kept = kept->next)
+    if (kept->release == release_file) hone_file_unload(kept->argument);
 }
 
 hone_status *hone_graph_new_region(hone_node *owner, const char *name, hone_graph **out) {
@@ -210,8 +228,9 @@ static hone_status *own_strings(hone_arena *arena, hone_string *strings, size_t 
 hone_status *hone_graph_constant_copy(hone_graph *graph, const char *name, hone_dtype dtype,
                                       hone_shape shape, const void *bytes, size_t size,
                                       hone_value **out) {
-  void *copy = hone_arena_copy(graph->arena, bytes, size);
+  void *copy = hone_graph_bytes(graph, size);
   HONE_TRY_MEMORY(copy);
+  if (size) memcpy(copy, bytes, size);
   if (dtype == HONE_STR) HONE_TRY(own_strings(graph->arena, copy, size / sizeof(hone_string)));
   return hone_graph_constant(graph, name, dtype, shape, copy, size, out);
 }

@@ -1,9 +1,10 @@
 /* The graph: values, nodes, regions. Room: ir.
  *
  * A graph owns everything in it through one arena; what a pass removes is forgotten, not freed,
- * until the graph is. Nodes stand in a list that is always a topological order. A node's regions
- * (the bodies of if, loop, scan, group) are graphs of their own that see nothing outside: what a
- * body captures is passed in explicitly, as inputs of the node and of the region.
+ * until the graph is. Only the bytes of large constants go before (hone_graph_sweep). Nodes stand
+ * in a list that is always a topological order. A node's regions (the bodies of if, loop, scan,
+ * group) are graphs of their own that see nothing outside: what a body captures is passed in
+ * explicitly, as inputs of the node and of the region.
  *
  * Ownership: hone_graph_new gives, hone_graph_free takes; every other pointer is lent.
  */
@@ -94,6 +95,7 @@ struct hone_graph {
   uint32_t next_name;
   hone_arena storage;
   struct keeper *kept;   /* what the constants' bytes lie in, such as a mapped file */
+  struct owned_bytes *owned; /* large constants that passes made */
 };
 
 HONE_MUST_USE hone_status *hone_graph_new(const char *name, hone_graph **out);
@@ -101,6 +103,13 @@ void hone_graph_free(hone_graph *root); /* NULL allowed */
 /* Calls `release(argument)` when the root is freed; several may be added. */
 HONE_MUST_USE hone_status *hone_graph_keep(hone_graph *graph, void (*release)(void *),
                                            void *argument);
+
+struct hone_file;
+/* Keeps a file that constants lie in; takes the caller's reference, also where it fails. */
+HONE_MUST_USE hone_status *hone_graph_keep_file(hone_graph *graph, struct hone_file *file);
+/* Lets the system take back the memory that reading those files took; they are read again where
+ * somebody needs them. */
+void hone_graph_unload(const hone_graph *graph);
 
 /* A graph inside `owner`'s region list, made before the node's other parts are complete. */
 HONE_MUST_USE hone_status *hone_graph_new_region(hone_node *owner, const char *name,
@@ -127,7 +136,13 @@ HONE_MUST_USE hone_status *hone_graph_input(hone_graph *graph, const char *name,
 HONE_MUST_USE hone_status *hone_graph_constant(hone_graph *graph, const char *name,
                                                hone_dtype dtype, hone_shape shape,
                                                const void *bytes, size_t size, hone_value **out);
-/* The same with a copy of the bytes in the graph's arena (strings: of their characters too). */
+/* Memory for a constant's bytes, aligned to 64: it lives as long as the graph, or until a sweep
+ * finds no constant in it. Not cleared; NULL without memory. */
+void *hone_graph_bytes(hone_graph *graph, size_t size);
+/* Gives back such memory of `root` that no constant with a user lies in, and forgets the constants
+ * without users that lay there. Between passes only: whoever holds such a constant loses it. */
+HONE_MUST_USE hone_status *hone_graph_sweep(hone_graph *root);
+/* A constant tensor with a copy of the bytes in the graph's memory (of strings' characters too). */
 HONE_MUST_USE hone_status *hone_graph_constant_copy(hone_graph *graph, const char *name,
                                                     hone_dtype dtype, hone_shape shape,
                                                     const void *bytes, size_t size,

@@ -14,7 +14,7 @@ hone_status *hone_constant_from(hone_graph *graph, hone_dtype dtype, const hone_
   size_t count, bytes;
   if (!hone_shape_count(shape, &count) || !hone_dtype_bytes(dtype, count, &bytes))
     return hone_error(HONE_LIMIT, "a constant is too large");
-  void *stored = hone_arena_alloc(graph->arena, bytes ? bytes : 1);
+  void *stored = hone_graph_bytes(graph, bytes);
   HONE_TRY_MEMORY(stored);
   hone_store_reals(dtype, stored, 0, count, data);
   return hone_graph_constant(graph, NULL, dtype, *shape, stored, bytes, out);

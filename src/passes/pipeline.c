@@ -63,6 +63,7 @@ static hone_status *run_pass(const hone_pass *pass, hone_graph *graph,
   if (context->cancelled && context->cancelled(context->cancel_argument))
     return hone_error(HONE_CANCELLED, "cancelled before pass %s", pass->name);
   HONE_TRY(pass->run(graph, context));
+  HONE_TRY(hone_graph_sweep(graph));
 #ifndef NDEBUG
   HONE_TRY(hone_graph_verify(graph));
 #endif

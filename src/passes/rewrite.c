@@ -240,8 +240,9 @@ hone_status *hone_join_constants(hone_graph *graph, const hone_value *const *par
   step = (size_t)shape.dim[axis] * inner;
   if (!hone_shape_bytes(&shape, like->type.dtype, &bytes))
     return hone_error(HONE_LIMIT, "the weights of merged nodes are too large");
-  char *data = hone_arena_zero(graph->arena, bytes + 1), *to = data;
+  char *data = hone_graph_bytes(graph, bytes), *to = data;
   HONE_TRY_MEMORY(data);
+  memset(data, 0, bytes);
   for (int i = 0; i < count; i++) {
     size_t part = (size_t)sizes[i] * inner;
     for (size_t o = 0; o < outer && parts[i]; o++)

@@ -32,10 +32,6 @@ static bool parse_size(hone_bytes text, size_t *out) {
   return text.size > 0;
 }
 
-static void release_file(void *file) {
-  hone_file_release(file);
-}
-
 /* The graph keeps each companion file once. It belongs to the model, so the limit on memory grows
  * with it. */
 static hone_status *companion(onnx_importer *importer, hone_bytes location, hone_bytes *out) {
@@ -44,11 +40,7 @@ static hone_status *companion(onnx_importer *importer, hone_bytes location, hone
     if (!importer->folder)
       return hone_error(HONE_INVALID_MODEL, "it lies in a companion file, and there is no folder");
     HONE_TRY(hone_file_open_beneath(importer->folder, location.data, location.size, &file));
-    hone_status *status = hone_graph_keep(importer->root, release_file, file);
-    if (status) {
-      hone_file_release(file);
-      return status;
-    }
+    HONE_TRY(hone_graph_keep_file(importer->root, file));
     HONE_TRY(hone_map_put(&importer->files, location.data, location.size, file));
     size_t *limit = &importer->reader.limit, more;
     if (!hone_mul(hone_file_bytes(file).size, 4, &more) || !hone_add(*limit, more, limit))

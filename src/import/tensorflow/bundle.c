@@ -137,8 +137,6 @@ static hone_status *read_index(tf_importer *importer, tf_bundle *bundle) {
 
 /* ---- Opening ---- */
 
-static void release_file(void *file) { hone_file_release(file); }
-
 static void free_bundle(void *bundle) { hone_map_free(&((tf_bundle *)bundle)->entries); }
 
 /* A file beneath the model's folder, kept by the graph. */
@@ -146,11 +144,7 @@ static hone_status *open_file(tf_importer *importer, const char *name, hone_file
   if (!importer->source->folder)
     return hone_error(HONE_INVALID_MODEL, "its variables lie in a folder, and there is none");
   HONE_TRY(hone_file_open_beneath(importer->source->folder, name, strlen(name), out));
-  hone_status *status = hone_graph_keep(importer->root, release_file, *out);
-  if (status) {
-    hone_file_release(*out);
-    return status;
-  }
+  HONE_TRY(hone_graph_keep_file(importer->root, *out));
   size_t *limit = &importer->reader.limit, more;
   if (!hone_mul(hone_file_bytes(*out).size, 4, &more) || !hone_add(*limit, more, limit))
     *limit = SIZE_MAX;
