@@ -3,7 +3,11 @@
 
 #include <stdatomic.h>
 #include <string.h>
+#if defined(__x86_64__) && __has_include(<xxh_x86dispatch.h>)
+#include <xxh_x86dispatch.h> /* XXH3 in the widest instructions that the processor has */
+#else
 #include <xxhash.h>
+#endif
 
 #include "base/memory.h"
 #include "base/pool.h"

@@ -10,6 +10,7 @@
 #include "engine/choices.h"
 #include "engine/format.h"
 #include "engine/meta.h"
+#include "engine/plan.h"
 #include "engine/user_op.h"
 #include "ir/text.h"
 
@@ -123,15 +124,11 @@ static hone_status *open_graph(const hone_format_view *view, hone_engine **out) 
   return hone_engine_wrap(graph, out);
 }
 
-/* The large sections, which opening does not read from end to end unless it packs again. */
-static bool may_wait(int section) {
-  return section == HONE_SECTION_WEIGHTS || section == HONE_SECTION_PACKS;
-}
-
-/* The sections that may wait, or all others. */
-static hone_status *verify(hone_stored *stored, bool waiting) {
+/* The small sections, which are read whichever way the engine runs. */
+static hone_status *verify_small(hone_stored *stored) {
   for (int i = 0; i < HONE_SECTION_COUNT; i++)
-    if (may_wait(i) == waiting) HONE_TRY(hone_stored_check_section(stored, (hone_section_id)i));
+    if (i != HONE_SECTION_WEIGHTS && i != HONE_SECTION_PACKS)
+      HONE_TRY(hone_stored_check_section(stored, (hone_section_id)i));
   return NULL;
 }
 
@@ -193,8 +190,9 @@ static hone_status *adapt(hone_engine *engine, const hone_format_view *view, con
   return read_choices(engine, view, true);
 }
 
-/* `*replaced` is the engine to go on with where it is another one. */
-static hone_status *fill_engine(hone_engine *engine, const hone_format_view *view,
+/* `*replaced` is the engine to go on with where it is another one. `used`: what its
+ * runs read is checked now. */
+static hone_status *fill_engine(hone_engine *engine, const hone_format_view *view, bool used,
                                 hone_engine **replaced) {
   hone_target t;
   char reason[200];
@@ -204,15 +202,27 @@ static hone_status *fill_engine(hone_engine *engine, const hone_format_view *vie
   memcpy(engine->precision, t.precision, sizeof engine->precision);
   HONE_TRY(hone_engine_choose_device(engine, t.device));
   const char *why = hone_target_unfit(&t, reason, sizeof reason);
-  return why ? adapt(engine, view, &t, why, replaced) : read_choices(engine, view, false);
+  HONE_TRY(why ? adapt(engine, view, &t, why, replaced) : read_choices(engine, view, false));
+  return used && !*replaced ? hone_program_check_stored(engine->program) : NULL;
+}
+
+/* Weights and packs of an engine that is checked whole though only what is used was asked for: that
+ * takes about 2 ms. */
+#define SMALL_ENGINE ((size_t)32 << 20)
+
+static bool is_small(const hone_format_view *view) {
+  return view->sections[HONE_SECTION_WEIGHTS].size <= SMALL_ENGINE &&
+         view->sections[HONE_SECTION_PACKS].size <=
+             SMALL_ENGINE - view->sections[HONE_SECTION_WEIGHTS].size;
 }
 
 /* Takes `stored`, whatever comes of it. */
 static hone_status *open_stored(hone_file *file, const hone_format_view *view, hone_stored *stored,
-                                bool lazy, hone_engine **out) {
+                                const hone_options *options, hone_engine **out) {
   hone_engine *engine, *replaced = NULL;
-  hone_status *status = verify(stored, false);
-  if (!status && !lazy) status = verify(stored, true);
+  bool used = hone_option_is(options, HONE_OPTION_verify, "used");
+  bool full = hone_option_is(options, HONE_OPTION_verify, "full") || (used && is_small(view));
+  hone_status *status = full ? hone_stored_check_rest(stored) : verify_small(stored);
   if (!status) status = open_graph(view, &engine);
   if (status) {
     hone_stored_free(stored);
@@ -221,7 +231,7 @@ static hone_status *open_stored(hone_file *file, const hone_format_view *view, h
   engine->file = hone_file_retain(file);
   engine->stored = stored;
   attach(engine->program, stored);
-  status = fill_engine(engine, view, &replaced);
+  status = fill_engine(engine, view, used, &replaced);
   if (status || replaced) hone_engine_free(engine);
   if (!status) *out = replaced ? replaced : engine;
   return status;
@@ -232,7 +242,7 @@ static hone_status *open_engine(hone_file *file, const hone_options *options, ho
   hone_stored *stored;
   HONE_TRY(hone_format_read(hone_file_bytes(file), &view));
   HONE_TRY(hone_stored_new(&view, &stored));
-  return open_stored(file, &view, stored, hone_option_is(options, HONE_OPTION_verify, "lazy"), out);
+  return open_stored(file, &view, stored, options, out);
 }
 
 hone_status *hone_engine_open(const char *path, const hone_options *options, hone_engine **out) {

@@ -5,6 +5,9 @@
 #ifdef HONE_HAVE_PNG
 #include <png.h>
 #endif
+#ifdef HONE_HAVE_OPENJPEG
+#include <openjpeg.h>
+#endif
 
 #include "base/cpu.h"
 #include "backend/cuda/gpu.h"
@@ -17,19 +20,25 @@ static json_t *optional(const char *version) {
 }
 
 static json_t *libraries(void) {
-  const char *png = NULL, *jpeg = NULL;
+  const char *png = NULL, *jpeg = NULL, *webp = NULL, *openjpeg = NULL;
 #ifdef HONE_HAVE_PNG
   png = png_get_libpng_ver(NULL);
 #endif
 #ifdef HONE_HAVE_TURBOJPEG
   jpeg = HONE_HAVE_TURBOJPEG; /* has no call that tells: as pkg-config said */
 #endif
+#ifdef HONE_HAVE_WEBP
+  webp = HONE_HAVE_WEBP; /* as pkg-config said too: it tells the version of its decoder alone */
+#endif
+#ifdef HONE_HAVE_OPENJPEG
+  openjpeg = opj_version();
+#endif
   char xxhash[16];
   unsigned number = XXH_versionNumber();
   snprintf(xxhash, sizeof xxhash, "%u.%u.%u", number / 10000, number / 100 % 100, number % 100);
-  return json_pack("{s:s, s:s, s:s, s:o, s:o}", "jansson", jansson_version_str(), "zlib",
+  return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "jansson", jansson_version_str(), "zlib",
                    zlibVersion(), "xxhash", xxhash, "turbojpeg", optional(jpeg), "png",
-                   optional(png));
+                   optional(png), "webp", optional(webp), "openjpeg", optional(openjpeg));
 }
 
 /* Where a library of NVIDIA's is and its version, or why it is of no use. */

@@ -103,6 +103,9 @@ void hone_plans_drop(hone_program *program);
 /* How many plans were made in this process, for tests. */
 uint64_t hone_plan_count(void);
 
+/* What the plans of the program will read of the engine's file, kernels taking the sizes that they get,
+ * is whole, or CORRUPT; regions' too. */
+HONE_MUST_USE hone_status *hone_program_check_stored(const hone_program *program);
 /* What the meaning of a node reads of the engine's file is whole, or CORRUPT. */
 HONE_MUST_USE hone_status *hone_plan_check_node(const hone_program *program, const hone_node *node);
 

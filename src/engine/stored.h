@@ -1,7 +1,7 @@
 /* The bytes of an opened engine file, each block of them checked before its first use. Room: engine.
  *
- * Opening checks the small sections, and with verify=full the large ones too. What is left is
- * checked when a plan is made that reads it: a run never looks here.
+ * Opening checks the small sections, and of the large ones what the option `verify` says. What is left
+ * is checked when a plan is made that reads it: a run never looks here.
  */
 #ifndef HONE_ENGINE_STORED_H
 #define HONE_ENGINE_STORED_H

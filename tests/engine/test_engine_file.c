@@ -42,8 +42,8 @@ static hone_engine *saved_engine(void) {
 
 TEST(loads_to_the_same_bits) {
   hone_engine *built = saved_engine(), *loaded = NULL;
-  const char *const modes[] = {"full", "lazy"};
-  for (int m = 0; m < 2; m++) {
+  const char *const modes[] = {"used", "full", "lazy"};
+  for (int m = 0; m < 3; m++) {
     hone_options *options = NULL;
     CHECK_OK(hone_options_new(&options));
     CHECK_OK(hone_options_set(options, "verify", modes[m]));

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include "base/cpu.h"
 #include "engine/format.h"
 #include "engines.h"
 
@@ -106,14 +107,13 @@ static bool refuses(hone_status *status, const char *named) {
   return right;
 }
 
-/* Opens lazily and runs both branches: how many of the three are refused, the others being right.
- */
-static int use_lazily(const char *named) {
+/* Opens and runs both branches: how many of the three are refused, the others being right. */
+static int use(const char *verify, const char *named) {
   hone_engine *engine = NULL;
   hone_context *context = NULL;
   int refused = 0;
   float out[WIDE];
-  if (refuses(open_file("lazy", &engine), named)) return 3;
+  if (refuses(open_file(verify, &engine), named)) return 3;
   CHECK_OK(hone_context_new(engine, NULL, &context));
   for (int branch = 0; branch < 2; branch++) {
     memset(out, 0xff, sizeof out);
@@ -130,27 +130,61 @@ static int use_lazily(const char *named) {
   return refused;
 }
 
-TEST(checks_each_block_before_its_first_use) {
-  int by_count[4] = {0};
-  for (int s = HONE_SECTION_WEIGHTS; s <= HONE_SECTION_PACKS; s++) {
-    size_t blocks = hone_format_blocks(view.sections[s].size);
-    CHECK(blocks > 15);
-    for (size_t b = 0; b < blocks; b++) {
-      char named[80];
-      snprintf(named, sizeof named, "section %s is damaged in block %zu (", hone_section_name(s),
-               b);
-      size_t at = b * HONE_FORMAT_BLOCK, left = view.sections[s].size - at;
-      char *byte =
-          file + place_of(s) + at + (left < HONE_FORMAT_BLOCK ? left : HONE_FORMAT_BLOCK) / 2;
-      *byte ^= 0x10;
-      int refused = use_lazily(named);
-      *byte ^= 0x10;
-      by_count[refused]++;
-      CHECK(s == HONE_SECTION_WEIGHTS || refused > 0);
-    }
+/* Whether the packs' place is taken by new ones, out of weights that are all checked. */
+static bool packs_again(const char *named) {
+  hone_engine *engine = NULL;
+  hone_cpu_limit(HONE_ISA_PLAIN);
+  bool refused = refuses(open_file("used", &engine), named);
+  if (!refused) hone_engine_free(engine);
+  hone_cpu_limit(~0u);
+  return !refused;
+}
+
+/* Calls `visit` with each block of a section damaged in turn, and what its refusal has to name. */
+static void damage_each_block(hone_section_id id, void (*visit)(hone_section_id, const char *)) {
+  size_t blocks = hone_format_blocks(view.sections[id].size);
+  CHECK(blocks > 15);
+  for (size_t b = 0; b < blocks; b++) {
+    char named[80];
+    snprintf(named, sizeof named, "section %s is damaged in block %zu (", hone_section_name(id), b);
+    size_t at = b * HONE_FORMAT_BLOCK, left = view.sections[id].size - at;
+    char *byte =
+        file + place_of(id) + at + (left < HONE_FORMAT_BLOCK ? left : HONE_FORMAT_BLOCK) / 2;
+    *byte ^= 0x10;
+    visit(id, named);
+    *byte ^= 0x10;
   }
+}
+
+static int by_count[4];
+
+static void open_lazily(hone_section_id id, const char *named) {
+  int refused = use("lazy", named);
+  by_count[refused]++;
+  CHECK(id == HONE_SECTION_WEIGHTS || refused > 0);
+}
+
+TEST(checks_each_block_before_its_first_use) {
+  memset(by_count, 0, sizeof by_count);
+  damage_each_block(HONE_SECTION_WEIGHTS, open_lazily);
+  damage_each_block(HONE_SECTION_PACKS, open_lazily);
   /* Weights that only lie there; a branch's, refused in that branch alone; what all runs read. */
   CHECK(by_count[0] > 0 && by_count[1] > 0 && by_count[2] > 0);
+}
+
+static void open_used(hone_section_id id, const char *named) {
+  int refused = use("used", named);
+  by_count[refused]++;
+  CHECK(refused == 3 || (refused == 0 && id == HONE_SECTION_WEIGHTS && !packs_again(named)));
+}
+
+/* Opening refuses what runs here read; what lies there for another processor is refused when saved or
+ * packed again, and no run is wrong for it. */
+TEST(checks_what_is_used_when_opened) {
+  memset(by_count, 0, sizeof by_count);
+  damage_each_block(HONE_SECTION_WEIGHTS, open_used);
+  CHECK(by_count[0] > 0 && by_count[3] > 0);
+  damage_each_block(HONE_SECTION_PACKS, open_used);
 }
 
 typedef struct caller {
@@ -281,6 +315,7 @@ TEST(refuses_cuts_everywhere) {
 int main(void) {
   make_file();
   RUN(checks_each_block_before_its_first_use);
+  RUN(checks_what_is_used_when_opened);
   RUN(checks_for_many_threads_at_once);
   RUN(refuses_flips_everywhere);
   RUN(refuses_swaps_everywhere);
