@@ -5,8 +5,8 @@ set -eu
 cd "$(dirname "$0")/.."
 
 packages="gcc g++ clang cmake ninja-build make pkg-config git ccache libjansson-dev libxxhash-dev
-  zlib1g-dev libturbojpeg0-dev libpng-dev python3 python3-venv python3-dev clang-format clang-tidy
-  ca-certificates"
+  zlib1g-dev libturbojpeg0-dev libpng-dev libwebp-dev libopenjp2-7-dev python3 python3-venv python3-dev
+  clang-format clang-tidy ca-certificates"
 
 # Installs those of the named packages that are not there.
 install_missing() {

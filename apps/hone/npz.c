@@ -11,6 +11,11 @@
 #define ENTRY_SIZE 46
 #define LOCAL_SIZE 30
 
+/* A deflated member may unpack to this much, or to so many times what it takes in the file: deflate
+ * can make 1032 bytes of one, and a small file shall not take the machine's memory. */
+#define MOST_UNPACKED ((uint64_t)64 << 20)
+#define MOST_GROWTH   8
+
 typedef struct member {
   const unsigned char *name;
   size_t name_size;
@@ -108,8 +113,11 @@ static bool inflate_member(const unsigned char *from, const member *m, unsigned 
 static bool unpack(const char *path, const unsigned char *from, const member *m, hone_tensor *out) {
   if (m->method == 0 && m->packed == m->size) return parse_npy(path, from, m->size, out);
   if (m->method != 8) return complain(path, "a member is neither stored nor deflated");
-  if (m->size > UINT32_MAX || m->packed > UINT32_MAX || m->size / 1100 > m->packed)
-    return complain(path, "a deflated member is too large"); /* deflate makes at most 1032 of 1 */
+  if (m->size > MOST_UNPACKED && m->size / MOST_GROWTH > m->packed)
+    return complain(path, "a member unpacks to more than 64 MiB and 8 times what it takes in the "
+                          "file: save it without compression (numpy.savez)");
+  if (m->size > UINT32_MAX || m->packed > UINT32_MAX)
+    return complain(path, "a deflated member is larger than 4 GiB: save it without compression");
   unsigned char magic[6];
   if (m->size < sizeof magic || !inflate_member(from, m, magic, sizeof magic) ||
       memcmp(magic, "\x93NUMPY", sizeof magic) != 0)

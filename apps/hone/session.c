@@ -60,10 +60,17 @@ static bool read_raw(const char *path, const file_bytes *file, const hone_tensor
 }
 
 static bool is_picture(const file_bytes *file) {
-  static const char *const starts[] = {"\xff\xd8\xff", "\x89PNG", "II*", "MM", "BM", "P1",
-                                       "P2",           "P3",      "P4",  "P5", "P6"};
-  for (size_t i = 0; i < sizeof starts / sizeof *starts; i++)
-    if (file->size > 64 && memcmp(file->data, starts[i], strlen(starts[i])) == 0) return true;
+  static const struct {
+    size_t at;
+    const char *text;
+  } signs[] = {{0, "\xff\xd8\xff"}, {0, "\x89PNG"},         {0, "II*"}, {0, "MM"}, {0, "BM"},
+               {0, "P1"},           {0, "P2"},              {0, "P3"},  {0, "P4"}, {0, "P5"},
+               {0, "P6"},           {8, "WEBP"},            {4, "jP  \r\n\x87\n"},
+               {0, "\xff\x4f\xff\x51"}};
+  for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
+    if (file->size > 64 &&
+        memcmp(file->data + signs[i].at, signs[i].text, strlen(signs[i].text)) == 0)
+      return true;
   return false;
 }
 

@@ -104,8 +104,9 @@ HONE_API size_t hone_tensor_bytes(const hone_tensor *tensor);
 HONE_API const char *hone_dtype_text(hone_dtype dtype);
 HONE_API hone_dtype hone_dtype_of(const char *name);
 
-/* Decodes a picture (JPEG, PNG, TIFF, BMP, PNM) into u8[height, width, 3 or 1], rows from the top.
- * `pixels`: "rgb", "bgr" or "gray". Give out->data back with hone_data_release. */
+/* Decodes a picture (JPEG, PNG, TIFF, BMP, PNM, WebP, JPEG 2000) into u8[height, width, 3 or 1], rows
+ * from the top. `pixels`: "rgb", "bgr" or "gray". UNSUPPORTED with the format's name where the library
+ * was built without its decoder. Give out->data back with hone_data_release. */
 HONE_API hone_status *hone_picture_decode(hone_bytes bytes, const char *pixels, hone_tensor *out);
 HONE_API void hone_data_release(void *data);
 

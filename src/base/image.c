@@ -1,6 +1,7 @@
-/* Reading pictures: JPEG, PNG, TIFF, BMP and PNM, from bytes that are not trusted. Room: base.
+/* Reading pictures: JPEG, PNG, TIFF, BMP, PNM, WebP and JPEG 2000, from bytes that are not trusted.
+ * Room: base.
  *
- * JPEG and PNG go through libjpeg-turbo and libpng where the build found them; BMP (24 and 32 bits
+ * JPEG, PNG, WebP and JPEG 2000 go through libraries where the build found them; BMP (24 and 32 bits
  * a pixel, uncompressed) and binary PNM (8 bits) are read here. */
 #include <string.h>
 
@@ -12,7 +13,9 @@
 #endif
 
 #include "base/image.h"
+#include "base/image_jpeg2000.h"
 #include "base/image_tiff.h"
+#include "base/image_webp.h"
 #include "base/memory.h"
 
 #define MOST_PIXELS ((int64_t)1 << 28)
@@ -111,16 +114,30 @@ static hone_status *pnm_size(picture *p) {
   return pnm_header(p, &at);
 }
 
-/* ---- TIFF ---- */
+/* ---- Formats with a file of their own ---- */
 
-static hone_status *tiff_size(picture *p) {
-  HONE_TRY(hone_tiff_read(p->bytes, p->size, &p->height, &p->width, NULL));
-  return check_size(p);
-}
+#define READER(name)                                                             \
+  static hone_status *name##_decode(picture *p, uint8_t *rgb) {                  \
+    return hone_##name##_read(p->bytes, p->size, &p->height, &p->width, rgb);    \
+  }                                                                              \
+  static hone_status *name##_size(picture *p) {                                  \
+    HONE_TRY(hone_##name##_read(p->bytes, p->size, &p->height, &p->width, NULL)); \
+    return check_size(p);                                                        \
+  }
 
-static hone_status *tiff_decode(picture *p, uint8_t *rgb) {
-  return hone_tiff_read(p->bytes, p->size, &p->height, &p->width, rgb);
-}
+READER(tiff)
+#ifdef HONE_HAVE_WEBP
+READER(webp)
+#define WEBP webp_size, webp_decode
+#else
+#define WEBP NULL, NULL
+#endif
+#ifdef HONE_HAVE_OPENJPEG
+READER(jpeg2000)
+#define JPEG2000 jpeg2000_size, jpeg2000_decode
+#else
+#define JPEG2000 NULL, NULL
+#endif
 
 /* ---- JPEG ---- */
 
@@ -145,6 +162,9 @@ static hone_status *jpeg_decode(picture *p, uint8_t *rgb) {
   tjDestroy(handle);
   return failed ? broken("JPEG") : NULL;
 }
+#define JPEG jpeg_size, jpeg_decode
+#else
+#define JPEG NULL, NULL
 #endif
 
 /* ---- PNG ---- */
@@ -165,39 +185,45 @@ static hone_status *png_read(picture *p, uint8_t *rgb) {
 static hone_status *png_size(picture *p) {
   return png_read(p, NULL);
 }
+#define PNG png_size, png_read
+#else
+#define PNG NULL, NULL
 #endif
 
 /* ---- All ---- */
 
 typedef struct image_format {
-  const char *magic;
-  size_t magic_size;
-  hone_status *(*size)(picture *p);
+  const char *name, *magic;
+  size_t at, magic_size;
+  hone_status *(*size)(picture *p); /* NULL: built without the library that reads it */
   hone_status *(*decode)(picture *p, uint8_t *rgb);
 } image_format;
 
 static const image_format formats[] = {
-    {"BM", 2, bmp_size, bmp_decode},
-    {"P5", 2, pnm_size, pnm_decode},
-    {"P6", 2, pnm_size, pnm_decode},
-    {"II*\0", 4, tiff_size, tiff_decode},
-    {"MM\0*", 4, tiff_size, tiff_decode},
-#ifdef HONE_HAVE_TURBOJPEG
-    {"\xff\xd8\xff", 3, jpeg_size, jpeg_decode},
-#endif
-#ifdef HONE_HAVE_PNG
-    {"\x89PNG\r\n\x1a\n", 8, png_size, png_read},
-#endif
+    {"BMP", "BM", 0, 2, bmp_size, bmp_decode},
+    {"PNM", "P5", 0, 2, pnm_size, pnm_decode},
+    {"PNM", "P6", 0, 2, pnm_size, pnm_decode},
+    {"TIFF", "II*\0", 0, 4, tiff_size, tiff_decode},
+    {"TIFF", "MM\0*", 0, 4, tiff_size, tiff_decode},
+    {"JPEG", "\xff\xd8\xff", 0, 3, JPEG},
+    {"PNG", "\x89PNG\r\n\x1a\n", 0, 8, PNG},
+    {"WebP", "WEBP", 8, 4, WEBP},
+    {"JPEG 2000", "\0\0\0\x0cjP  \r\n\x87\n", 0, 12, JPEG2000},
+    {"JPEG 2000", "\xff\x4f\xff\x51", 0, 4, JPEG2000},
 };
 
 static hone_status *open_picture(const void *bytes, size_t size, picture *p,
                                  const image_format **out) {
   *p = (picture){.bytes = bytes, .size = size};
   for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
-    if (size < formats[i].magic_size || memcmp(bytes, formats[i].magic, formats[i].magic_size) != 0)
+    const image_format *f = &formats[i];
+    if (size < f->at + f->magic_size || memcmp(p->bytes + f->at, f->magic, f->magic_size) != 0)
       continue;
-    *out = &formats[i];
-    return formats[i].size(p);
+    if (!f->size)
+      return hone_error(HONE_UNSUPPORTED, "a %s picture: this library was built without its decoder",
+                        f->name);
+    *out = f;
+    return f->size(p);
   }
   return hone_error(HONE_UNSUPPORTED, "the bytes are no picture of a format that is known here");
 }

@@ -1,4 +1,5 @@
-/* Reading pictures: JPEG, PNG, TIFF, BMP and PNM, from bytes that are not trusted. Room: base. */
+/* Reading pictures: JPEG, PNG, TIFF, BMP, PNM, WebP and JPEG 2000, from bytes that are not trusted.
+ * Room: base. */
 #ifndef HONE_BASE_IMAGE_H
 #define HONE_BASE_IMAGE_H
 

@@ -41,7 +41,7 @@ static hone_status *image_decoder_reference(hone_reference *ref) {
 
 const hone_op hone_op_image_decoder = {
     .name = "image_decoder",
-    .inputs = "bytes", /* u8 [size], or str of rank 0: a JPEG, PNG, TIFF, BMP or PNM file */
+    .inputs = "bytes", /* u8 [size], or str of rank 0: the file of a picture (base/image.h) */
     .outputs = "y",    /* u8 [height, width, 3 or 1] */
     .attrs = {{"pixels", HONE_ATTR_CHOICE, "rgb", "rgb|bgr|gray"}},
     .facts = HONE_OBJECTS,

@@ -110,6 +110,24 @@ def tiff(width, height):
     return b"II*\0" + struct.pack("<I", 8) + struct.pack("<H", len(tags)) + rows + b"\0\0\0\0"
 
 
+def webp(width, height):
+    """A lossless picture without data: sizes of 14 bits, less one each."""
+    bits = b"\x2f" + struct.pack("<I", (width - 1) | (height - 1) << 14)
+    return b"RIFF" + struct.pack("<I", 4 + 8 + 6) + b"WEBPVP8L" + struct.pack("<I", 5) + bits + b"\0"
+
+
+def jpeg2000(width, height, components=3):
+    """The main header of a codestream of one tile, and no data."""
+    size = struct.pack(">HIIIIIIIIH", 0, width, height, 0, 0, width, height, 0, 0, components)
+    size += b"\x07\x01\x01" * components
+    coding = b"\x00\x00\x00\x01\x00\x05\x04\x04\x00\x01"
+    steps = b"\x40" + b"\x40" * 16
+    return (b"\xff\x4f\xff\x51" + struct.pack(">H", len(size) + 2) + size +
+            b"\xff\x52" + struct.pack(">H", len(coding) + 2) + coding +
+            b"\xff\x5c" + struct.pack(">H", len(steps) + 2) + steps +
+            b"\xff\x90\x00\x0a\x00\x00\x00\x00\x00\x00\x00\x01\xff\x93")
+
+
 def npy(header, data=b""):
     header = header.encode() + b"\n"
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + data

@@ -3,7 +3,7 @@ the words after `hone`. See rows_onnx.py.
 """
 import numpy as np
 
-from models import bmp, jpeg, model, node, npy, one, png, port, tiff, zipped
+from models import bmp, jpeg, jpeg2000, model, node, npy, one, png, port, tiff, webp, zipped
 
 NPY = "{'descr': '%s', 'fortran_order': False, 'shape': %s, }"
 
@@ -114,6 +114,10 @@ PICTURES = {
     "bmp without data": (given("p.bmp", bmp(10000, 10000)), 1, ""),
     "tiff of 2^32": (given("p.tiff", tiff((1 << 32) - 1, (1 << 32) - 1)), 1, ""),
     "tiff without data": (given("p.tiff", tiff(10000, 10000)), 1, ""),
+    "webp of 16,384 without data": (given("p.webp", webp(1 << 14, 1 << 14) + bytes(64)), 1, ""),
+    "jpeg 2000 of 2^31": (given("p.j2k", jpeg2000((1 << 31) - 1, (1 << 31) - 1)), 1, ""),
+    "jpeg 2000 of 8,000 without data": (given("p.j2k", jpeg2000(8000, 8000)), 1, ""),
+    "jpeg 2000 of 16,384 components": (given("p.j2k", jpeg2000(8000, 8000, 1 << 14)), 1, ""),
     "ppm of a billion": (given("p.ppm", b"P6 999999999 999999999 255\n"), 1, ""),
     "ppm of 30 digits": (given("p.ppm", b"P6 " + b"9" * 30 + b" 1 255\n"), 1, ""),
     "ppm without data": (given("p.ppm", b"P6 20000 20000 255\n"), 1, ""),
@@ -128,6 +132,8 @@ ARRAYS = {
     "npy of 10,000 dimensions": (given("x.npy", npy(NPY % ("<f4", "(" + "1," * 10000 + ")"))), 1, ""),
     "npy without data": (given("x.npy", npy(NPY % ("<f4", "(1, 3, 20000, 20000)"))), 1, ""),
     "npz: a bomb": (given("x.npz", zipped(bytes(1 << 28))), 1, ""),
+    "npz: a bomb with a sound header": (given("x.npz", zipped(npy(NPY % ("<f4", "(1, 3, 4096, 4096)"),
+                                                                  bytes(3 << 26)))), 1, "save it without compression"),
     "npz: a size that lies": (given("x.npz", zipped(b"abc", size=(1 << 32) - 2)), 1, ""),
     "npz: packed that lies": (given("x.npz", zipped(b"abc", packed=(1 << 32) - 2)), 1, ""),
     "npz: stored that lies": (given("x.npz", zipped(b"abc", size=1 << 30, packed=1 << 30, method=0)), 1, ""),

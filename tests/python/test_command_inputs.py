@@ -156,6 +156,19 @@ def test_a_jpeg_is_as_pillow_decodes_it(tmp_path):
     assert got.shape == want.shape and np.abs(got - want).max() <= 3
 
 
+@pytest.mark.parametrize("name, kind, options, most", [
+    ("p.webp", "RGB", {"lossless": True}, 0), ("p.webp", "RGB", {"quality": 80}, 1), ("p.webp", "RGBA", {}, 1),
+    ("p.jp2", "RGB", {}, 0), ("p.j2k", "RGB", {"irreversible": True, "quality_layers": [20]}, 1), ("p.jp2", "L", {}, 0),
+    ("p.jp2", "LA", {}, 0), ("p.jp2", "RGBA", {}, 0), ("p.jp2", "RGB", {"tile_size": (16, 16)}, 0)])
+def test_webp_and_jpeg_2000_are_as_pillow_decodes_them(tmp_path, name, kind, options, most):
+    picture = Image.fromarray(RNG.integers(0, 256, (37, 51, 4), np.uint8), "RGBA").convert(kind)
+    picture.save(tmp_path / name, **options)
+    model = identity(tmp_path / "m.onnx", {"x": ([1, 3, "h", "w"],)})
+    got = run(model, tmp_path, "--input", tmp_path / name)["out_x"]
+    want = np.asarray(Image.open(tmp_path / name).convert("RGB")).transpose(2, 0, 1)[None].astype(float)
+    assert got.shape == want.shape and np.abs(got - want).max() <= most
+
+
 def test_layouts_channels_and_bytes(tmp_path):
     Image.fromarray(PICTURE).save(tmp_path / "p.png")
     file = tmp_path / "p.png"
