@@ -2,8 +2,10 @@
 
 Inside the CPU backend likewise: simd <- lines <- products <- nodes <- the backend itself.
 Reads the #include lines of every source file and fails on one that points the wrong way. Outside
-src/ (apps, python, examples) only include/hone may be seen; tests and bench may look inside.
+src/ (apps, python, examples) only include/hone may be seen; tests and bench may look inside. Headers of
+src/ form no circle, inside a room either: each can be read after those that it includes.
 """
+import graphlib
 import pathlib
 import re
 import sys
@@ -56,8 +58,19 @@ def broken_inside(path, text):
             yield f"{path}: includes {name}, which room {room} does not know"
 
 
+def circle(texts):
+    """The headers of a circle of includes, one after the other, out of {name below src/: text}; none: []."""
+    try:
+        graphlib.TopologicalSorter({name: set(INCLUDE.findall(text)) for name, text in texts.items()}).prepare()
+    except graphlib.CycleError as error:
+        return error.args[1]
+    return []
+
+
 def self_test():
     """The check fails when broken."""
+    assert circle({"ir/a.h": '#include "ir/b.h"\n', "ir/b.h": '#include "ir/a.h"\n'})
+    assert not circle({"ir/a.h": '#include "ir/b.h"\n#include "base/c.h"\n', "ir/b.h": '#include "base/c.h"\n'})
     assert list(broken("src/base/a.c", '#include "ir/graph.h"\n'))
     assert list(broken("src/passes/a.c", '#include "backend/backend.h"\n'))
     assert list(broken("apps/hone/a.c", '#include "engine/engine.h"\n'))
@@ -76,6 +89,10 @@ def main():
             problems += broken(name, text)
             if name.startswith("src/" + CPU):
                 problems += broken_inside(name, text)
+    headers = sorted((ROOT / "src").rglob("*.h"))
+    round_trip = circle({path.relative_to(ROOT / "src").as_posix(): path.read_text() for path in headers})
+    if round_trip:
+        problems.append(f"headers in a circle: {' -> '.join(round_trip)}")
     print("\n".join(problems) if problems else "includes point one way")
     return int(bool(problems))
 

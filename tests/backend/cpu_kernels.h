@@ -104,4 +104,12 @@ static inline void add_place(const void *program, const hone_kernel_io *io, int 
   }
 }
 
+/* How many elements that began as zero are not what add_place makes of them. */
+static inline size_t misplaced(const float *x, size_t rows, size_t columns, size_t stride) {
+  size_t bad = 0;
+  for (size_t i = 0; i < rows; i++)
+    for (size_t j = 0; j < columns; j++) bad += x[i * stride + j] != (float)(1000 * i + j);
+  return bad;
+}
+
 #endif
