@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/map.h"
+#include "ops/gate.h"
 #include "passes/passes.h"
 #include "passes/rewrite.h"
 
@@ -186,6 +187,17 @@ static void take_casts(cluster *c) {
   }
 }
 
+/* What scales the channels of a convolution's input: its kernel scales weights or pixels instead. */
+static void take_gate(cluster *c) {
+  int x;
+  const hone_node *found = hone_gate_of(c->nodes[0], &x);
+  if (!found || found->mark || c->count == MOST_NODES) return;
+  hone_node *mul = found->outputs[0]->producer;
+  if (!is_groupable(mul)) return;
+  mul->mark = c;
+  c->nodes[c->count++] = mul;
+}
+
 /* A view or a move that a kernel can look through: all that says how is known before the run. */
 static bool is_transparent(const hone_node *node, bool transposes) {
   bool move = node && (node->op == &hone_op_slice || (transposes && node->op == &hone_op_transpose));
@@ -268,6 +280,7 @@ static hone_status *seed(fusion *f, hone_node *node) {
     if (whole) take_feeders(c, 1, true); /* bytes that are added as reals */
     else take_casts(c);            /* what makes bytes makes them in its own group */
     take_moves(c);
+    take_gate(c);
   } else if (node->op->facts & HONE_POINTWISE) {
     take_feeders(c, 0, false);
   }

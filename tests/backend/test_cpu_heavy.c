@@ -50,6 +50,28 @@ TEST(tails_of_conv) {
   }
 }
 
+/* Squeeze and excite: gates scale weights, or pixels where there are few or several pictures. */
+TEST(gates_of_conv) {
+  static const char *const shapes[][3] = {
+      {"[1, 9, 11, 20]", "[1, 1, 1, 20]", "[1, 1, 20, 72]"},
+      {"[1, 5, 3, 20]", "[1, 1, 1, 20]", "[1, 1, 20, 72]"},
+      {"[3, 9, 11, 7]", "[3, 1, 1, 7]", "[1, 1, 7, 5]"},
+      {"[3, 2, 11, 33]", "[1, 1, 1, 33]", "[1, 1, 33, 16]"},
+      {"[1, 70, 16]", "[1, 1, 16]", "[1, 16, 81]"},
+  };
+  static const char *const tails[] = {"o = relu(c)", "d = exp(c) o = add(d, c)", "o = silu(c)"};
+  char text[1024];
+  for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+    for (size_t k = 0; k < 6; k++) {
+      snprintf(text, sizeof text,
+               "graph g(x: f32%s, s: f32%s) -> (o) {\n w = const f32%s @weights+0\n"
+               " m = mul(%s)\n c = conv(m, w) {exact=%s}\n %s\n}",
+               shapes[i][0], shapes[i][1], shapes[i][2], k % 2 ? "s, x" : "x, s",
+               k > 3 ? "true" : "false", tails[k / 2]);
+      check_weighted(text, conv(false));
+    }
+}
+
 TEST(kinds_of_conv) {
   check_weighted(
       "graph g(x: f32[2, 10, 6]) -> (o) {\n w = const f32[3, 6, 5] @weights+0\n"
@@ -339,6 +361,7 @@ int main(void) {
   RUN(stored);
   RUN(layers);
   RUN(tails_of_conv);
+  RUN(gates_of_conv);
   RUN(kinds_of_conv);
   RUN(matmuls);
   RUN(stages);

@@ -34,6 +34,19 @@ TEST(reductions) {
   check_body("graph g(x: f32[0, 9]) -> (o) { o = reduce(x) {kind=max} }", 0);
 }
 
+/* Few outputs of many rows: some rows a part, then their sums. */
+TEST(reductions_of_pixels) {
+  static const char *const kinds[] = {"sum", "mean", "max", "min", "l1", "l2", "sum_square"};
+  static const char *const pixels[] = {"[1, 13, 11, 5]", "[2, 9, 10, 19]", "[1, 65, 1, 300]",
+                                       "[3, 8, 8, 32]"};
+  for (size_t k = 0; k < COUNT(kinds); k++)
+    for (size_t s = 0; s < COUNT(pixels); s++)
+      check_body(BODY("graph g(x: f32%s) -> (o) {\n a = const s64[2] [1, 2]\n"
+                      " o = reduce(x, a) {kind=%s, keep=true}\n}",
+                      pixels[s], kinds[k]),
+                 bound("reduction", "fp32"));
+}
+
 TEST(reductions_of_any_type) {
   static const char *const types[] = {"f64", "s64", "u64", "s32", "u32", "s16", "u8", "s8"};
   static const char *const kinds[] = {"sum", "mean",       "max", "min",         "prod",
@@ -281,6 +294,7 @@ int main(void) {
   RUN(channel_norms);
   RUN(arg_reductions);
   RUN(reductions);
+  RUN(reductions_of_pixels);
   RUN(reductions_of_any_type);
   RUN(pools_of_any_kind);
   RUN(softmaxes);

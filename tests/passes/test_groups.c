@@ -39,6 +39,19 @@ static const row rows[] = {
     {X, "p, q = split(x) {axis=3, parts=2} a = relu(p) b = relu(q) y = mul(a, b)", 2, 0},
     {X, W CONV("c", "x") "z = exp(c) t = transpose(z) {perm=[0, 3, 1, 2]} y = relu(t)", 3, 0},
     {"x: f32[n, 4], i: s64[2]", "s = expand(x, i) y = exp(s)", 2, 0},
+    /* gates of channels go with the pointwise convolution that they are for, in either spelling */
+    {"x: f32[n, 6, 6, 4], s: f32[n, 1, 1, 4]",
+     "w = const f32[1, 1, 4, 8] @weights+0 g = sigmoid(s) m = mul(x, g) y = conv(m, w)", 2, 0},
+    {"x: f32[n, 6, 6, 4], s: f32[1, 1, 1, 4], r: f32[n, 6, 6, 8]",
+     "w = const f32[1, 1, 4, 8] @weights+0 g = sigmoid(s) m = mul(g, x) c = conv(m, w)"
+     " y = add(c, r)",
+     2, 0},
+    /* but not before a window, not what others read, and not numbers of each pixel */
+    {"x: f32[n, 6, 6, 4], s: f32[n, 1, 1, 4]", W "m = mul(x, s) " CONV("y", "m"), 2, 0},
+    {"x: f32[n, 6, 6, 4], s: f32[n, 1, 1, 4]",
+     "w = const f32[1, 1, 4, 4] @weights+0 m = mul(x, s) c = conv(m, w) y = add(c, m)", 2, 0},
+    {"x: f32[n, 6, 6, 4], s: f32[n, 6, 6, 1]",
+     "w = const f32[1, 1, 4, 8] @weights+0 m = mul(x, s) y = conv(m, w)", 2, 0},
     /* attention takes the heads' split and merge along, also out of one wide projection */
     {"q: f32[n, 5, 4, 8], k: f32[n, 7, 4, 8], v: f32[n, 4, 7, 8]",
      "a = transpose(q) {perm=[0, 2, 1, 3]} b = transpose(k) {perm=[0, 2, 1, 3]}"

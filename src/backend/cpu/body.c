@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "ops/gate.h"
+
 static bool is_pointwise(const hone_node *node) {
   return node->op->facts & HONE_POINTWISE;
 }
@@ -514,15 +516,30 @@ static bool is_taken_in(const hone_node *node) {
   return false;
 }
 
+/* The node whose gates the kernel of the core applies itself. */
+static const hone_node *gating(const hone_node *core, const hone_cpu_kernel *kernel) {
+  int x;
+  if (!core || !kernel || !kernel->functions->gates) return NULL;
+  return kernel->functions->gates(kernel, core) ? hone_gate_of(core, &x) : NULL;
+}
+
+static void set_gate(hone_body_stage *s) {
+  int x;
+  const hone_node *mul = hone_gate_of(s->node, &x);
+  s->scaled = mul->inputs[x].value;
+  s->gate = mul->inputs[1 - x].value;
+}
+
 static hone_status *make_stages(maker *m, const hone_cpu_kernel *kernel) {
   const hone_graph *graph = m->body->graph;
-  const hone_node *core = hone_body_core(graph);
+  const hone_node *core = hone_body_core(graph), *gates = gating(core, kernel);
   for (const hone_node *n = graph->first; n; n = n->next) {
-    if (is_view(n) || is_taken_in(n) || waits_for_user(n)) continue;
+    if (is_view(n) || is_taken_in(n) || waits_for_user(n) || n == gates) continue;
     if (is_pointwise(n))
       HONE_TRY(add_pointwise(m, n));
     else
       HONE_TRY(add_kernel(m, n, n == core ? kernel : NULL));
+    if (n == core && gates) set_gate(&m->body->stages[m->body->stage_count - 1]);
   }
   for (int i = 0; i < m->body->stage_count;
        i++) { /* before formulas of the stages that they empty */

@@ -21,6 +21,7 @@ typedef struct hone_body_stage {
   int own;               /* the tile program's stream that is the tile */
   /* A kernel's finish, as far as registers do it. */
   const hone_value *bias, *residual;
+  const hone_value *scaled, *gate; /* what the kernel reads as x, and by what it scales that; or NULL */
   hone_activation activation;
   hone_integer_tail *tail;  /* the same of a kernel of sums of integers; or NULL */
   const hone_value *result; /* what the stage writes as output 0 after its tail */

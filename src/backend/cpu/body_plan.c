@@ -272,12 +272,18 @@ static void fill_view(planner *p, const hone_body_stage *s, bound_stage *stage,
     stage->in[i] = place_of(p, in);
     if (i < HONE_NODE_STRIDED && reads->in[i].base)
       stage->in[i] = strided_place(p, &reads->in[i], &view->in_layout[i]);
+    if (i == 0 && s->gate) stage->in[i] = place_of(p, s->scaled);
     if (in) view->in[i] = &p->view->types[in->id];
     view->known[i] = known(p, in);
     bool outside = in && !in->producer && !in->constant && in->index < 64 && i < 64;
     if (outside && (p->view->in_place >> in->index & 1)) view->in_place |= (uint64_t)1 << i;
     if (stage->in[i].kind == PLACE_PACK)
       view->constant[i] = (const char *)stage->in[i].bytes + stage->in[i].offset;
+  }
+  if (s->gate) {
+    view->gate = stage->in_count;
+    view->gate_pictures = (size_t)p->view->types[s->gate->id].shape.dim[0];
+    stage->in[stage->in_count++] = place_of(p, s->gate);
   }
   for (int i = 0; i < node->output_count; i++) {
     const hone_value *out = node->outputs[i];

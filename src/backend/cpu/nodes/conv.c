@@ -204,6 +204,11 @@ static bool strided(const hone_node *node, int operand, const hone_shape *shape,
   return operand == X && hone_layout_pitch(layout, shape, &pitch);
 }
 
+/* In another place than the model says: on the weights. */
+static bool gates(const hone_cpu_kernel *row, const hone_node *node) {
+  return strcmp(row->algorithm, "conv_gemm") == 0 && !hone_node_flag(node, "exact");
+}
+
 static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view, hone_arena *arena,
                          hone_node_plan *out) {
   hone_conv conv;
@@ -213,6 +218,8 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
   HONE_TRY(hone_conv_at_sizes(view, &conv));
   conv.y_bf16 = view->out[0]->dtype == HONE_BF16;
   conv.finish = *view->finish;
+  conv.gate = view->gate;
+  conv.gate_stride = view->gate_pictures > 1 ? (ptrdiff_t)conv.in_channels : 0;
   if (view->constant[BIAS]) conv.finish.bias = view->constant[BIAS];
   out->work = macs_of(&conv) / 50;
   return kernel->plan(kernel, &conv, view->packed, arena, &out->kernel);
@@ -231,6 +238,7 @@ const hone_node_functions hone_node_conv = {
     .pitches = true,
     .row_inputs = 1u << X,
     .strided = strided,
+    .gates = gates,
 };
 const hone_node_functions hone_node_conv_transposed = {
     .accepts = accepts,

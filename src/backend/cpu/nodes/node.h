@@ -30,6 +30,8 @@ typedef struct hone_node_view {
   const void *packed;                 /* what pack wrote, 64-byte aligned; or NULL */
   const hone_finish *finish;          /* for rows that finish: what to do to output 0 */
   const hone_integer_finish *integer; /* for rows that finish integers */
+  int gate;                           /* of io->in: what scales x's channels; 0: nothing */
+  size_t gate_pictures;               /* that it has numbers for: all, or 1 */
   uint64_t in_place;                  /* of a concat: inputs that lie in the output already */
   int threads;                        /* most parts */
 } hone_node_view;
@@ -64,6 +66,8 @@ typedef struct hone_node_functions {
    * negative. NULL: operands are dense. */
   bool (*strided)(const hone_node *node, int operand, const hone_shape *shape,
                   const hone_layout *layout);
+  /* Whether x may be scaled by gates of ops/gate.h, which the view then says; NULL: never. */
+  bool (*gates)(const hone_cpu_kernel *kernel, const hone_node *node);
   /* Nanoseconds at typical sizes (unknown dimensions count 1), to rank rows before timing; NULL:
    * rows of the op in table order. */
   double (*estimate)(const hone_cpu_kernel *kernel, const hone_node *node);

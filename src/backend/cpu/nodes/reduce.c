@@ -1,7 +1,8 @@
 /* reduce nodes, f32, over any axes. Room: backend/cpu/nodes.
  *
  * Neighbouring axes that are both reduced or both kept are joined. If the last one is reduced,
- * rows are added up one by one; if it is kept, strips of columns are. Only outputs are split. */
+ * rows are added up one by one; if it is kept, strips of columns are. Outputs are split, or what a
+ * fixed number of rows comes to: the bits do not depend on the parts. */
 #include <math.h>
 #include <string.h>
 
@@ -114,27 +115,40 @@ static const float *term_of(const reduction *r, hone_reduce_kind what, const flo
   return term;
 }
 
-static void all_columns(const reduction *r, hone_reduce_kind what, const float *x,
-                        const float *shift, size_t count, double *total) {
-  float sum[WIDTH], space[WIDTH];
+/* total[] with what some rows came to. */
+static void add_up(hone_reduce_kind what, const float *some, size_t count, double *total) {
+  bool extreme = what == HONE_REDUCE_MAX || what == HONE_REDUCE_MIN;
+  for (size_t c = 0; !extreme && c < count; c++) total[c] += (double)some[c];
+  for (size_t c = 0; extreme && c < count; c++) total[c] = combine(what, total[c], (double)some[c]);
+}
+
+/* sum[] = what rows begin..end, at most FLUSH, come to in float. */
+static void few_rows(const reduction *r, hone_reduce_kind what, const float *x, const float *shift,
+                     size_t begin, size_t end, size_t count, float *sum) {
+  float space[WIDTH];
   hone_lane lane = what == HONE_REDUCE_MAX   ? HONE_LANE_max
                    : what == HONE_REDUCE_MIN ? HONE_LANE_min
                                              : HONE_LANE_add;
+  for (size_t c = 0; c < count; c++) sum[c] = (float)start_of(what);
+  for (size_t i = begin; i < end; i++) {
+    const float *row = x + hone_reduce_offset(&r->axes.gone, i);
+    const float *term = term_of(r, what, row, shift, count, space);
+    r->lanes[lane](count, sum, term, term, 0, 0, sum);
+  }
+}
+
+static void all_columns(const reduction *r, hone_reduce_kind what, const float *x,
+                        const float *shift, size_t count, double *total) {
+  size_t rows = r->axes.gone.count;
+  float sum[WIDTH];
   for (size_t c = 0; c < count; c++) total[c] = start_of(what);
-  for (size_t g = 0; g < r->axes.gone.count; g += FLUSH) {
-    size_t end = r->axes.gone.count - g < FLUSH ? r->axes.gone.count : g + FLUSH;
-    for (size_t c = 0; c < count; c++) sum[c] = (float)start_of(what);
-    for (size_t i = g; i < end; i++) {
-      const float *row = x + hone_reduce_offset(&r->axes.gone, i);
-      if (what == HONE_REDUCE_PROD) {
-        for (size_t c = 0; c < count; c++) total[c] *= (double)row[c];
-      } else {
-        const float *term = term_of(r, what, row, shift, count, space);
-        r->lanes[lane](count, sum, term, term, 0, 0, sum);
-      }
-    }
-    for (size_t c = 0; what != HONE_REDUCE_PROD && c < count; c++)
-      total[c] = combine(what, total[c], (double)sum[c]);
+  for (size_t i = 0; what == HONE_REDUCE_PROD && i < rows; i++) {
+    const float *row = x + hone_reduce_offset(&r->axes.gone, i);
+    for (size_t c = 0; c < count; c++) total[c] *= (double)row[c];
+  }
+  for (size_t g = 0; what != HONE_REDUCE_PROD && g < rows; g += FLUSH) {
+    few_rows(r, what, x, shift, g, rows - g < FLUSH ? rows : g + FLUSH, count, sum);
+    add_up(what, sum, count, total);
   }
 }
 
@@ -152,15 +166,63 @@ static void run_strip(const reduction *r, const float *x, size_t count, float *y
   }
 }
 
+static size_t strips_of(const reduction *r) {
+  return (r->axes.run + WIDTH - 1) / WIDTH;
+}
+
 static void run_columns(const void *args, const hone_kernel_io *io, int part, int parts) {
   const reduction *r = args;
-  size_t strips = (r->axes.run + WIDTH - 1) / WIDTH, begin, end;
+  size_t strips = strips_of(r), begin, end;
   hone_split(r->axes.kept.count * strips, 1, part, parts, &begin, &end);
   for (size_t i = begin; i < end; i++) {
     size_t column = i % strips * WIDTH, left = r->axes.run - column, outer = i / strips;
     run_strip(r, (const float *)io->in[0] + hone_reduce_offset(&r->axes.kept, outer) + column,
               left < WIDTH ? left : WIDTH, (float *)io->out[0] + outer * r->axes.run + column);
   }
+}
+
+/* ---- Few outputs from many rows: what each FLUSH of them come to, then all of these together. The
+ * same sums as above, and more of them at a time. ---------------------------------------------- */
+
+static size_t chunks_of(const reduction *r) {
+  return (r->axes.gone.count + FLUSH - 1) / FLUSH;
+}
+
+static void run_chunks(const void *args, const hone_kernel_io *io, int part, int parts) {
+  const reduction *r = args;
+  size_t chunks = chunks_of(r), rows = r->axes.gone.count, run = r->axes.run, begin, end;
+  float *sums = io->scratch;
+  hone_split(r->axes.kept.count * chunks, 1, part, parts, &begin, &end);
+  for (size_t i = begin; i < end; i++) {
+    const float *x = (const float *)io->in[0] + hone_reduce_offset(&r->axes.kept, i / chunks);
+    size_t first = i % chunks * FLUSH, last = rows - first < FLUSH ? rows : first + FLUSH;
+    for (size_t c = 0; c < run; c += WIDTH)
+      few_rows(r, r->kind, x + c, NULL, first, last, run - c < WIDTH ? run - c : WIDTH,
+               sums + i * run + c);
+  }
+}
+
+static void join_chunks(const void *args, const hone_kernel_io *io, int part, int parts) {
+  const reduction *r = args;
+  size_t strips = strips_of(r), chunks = chunks_of(r), run = r->axes.run, begin, end;
+  hone_split(r->axes.kept.count * strips, 1, part, parts, &begin, &end);
+  for (size_t i = begin; i < end; i++) {
+    size_t column = i % strips * WIDTH, outer = i / strips;
+    size_t count = run - column < WIDTH ? run - column : WIDTH;
+    const float *sums = (const float *)io->scratch + outer * chunks * run + column;
+    float *y = (float *)io->out[0] + outer * run + column;
+    double total[WIDTH];
+    for (size_t c = 0; c < count; c++) total[c] = start_of(r->kind);
+    for (size_t g = 0; g < chunks; g++) add_up(r->kind, sums + g * run, count, total);
+    for (size_t c = 0; c < count; c++) y[c] = (float)finished(r, total[c], 0);
+  }
+}
+
+/* Whether the columns alone leave threads without work. */
+static bool few_columns(const reduction *r, int threads) {
+  bool chunked = r->kind != HONE_REDUCE_PROD && r->kind != HONE_REDUCE_LOG_SUM_EXP;
+  size_t strips = r->axes.kept.count * strips_of(r);
+  return chunked && threads > 1 && strips < 4 * (size_t)threads && chunks_of(r) > 1;
 }
 
 /* ---- Planning ------------------------------------------------------------------------------- */
@@ -184,6 +246,13 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
   hone_shape_count(&view->in[0]->shape, &elements);
   out->work = (double)elements * (r->kind == HONE_REDUCE_LOG_SUM_EXP ? 0.5 : 0.1);
   out->kernel = hone_one_phase(r->axes.run_is_gone ? run_rows : run_columns, r);
+  if (!r->axes.run_is_gone && few_columns(r, view->threads))
+    out->kernel = (hone_kernel_plan){
+        .phases = {run_chunks, join_chunks},
+        .phase_count = 2,
+        .args = r,
+        .shared_scratch = hone_align_up(
+            r->axes.kept.count * chunks_of(r) * r->axes.run * sizeof(float), 64)};
   return NULL;
 }
 

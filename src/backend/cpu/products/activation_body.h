@@ -17,7 +17,7 @@ HONE_INLINE vf formula(const hone_activation_kind kind, vf x, vf a, vf b) {
     case HONE_ACTIVATION_TANH:
       return vf_tanh(x);
     case HONE_ACTIVATION_SILU:
-      return vf_mul(x, vf_sigmoid(vf_mul(a, x)));
+      return vf_mul(x, vf_sigmoid_of(x, vf_sub(zero, a)));
     case HONE_ACTIVATION_HARD_SIGMOID:
       return vf_clamp(vf_fma(a, x, b), zero, one);
     case HONE_ACTIVATION_HARD_SWISH:

@@ -36,6 +36,8 @@ typedef struct hone_conv {
   size_t batch, in[HONE_CONV_DIMENSIONS], out[HONE_CONV_DIMENSIONS];
   ptrdiff_t pad[HONE_CONV_DIMENSIONS]; /* before the first pixel; negative crops */
   int x, y;                            /* indices into io->in and io->out */
+  int gate; /* of io->in: what scales x, a number a channel; 0: nothing. Few kernels take it */
+  ptrdiff_t gate_stride; /* floats from picture to picture */
   ptrdiff_t x_stride, y_stride;        /* elements from pixel to pixel */
   int threads;                         /* most parts at run; only the blocking depends on it */
   hone_finish finish;                  /* rows are output pixels */

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "backend/cpu/lines/lanes.h"
 #include "backend/cpu/lines/pixel_line.h"
 #include "base/pool.h"
 
@@ -15,6 +16,7 @@ typedef struct direct {
   hone_sweep sweep;
   hone_conv conv;
   bool copied;           /* operands are in the shared scratch */
+  bool weights_scaled;   /* so are weights, which gates have scaled */
   size_t pixel_bytes;    /* from pixel to pixel of the operands */
   size_t padded_width;   /* conv_rows: pixels in a row of the copy */
   size_t shared_scratch; /* bytes of the copy */
@@ -131,8 +133,8 @@ static hone_status *place_operands(direct *a) {
 
 static hone_status *plan_sweep(const hone_conv_kernel *kernel, const hone_conv *conv,
                                const float *packed, hone_kernel_phase *run, hone_arena *arena,
-                               hone_kernel_plan *out) {
-  direct *a = HONE_NEW(arena, direct);
+                               direct **made, hone_kernel_plan *out) {
+  direct *a = *made = HONE_NEW(arena, direct);
   HONE_TRY_MEMORY(a);
   *a = (direct){.sweep = sweep_of(kernel, conv, packed), .conv = *conv};
   hone_sweep_plan(&a->sweep);
@@ -151,7 +153,9 @@ static char *own_scratch(const direct *a, const hone_kernel_io *io, int part) {
 
 static void run_sweep(const direct *a, hone_sweep_fill *fill, const hone_kernel_io *io, int part,
                       int parts) {
-  hone_sweep_run(&a->sweep, fill, a, io, own_scratch(a, io, part), part, parts);
+  hone_sweep sweep = a->sweep;
+  if (a->weights_scaled) sweep.weights = io->scratch;
+  hone_sweep_run(&sweep, fill, a, io, own_scratch(a, io, part), part, parts);
 }
 
 /* ---- conv_gemm ---- */
@@ -168,13 +172,53 @@ static void run_gemm(const void *args, const hone_kernel_io *io, int part, int p
   run_sweep(args, fill_gemm, io, part, parts);
 }
 
+/* Gates scale the weights where those are fewer than the pixels, and there is one picture. */
+static void scale_weights(const void *args, const hone_kernel_io *io, int part, int parts) {
+  const direct *a = args;
+  hone_scale_weights(a->sweep.tiles, a->sweep.depth, a->sweep.columns, a->sweep.weights,
+                     io->in[a->conv.gate], io->scratch, part, parts);
+}
+
+static void scale_pixels(const void *args, const hone_kernel_io *io, int part, int parts) {
+  const direct *a = args;
+  const hone_conv *conv = &a->conv;
+  size_t channels = conv->in_channels, of_picture = conv->out[D] * conv->out[H] * conv->out[W];
+  size_t begin, end;
+  hone_split(of_picture * conv->batch, 1, part, parts, &begin, &end);
+  for (size_t pixel = begin; pixel < end; pixel++) {
+    const float *x = (const float *)io->in[conv->x] + (ptrdiff_t)pixel * conv->x_stride;
+    const float *gate =
+        (const float *)io->in[conv->gate] + (ptrdiff_t)(pixel / of_picture) * conv->gate_stride;
+    hone_lanes()[HONE_LANE_mul](channels, x, gate, gate, 0, 0,
+                                (float *)io->scratch + pixel * channels);
+  }
+}
+
+static hone_status *plan_gates(const hone_conv_kernel *kernel, direct *a, hone_kernel_plan *plan) {
+  size_t bytes, pixels = hone_conv_pixels(&a->conv);
+  a->weights_scaled = a->conv.batch == 1 && pixels > a->sweep.columns;
+  a->copied = !a->weights_scaled;
+  size_t floats = a->weights_scaled ? hone_conv_direct_pack_size(kernel, &a->conv) : pixels;
+  if (!hone_mul(floats, a->copied ? a->sweep.depth : 1, &floats) ||
+      !hone_mul(floats, sizeof(float), &bytes) || bytes > SIZE_MAX / 2)
+    return hone_error(HONE_LIMIT, "what gates scale does not fit in memory");
+  if (a->copied) a->pixel_bytes = a->sweep.depth * sizeof(float);
+  plan->shared_scratch = a->shared_scratch = hone_align_up(bytes, 64);
+  plan->phases[1] = plan->phases[0];
+  plan->phases[0] = a->copied ? scale_pixels : scale_weights;
+  plan->phase_count = 2;
+  return NULL;
+}
+
 hone_status *hone_conv_gemm_plan(const hone_conv_kernel *kernel, const hone_conv *conv,
                                  const float *packed, hone_arena *arena, hone_kernel_plan *out) {
   for (int i = 0; i < HONE_CONV_DIMENSIONS; i++) {
     if (conv->pad[i] != 0 || conv->in[i] != conv->out[i])
       return hone_error(HONE_UNSUPPORTED, "conv_gemm takes no padding");
   }
-  return plan_sweep(kernel, conv, packed, run_gemm, arena, out);
+  direct *a;
+  HONE_TRY(plan_sweep(kernel, conv, packed, run_gemm, arena, &a, out));
+  return conv->gate ? plan_gates(kernel, a, out) : NULL;
 }
 
 /* ---- conv_direct ---- */
@@ -247,7 +291,8 @@ static void run_direct(const void *args, const hone_kernel_io *io, int part, int
 
 hone_status *hone_conv_direct_plan(const hone_conv_kernel *kernel, const hone_conv *conv,
                                    const float *packed, hone_arena *arena, hone_kernel_plan *out) {
-  return plan_sweep(kernel, conv, packed, run_direct, arena, out);
+  direct *a;
+  return plan_sweep(kernel, conv, packed, run_direct, arena, &a, out);
 }
 
 /* ---- conv_rows ---- */

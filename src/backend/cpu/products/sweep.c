@@ -5,6 +5,7 @@
 
 #include "backend/cpu/share.h"
 #include "base/memory.h"
+#include "base/pool.h"
 
 /* Weights up to this size stay in the second-level cache while rows stream by; beyond it a block
  * of rows of BLOCK_BYTES stays and panels stream by. Measured: the order matters within 2 %. */
@@ -56,6 +57,17 @@ void hone_pack_weights(const hone_tile_set *tiles, size_t groups, size_t taps, s
         tiles->pack(from + (ptrdiff_t)t * strides.tap, strides.depth, strides.column, depth, real,
                     width, packed);
     }
+  }
+}
+
+void hone_scale_weights(const hone_tile_set *tiles, size_t depth, size_t columns,
+                        const float *packed, const float *by, float *to, int part, int parts) {
+  size_t lanes = (size_t)tiles->lanes, vectors = ceil_divide(columns, lanes), begin, end;
+  hone_split(depth, 1, part, parts, &begin, &end);
+  for (size_t v = 0, wide; v < vectors; v += wide) {
+    wide = hone_panel_vectors(tiles, vectors - v);
+    size_t width = wide * lanes, at = v * lanes * depth + begin * width;
+    tiles->scale(packed + at, by + begin, end - begin, width, to + at);
   }
 }
 

@@ -55,5 +55,8 @@ size_t hone_pack_size(const hone_tile_set *tiles, size_t groups, size_t taps, si
 void hone_pack_weights(const hone_tile_set *tiles, size_t groups, size_t taps, size_t depth,
                        size_t columns, const float *weights, hone_weight_strides strides,
                        float *packed);
+/* A pack of one group and tap with each step of depth times its number of `by`; one part's share. */
+void hone_scale_weights(const hone_tile_set *tiles, size_t depth, size_t columns,
+                        const float *packed, const float *by, float *to, int part, int parts);
 
 #endif

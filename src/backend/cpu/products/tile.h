@@ -51,6 +51,10 @@ typedef void hone_tile_function(const hone_tile *tile);
 typedef void hone_pack_function(const float *b, ptrdiff_t depth_stride, ptrdiff_t column_stride,
                                 size_t depth, size_t columns, size_t width, float *packed);
 
+/* to = a packed panel, `width` floats a step of depth, each step times its number of `by`. */
+typedef void hone_scale_panel_function(const float *panel, const float *by, size_t depth, size_t width,
+                                 float *to);
+
 /* Between float and bfloat16, rounding to nearest even; subnormal numbers may become 0. */
 typedef void hone_narrow_function(const float *from, size_t count, uint16_t *to);
 typedef void hone_widen_function(const uint16_t *from, size_t count, float *to);
@@ -65,6 +69,7 @@ typedef struct hone_tile_set {
   int operand; /* bytes of an operand: 4 for float, 2 for bfloat16 */
   int step;    /* operands multiplied at once; depths are padded with zeros to a multiple */
   hone_pack_function *pack;
+  hone_scale_panel_function *scale; /* of floats only */
   hone_narrow_function *narrow;
   hone_tile_function
       *run[HONE_TILE_MOST_VECTORS + 1][HONE_TILE_MOST_ROWS + 1]; /* [vectors][rows] */

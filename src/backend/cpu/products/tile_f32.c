@@ -20,6 +20,7 @@ const hone_tile_set hone_tiles_f32_plain = {
     .operand = sizeof(float),
     .step = 1,
     .pack = pack_panel,
+    .scale = scale_panel,
     .narrow = narrow,
     .run = {{NULL}, ROW(1), ROW(2)},
 };

@@ -28,6 +28,7 @@ const hone_tile_set hone_tiles_f32_avx512 = {
     .operand = sizeof(float),
     .step = 1,
     .pack = pack_panel,
+    .scale = scale_panel,
     .narrow = narrow,
     .run = {{NULL}, ROW(1), ROW(2), ROW(3), ROW(4)},
 };

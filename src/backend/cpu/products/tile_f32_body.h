@@ -22,4 +22,13 @@ HONE_INLINE weight_vector load_weights(const operand *p) {
 #define MULTIPLY_ADD(sum, weight, x) (sum) = vf_fma(vf_set(x), weight, sum)
 #endif
 
+static void scale_panel(const float *panel, const float *by, size_t depth, size_t width,
+                        float *to) {
+  for (size_t k = 0; k < depth; k++) {
+    vf factor = vf_set(by[k]);
+    for (size_t j = 0; j < width; j += VF_LANES, panel += VF_LANES, to += VF_LANES)
+      vf_store(to, vf_mul(vf_load(panel), factor));
+  }
+}
+
 #include "backend/cpu/products/tile_body.h"

@@ -50,6 +50,11 @@ HONE_INLINE vf vf_mul(vf a, vf b) {
 HONE_INLINE vf vf_div(vf a, vf b) {
   return _mm512_div_ps(a, b);
 }
+/* 1 / a within an ulp, for finite a other than 0 and subnormal numbers. */
+HONE_INLINE vf vf_reciprocal(vf a) {
+  vf near = _mm512_rcp14_ps(a); /* within 2^-14; a step of Newton's squares that */
+  return _mm512_fmadd_ps(near, _mm512_fnmadd_ps(a, near, _mm512_set1_ps(1)), near);
+}
 HONE_INLINE vf vf_fma(vf a, vf b, vf c) {
   return _mm512_fmadd_ps(a, b, c);
 } /* a b + c */
@@ -140,6 +145,9 @@ HONE_INLINE vf vf_mul(vf a, vf b) {
 HONE_INLINE vf vf_div(vf a, vf b) {
   return _mm256_div_ps(a, b);
 }
+HONE_INLINE vf vf_reciprocal(vf a) {
+  return _mm256_div_ps(_mm256_set1_ps(1), a);
+}
 HONE_INLINE vf vf_fma(vf a, vf b, vf c) {
   return _mm256_fmadd_ps(a, b, c);
 }
@@ -225,6 +233,9 @@ HONE_INLINE vf vf_mul(vf a, vf b) {
 }
 HONE_INLINE vf vf_div(vf a, vf b) {
   return a / b;
+}
+HONE_INLINE vf vf_reciprocal(vf a) {
+  return 1 / a;
 }
 HONE_INLINE vf vf_fma(vf a, vf b, vf c) {
   return a * b + c;

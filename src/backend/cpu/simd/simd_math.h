@@ -16,19 +16,29 @@ HONE_INLINE vf vf_polynomial(vf x, const float *c, const int count) {
   return sum;
 }
 
-/* e^x within 1.5 ulp; 0 below -104, infinity above 89. x = n ln 2 + r with |r| <= ln 2 / 2. */
-HONE_INLINE vf vf_exp(vf x) {
+/* e^x within 1.5 ulp for x of -104..89. x = n ln 2 + r with |r| <= ln 2 / 2. */
+HONE_INLINE vf vf_exp_limited(vf x) {
   static const float c[] = {1,           1,           0.49999994f,  0.16666521f,
                             0.04166839f, 0.00836871f, 0.0013814615f};
-  x = vf_clamp(x, vf_set(-104), vf_set(89));
   vf n = vf_round(vf_mul(x, vf_set(1.44269504f)));
   vf r = vf_fnma(n, vf_set(0.693145752f), x); /* ln 2 in two pieces: n times the first is exact */
   r = vf_fnma(n, vf_set(1.42860677e-6f), r);
   return vf_scale2(vf_polynomial(r, c, 7), n);
 }
 
+/* The same for all x: 0 below -104, infinity above 89. */
+HONE_INLINE vf vf_exp(vf x) {
+  return vf_exp_limited(vf_clamp(x, vf_set(-104), vf_set(89)));
+}
+
+/* 1 / (1 + e^(-a x)); e^-ax stays finite, as vf_reciprocal asks. */
+HONE_INLINE vf vf_sigmoid_of(vf x, vf minus_a) {
+  vf power = vf_clamp(vf_mul(x, minus_a), vf_set(-104), vf_set(88));
+  return vf_reciprocal(vf_add(vf_set(1), vf_exp_limited(power)));
+}
+
 HONE_INLINE vf vf_sigmoid(vf x) {
-  return vf_div(vf_set(1), vf_add(vf_set(1), vf_exp(vf_sub(vf_set(0), x))));
+  return vf_sigmoid_of(x, vf_set(-1));
 }
 
 /* tanh x within 3 ulp: an odd polynomial where 1 - 2 / (e^2x + 1) would cancel. */
