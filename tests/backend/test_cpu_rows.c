@@ -144,6 +144,14 @@ TEST(pools) {
                  bound("window", "fp32"));
 }
 
+TEST(pools_of_bf16) {
+  for (int channels = 1; channels < 70; channels += 17)
+    check_body(BODY("graph g(x: bf16[2, 9, 11, %d]) -> (o) {\n"
+                    " o = pool(x) {kind=max, window=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]}\n}",
+                    channels),
+               0);
+}
+
 TEST(pools_of_bytes) {
   check_body(
       "graph g(x: u8[1, 9, 11, 20]) -> (o) {\n"
@@ -289,6 +297,7 @@ TEST(resizes) {
 int main(void) {
   RUN(resizes);
   RUN(pools);
+  RUN(pools_of_bf16);
   RUN(pools_of_bytes);
   RUN(norms_of_doubles);
   RUN(channel_norms);

@@ -285,6 +285,32 @@ TEST(bf16_between_layers) {
   hone_graph_free(graph);
 }
 
+/* The first layers of ResNet: a maximum of windows takes and gives bf16, and so does what a branch adds
+ * to the convolution that takes the sum. */
+TEST(bf16_through_maxima_and_branches) {
+  hone_pass_context context = rewrite_defaults;
+  hone_pass_log log = {.count = 0};
+  context.compute = HONE_BF16, context.stores_bf16 = true;
+  context.log = &log;
+  hone_graph *graph = rewrite_parse(
+      "graph g(x: f32[1, 8, 10, 3]) -> (y) {\n"
+      "  s = const f32[3, 3, 3, 8] @weights+0 e = const f32[1, 1, 8, 8] @weights+900\n"
+      "  w = const f32[3, 3, 8, 8] @weights+64\n"
+      "  a0 = conv(x, s) {pads=[1, 1, 1, 1]} a1 = relu(a0)\n"
+      "  p = pool(a1) {kind=max, window=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]}\n"
+      "  b0 = conv(p, w) {pads=[1, 1, 1, 1]} b1 = relu(b0) b2 = conv(b1, e)\n"
+      "  c = conv(p, e) d0 = add(b2, c) d = relu(d0) y = conv(d, e)\n}");
+  if (!graph) return;
+  CHECK_OK(hone_run_passes(graph, &context));
+  CHECK(rewrite_count(graph, "group") == 6 && count_outside(graph) == 0);
+  for (const hone_node *node = graph->first; node; node = node->next) {
+    bool last = node->outputs[0] == graph->outputs[0].value;
+    CHECK(node->outputs[0]->type.dtype == (last ? HONE_F32 : HONE_BF16));
+  }
+  if (check_failed) fprintf(stderr, "%s", rewrite_print(graph)), rewrite_show_log(&log);
+  hone_graph_free(graph);
+}
+
 /* An encoder layer as an exporter writes it, through the whole pipeline. */
 TEST(pipeline_on_a_transformer_layer) {
   static const char text[] =
@@ -376,6 +402,7 @@ int main(void) {
   RUN(products_without_what_no_kernel_takes);
   RUN(lower_precision_is_explicit);
   RUN(bf16_between_layers);
+  RUN(bf16_through_maxima_and_branches);
   RUN(pipeline_on_a_transformer_layer);
   RUN(pipeline_on_packed_projections);
   return check_report();

@@ -42,6 +42,7 @@ typedef struct hone_strips {
                     const float *bias, float *out);
   /* out[i] = the largest, or factor times the sum, of rows[k][i] over k < row_count. */
   void (*max_rows)(const float *const *rows, size_t row_count, size_t count, float *out);
+  void (*max_rows_bf16)(const void *const *rows, size_t row_count, size_t count, uint16_t *out);
   void (*max_rows_u8)(const void *const *rows, size_t row_count, size_t count, uint8_t *out);
   void (*max_rows_s8)(const void *const *rows, size_t row_count, size_t count, int8_t *out);
   /* total[i] = the sum of the bytes x[k * stride + i], each with the bits of `flip` turned, over

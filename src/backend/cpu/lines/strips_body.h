@@ -1,5 +1,6 @@
 /* The vector forms of rows for one instruction set: included by strips_*.c with STRIPS defined.
  * Room: backend/cpu/lines. */
+#include "backend/cpu/simd/simd_bf16.h"
 #include "backend/cpu/simd/simd_more.h"
 #include "backend/cpu/lines/strips.h"
 #include "ir/dtype.h"
@@ -135,6 +136,19 @@ static void strip_normalise(const float *p, size_t count, float by, float times,
 static void strip_max_rows(const float *const *rows, size_t row_count, size_t count, float *out) {
   OVER_ROWS(vf_set(-INFINITY), vf_keep_nan(y, vf_max(y, x)), y)
 }
+static void strip_max_rows_bf16(const void *const *rows, size_t row_count, size_t count,
+                                uint16_t *out) {
+  for (size_t i = 0; i < count; i += VF_LANES) {
+    int n = count - i < VF_LANES ? (int)(count - i) : VF_LANES;
+    vf y = vf_set(-INFINITY);
+    for (size_t k = 0; k < row_count; k++) {
+      const uint16_t *row = (const uint16_t *)rows[k] + i;
+      vf x = n == VF_LANES ? vf_load_bf16(row) : vf_load_bf16_n(row, n);
+      y = vf_keep_nan(y, vf_max(y, x));
+    }
+    vf_store_bf16_n(out + i, y, n);
+  }
+}
 static void strip_sum_rows(const float *const *rows, size_t row_count, size_t count, float factor,
                            float *out) {
   OVER_ROWS(vf_set(0), vf_add(y, x), vf_mul(y, vf_set(factor)))
@@ -239,7 +253,8 @@ static void strip_to_byte(const float *x, size_t count, uint8_t *out) {
   for (; i < count; i++) out[i] = (uint8_t)(int)x[i];
 }
 
-/* Differences of multiples of 256 are exact; beyond 64 bits the nearest whole number ends in ones. */
+/* Differences of multiples of 256 are exact; beyond 64 bits the nearest whole number ends in ones.
+ */
 static void strip_wrap_byte(const float *x, size_t count, bool is_signed, float *out) {
   vf most = vf_set(is_signed ? -1 : 255), half = vf_set(is_signed ? 128 : 256);
   for (size_t i = 0; i < count; i += VF_LANES) {
@@ -281,6 +296,7 @@ const hone_strips STRIPS = {
     .exponentials = strip_exponentials,
     .normalise = strip_normalise,
     .max_rows = strip_max_rows,
+    .max_rows_bf16 = strip_max_rows_bf16,
     .max_rows_u8 = strip_max_rows_u8,
     .max_rows_s8 = strip_max_rows_s8,
     .sum_rows_u8 = strip_sum_rows_u8,

@@ -1,4 +1,4 @@
-/* pool nodes, channels last: maximum of f32, u8 and s8, average of f32. Room: backend/cpu/nodes.
+/* pool nodes, channels last: maximum of f32, bf16, u8 and s8, average of f32. Room: backend/cpu/nodes.
  *
  * Each output pixel is made of the rows of channels under its window, all at once. */
 #include <string.h>
@@ -50,6 +50,8 @@ static void run_pixel(const pooling *p, const void *const *rows, size_t count, d
     p->strips->max_rows_u8(rows, count, p->channels, out);
   else if (p->dtype == HONE_S8)
     p->strips->max_rows_s8(rows, count, p->channels, out);
+  else if (p->dtype == HONE_BF16)
+    p->strips->max_rows_bf16(rows, count, p->channels, out);
   else if (p->max)
     p->strips->max_rows(floats, count, p->channels, out);
   else
@@ -86,9 +88,9 @@ static bool accepts(const hone_cpu_kernel *row, const hone_node *node) {
   const int64_t *window = hone_node_ints(node, "window", &count);
   for (size_t i = 0; i < count; i++)
     if (!hone_mul(taps, (size_t)window[i], &taps)) return false;
-  bool bytes = x->dtype == HONE_U8 || x->dtype == HONE_S8;
-  if (bytes && hone_node_text(node, "kind")[0] != 'm') return false;
-  return (x->dtype == HONE_F32 || bytes) && !hone_node_out(node, 1) && count >= 1 &&
+  bool moves = x->dtype == HONE_U8 || x->dtype == HONE_S8 || x->dtype == HONE_BF16;
+  if (moves && hone_node_text(node, "kind")[0] != 'm') return false;
+  return (x->dtype == HONE_F32 || moves) && !hone_node_out(node, 1) && count >= 1 &&
          count <= AXES && hone_node_text(node, "kind")[0] != 'l' && taps <= MOST_TAPS;
 }
 
