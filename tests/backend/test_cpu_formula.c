@@ -69,6 +69,10 @@ TEST(broadcasting) {
       {"[1]", "[3, 300]", "[3, 1]"},
       {"[0, 4]", "[4]", "[1]"},
       {"[3, 3]", "[1, 3]", "[3, 1]"},
+      {"[2, 33, 9]", "[2, 1, 9]", "[9]"}, /* rows that repeat within a block */
+      {"[2, 700, 40]", "[2, 1, 40]", "[2, 1, 1]"},
+      {"[3, 5, 7, 200]", "[3, 1, 1, 200]", "[1]"},
+      {"[2, 4, 129, 5]", "[1, 4, 1, 5]", "[2, 1, 1, 1]"},
   };
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
     check_body(BODY("graph g(x: f32%s, y: f32%s, z: f32%s) -> (o) {\n"
@@ -77,6 +81,11 @@ TEST(broadcasting) {
                bound("pointwise", "fp32"));
     check_body(BODY("graph g(x: s32%s, y: s32%s, z: s32%s) -> (o) {\n"
                     " a = mul(x, y)\n o = add(a, z)\n}",
+                    shapes[i][0], shapes[i][1], shapes[i][2]),
+               0);
+    check_body(BODY("graph g(x: u8%s, y: u8%s, z: s8%s) -> (o) {\n"
+                    " a = cast(x) {to=f32} b = cast(y) {to=f32} c = cast(z) {to=f32}\n"
+                    " d = mul(a, b) e = add(d, c) o = cast(e) {to=s8}\n}",
                     shapes[i][0], shapes[i][1], shapes[i][2]),
                0);
   }

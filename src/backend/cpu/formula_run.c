@@ -17,8 +17,10 @@ typedef struct bound {
   ptrdiff_t stride[HONE_FORMULA_STREAMS][HONE_MAX_RANK];
   ptrdiff_t row_stride[HONE_FORMULA_STREAMS]; /* 0 or 1 */
   bool gather[HONE_FORMULA_STREAMS];
-  size_t rows, row;
-  size_t fill;       /* most elements of a row that are computed at once */
+  bool repeat[HONE_FORMULA_STREAMS]; /* every `period` elements of a row are the same */
+  size_t rows, row, period;          /* of elements that repeat; 1 where none do */
+  size_t block;      /* most elements of a row that are computed at once, whole periods */
+  size_t fill;       /* the same, of elements that there are */
   int own, first_in; /* of tiles; own is -1 elsewhere */
   bool placeless;    /* of tiles: no operand depends on the place */
   size_t scratch_at, part_scratch;
@@ -65,6 +67,29 @@ static void bind_axes(bound *b, const hone_type *types, const hone_shape *shape,
   }
 }
 
+/* Whether rows are short, and streams either go on from row to row or begin anew: as channels do that
+ * a number each scales. */
+static bool repeats(const bound *b) {
+  if (b->rank == 0 || b->row == 0 || b->row > HONE_BLOCK / 2) return false;
+  for (int s = 0; s < b->formula->stream_count; s++) {
+    ptrdiff_t next = b->stride[s][b->rank - 1];
+    bool goes_on = next == (ptrdiff_t)b->row && b->row_stride[s] == 1;
+    if (next != 0 && !goes_on) return false;
+  }
+  return true;
+}
+
+/* Makes one row of those rows, of which whole ones are computed together. */
+static void join_rows(bound *b, size_t total) {
+  b->rank--;
+  b->period = b->row;
+  b->row *= b->size[b->rank];
+  b->rows = b->row ? total / b->row : 0;
+  b->block = b->fill = HONE_BLOCK / b->period * b->period;
+  for (int s = 0; s < b->formula->stream_count; s++)
+    b->repeat[s] = b->row_stride[s] == 1 && b->stride[s][b->rank] == 0;
+}
+
 /* Takes the last joined axis as the row. */
 static void bind_rows(bound *b, size_t total, bool tile) {
   const hone_formula *f = b->formula;
@@ -75,7 +100,12 @@ static void bind_rows(bound *b, size_t total, bool tile) {
     for (int s = 0; s < f->stream_count; s++) b->row_stride[s] = b->stride[s][b->rank];
   }
   b->rows = b->row ? total / b->row : 0;
-  b->fill = HONE_BLOCK;
+  b->block = b->fill = HONE_BLOCK;
+  b->period = 1;
+  if (!tile && repeats(b)) {
+    join_rows(b, total);
+    return;
+  }
   if (!tile && b->row >= LEAST_ROW && b->row < HONE_BLOCK) b->fill = b->row;
   if (tile || b->row >= LEAST_ROW || b->rank == 0) return;
   b->rank++; /* gather instead */
@@ -172,6 +202,20 @@ static void gather(const state *st, int s, size_t from, size_t count, void *to) 
   }
 }
 
+/* As many copies of a period from `at` on as a block has. */
+static void fill_periods(const state *st, int s, ptrdiff_t at) {
+  const bound *b = st->b;
+  hone_dtype dtype = b->formula->streams[s]->type.dtype;
+  char *to = st->registers[b->formula->stream_register[s]];
+  size_t element = hone_width_of(dtype) == HONE_WIDTH_FLOAT ? sizeof(float) : sizeof(int64_t);
+  size_t bytes = b->period * element;
+  if (dtype == HONE_F32)
+    memcpy(to, (const float *)st->stream[s] + at, bytes);
+  else
+    hone_register_load(dtype, st->stream[s], (size_t)at, b->period, to);
+  for (size_t i = b->period; i < b->block; i += b->period) memcpy(to + i * element, to, bytes);
+}
+
 /* Puts `count` elements from column `from` of the current row into the streams' registers. */
 static void load(state *st, size_t from, size_t count) {
   const bound *b = st->b;
@@ -181,7 +225,10 @@ static void load(state *st, size_t from, size_t count) {
     int r = f->stream_register[s];
     hone_dtype dtype = f->streams[s]->type.dtype;
     ptrdiff_t at = st->at[s] + (ptrdiff_t)from * b->row_stride[s];
-    if (b->gather[s]) {
+    if (b->repeat[s]) {
+      if (st->filled[s] != st->at[s]) fill_periods(st, s, st->at[s]);
+      st->filled[s] = st->at[s];
+    } else if (b->gather[s]) {
       gather(st, s, from, count, st->registers[r]);
     } else if (b->row_stride[s] == 0) {
       if (st->filled[s] == at) continue;
@@ -222,12 +269,12 @@ static void run_whole(const void *args, const hone_kernel_io *io, int part, int 
   state st;
   start(&st, b, (char *)io->scratch + (size_t)part * b->part_scratch);
   for (int s = 0; s < b->formula->stream_count; s++) st.stream[s] = io->in[s];
-  size_t blocks = (b->row + HONE_BLOCK - 1) / HONE_BLOCK, begin, end;
+  size_t blocks = (b->row + b->block - 1) / b->block, begin, end;
   hone_split(b->rows * blocks, 1, part, parts, &begin, &end);
   for (size_t i = begin; i < end; i++) {
-    size_t row = i / blocks, from = i % blocks * HONE_BLOCK;
+    size_t row = i / blocks, from = i % blocks * b->block;
     if (i == begin || from == 0) seek(&st, row);
-    size_t left = b->row - from, count = left < HONE_BLOCK ? left : HONE_BLOCK;
+    size_t left = b->row - from, count = left < b->block ? left : b->block;
     run_block(&st, io, row * b->row + from, from, count);
   }
 }

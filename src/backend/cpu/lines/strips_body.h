@@ -204,6 +204,12 @@ MAX_ROWS(u8, uint8_t, 0)
 MAX_ROWS(s8, int8_t, INT8_MIN)
 #undef MAX_ROWS
 
+HONE_INLINE void copy_few(const uint8_t *x, size_t count, uint8_t *to) {
+  size_t i = 0;
+  for (; i + 16 <= count; i += 16) memcpy(to + i, x + i, 16);
+  for (; i < count; i++) to[i] = x[i];
+}
+
 /* 16 bits hold the sum of 256 bytes. */
 static void strip_sum_rows_u8(const uint8_t *x, size_t stride, size_t row_count, size_t count,
                               uint8_t flip, uint32_t *total) {
@@ -212,7 +218,10 @@ static void strip_sum_rows_u8(const uint8_t *x, size_t stride, size_t row_count,
     uint16_t sum[HONE_STRIP_BYTES] = {0};
     uint8_t row[HONE_STRIP_BYTES] = {0};
     for (size_t end = row_count - k < 256 ? row_count : k + 256; k < end; k++) {
-      memcpy(row, x + k * stride, count == HONE_STRIP_BYTES ? HONE_STRIP_BYTES : count);
+      if (count == HONE_STRIP_BYTES)
+        memcpy(row, x + k * stride, HONE_STRIP_BYTES);
+      else
+        copy_few(x + k * stride, count, row);
       for (int j = 0; j < HONE_STRIP_BYTES; j++) sum[j] = (uint16_t)(sum[j] + (row[j] ^ flip));
     }
     for (size_t j = 0; j < HONE_STRIP_BYTES && j < count; j++) total[j] += sum[j];
