@@ -30,25 +30,29 @@ size_t hone_format_blocks(size_t size) {
  */
 
 typedef struct summing {
-  hone_bytes bytes;
-  uint64_t *out;          /* write the sums here, or */
-  const uint64_t *wanted; /* compare with these */
-  const uint64_t *only;   /* the blocks whose bits are set; NULL: all */
-  _Atomic size_t bad;     /* the first block that differs */
+  size_t size;                 /* of the section, which is */
+  const unsigned char *bytes;  /* compared with */
+  const uint64_t *wanted;      /* these sums, or */
+  const hone_section *section; /* pieces, whose sums are written */
+  uint64_t *out;               /* here */
+  const uint64_t *only;        /* the blocks whose bits are set; NULL: all */
+  _Atomic size_t bad;          /* the first block that differs */
 } summing;
 
 static void sum_part(void *argument, int part, int parts) {
   summing *s = argument;
   size_t begin, end;
-  hone_split(hone_format_blocks(s->bytes.size), 1, part, parts, &begin, &end);
+  hone_split(hone_format_blocks(s->size), 1, part, parts, &begin, &end);
   for (size_t b = begin; b < end; b++) {
     if (s->only && !(s->only[b / 64] >> (b % 64) & 1)) continue;
-    size_t at = b * HONE_FORMAT_BLOCK, left = s->bytes.size - at;
-    uint64_t sum = XXH3_64bits((const char *)s->bytes.data + at,
-                               left < HONE_FORMAT_BLOCK ? left : HONE_FORMAT_BLOCK);
-    if (s->out) {
-      s->out[b] = sum;
-    } else if (memcmp(&s->wanted[b], &sum, sizeof sum) != 0) {
+    size_t at = b * HONE_FORMAT_BLOCK, left = s->size - at;
+    size_t size = left < HONE_FORMAT_BLOCK ? left : HONE_FORMAT_BLOCK;
+    if (s->section) {
+      s->out[b] = hone_section_sum(s->section, at, size);
+      continue;
+    }
+    uint64_t sum = XXH3_64bits(s->bytes + at, size);
+    if (memcmp(&s->wanted[b], &sum, sizeof sum) != 0) {
       size_t bad = atomic_load(&s->bad);
       while (b < bad && !atomic_compare_exchange_weak(&s->bad, &bad, b)) continue;
       return;
@@ -57,7 +61,7 @@ static void sum_part(void *argument, int part, int parts) {
 }
 
 static void sum_blocks(summing *s) {
-  int threads = hone_format_blocks(s->bytes.size) > 1 ? hone_pool_default_threads() : 1;
+  int threads = hone_format_blocks(s->size) > 1 ? hone_pool_default_threads() : 1;
   atomic_init(&s->bad, SIZE_MAX);
   hone_pool_run(threads, sum_part, s);
 }
@@ -65,21 +69,45 @@ static void sum_blocks(summing *s) {
 hone_status *hone_format_verify(const hone_format_view *view, hone_section_id id,
                                 const uint64_t *blocks) {
   const hone_bytes *section = &view->sections[id];
-  summing s = {.bytes = *section, .wanted = view->sums[id], .only = blocks};
+  summing s = {
+      .size = section->size, .bytes = section->data, .wanted = view->sums[id], .only = blocks};
   sum_blocks(&s);
   if (s.bad == SIZE_MAX) return NULL;
   size_t begin = s.bad * HONE_FORMAT_BLOCK, left = section->size - begin;
-  return hone_error(HONE_CORRUPT, "section %s is damaged in block %zu (bytes %zu to %zu)", names[id],
-                    (size_t)s.bad, begin,
+  return hone_error(HONE_CORRUPT, "section %s is damaged in block %zu (bytes %zu to %zu)",
+                    names[id], (size_t)s.bad, begin,
                     begin + (left < HONE_FORMAT_BLOCK ? left : HONE_FORMAT_BLOCK) - 1);
 }
 
 /* ---- Writing
  * --------------------------------------------------------------------------------------- */
 
-hone_status *hone_format_write(const char *path, const hone_bytes *sections) {
+/* The file's parts: its front, then each section's pieces and what pads them. */
+static hone_status *write_parts(const char *path, hone_bytes front, const hone_section *sections) {
+  static const unsigned char zeros[64];
+  size_t count = 1;
+  for (int i = 0; i < HONE_SECTION_COUNT; i++) count += sections[i].count + 1;
+  hone_bytes *parts = hone_alloc(count * sizeof *parts);
+  HONE_TRY_MEMORY(parts);
+  size_t n = 0;
+  parts[n++] = front;
+  for (int i = 0; i < HONE_SECTION_COUNT; i++) {
+    const hone_section *section = &sections[i];
+    hone_section_parts(section, parts + n);
+    n += section->count;
+    parts[n++] = (hone_bytes){zeros, hone_align_up(section->size, 64) - section->size};
+  }
+  hone_status *status = hone_file_write(path, parts, count);
+  hone_free(parts);
+  return status;
+}
+
+hone_status *hone_format_write(const char *path, const hone_section *sections) {
   size_t blocks = 0;
-  for (int i = 0; i < HONE_SECTION_COUNT; i++) blocks += hone_format_blocks(sections[i].size);
+  for (int i = 0; i < HONE_SECTION_COUNT; i++) {
+    if (sections[i].failed) return hone_error_memory();
+    blocks += hone_format_blocks(sections[i].size);
+  }
   size_t table = HONE_SECTION_COUNT * sizeof(hone_format_entry);
   size_t head = sizeof(hone_format_header) + table + blocks * sizeof(uint64_t);
   size_t padded = hone_align_up(head, 64);
@@ -88,26 +116,21 @@ hone_status *hone_format_write(const char *path, const hone_bytes *sections) {
   hone_format_header *header = (hone_format_header *)front;
   hone_format_entry *entries = (hone_format_entry *)(header + 1);
   uint64_t *sums = (uint64_t *)(entries + HONE_SECTION_COUNT);
-  static const unsigned char zeros[64];
-  hone_bytes parts[1 + 2 * HONE_SECTION_COUNT];
-  parts[0] = (hone_bytes){front, padded};
   size_t at = padded, block = 0;
   for (int i = 0; i < HONE_SECTION_COUNT; i++) {
-    size_t size = sections[i].size, end = hone_align_up(size, 64);
+    size_t size = sections[i].size;
     entries[i] = (hone_format_entry){.offset = at, .size = size, .first_block = block};
     memcpy(entries[i].name, names[i], strlen(names[i]));
-    summing s = {.bytes = sections[i], .out = sums + block};
+    summing s = {.size = size, .section = &sections[i], .out = sums + block};
     sum_blocks(&s);
-    parts[1 + 2 * i] = sections[i];
-    parts[2 + 2 * i] = (hone_bytes){zeros, end - size};
-    at += end;
+    at += hone_align_up(size, 64);
     block += hone_format_blocks(size);
   }
   *header = (hone_format_header){
       .version = HONE_FORMAT_VERSION, .section_count = HONE_SECTION_COUNT, .file_size = at};
   memcpy(header->magic, HONE_FORMAT_MAGIC, sizeof HONE_FORMAT_MAGIC);
   header->sum = XXH3_64bits_withSeed(entries, padded - sizeof *header, at);
-  hone_status *status = hone_file_write(path, parts, 1 + 2 * HONE_SECTION_COUNT);
+  hone_status *status = write_parts(path, (hone_bytes){front, padded}, sections);
   hone_free(front);
   return status;
 }

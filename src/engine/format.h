@@ -8,6 +8,7 @@
 #define HONE_ENGINE_FORMAT_H
 
 #include "base/file.h"
+#include "engine/section.h"
 
 #define HONE_FORMAT_MAGIC   "HONEENG"
 #define HONE_FORMAT_VERSION 2
@@ -45,8 +46,8 @@ typedef struct hone_format_view {
 } hone_format_view;
 
 const char *hone_section_name(hone_section_id id);
-/* Writes a file of these sections. */
-HONE_MUST_USE hone_status *hone_format_write(const char *path, const hone_bytes *sections);
+/* Writes a file of these HONE_SECTION_COUNT sections. */
+HONE_MUST_USE hone_status *hone_format_write(const char *path, const hone_section *sections);
 /* Checks header, table and sizes; CORRUPT names what is wrong, MISMATCH is another version. */
 HONE_MUST_USE hone_status *hone_format_read(hone_bytes file, hone_format_view *out);
 /* How many blocks a section of `size` bytes has. */

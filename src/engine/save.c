@@ -16,9 +16,10 @@
 
 /* Where each constant's bytes go: the same bytes (by address) are written once. */
 typedef struct weight_writer {
-  hone_map packed; /* by address: bodies whose weights are in packs, and so are left out */
+  hone_map packed;  /* by address: bodies whose weights are in packs, and so are left out */
   hone_map offsets; /* address and size to 1 + offset */
-  hone_text bytes;
+  hone_section bytes;
+  hone_model *source; /* lends bytes; NULL without the option refit */
 } weight_writer;
 
 static bool is_left_out(const weight_writer *w, const hone_value *constant) {
@@ -43,10 +44,9 @@ static size_t place_weight(void *argument, const hone_value *constant) {
   } key = {constant->constant, constant->constant_size};
   size_t known = (size_t)(uintptr_t)hone_map_get(&w->offsets, (const char *)&key, sizeof key);
   if (known) return known - 1;
-  static const char zeros[64];
-  hone_text_add(&w->bytes, zeros, hone_align_up(w->bytes.size, 64) - w->bytes.size);
+  hone_section_align(&w->bytes);
   size_t offset = w->bytes.size;
-  hone_text_add(&w->bytes, constant->constant, constant->constant_size);
+  hone_section_add(&w->bytes, constant->constant, constant->constant_size);
   hone_status *status =
       hone_map_put(&w->offsets, (const char *)&key, sizeof key, (void *)(uintptr_t)(offset + 1));
   if (status) w->bytes.failed = true;
@@ -70,20 +70,16 @@ static void place_parameters(weight_writer *w, const hone_graph *graph) {
 /* Every constant among the weights: those that share bytes share them again when it is read. */
 static hone_status *print_source(const hone_engine *engine, weight_writer *weights,
                                  hone_text *out) {
-  hone_model *model;
   if (!hone_option_flag(engine->options, HONE_OPTION_refit)) return NULL;
-  HONE_TRY(hone_engine_model(engine, &model));
-  hone_status *status = hone_graph_print(model->graph, 0, place_weight, weights, out);
-  if (!status) status = hone_text_status(&weights->bytes);
-  hone_model_free(model);
-  return status;
+  HONE_TRY(hone_engine_model(engine, &weights->source));
+  return hone_graph_print(weights->source->graph, 0, place_weight, weights, out);
 }
 
-/* ---- Choices and packs
- * ---------------------------------------------------------------------------- */
+/* ---- Choices and packs ---------------------------------------------------------------------- */
 
 typedef struct choice_writer {
-  hone_text lines, packs;
+  hone_text lines;
+  hone_section packs;
 } choice_writer;
 
 static hone_status *write_choice(void *argument, hone_unit *unit) {
@@ -93,14 +89,48 @@ static hone_status *write_choice(void *argument, hone_unit *unit) {
                    unit->choice.variant, unit->choice.candidate_count, unit->choice.measured,
                    unit->nanoseconds, unit->prepared.pack_count);
   for (int i = 0; i < unit->prepared.pack_count; i++) {
-    static const char zeros[64];
     const hone_pack *pack = &unit->prepared.packs[i];
-    hone_text_add(&w->packs, zeros, hone_align_up(w->packs.size, 64) - w->packs.size);
+    hone_section_align(&w->packs);
     hone_text_printf(&w->lines, "\t%zu+%zu", w->packs.size, pack->size);
-    hone_text_add(&w->packs, pack->bytes, pack->size);
+    hone_section_add(&w->packs, pack->bytes, pack->size);
   }
   hone_text_puts(&w->lines, "\n");
   return NULL;
+}
+
+/* The sections; what they lend is the engine's and the writers'. */
+static hone_status *fill(const hone_engine *engine, weight_writer *weights, choice_writer *choices,
+                         hone_text *graph, hone_text *meta, hone_text *source) {
+  if (!hone_option_is(engine->options, HONE_OPTION_portable, "embed"))
+    HONE_TRY(hone_visit_units(engine->program, add_packed, weights));
+  place_parameters(weights, engine->graph);
+  HONE_TRY(hone_graph_print(engine->graph, INLINE_LIMIT, place_weight, weights, graph));
+  HONE_TRY(print_source(engine, weights, source));
+  HONE_TRY(hone_visit_units(engine->program, write_choice, choices));
+  return hone_meta_write(engine, meta);
+}
+
+static hone_status *write(const char *path, const weight_writer *weights,
+                          const choice_writer *choices, const hone_text *graph,
+                          const hone_text *meta, const hone_text *source) {
+  const hone_text *const texts[HONE_SECTION_COUNT] = {
+      [HONE_SECTION_META] = meta,
+      [HONE_SECTION_GRAPH] = graph,
+      [HONE_SECTION_CHOICES] = &choices->lines,
+      [HONE_SECTION_SOURCE] = source,
+  };
+  hone_section sections[HONE_SECTION_COUNT] = {
+      [HONE_SECTION_WEIGHTS] = weights->bytes, [HONE_SECTION_PACKS] = choices->packs};
+  hone_status *status = NULL;
+  for (int i = 0; i < HONE_SECTION_COUNT && !status; i++) {
+    if (!texts[i]) continue;
+    status = hone_text_status(texts[i]);
+    hone_section_add(&sections[i], texts[i]->data, texts[i]->size);
+  }
+  if (!status) status = hone_format_write(path, sections);
+  for (int i = 0; i < HONE_SECTION_COUNT; i++)
+    if (texts[i]) hone_section_free(&sections[i]);
+  return status;
 }
 
 hone_status *hone_engine_save(const hone_engine *engine, const char *path) {
@@ -108,29 +138,15 @@ hone_status *hone_engine_save(const hone_engine *engine, const char *path) {
   choice_writer choices = {.lines = {0}};
   hone_text graph = {0}, meta = {0}, source = {0};
   HONE_TRY(hone_stored_check_rest(engine->stored)); /* new sums shall not hide damage */
-  hone_status *status = NULL;
-  if (!hone_option_is(engine->options, HONE_OPTION_portable, "embed"))
-    status = hone_visit_units(engine->program, add_packed, &weights);
-  place_parameters(&weights, engine->graph);
-  if (!status)
-    status = hone_graph_print(engine->graph, INLINE_LIMIT, place_weight, &weights, &graph);
-  if (!status) status = print_source(engine, &weights, &source);
-  if (!status) status = hone_visit_units(engine->program, write_choice, &choices);
-  if (!status) status = hone_meta_write(engine, &meta);
-  const hone_text *const texts[HONE_SECTION_COUNT] = {&meta, &graph, &choices.lines, &weights.bytes,
-                                                      &choices.packs, &source};
-  hone_bytes sections[HONE_SECTION_COUNT];
-  for (int i = 0; i < HONE_SECTION_COUNT; i++) {
-    if (!status) status = hone_text_status(texts[i]);
-    sections[i] = (hone_bytes){texts[i]->data ? texts[i]->data : "", texts[i]->size};
-  }
-  if (!status) status = hone_format_write(path, sections);
+  hone_status *status = fill(engine, &weights, &choices, &graph, &meta, &source);
+  if (!status) status = write(path, &weights, &choices, &graph, &meta, &source);
   hone_text_free(&graph);
   hone_text_free(&meta);
   hone_text_free(&source);
   hone_text_free(&choices.lines);
-  hone_text_free(&choices.packs);
-  hone_text_free(&weights.bytes);
+  hone_section_free(&choices.packs);
+  hone_section_free(&weights.bytes);
+  hone_model_free(weights.source);
   hone_map_free(&weights.packed);
   hone_map_free(&weights.offsets);
   return status;

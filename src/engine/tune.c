@@ -13,8 +13,11 @@
 #include "engine/plan.h"
 #include "ir/text.h"
 
-#define ROUNDS   7
+#define ROUNDS   7        /* odd, as is FEWEST: a median is one of the times */
+#define FEWEST   3        /* rounds, where they take longer than GROUP_NS together */
 #define ROUND_NS 200000.0 /* a round repeats a step until it takes about this long */
+#define GROUP_NS 60e6
+#define HOPELESS 2.0 /* times the quickest: slower ones take no part in the rounds */
 
 hone_status *hone_timing_key(const hone_bench_group *group, char *key) {
   hone_text text = {0};
@@ -50,7 +53,9 @@ typedef struct contender {
   hone_step step;
   void *scratch;
   int repeats;
+  double once; /* the shorter of the first two runs */
   double times[ROUNDS];
+  int rounds;
   bool runs;
 } contender;
 
@@ -121,10 +126,10 @@ static void phase_part(void *argument, int part, int parts) {
 
 static double time_once(const bench *b, const hone_bench_group *group, const contender *c,
                         int repeats) {
-  timed_phase t = {.step = &c->step,
-                   .io = {.in = b->pointers,
-                          .out = b->pointers + group->body->input_count,
-                          .scratch = c->scratch}};
+  timed_phase t = {
+      .step = &c->step,
+      .io = {
+          .in = b->pointers, .out = b->pointers + group->body->input_count, .scratch = c->scratch}};
   int parts = c->step.parts < group->threads ? c->step.parts : group->threads;
   hone_team team;
   uint64_t start = hone_now();
@@ -151,9 +156,9 @@ static hone_status *make_ready(bench *b, const hone_bench_group *group, const ho
   HONE_TRY_MEMORY(c->scratch);
   memset(c->scratch, 0, c->step.scratch + 64);
   c->runs = true;
-  time_once(b, group, c, 1);
-  double once = time_once(b, group, c, 1);
-  c->repeats = once >= ROUND_NS ? 1 : (int)(ROUND_NS / (once + 1)) + 1;
+  double first = time_once(b, group, c, 1), second = time_once(b, group, c, 1);
+  c->once = first < second ? first : second;
+  c->repeats = second >= ROUND_NS ? 1 : (int)(ROUND_NS / (second + 1)) + 1;
   return NULL;
 }
 
@@ -162,17 +167,46 @@ static int by_value(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
+static double quickest(const contender *contenders, size_t count) {
+  double best = 0;
+  for (size_t i = 0; i < count; i++)
+    if (contenders[i].runs && (best == 0 || contenders[i].once < best)) best = contenders[i].once;
+  return best;
+}
+
+/* All that have a chance take turns, round by round, so that what the machine does meanwhile
+ * strikes all. */
+static void run_rounds(const bench *b, const hone_bench_group *group, contender *contenders,
+                       size_t count) {
+  double best = quickest(contenders, count);
+  uint64_t start = hone_now();
+  int rounds = ROUNDS;
+  for (int round = 0; round < rounds; round++) {
+    for (size_t i = 0; i < count; i++) {
+      contender *c = &contenders[i];
+      if (c->runs && c->once <= best * HOPELESS)
+        c->times[c->rounds++] = time_once(b, group, c, c->repeats);
+    }
+    if (round + 1 == FEWEST && (double)(hone_now() - start) > GROUP_NS) rounds = FEWEST;
+  }
+}
+
 static hone_status *time_all(bench *b, const hone_bench_group *group, const hone_backend *backend,
                              const hone_candidate *candidates, contender *contenders,
                              size_t count) {
   HONE_TRY(set_up(b, group));
   for (size_t i = 0; i < count; i++)
     HONE_TRY(make_ready(b, group, backend, &candidates[i], &contenders[i]));
-  for (int round = 0; round < ROUNDS; round++)
-    for (size_t i = 0; i < count; i++)
-      if (contenders[i].runs)
-        contenders[i].times[round] = time_once(b, group, &contenders[i], contenders[i].repeats);
+  run_rounds(b, group, contenders, count);
   return NULL;
+}
+
+/* The median of a contender's rounds, of what is hopeless the first runs' time; -1: cannot run. */
+static double time_of(contender *c) {
+  if (!c->runs) return -1;
+  if (!c->rounds) return c->once;
+  qsort(c->times, (size_t)c->rounds, sizeof(double), by_value);
+  return c->times[c->rounds / 2];
 }
 
 static _Atomic uint64_t timings;
@@ -188,10 +222,7 @@ hone_status *hone_time_candidates(const hone_bench_group *group, const hone_back
   contender *contenders = HONE_NEW_ARRAY(&b.memory, count + 1, contender);
   hone_status *status = contenders ? time_all(&b, group, backend, candidates, contenders, count)
                                    : hone_error_memory();
-  for (size_t i = 0; !status && i < count; i++) {
-    qsort(contenders[i].times, ROUNDS, sizeof(double), by_value);
-    nanoseconds[i] = contenders[i].runs ? contenders[i].times[ROUNDS / 2] : -1;
-  }
+  for (size_t i = 0; !status && i < count; i++) nanoseconds[i] = time_of(&contenders[i]);
   hone_arena_free(&b.memory);
   return status;
 }

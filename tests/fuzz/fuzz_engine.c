@@ -18,16 +18,18 @@ static void quiet(void *argument, int severity, const char *message) {
 
 /* Cuts the input into sections at its zero bytes and writes a sound file of them. */
 static hone_status *write_file(const char *path, const uint8_t *data, size_t size) {
-  hone_bytes sections[HONE_SECTION_COUNT];
+  hone_section sections[HONE_SECTION_COUNT] = {0};
   for (int i = 0; i < HONE_SECTION_COUNT; i++) {
     const uint8_t *end = i + 1 < HONE_SECTION_COUNT ? memchr(data, 0, size) : NULL;
     size_t span = end ? (size_t)(end - data) : size;
-    sections[i] = (hone_bytes){data, span};
+    hone_section_add(&sections[i], data, span);
     size_t used = span + (end != NULL);
     data += used;
     size -= used;
   }
-  return hone_format_write(path, sections);
+  hone_status *status = hone_format_write(path, sections);
+  for (int i = 0; i < HONE_SECTION_COUNT; i++) hone_section_free(&sections[i]);
+  return status;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
