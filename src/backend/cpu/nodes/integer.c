@@ -162,6 +162,7 @@ static hone_status *at_sizes(const hone_cpu_kernel *row, const hone_node_view *v
                                   .zero = view->in[X_ZERO] ? X_ZERO : -1,
                                   .finish = *view->integer};
   c->sweep.finish.lookup = hone_lookup_here();
+  hone_integer_slots(&c->sweep.finish);
   out->work = (double)hone_conv_pixels(conv) * (double)conv->out_channels *
               (double)(conv->in_channels / conv->groups) * (double)hone_conv_taps(conv) / 200;
   return NULL;

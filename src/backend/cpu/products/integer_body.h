@@ -324,6 +324,64 @@ HONE_INLINE void run_step(const hone_integer_finish *f, const hone_integer_step 
   }
 }
 
+/* The operands of a program of slots that are the same for all rows. */
+typedef struct slots {
+  const hone_integer_step *round, *clip, *back, *like, *next, *limit; /* NULL: none */
+  const void *added; /* LIKE's */
+  bool biased;
+  vf scale[PANEL], bias[PANEL];
+} slots;
+
+HONE_INLINE const hone_integer_step *step_in(const hone_integer_finish *f, hone_integer_slot slot) {
+  return f->slot[slot] < 0 ? NULL : &f->steps[f->slot[slot]];
+}
+
+HONE_INLINE void start_slots(const hone_integer_finish *f, const hone_kernel_io *io, const line *l,
+                             const int vectors, const bool whole, slots *s) {
+  const hone_integer_step *scale = step_in(f, HONE_SLOT_SCALE), *bias = step_in(f, HONE_SLOT_BIAS);
+  bool scales = scale && scale->kind == HONE_INTEGER_MUL_ROW;
+  bool adds = bias && bias->kind == HONE_INTEGER_ADD_ROW;
+  s->round = step_in(f, HONE_SLOT_ROUND), s->clip = step_in(f, HONE_SLOT_CLIP);
+  s->back = step_in(f, HONE_SLOT_BACK), s->like = step_in(f, HONE_SLOT_LIKE);
+  s->next = step_in(f, HONE_SLOT_NEXT), s->limit = step_in(f, HONE_SLOT_LIMIT);
+  s->added = s->like ? io->in[s->like->operand] : NULL;
+  s->biased = bias;
+  HONE_UNROLL
+  for (int j = 0; j < vectors; j++) {
+    s->scale[j] = scales ? row_operand(scale, io->in[scale->operand], l, j, whole)
+                         : vf_set(scale ? scale->a : 1);
+    s->bias[j] =
+        adds ? row_operand(bias, io->in[bias->operand], l, j, whole) : vf_set(bias ? bias->a : 0);
+  }
+}
+
+#define EACH_VECTOR(expression) \
+  HONE_UNROLL                   \
+  for (int j = 0; j < vectors; j++) x[j] = (expression)
+
+/* As run_step does them one by one. */
+HONE_INLINE void run_slots(const hone_integer_finish *f, const slots *s, line *l,
+                           const int vectors, const bool whole) {
+  vf *x = l->x;
+  EACH_VECTOR(vf_mul(x[j], s->scale[j]));
+  if (s->biased) EACH_VECTOR(vf_add(x[j], s->bias[j]));
+  if (s->round) EACH_VECTOR(vf_round(x[j]));
+  if (s->clip) EACH_VECTOR(vf_clamp(x[j], vf_set(s->clip->a), vf_set(s->clip->b)));
+  if (s->back) EACH_VECTOR(vf_mul(x[j], vf_set(s->back->a)));
+  if (s->like) {
+    size_t at = l->row * f->columns + l->column;
+    vf a = vf_set(s->like->a), b = vf_set(s->like->b);
+    EACH_VECTOR(vf_add(
+        x[j], vf_mul(vf_sub(like_operand(s->like, s->added, at + (size_t)(j * VF_LANES),
+                                         whole ? VF_LANES : in_vector(l, j)),
+                            a),
+                     b)));
+  }
+  if (s->next && s->next->kind == HONE_INTEGER_MUL) EACH_VECTOR(vf_mul(x[j], vf_set(s->next->a)));
+  if (s->next && s->next->kind == HONE_INTEGER_DIV) EACH_VECTOR(vf_div(x[j], vf_set(s->next->a)));
+  if (s->limit) EACH_VECTOR(vf_clamp(x[j], vf_set(s->limit->a), vf_set(s->limit->b)));
+}
+
 HONE_INLINE void store_line(const hone_integer_finish *f, const hone_integer_block *block,
                             const line *l, size_t at, const int vectors, const bool whole) {
   if (f->out == HONE_F32) {
@@ -352,15 +410,18 @@ HONE_INLINE void store_line(const hone_integer_finish *f, const hone_integer_blo
 HONE_INLINE void finish_lines(const hone_integer_finish *f, const hone_kernel_io *io,
                               const hone_integer_block *block, size_t column, const int vectors,
                               const bool whole) {
+  line l = {.column = block->column + column, .n = (int)(block->columns - column)};
+  slots s;
+  start_slots(f, io, &l, vectors, whole, &s);
   for (size_t i = 0; i < block->rows; i++) {
-    line l;
     l.row = block->row + i;
-    l.column = block->column + column;
-    l.n = (int)(block->columns - column);
     const int32_t *sums = block->sums + i * block->sums_stride + column;
     HONE_UNROLL
     for (int j = 0; j < vectors; j++) l.x[j] = floats_of(sums + j * VF_LANES);
-    for (int s = 0; s < f->count; s++) run_step(f, &f->steps[s], io, &l, vectors, whole);
+    if (f->slotted)
+      run_slots(f, &s, &l, vectors, whole);
+    else
+      for (int k = 0; k < f->count; k++) run_step(f, &f->steps[k], io, &l, vectors, whole);
     store_line(f, block, &l, (size_t)((ptrdiff_t)i * block->out_stride) + column, vectors, whole);
   }
 }

@@ -34,6 +34,20 @@ typedef struct hone_integer_step {
 
 enum { HONE_INTEGER_STEPS = 14 };
 
+/* What programs are made of as a rule, in this order, each at most once: these stay in registers from
+ * the sums to the bytes. */
+typedef enum hone_integer_slot {
+  HONE_SLOT_SCALE, /* MUL_ROW or MUL */
+  HONE_SLOT_BIAS,  /* ADD_ROW or ADD */
+  HONE_SLOT_ROUND,
+  HONE_SLOT_CLIP,
+  HONE_SLOT_BACK, /* MUL */
+  HONE_SLOT_LIKE,
+  HONE_SLOT_NEXT,  /* MUL or DIV */
+  HONE_SLOT_LIMIT, /* CLIP */
+  HONE_SLOTS
+} hone_integer_slot;
+
 typedef struct hone_integer_finish {
   hone_integer_step steps[HONE_INTEGER_STEPS];
   int count;
@@ -43,7 +57,12 @@ typedef struct hone_integer_finish {
   hone_lookup_function *lookup; /* which does so; set at plan */
   uint8_t table[HONE_BYTE_TABLE];
   size_t columns; /* from row to row of what ADD_LIKE reads */
+  bool slotted;   /* the program is made of slots; hone_integer_slots sets both */
+  int8_t slot[HONE_SLOTS]; /* the step there, -1: none */
 } hone_integer_finish;
+
+/* Puts the steps into slots, if they are such a program. */
+void hone_integer_slots(hone_integer_finish *finish);
 
 /* A block of sums: element [0][0] is (row, column) of the whole output, and `out` is where that is
  * stored. Rows of sums are readable up to whole vectors. */
