@@ -75,6 +75,10 @@ typedef struct hone_engine_nodes {
    * the wire format. */
   hone_bytes attrs;
   int carries_segment; /* the segment is one more input, for kernels that cannot read functions */
+  /* Not NULL: the functions read their constants of 4 KB and more from a file of this name among a
+   * SavedModel's assets, whose path is fed to a placeholder of the same name; where none is as large,
+   * there is no placeholder. NULL: the functions hold them. */
+  const char *weights;
 } hone_engine_nodes;
 
 /* The graph with engines in place of the segments that were not left native. Free `out` with
@@ -82,6 +86,17 @@ typedef struct hone_engine_nodes {
 HONE_API hone_status *hone_conversion_result(hone_conversion *conversion,
                                              const hone_engine_nodes *nodes, char **out,
                                              size_t *size);
+
+/* Writes that file, for the last result. */
+HONE_API hone_status *hone_conversion_save_weights(hone_conversion *conversion, const char *path);
+
+/* The same file, read: what the op HoneWeight gives. A weight's content is checked when it is asked
+ * for, and lies in the mapped file until that is closed. */
+typedef struct hone_weights hone_weights;
+HONE_API hone_status *hone_weights_open(const char *path, hone_weights **out);
+HONE_API hone_status *hone_weights_at(const hone_weights *weights, size_t index,
+                                      hone_tensor *out);
+HONE_API void hone_weights_close(hone_weights *weights);
 
 #ifdef __cplusplus
 }

@@ -108,44 +108,17 @@ void hone_kernel_delete(void *kernel_) {
 
 /* ---- Opening the engine ---- */
 
-/* Whether strings are a table of offsets, each to a length (varint) and text: before 2.3. */
-static bool strings_are_packed(void) {
-  const char *version = tf.TF_Version();
-  return version[0] == '1' || (version[0] == '2' && version[2] < '3' && version[3] == '.');
-}
-
-static char *packed_text(const uint8_t *data, size_t size) {
-  uint64_t offset = 0, length = 0;
-  if (size < sizeof offset) return NULL;
-  memcpy(&offset, data, sizeof offset);
-  size -= sizeof offset;
-  data += sizeof offset;
-  if (offset >= size) return NULL;
-  for (int shift = 0; offset < size && shift < 63; shift += 7) {
-    uint8_t byte = data[offset++];
-    length |= (uint64_t)(byte & 127) << shift;
-    if (!(byte & 128)) break;
-  }
-  return length <= size - offset ? strndup((const char *)data + offset, length) : NULL;
-}
-
-/* A string tensor's one element as text of its own; NULL where it is none. */
-static char *tensor_text(const TF_Tensor *tensor) {
-  const tf_string *string = tf.TF_TensorData(tensor);
-  if (string && strings_are_packed())
-    return packed_text((const uint8_t *)string, tf.TF_TensorByteSize(tensor));
-  if (!string || tf.TF_TensorByteSize(tensor) < sizeof *string) return NULL;
-  int kind = string->small.size & 3;
-  if (kind == 0) return strndup(string->small.text, string->small.size >> 2);
-  if (kind == 1) return strndup(string->large.text, string->large.size >> 2);
-  return NULL; /* kinds that only views of mapped tensors have */
-}
-
+/* What no run reads of the file is never brought into memory. */
 static hone_status *open_file(kernel *k, TF_Tensor *source, int outputs) {
   hone_engine *engine = NULL;
-  char *path = tensor_text(source);
-  hone_status *status = path ? hone_engine_open(path, NULL, &engine)
-                             : hone_status_new(HONE_INVALID_ARGUMENT, "the engine's path is none");
+  hone_options *options = NULL;
+  char *path = hone_tensor_text(source);
+  hone_status *status =
+      path ? hone_options_new(&options)
+           : hone_status_new(HONE_INVALID_ARGUMENT, "the engine's path is none");
+  if (!status) status = hone_options_set(options, "verify", "lazy");
+  if (!status) status = hone_engine_open(path, options, &engine);
+  hone_options_free(options);
   free(path);
   return status ? status : hone_runner_new(engine, k->values, outputs, &k->runner);
 }
@@ -257,6 +230,8 @@ void hone_kernel_compute(void *kernel_, TF_OpKernelContext *context) {
     hone_status *status = hone_runner_run(k->runner, context, &published);
     if (!status) return;
     tell_why(k, status);
+    /* What a call finds damaged, the next would. */
+    if (hone_status_code(status) == HONE_CORRUPT) atomic_store(&k->state, REFUSED);
     hone_status_free(status);
   }
   run_native(k, context, published);

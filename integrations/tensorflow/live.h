@@ -19,15 +19,15 @@
 
 #include <hone/hone.h>
 
+#include "live_segment.h"
 #include "op.h"
 #include "tf_api.h"
 
 typedef struct hone_live hone_live;
 
-/* Whether a node's engine is a segment. */
-bool hone_is_live(hone_bytes engine);
-/* `segment` must outlive it. `values`, `outputs`: how many inputs and outputs the node has. */
-hone_status *hone_live_new(hone_bytes segment, const char *node, int values, int outputs,
+/* `text`, a segment's, must outlive it. `values`, `outputs`: how many inputs and outputs the node
+ * has. */
+hone_status *hone_live_new(hone_bytes text, const char *node, int values, int outputs,
                            hone_live **out);
 /* Waits for packing under way. */
 void hone_live_free(hone_live *live);

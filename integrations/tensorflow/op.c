@@ -46,7 +46,7 @@ typedef struct op_spec {
 static const char *const engine_parts[] = {"<inputs: InT",
                                            "<engine: E",
                                            ">outputs: OutT",
-                                           "InT: list(" ELEMENTS ") >= 0",
+                                           "InT: list(" ELEMENTS_AND_MORE ") >= 0",
                                            "OutT: list(" ELEMENTS ") >= 1",
                                            "E: {string, uint8}",
                                            "segment_func: func",
@@ -76,6 +76,9 @@ static const char *const trt_parts[] = {"<in_tensor: InT",
                                         "use_explicit_precision: bool = false",
                                         "carries_segment: int = 0",
                                         NULL};
+/* It has a state, so that nobody folds it into a constant. `file` is its name in a SavedModel. */
+static const char *const weight_parts[] = {"<path: string", ">output: dtype", "dtype: type",
+                                           "index: int",    "file: string = ''", "!", NULL};
 static const char *const handle_parts[] = {">resource_handle: resource", "resource_name: string",
                                            "!", NULL};
 static const char *const initialize_parts[] = {"<resource_handle: resource", "<filename: string",
@@ -86,6 +89,7 @@ static const char *const calibration_parts[] = {"<resource_name: string",
 static const op_spec ops[] = {
     {HONE_OP, engine_parts, hone_kernel_create, hone_kernel_compute, hone_kernel_delete},
     {TRT_OP, trt_parts, hone_kernel_create, hone_kernel_compute, hone_kernel_delete},
+    {"HoneWeight", weight_parts, hone_weight_create, hone_weight_compute, hone_weight_delete},
     {"CreateTRTResourceHandle", handle_parts, hone_handle_create, hone_handle_compute,
      hone_handle_delete},
     {"InitializeTRTResource", initialize_parts, NULL, hone_initialize_compute, NULL},

@@ -8,10 +8,14 @@
  * inputs are never strings or uint8). The engine's inputs are called in_0, in_1, … and its outputs
  * out_0, out_1, …: the places among the node's; an input that the engine does not have is not used.
  * `segment_func` is what the engine stands for: a function of the graph that runs natively where
- * the engine cannot, or where there is none. Kernels of older TensorFlows (before 2.12 or so)
- * cannot get at functions; there `carries_segment` is 1, and the input before the engine (uint8) is
- * a serialized GraphDef: placeholders in_0, in_1, … and the node `call`, whose outputs are the
- * node's.
+ * the engine cannot, or where there is none. Its large weights are in a file, which it reads with
+ *
+ *   HoneWeight(path: string) -> output: dtype
+ *
+ * and whose path is then the last of the inputs that it and the node have in common. Kernels of older
+ * TensorFlows (before 2.12 or so) cannot get at functions; there `carries_segment` is 1, and the input
+ * before the engine (uint8) is a serialized GraphDef: placeholders in_0, in_1, … and the node `call`,
+ * whose outputs are the node's.
  */
 #ifndef HONE_TENSORFLOW_OP_H
 #define HONE_TENSORFLOW_OP_H
@@ -36,6 +40,14 @@ HONE_API bool hone_tensorflow_reads_functions(void);
 void *hone_kernel_create(TF_OpKernelConstruction *construction);
 void hone_kernel_compute(void *kernel, TF_OpKernelContext *context);
 void hone_kernel_delete(void *kernel);
+
+/* weight.c: a constant that lies in a file, mapped when first asked for. */
+void *hone_weight_create(TF_OpKernelConstruction *construction);
+void hone_weight_compute(void *kernel, TF_OpKernelContext *context);
+void hone_weight_delete(void *kernel);
+
+/* strings.c: a string tensor's one element, for free(); NULL where it is none. */
+char *hone_tensor_text(const TF_Tensor *tensor);
 
 /* resources.c: the ops that handle TF-TRT's caches of engines, in models that it saved. */
 void *hone_handle_create(TF_OpKernelConstruction *construction);

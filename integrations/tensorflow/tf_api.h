@@ -104,6 +104,9 @@ typedef union tf_string {
   X(1, const char *, TF_Message, (const TF_Status *))                                              \
   X(1, TF_Buffer *, TF_NewBuffer, (void))                                                          \
   X(1, void, TF_DeleteBuffer, (TF_Buffer *))                                                       \
+  X(1, TF_Tensor *, TF_NewTensor,                                                                  \
+    (int type, const int64_t *dims, int rank, void *data, size_t size,                             \
+     void (*release)(void *data, size_t size, void *argument), void *argument))                    \
   X(1, void, TF_DeleteTensor, (TF_Tensor *))                                                       \
   X(1, int, TF_TensorType, (const TF_Tensor *))                                                    \
   X(1, int, TF_NumDims, (const TF_Tensor *))                                                       \

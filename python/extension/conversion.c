@@ -100,14 +100,15 @@ static PyObject *place(PyObject *object, PyObject *arguments) {
   Py_RETURN_NONE;
 }
 
-/* result(op, attrs, carries_segment) -> GraphDef bytes */
+/* result(op, attrs, carries_segment, name of the file of weights or None) -> GraphDef bytes */
 static PyObject *result(PyObject *object, PyObject *arguments) {
   hone_engine_nodes nodes = {0};
   const char *attrs;
   Py_ssize_t attrs_size;
   char *text = NULL;
   size_t size = 0;
-  if (!PyArg_ParseTuple(arguments, "sy#p", &nodes.op, &attrs, &attrs_size, &nodes.carries_segment))
+  if (!PyArg_ParseTuple(arguments, "sy#pz", &nodes.op, &attrs, &attrs_size, &nodes.carries_segment,
+                        &nodes.weights))
     return NULL;
   nodes.attrs = (hone_bytes){attrs, (size_t)attrs_size};
   hone_status *status =
@@ -118,10 +119,23 @@ static PyObject *result(PyObject *object, PyObject *arguments) {
   return out;
 }
 
-static PyMethodDef methods[] = {
-    {"describe", describe, METH_NOARGS, NULL}, {"model", model, METH_VARARGS, NULL},
-    {"leave", leave, METH_VARARGS, NULL},      {"place", place, METH_VARARGS, NULL},
-    {"result", result, METH_VARARGS, NULL},    {NULL, NULL, 0, NULL}};
+/* save_weights(path) */
+static PyObject *save_weights(PyObject *object, PyObject *arguments) {
+  const char *path;
+  hone_status *status;
+  if (!PyArg_ParseTuple(arguments, "s", &path)) return NULL;
+  status = hone_conversion_save_weights(((conversion_object *)object)->conversion, path);
+  if (status) return raise_status(status);
+  Py_RETURN_NONE;
+}
+
+static PyMethodDef methods[] = {{"describe", describe, METH_NOARGS, NULL},
+                                {"model", model, METH_VARARGS, NULL},
+                                {"leave", leave, METH_VARARGS, NULL},
+                                {"place", place, METH_VARARGS, NULL},
+                                {"result", result, METH_VARARGS, NULL},
+                                {"save_weights", save_weights, METH_VARARGS, NULL},
+                                {NULL, NULL, 0, NULL}};
 static PyType_Slot slots[] = {
     {Py_tp_methods, methods}, {Py_tp_dealloc, conversion_free}, {0, NULL}};
 static PyType_Spec spec = {"hone._hone.Conversion", sizeof(conversion_object), 0,

@@ -8,7 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* Writes all that a conversion can write. */
 static void convert(hone_bytes graph_def) {
   hone_conversion_options options = {.denied = "Relu", .outputs = "y,z:1"};
-  hone_engine_nodes nodes = {.op = "TRTEngineOp", .carries_segment = 1};
+  hone_engine_nodes nodes = {.op = "TRTEngineOp", .carries_segment = 1, .weights = "weights"};
   hone_conversion *conversion = NULL;
   char *text = NULL;
   size_t size;

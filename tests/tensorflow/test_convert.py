@@ -61,7 +61,7 @@ def test_segments_do_not_wait_for_themselves():
 
 def test_least_size():
     function = concrete(two_parts, tf.TensorSpec([None, 6]))
-    assert len(convert(function, minimum_segment_size=4).segments) == 1
+    assert len(convert(function, minimum_segment_size=5).segments) == 1
     assert len(convert(function, minimum_segment_size=100).segments) == 0
 
 

@@ -36,18 +36,16 @@ class Converted(tf.Module):
         self._surgery, self._original = surgery, original
         self.segments = surgery.segments
         self.native = surgery.native
-        self._engines = []
-        for segment in surgery.segments:
-            path = os.path.join(self._folder.name, f"{segment.name}.hone")
-            segment.engine.save(path)
-            self._engines.append(Asset(path))
-        feeds = [t.name for t in original.inputs] + [f"{s.path_input}:0" for s in surgery.segments]
-        inner = wrap_function.function_from_graph_def(surgery.result(), feeds, [t.name for t in original.outputs])
+        graph_def = surgery.result()
+        files = surgery.save_files(self._folder.name, graph_def)
+        self._files = {name: Asset(path) for name, path in files.items()}
+        feeds = [t.name for t in original.inputs] + [f"{name}:0" for name in files]
+        inner = wrap_function.function_from_graph_def(graph_def, feeds, [t.name for t in original.outputs])
         shapes = [t.shape for t in original.outputs]
         self._structure = original.structured_outputs
 
         def run(*tensors):
-            paths = [asset.asset_path for asset in self._engines]
+            paths = [asset.asset_path for asset in self._files.values()]
             results = tf.nest.flatten(inner(*tensors, *paths))
             # EnsureShape with no rank refuses what has one.
             results = [r if shape.rank is None else tf.ensure_shape(r, shape) for r, shape in zip(results, shapes)]
@@ -65,13 +63,13 @@ class Converted(tf.Module):
         """Every node with where it runs, why, and its time on `inputs`, or on seeded ones."""
         if inputs is None:
             inputs, data = first_item(None, self._original)
-        paths = {f"{segment.path_input}:0": asset.asset_path.numpy()
-                 for segment, asset in zip(self.segments, self._engines)}
+        paths = {f"{name}:0": asset.asset_path.numpy() for name, asset in self._files.items()}
         return make_report(self._surgery, self._surgery.result(), feeds_of(self._original, inputs), paths,
                            [t.name for t in self._original.outputs], data, observe)
 
     def save(self, folder: Any, signature: str = "serving_default") -> None:
-        """Writes a SavedModel, the engines among its assets. Its one signature is this function."""
+        """Writes a SavedModel, the engines and the native segments'
+        weights among its assets. Its one signature is this function."""
         tf.compat.v2.saved_model.save(self, os.fspath(folder), signatures={signature: self.run})
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,10 +83,11 @@ class Surgery:
         self.graph_def = graph.as_graph_def(add_shapes=True)
         for node in self.graph_def.node:
             node.attr["_output_types"].list.type.extend(t.as_datatype_enum for t in self.types[node.name])
+        prefix = f"{prefix}_{next(SEQUENCE):03d}"
+        self.weights_input = f"{prefix}_weights"  # the placeholder that is fed the path of the segments' weights
         self.conversion = _hone.convert(
             self.graph_def.SerializeToString(deterministic=True), ",".join(outputs), ",".join(denied),
-            ",".join(native), f"{prefix}_{next(SEQUENCE):03d}", max(1, least_nodes), most_engines or 0,
-            count_constants)
+            ",".join(native), prefix, max(1, least_nodes), most_engines or 0, count_constants)
         self.segments = [
             Segment(index, found["name"], dict(found["nodes"]), *([parse(port["tensor"]) for port in found[way]]
                                                                   for way in ("inputs", "outputs")))
@@ -128,11 +130,23 @@ class Surgery:
         self.conversion.leave(segment.index, reason)
 
     def result(self, embed=False):
-        """The graph with engines in place of the segments. With `embed` their bytes are constants in it;
-        else each has a placeholder for the path of its file (Segment.path_input)."""
+        """The graph with engines in place of the segments. With `embed` their bytes are constants in it; else each has
+        a placeholder for the path of its file (Segment.path_input), and where native segments have large weights
+        there is one for the path of theirs (`weights_input`; save_weights writes the file)."""
         for segment in self.segments:
             self.conversion.place(segment.index, segment.engine_bytes() if embed else None)
         made = tf.compat.v1.GraphDef.FromString(
-            self.conversion.result(self.engine_op, write_attrs(self.engine_attrs), not reads_functions()))
+            self.conversion.result(self.engine_op, write_attrs(self.engine_attrs), not reads_functions(),
+                                   None if embed else self.weights_input))
         lower_control_flow(made)
         return made
+
+    def save_files(self, folder, graph_def):
+        """Writes what `result` reads from files: {the placeholder of its path: the file}."""
+        files = {segment.path_input: os.path.join(folder, f"{segment.name}.hone") for segment in self.segments}
+        for segment in self.segments:
+            segment.engine.save(files[segment.path_input])
+        if any(node.name == self.weights_input for node in graph_def.node):
+            files[self.weights_input] = os.path.join(folder, self.weights_input)
+            self.conversion.save_weights(files[self.weights_input])
+        return files

@@ -1,5 +1,6 @@
 /* What the parts of a conversion share: segment.c tries nodes, group.c groups them, conversion.c
- * holds what became of each group, graft.c writes graphs and functions. Room: import. */
+ * holds what became of each group, describe.c says it, segment_write.c writes segments, graft.c the
+ * graph with engines in it, weights_file.c what the functions read apart from it. Room: import. */
 #ifndef HONE_IMPORT_TENSORFLOW_CONVERSION_H
 #define HONE_IMPORT_TENSORFLOW_CONVERSION_H
 
@@ -24,11 +25,18 @@ typedef struct tf_segment {
   int node_count, size; /* size: those that count */
   tf_edge *inputs, *outputs;
   int input_count, output_count;
-  bool left;        /* it stays native */
-  const char *path; /* of the engine, or its bytes; or neither */
+  bool left;          /* it stays native */
+  bool reads_weights; /* its function does, from the file of weights; see tf_find_weights */
+  const char *path;   /* of the engine, or its bytes; or neither */
   hone_bytes bytes;
   const char *input_ports, *output_ports; /* the model's options */
 } tf_segment;
+
+/* A constant in the file of weights. */
+typedef struct tf_weight {
+  int place; /* 1 + where it stands there; 0: it stays in the functions */
+  int type;  /* a DataType */
+} tf_weight;
 
 struct hone_conversion {
   tf_importer importer;
@@ -38,10 +46,13 @@ struct hone_conversion {
   const tf_body *body;
   tf_verdict *verdicts; /* by node */
   int *order;           /* nodes, each after those it needs */
+  int *latest;          /* scratch of grouping, by node */
   int *fetched;         /* by node: how many of its outputs callers may ask for by name */
   const char *stem;     /* what begins no node's name: placeholders are <stem>0, … */
   tf_segment *segments;
   int segment_count;
+  tf_weight *weights;       /* by node; NULL: all stay in the functions */
+  const char *weights_name; /* the placeholder and the file that they are read from */
 };
 
 /* segment.c: finds an order, verdicts and groups. */
@@ -60,13 +71,30 @@ bool tf_is_listed(const char *list, hone_bytes text);
  * nodes, of constants that callers may ask for, and of those that nobody uses or others do too. */
 HONE_MUST_USE hone_status *tf_find_owners(hone_conversion *c, int **out);
 
-/* graft.c */
-/* What is known of the tensor of an edge: a DataType (0: nothing) and a shape. */
+/* graph_write.c: what is known of the tensor of an edge: a DataType (0: nothing) and a shape. */
 HONE_MUST_USE hone_status *tf_port_type(hone_conversion *c, tf_edge edge, int *type,
                                         hone_shape *shape);
+
+/* segment_write.c */
+/* Marks the constants that a segment's nodes use, and those that these are computed from. */
+HONE_MUST_USE hone_status *tf_mark_constants(hone_conversion *c, const tf_segment *segment,
+                                             bool **out);
+int tf_find_edge(const tf_edge *edges, int count, tf_edge edge);
 HONE_MUST_USE hone_status *tf_write_model(hone_conversion *c, const tf_segment *segment,
                                           hone_text *out);
+/* The function that runs where the engine cannot. */
+HONE_MUST_USE hone_status *tf_put_function(hone_conversion *c, const tf_segment *segment,
+                                           hone_text *out);
+
+/* graft.c */
 HONE_MUST_USE hone_status *tf_write_result(hone_conversion *c, const hone_engine_nodes *nodes,
                                            hone_text *out);
+
+/* weights_file.c */
+/* Finds the constants that the functions of segments read from a file called `name`; NULL: none do. */
+HONE_MUST_USE hone_status *tf_find_weights(hone_conversion *c, const char *name);
+static inline bool tf_reads_weights(const hone_conversion *c, const tf_segment *segment) {
+  return c->weights && !segment->left && segment->reads_weights;
+}
 
 #endif

@@ -106,13 +106,14 @@ static hone_status *segment_of(tf_call *call, const tf_body **out) {
                                       "is not in the model", name);
 }
 
-/* An engine of TF-TRT or of Hone: the segment it stands for. One input more than the segment has is
- * the engine itself. */
+/* An engine of TF-TRT or of Hone: the segment it stands for. Inputs behind the segment's are the
+ * segment once more, for kernels that cannot read functions, and the engine itself. */
 static hone_status *import_engine(hone_call *base) {
   tf_call *call = tf_call_of(base);
   const tf_body *body;
   HONE_TRY(segment_of(call, &body));
-  if (call->input_count == body->argument_count + 1) call->input_count--;
+  int more = call->input_count - body->argument_count;
+  if (more == 1 || more == 2) call->input_count -= more;
   return tf_run_function(call, body);
 }
 

@@ -1,10 +1,13 @@
 /* Which nodes that an engine can take go into one together.
  *
  * Groups never wait for themselves: a node's level counts how often the way to it changes from
- * engine to native, and a group is what hangs together on one level. What is the same in every run
- * is on no level: it goes with whoever uses it, so that the engine folds it. Lists stay within a
- * group. Room: import.
+ * engine to native, and a group is what hangs together on one level. A node is on the last level that
+ * it can be on, so that what runs beside a native node joins what comes behind it. What is the same
+ * in every run is on no level: it goes with whoever uses it, so that the engine folds it. Lists stay
+ * within a group. Room: import.
  */
+#include <limits.h>
+
 #include "import/tensorflow/conversion.h"
 
 /* How often groups are mended before all that touches a list stays native. */
@@ -23,13 +26,20 @@ static bool is_list(const hone_conversion *c, tf_edge edge) {
   return edge.output < result->count && result->values[edge.output].kind == TF_LIST;
 }
 
+/* How many of a node's inputs it waits for in the new graph: all, but that engines wait for data
+ * alone. */
+static int waits_for(const hone_conversion *c, int index) {
+  const tf_node *node = &c->body->nodes[index];
+  return node->input_count + (c->verdicts[index].taken ? 0 : node->control_count);
+}
+
 /* Levels as they must be at least; those that are there are not lowered. */
 static void raise_levels(hone_conversion *c) {
   for (int i = 0; i < c->body->node_count; i++) {
-    int index = c->order[i];
+    int index = c->order[i], count = waits_for(c, index);
     const tf_node *node = &c->body->nodes[index];
     tf_verdict *v = &c->verdicts[index];
-    for (int k = 0; k < node->input_count; k++) {
+    for (int k = 0; k < count; k++) {
       const tf_verdict *from = &c->verdicts[node->inputs[k].node];
       int level = from->level + (from->taken && !v->taken);
       if (!from->constant && level > v->level) v->level = level;
@@ -51,6 +61,23 @@ static bool lift_lists(hone_conversion *c) {
     }
   }
   return moved;
+}
+
+/* Moves what an engine can take to the last level that whoever takes its results allows. */
+static void lift_levels(hone_conversion *c) {
+  int *latest = c->latest;
+  for (int i = 0; i < c->body->node_count; i++) latest[i] = INT_MAX;
+  for (int i = c->body->node_count - 1; i >= 0; i--) {
+    int index = c->order[i], count = waits_for(c, index);
+    tf_verdict *v = &c->verdicts[index];
+    if (v->taken && !v->constant && latest[index] != INT_MAX && latest[index] > v->level)
+      v->level = latest[index];
+    for (int k = 0; k < count; k++) {
+      int from = c->body->nodes[index].inputs[k].node;
+      int level = v->level - (c->verdicts[from].taken && !v->taken);
+      if (level < latest[from]) latest[from] = level;
+    }
+  }
 }
 
 static void join_groups(hone_conversion *c) {
@@ -103,6 +130,7 @@ void tf_group_nodes(hone_conversion *c) {
     do {
       raise_levels(c);
     } while (lift_lists(c) && ++lifts < MENDINGS_MOST);
+    lift_levels(c);
     join_groups(c);
     if (!refuse_lists(c, turn >= MENDINGS_MOST)) return;
   }

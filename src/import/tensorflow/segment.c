@@ -15,7 +15,7 @@ static bool leads_back(const hone_conversion *c, const tf_node *node, int from) 
   return tf_span_is(node->op, "Merge") && tf_span_is(c->body->nodes[from].op, "NextIteration");
 }
 
-/* Data edges only, without those that lead back. */
+/* Nodes after all that they wait for, but for edges that lead back. */
 static hone_status *find_order(hone_conversion *c) {
   const tf_body *body = c->body;
   hone_arena *scratch = &c->importer.scratch;
@@ -33,7 +33,7 @@ static hone_status *find_order(hone_conversion *c) {
     while (depth) {
       const tf_node *node = &body->nodes[stack[depth - 1]];
       int at = stack[depth - 1];
-      if (next[at] == node->input_count) {
+      if (next[at] == node->input_count + node->control_count) {
         state[at] = TF_DONE;
         c->order[done++] = at;
         depth--;
@@ -247,7 +247,8 @@ static hone_status *try_nodes(hone_conversion *c, const char *denied, const char
 hone_status *tf_find_groups(hone_conversion *c, const char *denied, const char *native) {
   HONE_TRY(find_order(c));
   c->verdicts = HONE_NEW_ARRAY(&c->importer.scratch, c->body->node_count + 1, tf_verdict);
-  HONE_TRY_MEMORY(c->verdicts);
+  c->latest = HONE_NEW_ARRAY(&c->importer.scratch, c->body->node_count + 1, int);
+  if (!c->verdicts || !c->latest) return hone_error_memory();
   HONE_TRY(try_nodes(c, denied, native));
   tf_group_nodes(c);
   return NULL;

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "import/tensorflow/importer.h"
+#include "import/tensorflow/weights_file.h"
 
 /* A body under inspection, and the call that led into it. */
 typedef struct level {
@@ -168,7 +169,22 @@ static hone_status *import_variable(hone_call *call) {
   return NULL;
 }
 
+/* A variable of texts is the place of an asset where the model is loaded: those who read the asset
+ * here know it by its name in the model. */
+static hone_value *no_path(hone_call *call) {
+  static const hone_string none = {"", 0};
+  hone_shape scalar = {.rank = 0};
+  hone_value *value = NULL;
+  hone_emit_keep(call, hone_graph_constant(call->graph, call->label, HONE_STR, scalar, &none,
+                                           sizeof none, &value));
+  return call->status ? call->placeholder : value;
+}
+
 static hone_status *import_read(hone_call *call) {
+  if (hone_tf_dtype(call, "dtype", HONE_DTYPE_NONE) == HONE_STR) {
+    hone_tf_return(call, 0, no_path(call));
+    return NULL;
+  }
   hone_tf_return(call, 0, content(call, tf_input(call, 0, TF_VARIABLE)->variable));
   return NULL;
 }
@@ -182,7 +198,41 @@ static hone_status *import_resource_gather(hone_call *call) {
   return NULL;
 }
 
+static void close_weights(void *weights) { hone_weights_close(weights); }
+
+/* The file that a converted model's native segments read, kept by the graph. */
+static hone_status *open_weights(tf_importer *importer, const char *name, hone_weights **out) {
+  hone_file *file;
+  if (!importer->source->folder)
+    return hone_error(HONE_INVALID_MODEL, "its weight lies in a folder, and there is none");
+  HONE_TRY(hone_file_open_beneath(importer->source->folder, name, strlen(name), &file));
+  hone_status *status = tf_weights_of_file(file, out);
+  hone_file_release(file);
+  HONE_TRY(status);
+  status = hone_graph_keep(importer->root, close_weights, *out);
+  if (status) hone_weights_close(*out);
+  return status;
+}
+
+static hone_status *import_weight(hone_call *call) {
+  hone_weights *weights;
+  hone_tensor weight;
+  hone_value *value;
+  int64_t index = hone_tf_int(call, "index", -1);
+  const char *name = hone_tf_text(call, "file", "");
+  HONE_TRY(call->status);
+  HONE_TRY(open_weights(tf_call_of(call)->importer, name, &weights));
+  HONE_TRY(hone_weights_at(weights, index < 0 ? SIZE_MAX : (size_t)index, &weight));
+  hone_shape shape = {.rank = weight.rank};
+  for (int i = 0; i < shape.rank; i++) shape.dim[i] = weight.dims[i];
+  HONE_TRY(hone_graph_constant(call->graph, call->label, weight.dtype, shape, weight.data,
+                               weight.size, &value));
+  hone_tf_return(call, 0, value);
+  return NULL;
+}
+
 const hone_tf_row hone_tf_variables[] = {
+    {"HoneWeight", .import = import_weight},
     {"ReadVariableOp", .import = import_read},
     {"ResourceGather", .import = import_resource_gather},
     {"VarHandleOp", .import = import_handle},
