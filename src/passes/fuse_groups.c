@@ -250,13 +250,23 @@ static void take_transpose_after(cluster *c) {
   c->last = node;
 }
 
+/* A first layer: kernels copy what it reads, in any order. */
+static bool has_few_channels(const hone_node *node) {
+  enum { FEW = 8 };
+  const hone_shape *weights = &node->inputs[1].value->type.shape;
+  return node->op == &hone_op_conv && hone_node_int(node, "groups") == 1 && weights->rank > 2 &&
+         weights->dim[weights->rank - 2] <= FEW;
+}
+
 /* Attention takes any order of its operands' first three axes, a product of two computed operands any
- * order at all, and what has constant weights rows that lie apart. */
+ * order at all, as do convolutions of few channels, and what has constant weights rows that lie
+ * apart. */
 static void take_moves(cluster *c) {
   const hone_node *node = c->nodes[0];
   bool attends = node->op == &hone_op_attention;
   if (!attends && node->op != &hone_op_matmul && node->op != &hone_op_conv) return;
-  bool transposes = attends || !hone_value_is_constant(node->inputs[1].value);
+  bool transposes =
+      attends || has_few_channels(node) || !hone_value_is_constant(node->inputs[1].value);
   for (int i = 0; i < (attends ? 3 : 2); i++) take_moves_before(c, i, transposes);
   if (attends && c->last == node) take_transpose_after(c);
 }

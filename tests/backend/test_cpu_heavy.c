@@ -94,6 +94,23 @@ TEST(kinds_of_conv) {
       conv(false));
 }
 
+/* Pictures as they are stored elsewhere, plane by plane, into a first layer. */
+TEST(planes_into_conv) {
+  static const char *const rows[][2] = {
+      {"[2, 3, 9, 11]", "3"}, {"[1, 3, 20, 33]", "3"}, {"[1, 4, 8, 9]", "4"}, {"[2, 5, 7, 8]", "5"}};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows * 2; i++) {
+    bool low = i % 2;
+    char text[512];
+    snprintf(text, sizeof text,
+             "graph g(x: f32%s) -> (o) {\n w = const %s[3, 3, %s, 20] @weights+0\n"
+             " t = transpose(x) {perm=[0, 2, 3, 1]}\n%s"
+             " c = conv(%s, w) {strides=[2, 2], pads=[1, 1, 1, 1]}\n o = cast(c) {to=f32}\n}",
+             rows[i / 2][0], low ? "bf16" : "f32", rows[i / 2][1],
+             low ? " l = cast(t) {to=bf16}\n" : "", low ? "l" : "t");
+    check_weighted(text, conv(low));
+  }
+}
+
 TEST(matmuls) {
   check_weighted(
       "graph g(a: f32[7, 20], r: f32[7, 33]) -> (o) {\n"
@@ -363,6 +380,7 @@ int main(void) {
   RUN(tails_of_conv);
   RUN(gates_of_conv);
   RUN(kinds_of_conv);
+  RUN(planes_into_conv);
   RUN(matmuls);
   RUN(stages);
   RUN(attention_scores);

@@ -285,6 +285,18 @@ TEST(bf16_between_layers) {
   hone_graph_free(graph);
 }
 
+/* A first layer takes the turn of its picture along. */
+TEST(planes_into_conv) {
+  hone_graph *graph = rewrite_parse(
+      "graph g(x: f32[n, 3, 8, 10]) -> (y) {\n  w = const f32[3, 3, 3, 8] @weights+0\n"
+      "  t = transpose(x) {perm=[0, 2, 3, 1]} y = conv(t, w)\n}");
+  if (!graph) return;
+  hone_pass_context context = rewrite_defaults;
+  CHECK_OK(hone_run_passes(graph, &context));
+  CHECK(rewrite_count(graph, "group") == 1 && count_outside(graph) == 0);
+  hone_graph_free(graph);
+}
+
 /* The first layers of ResNet: a maximum of windows takes and gives bf16, and so does what a branch adds
  * to the convolution that takes the sum. */
 TEST(bf16_through_maxima_and_branches) {
@@ -403,6 +415,7 @@ int main(void) {
   RUN(lower_precision_is_explicit);
   RUN(bf16_between_layers);
   RUN(bf16_through_maxima_and_branches);
+  RUN(planes_into_conv);
   RUN(pipeline_on_a_transformer_layer);
   RUN(pipeline_on_packed_projections);
   return check_report();

@@ -91,3 +91,14 @@ bool hone_layout_pitch(const hone_layout *layout, const hone_shape *shape, ptrdi
   *pitch = (ptrdiff_t)rows.stride[0];
   return true;
 }
+
+bool hone_layout_planar(const hone_layout *layout, const hone_shape *shape) {
+  int64_t step = 1;
+  if (shape->rank < 3) return false;
+  for (int n = 1, last = shape->rank - 1; n <= shape->rank; n++) {
+    int axis = n == shape->rank ? 0 : n == last ? last : last - n; /* spatial, channels, pictures */
+    if (shape->dim[axis] != 1 && layout->stride[axis] != step) return false;
+    step *= shape->dim[axis];
+  }
+  return true;
+}

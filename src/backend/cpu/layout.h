@@ -1,6 +1,4 @@
-/* Where the elements of a tensor lie when a kernel reads it through the moves before it, or writes
- * i
- * t
+/* Where the elements of a tensor lie when a kernel reads it through the moves before it, or writes it
  * through the one after it, in the place of copies. Room: backend/cpu. */
 #ifndef HONE_BACKEND_CPU_LAYOUT_H
 #define HONE_BACKEND_CPU_LAYOUT_H
@@ -27,5 +25,8 @@ void hone_layout_untranspose(hone_layout *layout, int rank, const int64_t *perm)
 /* Elements from row to row, a row being the last axis; false unless rows lie at one pitch with
  * their elements side by side. */
 bool hone_layout_pitch(const hone_layout *layout, const hone_shape *shape, ptrdiff_t *pitch);
+/* Whether pictures lie plane by plane, side by side: the last axis of `shape`, their channels, steps
+ * over all the axes between it and the first. */
+bool hone_layout_planar(const hone_layout *layout, const hone_shape *shape);
 
 #endif

@@ -334,8 +334,10 @@ static void narrow_pixels(const direct *a, const void *x, size_t count, ptrdiff_
       a->sweep.tiles->narrow((const float *)x + (ptrdiff_t)i * next, each, line + i * each);
   }
   if (channels == 3 && wide == 4) { /* colour pictures */
-    for (size_t w = 0; w < count; w++, line += pixel, to += 4)
-      to[0] = line[0], to[1] = line[channel], to[2] = line[2 * channel], to[3] = 0;
+    for (size_t w = 0; w < count; w++, line += pixel, to += 4) {
+      uint64_t quad = line[0] | (uint64_t)line[channel] << 16 | (uint64_t)line[2 * channel] << 32;
+      memcpy(to, &quad, sizeof quad);
+    }
     return;
   }
   for (size_t w = 0; w < count; w++, line += pixel, to += wide)
