@@ -12,6 +12,7 @@
 #define HONE_BACKEND_BACKEND_H
 
 #include "backend/cpu/kernel.h"
+#include "base/text.h"
 #include "ops/ops.h"
 
 /* One way to run a group. `name` is static and unique in the backend: timing cache and engine file
@@ -114,6 +115,27 @@ typedef struct hone_device {
   void (*forget)(hone_recording *recording);              /* NULL allowed */
 } hone_device;
 
+/* What saved machine code runs on. */
+typedef struct hone_code_needs {
+  size_t kernels;
+  int architecture; /* NVIDIA: compute capability, 90 for 9.0 */
+  int driver;       /* NVIDIA: the least CUDA of the driver, 1000 * major + 10 * minor */
+} hone_code_needs;
+
+/* Machine code of a backend's kernels, kept in engine files so that opening one compiles nothing. What
+ * was made or loaded is known until the process ends: preparing takes it from there. */
+typedef struct hone_backend_code {
+  hone_status *(*can_make)(void); /* why kernels cannot be compiled here */
+  /* Compiles, on all threads, what preparing these bodies would compile one by one. */
+  hone_status *(*make)(const hone_graph *const *bodies, size_t count);
+  /* The code of the kernels of these groups, each once, in order. */
+  hone_status *(*save)(const hone_prepared *const *groups, size_t count, hone_text *out);
+  /* Makes saved code known. `*make`: part of it has to be compiled again; the log says what. */
+  hone_status *(*load)(hone_bytes saved, bool *make);
+  hone_status *(*needs)(hone_bytes saved, hone_code_needs *out); /* asks no device */
+  hone_status *(*fits)(hone_bytes saved);                        /* why it is of no use here */
+} hone_backend_code;
+
 typedef struct hone_backend {
   const char *name;
   /* Fills `out` with the ways to run `body`, best guess first; returns how many there are (may be
@@ -137,6 +159,7 @@ typedef struct hone_backend {
   void (*release)(hone_prepared *prepared);
   /* Where the steps run; NULL: on the host. */
   const hone_device *device;
+  const hone_backend_code *code; /* NULL: there is none */
   /* Changes whenever a packing changes its bytes' meaning. */
   uint32_t packing_version;
 } hone_backend;

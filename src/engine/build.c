@@ -135,7 +135,7 @@ static hone_status *build(hone_builder *b, const hone_model *model, hone_engine 
   HONE_TRY(hone_engine_wrap(graph, &b->engine));
   const char *device = hone_option_text(b->options, HONE_OPTION_device);
   snprintf(b->engine->wish, sizeof b->engine->wish, "%s", device);
-  status = hone_engine_choose_device(b->engine, device);
+  status = hone_engine_choose_device(b->engine, device, NULL);
   if (status) {
     hone_engine_free(b->engine);
     return status;

@@ -200,6 +200,8 @@ static void drop_plans(hone_program *program) {
 hone_status *hone_choose_all(hone_builder *b) {
   hone_plan *typical = NULL;
   HONE_TRY(hone_visit_units(b->engine->program, count_unit, b));
+  if (!hone_option_is(b->options, HONE_OPTION_kernels, "reference"))
+    HONE_TRY(hone_engine_make_code(b->engine));
   if (!b->like) HONE_TRY(plan_typical(b, &typical));
   b->typical = typical;
   b->tries = !b->like && (b->measure || b->cache.times.count > 0);

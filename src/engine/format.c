@@ -16,7 +16,7 @@ _Static_assert(sizeof(hone_format_header) == 64, "the header is 64 bytes");
 _Static_assert(sizeof(hone_format_entry) == 64, "a table entry is 64 bytes");
 
 static const char *const names[HONE_SECTION_COUNT] = {"meta",    "graph", "choices",
-                                                      "weights", "packs", "source"};
+                                                      "weights", "packs", "code", "source"};
 
 const char *hone_section_name(hone_section_id id) {
   return names[id];

@@ -11,7 +11,7 @@
 #include "engine/section.h"
 
 #define HONE_FORMAT_MAGIC   "HONEENG"
-#define HONE_FORMAT_VERSION 2
+#define HONE_FORMAT_VERSION 3
 #define HONE_FORMAT_BLOCK   ((size_t)1 << 20)
 
 typedef enum hone_section_id {
@@ -20,6 +20,7 @@ typedef enum hone_section_id {
   HONE_SECTION_CHOICES, /* a line a group: kernel, variant, time, packs */
   HONE_SECTION_WEIGHTS, /* each constant once, as imported: the portable part */
   HONE_SECTION_PACKS,   /* weights as the chosen kernels want them: the tuned part */
+  HONE_SECTION_CODE,    /* machine code of a device's kernels; empty where all runs on the CPU */
   HONE_SECTION_SOURCE,  /* the imported graph in the text form; empty without the option refit */
   HONE_SECTION_COUNT
 } hone_section_id;

@@ -1,5 +1,6 @@
 /* Opening and checking an engine file. Room: engine. */
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -161,6 +162,7 @@ static hone_status *read_choices(hone_engine *engine, const hone_format_view *vi
                           view->sections[HONE_SECTION_PACKS],
                           repack,
                           0};
+  if (repack && engine->device) HONE_TRY(hone_engine_make_code(engine));
   if (repack) HONE_TRY(verify_constants(engine->stored, engine->graph, false));
   HONE_TRY(hone_visit_units(engine->program, read_choice, &reader));
   return reader.at == reader.end ? NULL : bad_line(&reader);
@@ -190,18 +192,27 @@ static hone_status *adapt(hone_engine *engine, const hone_format_view *view, con
   return read_choices(engine, view, true);
 }
 
+static hone_status *load_code(hone_engine *engine, hone_bytes code) {
+  bool make = false;
+  if (!engine->device) return NULL;
+  HONE_TRY(engine->device->code->load(code, &make));
+  return make ? hone_engine_make_code(engine) : NULL;
+}
+
 /* `*replaced` is the engine to go on with where it is another one. `used`: what its
  * runs read is checked now. */
 static hone_status *fill_engine(hone_engine *engine, const hone_format_view *view, bool used,
                                 hone_engine **replaced) {
   hone_target t;
-  char reason[200];
+  hone_bytes code = view->sections[HONE_SECTION_CODE];
+  char reason[400];
   HONE_TRY(verify_constants(engine->stored, engine->graph, true));
   HONE_TRY(hone_meta_read(view->sections[HONE_SECTION_META], &t, engine));
   engine->threads = t.threads;
   memcpy(engine->precision, t.precision, sizeof engine->precision);
-  HONE_TRY(hone_engine_choose_device(engine, t.device));
-  const char *why = hone_target_unfit(&t, reason, sizeof reason);
+  HONE_TRY(hone_engine_choose_device(engine, t.device, &code));
+  HONE_TRY(load_code(engine, code));
+  const char *why = hone_target_unfit(&t, code, reason, sizeof reason);
   HONE_TRY(why ? adapt(engine, view, &t, why, replaced) : read_choices(engine, view, false));
   return used && !*replaced ? hone_program_check_stored(engine->program) : NULL;
 }
@@ -264,10 +275,34 @@ hone_status *hone_engine_parse(hone_bytes bytes, const hone_options *options, ho
 /* ---- Checking
  * -------------------------------------------------------------------------------------- */
 
+/* What the kernels of a device run on; null where all runs on the CPU. */
+static hone_status *report_needs(const hone_target *t, hone_bytes code, json_t *report) {
+  hone_code_needs needs;
+  char gpu[16], driver[16];
+  json_object_set_new(report, "needs", json_null());
+  if (!t->used_device) return NULL;
+  HONE_TRY(hone_backend_cuda.code->needs(code, &needs));
+  snprintf(gpu, sizeof gpu, "%d.%d", needs.architecture / 10, needs.architecture % 10);
+  snprintf(driver, sizeof driver, "%d.%d", needs.driver / 1000, needs.driver % 1000 / 10);
+  json_object_set_new(report, "needs", json_pack("{s:s, s:s, s:I}", "compute_capability", gpu,
+                                                 "driver_cuda", driver, "kernels",
+                                                 (json_int_t)needs.kernels));
+  return NULL;
+}
+
+/* What becomes of an engine that does not fit. */
+static const char *what_then(const hone_target *t, const hone_bytes *code) {
+  hone_status *device = t->used_device ? hone_device_fits(&hone_backend_cuda, code) : NULL;
+  bool refused = device && strcmp(t->device, hone_backend_cuda.name) == 0;
+  const char *other = refused ? "refused" : device ? "packed again for the CPU" : "packed again";
+  hone_status_free(device);
+  return !refused && strcmp(t->portable, "reference") == 0 ? "built again from the model's file" : other;
+}
+
 static hone_status *check(hone_bytes bytes, json_t *report) {
   hone_format_view view;
   hone_target t;
-  char reason[200];
+  char reason[400];
   HONE_TRY(hone_format_read(bytes, &view));
   json_t *sections = json_array();
   json_object_set_new(report, "sections", sections);
@@ -282,12 +317,12 @@ static hone_status *check(hone_bytes bytes, json_t *report) {
   json_object_set_new(report, "target",
                       json_pack("{s:s, s:s, s:i, s:s, s:s}", "isa", t.isa, "processor", t.processor,
                                 "threads", t.threads, "precision", t.precision, "portable", t.portable));
-  const char *why = hone_target_unfit(&t, reason, sizeof reason);
+  hone_bytes code = view.sections[HONE_SECTION_CODE];
+  HONE_TRY(report_needs(&t, code, report));
+  const char *why = hone_target_unfit(&t, code, reason, sizeof reason);
   if (!why) return NULL;
   if (hone_target_is_bare(&t)) return hone_error(HONE_MISMATCH, HONE_TARGET_BARE, why);
-  return hone_error(HONE_MISMATCH, "%s; it will be %s when opened", why,
-                    strcmp(t.portable, "reference") == 0 ? "built again from the model's file"
-                                                         : "packed again");
+  return hone_error(HONE_MISMATCH, "%s; it will be %s when opened", why, what_then(&t, &code));
 }
 
 hone_status *hone_engine_check(const char *path, char **report) {

@@ -11,6 +11,7 @@
 
 #include "base/cpu.h"
 #include "backend/cuda/gpu.h"
+#include "backend/cuda/nvrtc.h"
 #include "base/pool.h"
 #include "engine/engine.h"
 

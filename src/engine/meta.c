@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cpu.h"
+#include "engine/backends.h"
 
 /* ---- Writing -------------------------------------------------------------------------------- */
 
@@ -37,13 +38,15 @@ static json_t *fused_json(const hone_engine *engine) {
 hone_status *hone_meta_write(const hone_engine *engine, hone_text *out) {
   char isa[64];
   json_t *meta = json_pack(
-      "{s:s, s:s, s:s, s:i, s:{s:s, s:s, s:i}, s:s, s:s, s:o, s:o, s:o}", "writer",
+      "{s:s, s:s, s:s, s:i, s:{s:s, s:s, s:i, s:i}, s:s, s:s, s:o, s:o, s:o}", "writer",
       "hone " HONE_VERSION, "device", engine->device ? engine->device->name : "cpu", "wish",
       engine->wish, "threads", engine->threads, "target", "isa",
       hone_cpu_isa_text(hone_cpu_isa(), isa, sizeof isa), "processor", hone_cpu_name(), "packing",
-      (int)hone_backend_cpu.packing_version, "precision", engine->precision, "portable",
-      hone_option_text(engine->options, HONE_OPTION_portable), "fused", fused_json(engine),
-      "options", options_json(HONE_OPTIONS_REFIT, engine->options), "model", origin_json(engine));
+      (int)hone_backend_cpu.packing_version, "device_packing",
+      engine->device ? (int)engine->device->packing_version : 0, "precision", engine->precision,
+      "portable", hone_option_text(engine->options, HONE_OPTION_portable), "fused",
+      fused_json(engine), "options",
+      options_json(HONE_OPTIONS_REFIT, engine->options), "model", origin_json(engine));
   char *text = meta ? json_dumps(meta, JSON_SORT_KEYS | JSON_INDENT(1)) : NULL;
   json_decref(meta);
   if (!text) return hone_error_memory();
@@ -117,6 +120,7 @@ hone_status *hone_meta_read(hone_bytes meta, hone_target *out, hone_engine *engi
   out->used_device = device && strcmp(device, hone_backend_cuda.name) == 0;
   snprintf(out->device, sizeof out->device, "%s", out->used_device && wish ? wish : "cpu");
   out->packing = (unsigned)json_integer_value(json_object_get(to, "packing"));
+  out->device_packing = (unsigned)json_integer_value(json_object_get(to, "device_packing"));
   out->threads = (int)json_integer_value(json_object_get(root, "threads"));
   hone_status *status = engine ? read_engine(root, engine) : NULL;
   json_decref(root);
@@ -127,24 +131,40 @@ bool hone_target_is_bare(const hone_target *target) {
   return strcmp(target->portable, "none") == 0;
 }
 
-const char *hone_target_unfit(const hone_target *target, char *buffer, size_t room) {
+/* What the device's kernels run on, and which of it is not here. */
+static const char *device_unfit(hone_bytes code, char *buffer, size_t room) {
+  hone_code_needs needs;
+  hone_status *status = hone_backend_cuda.code->needs(code, &needs);
+  if (!status) status = hone_device_fits(&hone_backend_cuda, &code);
+  if (!status) return NULL;
+  snprintf(buffer, room,
+           "it was made for an NVIDIA GPU of compute capability %d.%d or newer and a driver of CUDA "
+           "%d.%d or newer: %s",
+           needs.architecture / 10, needs.architecture % 10, needs.driver / 1000,
+           needs.driver % 1000 / 10, hone_status_message(status));
+  hone_status_free(status);
+  return buffer;
+}
+
+static const char *packing_unfit(unsigned theirs, unsigned ours, char *buffer, size_t room) {
+  if (theirs == ours) return NULL;
+  snprintf(buffer, room, "its weights are packed in version %u and this library packs in %u", theirs,
+           ours);
+  return buffer;
+}
+
+const char *hone_target_unfit(const hone_target *target, hone_bytes code, char *buffer, size_t room) {
   char here[64];
-  hone_status *status = target->used_device ? hone_backend_cuda.device->usable() : NULL;
-  if (status) {
-    snprintf(buffer, room, "it was made for an NVIDIA GPU: %s", hone_status_message(status));
-    hone_status_free(status);
-    return buffer;
-  }
+  const char *why = target->used_device ? device_unfit(code, buffer, room) : NULL;
+  if (why) return why;
   hone_cpu_isa_text(hone_cpu_isa(), here, sizeof here);
   if (strcmp(target->isa, here) != 0) {
     snprintf(buffer, room, "it was made for a processor with %s and this one has %s", target->isa,
              here);
     return buffer;
   }
-  if (target->packing != hone_backend_cpu.packing_version) {
-    snprintf(buffer, room, "its weights are packed in version %u and this library packs in %u",
-             target->packing, hone_backend_cpu.packing_version);
-    return buffer;
-  }
-  return NULL;
+  if (target->used_device)
+    why = packing_unfit(target->device_packing, hone_backend_cuda.packing_version, buffer, room);
+  return why ? why
+             : packing_unfit(target->packing, hone_backend_cpu.packing_version, buffer, room);
 }

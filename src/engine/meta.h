@@ -11,6 +11,7 @@ typedef struct hone_target {
   unsigned packing;
   char device[8]; /* "cpu", "cuda"; or "auto": cuda where it is, else the CPU */
   bool used_device; /* its kernels are a device's */
+  unsigned device_packing; /* of that device's backend */
 } hone_target;
 
 HONE_MUST_USE hone_status *hone_meta_write(const hone_engine *engine, hone_text *out);
@@ -21,7 +22,7 @@ bool hone_target_is_bare(const hone_target *target);
 #define HONE_TARGET_BARE                                                                           \
   "%s; it was built with portable=none, which leaves out what it would be packed again from: "     \
   "build it here from the model"
-/* Why the packs do not serve here; NULL when they do. */
-const char *hone_target_unfit(const hone_target *target, char *buffer, size_t room);
+/* Why the packs, or `code`, the section, do not serve here; NULL when they do. */
+const char *hone_target_unfit(const hone_target *target, hone_bytes code, char *buffer, size_t room);
 
 #endif

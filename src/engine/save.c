@@ -98,25 +98,71 @@ static hone_status *write_choice(void *argument, hone_unit *unit) {
   return NULL;
 }
 
+/* ---- Machine code --------------------------------------------------------------------------- */
+
+typedef struct group_list {
+  hone_arena memory;
+  const hone_prepared **items;
+  size_t count;
+} group_list;
+
+static bool is_on_device(const hone_unit *unit) {
+  return unit->kind == HONE_UNIT_KERNEL && unit->prepared.backend->code;
+}
+
+static hone_status *count_group(void *argument, hone_unit *unit) {
+  group_list *list = argument;
+  list->count += is_on_device(unit);
+  return NULL;
+}
+
+static hone_status *add_group(void *argument, hone_unit *unit) {
+  group_list *list = argument;
+  if (is_on_device(unit)) list->items[list->count++] = &unit->prepared;
+  return NULL;
+}
+
+static hone_status *write_groups(const hone_engine *engine, group_list *list, hone_text *out) {
+  HONE_TRY(hone_visit_units(engine->program, count_group, list));
+  if (list->count == 0) return NULL;
+  list->items = HONE_NEW_ARRAY(&list->memory, list->count, const hone_prepared *);
+  HONE_TRY_MEMORY(list->items);
+  list->count = 0;
+  HONE_TRY(hone_visit_units(engine->program, add_group, list));
+  return list->items[0]->backend->code->save(list->items, list->count, out);
+}
+
+static hone_status *write_code(const hone_engine *engine, hone_text *out) {
+  group_list list = {.count = 0};
+  hone_status *status = write_groups(engine, &list, out);
+  hone_arena_free(&list.memory);
+  return status;
+}
+
+/* ---- The file ------------------------------------------------------------------------------- */
+
 /* The sections; what they lend is the engine's and the writers'. */
 static hone_status *fill(const hone_engine *engine, weight_writer *weights, choice_writer *choices,
-                         hone_text *graph, hone_text *meta, hone_text *source) {
+                         hone_text *graph, hone_text *meta, hone_text *code, hone_text *source) {
   if (!hone_option_is(engine->options, HONE_OPTION_portable, "embed"))
     HONE_TRY(hone_visit_units(engine->program, add_packed, weights));
   place_parameters(weights, engine->graph);
   HONE_TRY(hone_graph_print(engine->graph, INLINE_LIMIT, place_weight, weights, graph));
   HONE_TRY(print_source(engine, weights, source));
   HONE_TRY(hone_visit_units(engine->program, write_choice, choices));
+  HONE_TRY(write_code(engine, code));
   return hone_meta_write(engine, meta);
 }
 
 static hone_status *write(const char *path, const weight_writer *weights,
                           const choice_writer *choices, const hone_text *graph,
-                          const hone_text *meta, const hone_text *source) {
+                          const hone_text *meta, const hone_text *code,
+                          const hone_text *source) {
   const hone_text *const texts[HONE_SECTION_COUNT] = {
       [HONE_SECTION_META] = meta,
       [HONE_SECTION_GRAPH] = graph,
       [HONE_SECTION_CHOICES] = &choices->lines,
+      [HONE_SECTION_CODE] = code,
       [HONE_SECTION_SOURCE] = source,
   };
   hone_section sections[HONE_SECTION_COUNT] = {
@@ -136,12 +182,13 @@ static hone_status *write(const char *path, const weight_writer *weights,
 hone_status *hone_engine_save(const hone_engine *engine, const char *path) {
   weight_writer weights = {.bytes = {0}};
   choice_writer choices = {.lines = {0}};
-  hone_text graph = {0}, meta = {0}, source = {0};
+  hone_text graph = {0}, meta = {0}, code = {0}, source = {0};
   HONE_TRY(hone_stored_check_rest(engine->stored)); /* new sums shall not hide damage */
-  hone_status *status = fill(engine, &weights, &choices, &graph, &meta, &source);
-  if (!status) status = write(path, &weights, &choices, &graph, &meta, &source);
+  hone_status *status = fill(engine, &weights, &choices, &graph, &meta, &code, &source);
+  if (!status) status = write(path, &weights, &choices, &graph, &meta, &code, &source);
   hone_text_free(&graph);
   hone_text_free(&meta);
+  hone_text_free(&code);
   hone_text_free(&source);
   hone_text_free(&choices.lines);
   hone_section_free(&choices.packs);

@@ -12,6 +12,7 @@ typedef struct stand_in_state {
   uint64_t objects;    /* contexts, streams, modules, graphs, allocations that are there */
   uint64_t launches;   /* kernels that ran */
   uint64_t replays;    /* graphs that ran */
+  uint64_t ptx;        /* modules that were loaded from PTX */
 } stand_in_state;
 
 #endif

@@ -6,18 +6,21 @@
  * or changes what a copy is still to read, is found out. What breaks a rule is printed and counted.
  */
 #include <dlfcn.h>
+#include <elf.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "backend/cuda/args.h"
 #include "stand_in.h"
 
 #define SHOWN __attribute__((visibility("default")))
 typedef unsigned long long address;
-enum { INVALID = 1, NO_MEMORY = 2, NOT_INITIALISED = 3, NO_CONTEXT = 201 };
+enum { INVALID = 1, NO_MEMORY = 2, NOT_INITIALISED = 3, NO_CONTEXT = 201, NO_IMAGE = 209 };
 
 /* ---- What is there ----------------------------------------------------------------------------
  */
@@ -196,6 +199,12 @@ int cuGetErrorString(int result, const char **text) {
   return 0;
 }
 
+/* 90 for 9.0, unless the environment says otherwise. */
+static int compute_capability(void) {
+  const char *text = getenv("HONE_STAND_IN_SM");
+  return text ? atoi(text) : 90;
+}
+
 SHOWN int cuDeviceGetCount(int *count);
 int cuDeviceGetCount(int *count) {
   ENTER(false);
@@ -220,7 +229,7 @@ SHOWN int cuDeviceGetAttribute(int *value, int attribute, int device);
 int cuDeviceGetAttribute(int *value, int attribute, int device) {
   ENTER(false);
   if (!result && device != 7) result = broke("a property of no device");
-  *value = attribute == 75 ? 9 : attribute == 76 ? 0 : 4;
+  *value = attribute == 75 ? compute_capability() / 10 : attribute == 76 ? compute_capability() % 10 : 4;
   LEAVE;
 }
 SHOWN int cuDeviceTotalMem_v2(size_t *bytes, int device);
@@ -451,16 +460,38 @@ int cuGraphDestroy(void *graph) {
   LEAVE;
 }
 
+/* A library in memory, whose size only its tables tell, opened by way of a file without a name. That
+ * stays open: the loader knows libraries by their paths. */
+static void *open_image(const Elf64_Ehdr *image) {
+  char path[64];
+  size_t size = image->e_shoff + (size_t)image->e_shnum * image->e_shentsize;
+  int file = memfd_create("kernel", MFD_CLOEXEC);
+  snprintf(path, sizeof path, "/proc/self/fd/%d", file);
+  return write(file, image, size) == (ssize_t)size ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
+}
+
+/* Machine code of a GPU of another major number, or a newer one, is no image for this one. */
+static int load_image(void **module, const void *image) {
+  const Elf64_Ehdr *elf = image;
+  int here = compute_capability(), sm = 0, path = 0;
+  if (memcmp(elf->e_ident, ELFMAG, SELFMAG) == 0) {
+    sm = (int)elf->e_flags;
+    if (sm / 10 != here / 10 || sm > here) return NO_IMAGE;
+    *module = open_image(elf);
+  } else {
+    if (sscanf(image, "sm_%d %n", &sm, &path) != 1 || sm > here) return NO_IMAGE;
+    *module = dlopen((const char *)image + path, RTLD_NOW | RTLD_LOCAL);
+    state.ptx++;
+  }
+  if (!*module) return broke(dlerror());
+  add(MODULE, *module, 0);
+  return 0;
+}
+
 SHOWN int cuModuleLoadData(void **module, const void *image);
 int cuModuleLoadData(void **module, const void *image) {
   ENTER(true);
-  if (!result) {
-    *module = dlopen(image, RTLD_NOW | RTLD_LOCAL);
-    if (*module)
-      add(MODULE, *module, 0);
-    else
-      result = broke(dlerror());
-  }
+  if (!result) result = load_image(module, image);
   LEAVE;
 }
 SHOWN int cuModuleUnload(void *module);

@@ -1,6 +1,9 @@
 /* A stand-in for NVRTC: "machine code" is a library that the host's C++ compiler made of the
- * kernel's text, and the path to it. Compiled libraries are kept in HONE_STAND_IN_FOLDER by their
- * text's hash. */
+ * kernel's text, with the GPU's number in its ELF header's flags; PTX is a line with that number and
+ * the library's path. Compiled libraries are kept in HONE_STAND_IN_FOLDER by their text's hash. */
+#include <elf.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +15,9 @@
 
 typedef struct program {
   char *source;
-  char cubin[600];
+  char library[600];
+  char ptx[700];
+  int sm;
   char log[64];
 } program;
 
@@ -25,6 +30,8 @@ SHOWN int nvrtcGetProgramLogSize(program *p, size_t *size);
 SHOWN int nvrtcGetProgramLog(program *p, char *text);
 SHOWN int nvrtcGetCUBINSize(program *p, size_t *size);
 SHOWN int nvrtcGetCUBIN(program *p, char *bytes);
+SHOWN int nvrtcGetPTXSize(program *p, size_t *size);
+SHOWN int nvrtcGetPTX(program *p, char *text);
 SHOWN int nvrtcDestroyProgram(program **p);
 
 int nvrtcVersion(int *major, int *minor) {
@@ -66,13 +73,16 @@ static int compile(const program *p, const char *library) {
 }
 
 int nvrtcCompileProgram(program *p, int count, const char *const *options) {
-  if (count < 1 || strncmp(options[0], "--gpu-architecture=sm_", 22) != 0) return 5;
+  static const char target[] = "--gpu-architecture=sm_";
+  if (count < 1 || strncmp(options[0], target, sizeof target - 1) != 0) return 5;
+  p->sm = atoi(options[0] + sizeof target - 1);
   const char *folder = getenv("HONE_STAND_IN_FOLDER");
   mkdir(folder, 0777);
-  snprintf(p->cubin, sizeof p->cubin, "%s/%016llx.so", folder,
+  snprintf(p->library, sizeof p->library, "%s/%016llx.so", folder,
            (unsigned long long)XXH3_64bits(p->source, strlen(p->source)));
+  snprintf(p->ptx, sizeof p->ptx, "sm_%d %s", p->sm, p->library);
   snprintf(p->log, sizeof p->log, "the host's compiler said no");
-  return access(p->cubin, R_OK) == 0 ? 0 : compile(p, p->cubin);
+  return access(p->library, R_OK) == 0 ? 0 : compile(p, p->library);
 }
 
 int nvrtcGetProgramLogSize(program *p, size_t *size) {
@@ -84,11 +94,27 @@ int nvrtcGetProgramLog(program *p, char *text) {
   return 0;
 }
 int nvrtcGetCUBINSize(program *p, size_t *size) {
-  *size = strlen(p->cubin) + 1;
+  struct stat file;
+  if (stat(p->library, &file) != 0) return 6;
+  *size = (size_t)file.st_size;
   return 0;
 }
 int nvrtcGetCUBIN(program *p, char *bytes) {
-  strcpy(bytes, p->cubin);
+  size_t size;
+  FILE *file = fopen(p->library, "rb");
+  if (!file || nvrtcGetCUBINSize(p, &size)) return 6;
+  bool whole = fread(bytes, 1, size, file) == size;
+  Elf64_Word number = (Elf64_Word)p->sm;
+  memcpy(bytes + offsetof(Elf64_Ehdr, e_flags), &number, sizeof number);
+  fclose(file);
+  return whole ? 0 : 6;
+}
+int nvrtcGetPTXSize(program *p, size_t *size) {
+  *size = strlen(p->ptx) + 1;
+  return 0;
+}
+int nvrtcGetPTX(program *p, char *text) {
+  strcpy(text, p->ptx);
   return 0;
 }
 int nvrtcDestroyProgram(program **p) {

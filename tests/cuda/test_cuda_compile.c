@@ -13,17 +13,17 @@ static int compiled, skipped;
 static void compile_text(const hone_nvrtc *nvrtc, const hone_cuda_stage *stage, const char *file,
                          int sm) {
   hone_text text = {0};
-  void *cubin = NULL;
-  size_t size = 0;
+  hone_nvrtc_code code = {NULL, 0, NULL, 0};
   hone_cuda_stage_text(stage, file, &text);
   hone_status *status = hone_text_status(&text);
   if (!status)
-    status = hone_nvrtc_compile(nvrtc, text.data, stage->kernel->name, sm, &cubin, &size);
+    status = hone_nvrtc_compile(nvrtc, text.data, stage->kernel->name, sm, &code);
   if (status) fprintf(stderr, "%s\n", text.data);
   CHECK_OK(status);
-  CHECK(status || size > 0);
+  CHECK(status || (code.cubin_size > 0 && code.ptx_size > 0));
   compiled++;
-  hone_free(cubin);
+  hone_free(code.cubin);
+  hone_free(code.ptx);
   hone_text_free(&text);
 }
 

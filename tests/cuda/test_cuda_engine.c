@@ -1,9 +1,10 @@
 /* Engines on the GPU: the host's part of a run, on the stand-in driver. */
 #include <dlfcn.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../engine/engines.h"
-#include "backend/cuda/gpu.h"
+#include "backend/cuda/code.h"
 #include "stand_in.h"
 
 static void (*read_state)(stand_in_state *);
@@ -125,24 +126,108 @@ TEST(watched_and_profiled) {
   hone_model_free(model);
 }
 
-TEST(saved_and_opened) {
-  char path[64];
-  snprintf(path, sizeof path, "/tmp/hone_cuda_%d.hone", (int)getpid());
-  hone_model *model = engine_model(engine_net);
-  hone_engine *engine = engine_build(model, "device", "cuda"), *opened = NULL;
+static void engine_path(char *path, size_t room) {
+  snprintf(path, room, "/tmp/hone_cuda_%d.hone", (int)getpid());
+}
+
+static void check_opened(const char *path, const hone_model *model) {
+  hone_engine *opened = NULL;
   hone_context *context = NULL;
   picture p = picture_of(2, 8, 8);
-  CHECK_OK(hone_engine_save(engine, path));
-  hone_engine_free(engine);
-  uint64_t compiled = hone_gpu_compile_count();
   CHECK_OK(hone_engine_open(path, NULL, &opened));
-  CHECK(hone_gpu_compile_count() == compiled);
   CHECK(opened && opened->device == &hone_backend_cuda);
   CHECK_OK(hone_context_new(opened, NULL, &context));
   check_against_reference(model, context, &p);
   free(p.data);
   hone_context_free(context);
   hone_engine_free(opened);
+}
+
+TEST(saved_and_opened) {
+  char path[64];
+  engine_path(path, sizeof path);
+  hone_model *model = engine_model(engine_net);
+  hone_engine *engine = engine_build(model, "device", "cuda");
+  CHECK_OK(hone_engine_save(engine, path));
+  hone_engine_free(engine);
+  uint64_t compiled = hone_cuda_code_compile_count();
+  check_opened(path, model);
+  CHECK(hone_cuda_code_compile_count() == compiled);
+  hone_model_free(model);
+  unlink(path);
+}
+
+/* ---- An engine's file in another process, on another GPU ------------------------------------- */
+
+static char own_path[512];
+
+/* Runs this program again as `role` on a GPU of compute capability `sm`; its exit status. */
+static int in_another(const char *role, const char *path, const char *sm, bool compiler) {
+  pid_t child = fork();
+  if (child == 0) {
+    setenv("HONE_STAND_IN_SM", sm, 1);
+    if (!compiler) setenv("HONE_NVRTC", "/nowhere/libnvrtc.so", 1);
+    execl(own_path, own_path, role, path, (char *)NULL);
+    _exit(99);
+  }
+  int status = -1;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* Opens the file and runs it; 10: it does not open. */
+static int open_there(const char *path, uint64_t compiled, bool ptx) {
+  hone_model *model = engine_model(engine_net);
+  hone_engine *opened = NULL;
+  hone_status *status = hone_engine_open(path, NULL, &opened);
+  if (status) {
+    bool named = strstr(hone_status_message(status), "/nowhere/libnvrtc.so") != NULL;
+    hone_status_free(status);
+    hone_model_free(model);
+    return named ? 10 : 11;
+  }
+  CHECK((hone_cuda_code_compile_count() > 0) == (compiled > 0));
+  check_opened(path, model);
+  CHECK((now().ptx > 0) == ptx);
+  hone_engine_free(opened);
+  hone_model_free(model);
+  return check_failed ? 12 : 0;
+}
+
+/* What `hone check` says: names what is missing, and where nothing is, that it fits. */
+static int check_there(const char *path) {
+  char *report = NULL;
+  hone_status *status = hone_engine_check(path, &report);
+  bool needs = report && strstr(report, "\"compute_capability\": \"9.0\"") &&
+               strstr(report, "\"driver_cuda\": \"13.0\"");
+  bool missing = status && strstr(hone_status_message(status), "/nowhere/libnvrtc.so");
+  hone_text_release(report);
+  int code = !needs ? 11 : !status ? 0 : missing ? 10 : 12;
+  hone_status_free(status);
+  return code;
+}
+
+static int play(char **arguments) {
+  const char *role = arguments[1], *path = arguments[2];
+  if (strcmp(role, "as-it-is") == 0) return open_there(path, 0, false);
+  if (strcmp(role, "from-ptx") == 0) return open_there(path, 0, true);
+  if (strcmp(role, "compiled") == 0) return open_there(path, 1, false);
+  return check_there(path);
+}
+
+TEST(opened_elsewhere) {
+  char path[64];
+  engine_path(path, sizeof path);
+  hone_model *model = engine_model(engine_net);
+  hone_engine *engine = engine_build(model, "device", "cuda");
+  CHECK_OK(hone_engine_save(engine, path));
+  CHECK(in_another("as-it-is", path, "90", false) == 0);
+  CHECK(in_another("from-ptx", path, "120", false) == 0);
+  CHECK(in_another("compiled", path, "80", true) == 0);
+  CHECK(in_another("compiled", path, "80", false) == 10);
+  CHECK(in_another("check", path, "90", false) == 0);
+  CHECK(in_another("check", path, "80", false) == 10);
+  hone_engine_free(engine);
   hone_model_free(model);
   unlink(path);
 }
@@ -153,13 +238,13 @@ TEST(new_sizes_cost_a_plan) {
   hone_engine *engine = engine_build(model, "device", "cuda");
   hone_context *context = NULL;
   CHECK_OK(hone_context_new(engine, NULL, &context));
-  uint64_t compiled = hone_gpu_compile_count(), plans = hone_plan_count();
+  uint64_t compiled = hone_cuda_code_compile_count(), plans = hone_plan_count();
   for (int size = 4; size < 9; size++) {
     picture p = picture_of(1, size, size);
     (void)engine_run(context, &p);
     free(p.data);
   }
-  CHECK(hone_gpu_compile_count() == compiled);
+  CHECK(hone_cuda_code_compile_count() == compiled);
   CHECK(hone_plan_count() == plans + 5);
   hone_context_free(context);
   hone_engine_free(engine);
@@ -233,7 +318,7 @@ TEST(no_memory_on_the_device) {
   hone_model_free(model);
 }
 
-int main(void) {
+int main(int count, char **arguments) {
   const char *stand_in = getenv("HONE_CUDA_DRIVER");
   void *driver = stand_in ? dlopen(stand_in, RTLD_NOW | RTLD_LOCAL) : NULL;
   void *state = driver ? dlsym(driver, "stand_in_read_state") : NULL;
@@ -245,11 +330,14 @@ int main(void) {
   }
   memcpy(&read_state, &state, sizeof state);
   memcpy(&set_failure, &failure, sizeof failure);
+  snprintf(own_path, sizeof own_path, "%s", arguments[0]);
+  if (count == 3) return play(arguments);
   RUN(a_net_on_the_gpu);
   RUN(values_that_cross);
   RUN(an_index_outside);
   RUN(watched_and_profiled);
   RUN(saved_and_opened);
+  RUN(opened_elsewhere);
   RUN(new_sizes_cost_a_plan);
   RUN(every_call_may_fail);
   RUN(no_memory_on_the_device);

@@ -1,9 +1,9 @@
 /* The CUDA backend: candidates, packs, planning. Room: backend/cuda. */
 #include <string.h>
 
+#include "backend/cuda/code.h"
 #include "backend/cuda/device.h"
 #include "backend/cuda/plan.h"
-#include "base/text.h"
 
 /* One candidate a group: sizes are arguments, so it runs at any. */
 #define NAME "cuda"
@@ -42,19 +42,32 @@ static hone_status *fill_pack(const hone_cuda_body *body, const hone_pack *saved
   return NULL;
 }
 
-static hone_status *compile_text(const hone_cuda_stage *stage, const char *file, void **out) {
+/* Calls `visit` for the text of each kernel of the body, with where its function goes. */
+typedef hone_status *visit_text(void *argument, const char *text, void **function);
+
+static hone_status *visit_one(const hone_cuda_stage *stage, const char *file, void **function,
+                              visit_text *visit, void *argument) {
   hone_text text = {0};
   hone_cuda_stage_text(stage, file, &text);
   hone_status *status = hone_text_status(&text);
-  if (!status) status = hone_cuda_compile(text.data, out);
+  if (!status) status = visit(argument, text.data, function);
   hone_text_free(&text);
   return status;
 }
 
-static hone_status *compile_stage(hone_cuda_stage *stage) {
-  const hone_cuda_kernel *kernel = stage->kernel;
-  HONE_TRY(compile_text(stage, kernel->text, &stage->function));
-  return kernel->second ? compile_text(stage, kernel->second, &stage->second) : NULL;
+static hone_status *visit_texts(hone_cuda_body *body, visit_text *visit, void *argument) {
+  for (int i = 0; i < body->stage_count; i++) {
+    hone_cuda_stage *stage = &body->stages[i];
+    HONE_TRY(visit_one(stage, stage->kernel->text, &stage->function, visit, argument));
+    if (stage->kernel->second)
+      HONE_TRY(visit_one(stage, stage->kernel->second, &stage->second, visit, argument));
+  }
+  return NULL;
+}
+
+static hone_status *compile_text(void *argument, const char *text, void **function) {
+  (void)argument;
+  return hone_cuda_compile(text, function);
 }
 
 static hone_status *prepare(const hone_graph *graph, const char *name, int variant,
@@ -71,7 +84,7 @@ static hone_status *prepare(const hone_graph *graph, const char *name, int varia
   *out = (hone_prepared){
       .backend = &hone_backend_cuda, .body = graph, .variant = variant, .state = body};
   HONE_TRY(fill_pack(body, saved, saved_count, arena, out));
-  for (int i = 0; i < body->stage_count; i++) HONE_TRY(compile_stage(&body->stages[i]));
+  HONE_TRY(visit_texts(body, compile_text, NULL));
   return out->pack_count ? hone_cuda_put(out->packs[0].bytes, body->pack_size, &body->pack) : NULL;
 }
 
@@ -86,6 +99,76 @@ static hone_status *plan(const hone_prepared *prepared, const hone_group_view *v
   return hone_cuda_plan_body(prepared->state, view, arena, out);
 }
 
+/* ---- Machine code --------------------------------------------------------------------------- */
+
+typedef struct text_list {
+  hone_arena memory;
+  const char **items;
+  size_t count, room;
+} text_list;
+
+static hone_status *collect_text(void *argument, const char *text, void **function) {
+  text_list *list = argument;
+  (void)function;
+  if (list->count == list->room) {
+    size_t room = list->room ? list->room * 2 : 64;
+    const char **items = HONE_NEW_ARRAY(&list->memory, room, const char *);
+    HONE_TRY_MEMORY(items);
+    for (size_t i = 0; i < list->count; i++) items[i] = list->items[i];
+    list->items = items;
+    list->room = room;
+  }
+  list->items[list->count] = hone_arena_text(&list->memory, text, strlen(text));
+  return list->items[list->count++] ? NULL : hone_error_memory();
+}
+
+/* A body that no stages can be made of has no kernels. */
+static hone_status *collect_body(text_list *list, const hone_graph *graph) {
+  hone_arena trial = {0};
+  hone_cuda_body *body;
+  hone_status *status = hone_cuda_body_make(graph, &trial, &body);
+  if (!status) {
+    status = visit_texts(body, collect_text, list);
+  } else if (hone_status_code(status) == HONE_UNSUPPORTED) {
+    hone_status_free(status);
+    status = NULL;
+  }
+  hone_arena_free(&trial);
+  return status;
+}
+
+static hone_status *make_code(const hone_graph *const *bodies, size_t count) {
+  text_list list = {.count = 0};
+  hone_status *status = NULL;
+  for (size_t i = 0; i < count && !status; i++) status = collect_body(&list, bodies[i]);
+  if (!status) status = hone_cuda_code_make(list.items, list.count);
+  hone_arena_free(&list.memory);
+  return status;
+}
+
+static hone_status *save_code(const hone_prepared *const *groups, size_t count, hone_text *out) {
+  hone_arena memory = {0};
+  size_t used = 0, room = 2 * HONE_CUDA_STAGES * count + 1;
+  hone_cu_function *functions = HONE_NEW_ARRAY(&memory, room, hone_cu_function);
+  for (size_t g = 0; functions && g < count; g++) {
+    const hone_cuda_body *body = groups[g]->state;
+    for (int i = 0; i < body->stage_count; i++) {
+      functions[used++] = body->stages[i].function;
+      if (body->stages[i].second) functions[used++] = body->stages[i].second;
+    }
+  }
+  hone_status *status = functions ? hone_cuda_code_save(functions, used, out) : hone_error_memory();
+  hone_arena_free(&memory);
+  return status;
+}
+
+static const hone_backend_code code = {.can_make = hone_cuda_code_can_make,
+                                       .make = make_code,
+                                       .save = save_code,
+                                       .load = hone_cuda_code_load,
+                                       .needs = hone_cuda_code_needs_of,
+                                       .fits = hone_cuda_code_fits};
+
 const hone_backend hone_backend_cuda = {
     .name = "cuda",
     .candidates = candidates,
@@ -93,5 +176,6 @@ const hone_backend hone_backend_cuda = {
     .plan = plan,
     .release = release,
     .device = &hone_cuda_device,
+    .code = &code,
     .packing_version = 1,
 };

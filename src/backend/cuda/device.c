@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "backend/cuda/gpu.h"
+#include "backend/cuda/code.h"
 #include "backend/cuda/plan.h"
 
 #define THREADS 256
@@ -245,7 +245,7 @@ hone_status *hone_cuda_compile(const char *text, void **out) {
   hone_cu_function function = NULL;
   HONE_TRY(hone_gpu_get(&gpu));
   HONE_TRY(hone_gpu_enter(gpu));
-  hone_status *status = hone_gpu_kernel(gpu, text, &function);
+  hone_status *status = hone_cuda_code_function(text, &function);
   hone_gpu_leave(gpu);
   *out = function;
   return status;

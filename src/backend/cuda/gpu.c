@@ -1,21 +1,14 @@
-/* Opening the GPU, and the kernels compiled for it. Room: backend/cuda. */
+/* Opening the GPU. Room: backend/cuda. */
 #include "backend/cuda/gpu.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
-#include <string.h>
-#include <xxhash.h>
-
-#include "base/map.h"
 
 static hone_gpu the_gpu;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of all below, and of opening */
 static bool tried;
 static hone_code failed;
 static char failure[600];
-static hone_map functions; /* by the hash of the source */
-static _Atomic uint64_t compiled;
 
 static hone_status *attribute(const hone_gpu *gpu, int which, int *out) {
   HONE_TRY_DRIVER(gpu->driver, "asking for the GPU's properties", device_attribute, out, which,
@@ -46,12 +39,6 @@ static hone_status *open_gpu(hone_gpu *gpu) {
   if (count == 0) return hone_error(HONE_NOT_FOUND, "the driver is there, and no NVIDIA GPU is");
   HONE_TRY_DRIVER(gpu->driver, "opening the first GPU", device_get, &gpu->device, 0);
   HONE_TRY(read_properties(gpu));
-  HONE_TRY(hone_nvrtc_get(&gpu->nvrtc));
-  if (gpu->nvrtc->major > gpu->driver->version / 1000)
-    return hone_error(HONE_UNSUPPORTED,
-                      "NVRTC %d.%d makes code that the driver, of CUDA %d.%d, cannot load",
-                      gpu->nvrtc->major, gpu->nvrtc->minor, gpu->driver->version / 1000,
-                      gpu->driver->version % 1000 / 10);
   HONE_TRY_DRIVER(gpu->driver, "making a context", context_retain, &gpu->context, gpu->device);
   return NULL;
 }
@@ -81,42 +68,4 @@ hone_status *hone_gpu_enter(const hone_gpu *gpu) {
 void hone_gpu_leave(const hone_gpu *gpu) {
   hone_cu_context context;
   (void)gpu->driver->context_pop(&context);
-}
-
-/* ---- Kernels -------------------------------------------------------------------------------- */
-
-uint64_t hone_gpu_compile_count(void) {
-  return atomic_load(&compiled);
-}
-
-static hone_status *load_cubin(const hone_gpu *gpu, const void *cubin, hone_cu_function *out) {
-  hone_cu_module module;
-  HONE_TRY_DRIVER(gpu->driver, "loading a kernel", module_load, &module, cubin);
-  hone_status *status =
-      hone_driver_status(gpu->driver, gpu->driver->module_function(out, module, "kernel"),
-                         "looking up a kernel");
-  if (status) (void)gpu->driver->module_free(module);
-  return status;
-}
-
-static hone_status *compile(const hone_gpu *gpu, const char *source, const XXH128_hash_t *hash,
-                            hone_cu_function *out) {
-  void *cubin;
-  size_t size;
-  HONE_TRY(hone_nvrtc_compile(gpu->nvrtc, source, "a kernel", gpu->sm, &cubin, &size));
-  atomic_fetch_add(&compiled, 1);
-  hone_status *status = load_cubin(gpu, cubin, out);
-  hone_free(cubin);
-  if (!status) status = hone_map_put(&functions, (const char *)hash, sizeof *hash, *out);
-  return status;
-}
-
-hone_status *hone_gpu_kernel(hone_gpu *gpu, const char *source, hone_cu_function *out) {
-  XXH128_hash_t hash = XXH3_128bits(source, strlen(source));
-  hone_status *status = NULL;
-  pthread_mutex_lock(&lock);
-  *out = hone_map_get(&functions, (const char *)&hash, sizeof hash);
-  if (!*out) status = compile(gpu, source, &hash, out);
-  pthread_mutex_unlock(&lock);
-  return status;
 }

@@ -1,4 +1,4 @@
-/* The GPU that this process uses: the first one, its primary context, compiled kernels.
+/* The GPU that this process uses: the first one, its primary context.
  * Room: backend/cuda.
  *
  * There is one a process, opened when first asked for and kept until the process ends, since a
@@ -9,11 +9,9 @@
 #define HONE_BACKEND_CUDA_GPU_H
 
 #include "backend/cuda/driver.h"
-#include "backend/cuda/nvrtc.h"
 
 typedef struct hone_gpu {
   const hone_driver *driver;
-  const hone_nvrtc *nvrtc;
   hone_cu_device device;
   hone_cu_context context;
   char name[128];
@@ -28,12 +26,5 @@ HONE_MUST_USE hone_status *hone_gpu_get(hone_gpu **out);
 /* Between them the context is the calling thread's. */
 HONE_MUST_USE hone_status *hone_gpu_enter(const hone_gpu *gpu);
 void hone_gpu_leave(const hone_gpu *gpu);
-
-/* The function `kernel` of `source`, compiled for this GPU when the text is new to the process.
- * Within the context. */
-HONE_MUST_USE hone_status *hone_gpu_kernel(hone_gpu *gpu, const char *source,
-                                           hone_cu_function *out);
-/* How many sources were compiled in this process, for tests. */
-uint64_t hone_gpu_compile_count(void);
 
 #endif

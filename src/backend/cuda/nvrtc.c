@@ -18,6 +18,8 @@ static const hone_library_symbol symbols[] = {
     {"nvrtcGetProgramLog", offsetof(hone_nvrtc, log)},
     {"nvrtcGetCUBINSize", offsetof(hone_nvrtc, cubin_size)},
     {"nvrtcGetCUBIN", offsetof(hone_nvrtc, cubin)},
+    {"nvrtcGetPTXSize", offsetof(hone_nvrtc, ptx_size)},
+    {"nvrtcGetPTX", offsetof(hone_nvrtc, ptx)},
     {"nvrtcDestroyProgram", offsetof(hone_nvrtc, destroy)},
 };
 
@@ -74,20 +76,39 @@ static hone_status *log_status(const hone_nvrtc *nvrtc, hone_nvrtc_program progr
   return status;
 }
 
-static hone_status *take_cubin(const hone_nvrtc *nvrtc, hone_nvrtc_program program, void **cubin,
-                               size_t *size) {
-  int result = nvrtc->cubin_size(program, size);
+static hone_status *take_cubin(const hone_nvrtc *nvrtc, hone_nvrtc_program program,
+                               hone_nvrtc_code *out) {
+  int result = nvrtc->cubin_size(program, &out->cubin_size);
   if (result) return fail(nvrtc, result, "asking for the machine code's size");
-  *cubin = hone_alloc(*size + 1);
-  HONE_TRY_MEMORY(*cubin);
-  result = nvrtc->cubin(program, *cubin);
-  if (!result) return NULL;
-  hone_free(*cubin);
-  return fail(nvrtc, result, "asking for the machine code");
+  out->cubin = hone_alloc(out->cubin_size + 1);
+  HONE_TRY_MEMORY(out->cubin);
+  result = nvrtc->cubin(program, out->cubin);
+  return result ? fail(nvrtc, result, "asking for the machine code") : NULL;
+}
+
+static hone_status *take_ptx(const hone_nvrtc *nvrtc, hone_nvrtc_program program,
+                             hone_nvrtc_code *out) {
+  int result = nvrtc->ptx_size(program, &out->ptx_size);
+  if (result) return fail(nvrtc, result, "asking for the PTX's size");
+  out->ptx = hone_alloc_zero(out->ptx_size + 1);
+  HONE_TRY_MEMORY(out->ptx);
+  result = nvrtc->ptx(program, out->ptx);
+  return result ? fail(nvrtc, result, "asking for the PTX") : NULL;
+}
+
+static hone_status *take_code(const hone_nvrtc *nvrtc, hone_nvrtc_program program,
+                              hone_nvrtc_code *out) {
+  *out = (hone_nvrtc_code){NULL, 0, NULL, 0};
+  hone_status *status = take_cubin(nvrtc, program, out);
+  if (!status) status = take_ptx(nvrtc, program, out);
+  if (!status) return NULL;
+  hone_free(out->cubin);
+  hone_free(out->ptx);
+  return status;
 }
 
 hone_status *hone_nvrtc_compile(const hone_nvrtc *nvrtc, const char *source, const char *name,
-                                int sm, void **cubin, size_t *size) {
+                                int sm, hone_nvrtc_code *out) {
   char target[40];
   const char *options[] = {target, "--std=c++17"};
   hone_nvrtc_program program = NULL;
@@ -96,7 +117,7 @@ hone_status *hone_nvrtc_compile(const hone_nvrtc *nvrtc, const char *source, con
   if (result) return fail(nvrtc, result, "taking a source");
   result = nvrtc->compile(program, 2, options);
   hone_status *status = result ? log_status(nvrtc, program, result, name)
-                               : take_cubin(nvrtc, program, cubin, size);
+                               : take_code(nvrtc, program, out);
   nvrtc->destroy(&program);
   return status;
 }

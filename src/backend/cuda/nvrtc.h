@@ -19,15 +19,24 @@ typedef struct hone_nvrtc {
   int (*log)(hone_nvrtc_program program, char *text);
   int (*cubin_size)(hone_nvrtc_program program, size_t *size);
   int (*cubin)(hone_nvrtc_program program, char *bytes);
+  int (*ptx_size)(hone_nvrtc_program program, size_t *size);
+  int (*ptx)(hone_nvrtc_program program, char *text);
   int (*destroy)(hone_nvrtc_program *program);
 } hone_nvrtc;
 
 /* The process's compiler, loaded once; an error is the same at every call. */
 HONE_MUST_USE hone_status *hone_nvrtc_get(const hone_nvrtc **out);
-/* Machine code of `source` for compute capability `sm` (90 for 9.0), for hone_free. `name` is what
- * messages call it. An error carries the first lines of the compiler's log. */
+/* What a source was compiled to; each for hone_free. */
+typedef struct hone_nvrtc_code {
+  void *cubin; /* machine code of one GPU, an ELF file */
+  size_t cubin_size;
+  char *ptx; /* text that drivers compile for that GPU and newer ones; zero-terminated */
+  size_t ptx_size; /* the zero included */
+} hone_nvrtc_code;
+
+/* Compiles `source` for compute capability `sm` (90 for 9.0). `name` is what messages call it. An
+ * error carries the first lines of the compiler's log. */
 HONE_MUST_USE hone_status *hone_nvrtc_compile(const hone_nvrtc *nvrtc, const char *source,
-                                              const char *name, int sm, void **cubin,
-                                              size_t *size);
+                                              const char *name, int sm, hone_nvrtc_code *out);
 
 #endif
