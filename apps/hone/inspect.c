@@ -128,12 +128,32 @@ static void print_copies(const json_t *units) {
   printf("  %d more move nothing\n", none);
 }
 
+/* Units that run on the host of an engine of a GPU, and what crosses for them at typical sizes. */
+static void print_crossings(const json_t *units) {
+  size_t index;
+  json_t *unit;
+  char ops[256];
+  bool any = false;
+  json_array_foreach(units, index, unit) {
+    json_int_t bytes = json_integer_value(json_object_get(unit, "crossing_bytes"));
+    if (bytes == 0) continue;
+    if (!any) printf("between the GPU and the host\n");
+    any = true;
+    if (bytes > 0)
+      printf("  %-24s %10.1f KiB  %s\n", ops_of(unit, ops, sizeof ops), (double)bytes / 1024,
+             node_of(unit));
+    else
+      printf("  %-24s %14s  %s\n", ops_of(unit, ops, sizeof ops), "?", node_of(unit));
+  }
+}
+
 /* Units that only move elements, and units without a kernel, each with its node. */
 static void print_leftovers(const json_t *units) {
   size_t index;
   json_t *unit;
   char ops[256];
   print_copies(units);
+  print_crossings(units);
   printf("on the reference\n");
   json_array_foreach(units, index, unit) {
     if (strcmp(report_text(unit, "kernel"), "reference") == 0)

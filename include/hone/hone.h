@@ -84,12 +84,16 @@ HONE_API void hone_set_logger(hone_logger *logger, void *argument);
 /* What a value is. */
 enum { HONE_TENSOR = 0, HONE_SEQUENCE = 1, HONE_OPTIONAL = 2 };
 
+/* Where a tensor's memory is: hone/gpu.h says what the others take. */
+enum { HONE_ON_HOST = 0, HONE_ON_HOST_PINNED = 1, HONE_ON_DEVICE = 2 };
+
 /* A value in somebody's memory, dense and row-major. */
 typedef struct hone_tensor {
   size_t struct_size;
   int32_t kind; /* HONE_TENSOR unless the port is a sequence or an optional */
   hone_dtype dtype;
   int32_t rank;                /* 0..HONE_MAX_RANK */
+  int32_t memory;              /* HONE_ON_HOST, which is 0, or another */
   int64_t dims[HONE_MAX_RANK]; /* in a port's description -1 where any size goes */
   void *data;                  /* NULL only where there are no elements */
   size_t size;                 /* bytes that `data` holds or, for an output, has room for */

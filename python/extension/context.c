@@ -6,6 +6,7 @@
 typedef struct context_object {
   PyObject_HEAD hone_context *context;
   PyObject *engine;
+  bool on_legacy_stream; /* as __dlpack__ was asked for tensors on a GPU */
 } context_object;
 
 static PyTypeObject *context_type;
@@ -36,6 +37,7 @@ PyObject *new_context(PyObject *engine, PyObject *arguments) {
   hone_set_poll(context, poll_signals, NULL);
   self->context = context;
   self->engine = Py_NewRef(engine);
+  self->on_legacy_stream = false;
   return (PyObject *)self;
 }
 
@@ -51,6 +53,14 @@ static void context_free(PyObject *object) {
 /* ---- A run ------------------------------------------------------------------------------------
  */
 
+/* Runs on tensors of a GPU are ordered after what their owners asked for. */
+static hone_status *order_after(context_object *self, const hone_tensor *tensor) {
+  if (tensor->memory != HONE_ON_DEVICE || self->on_legacy_stream) return NULL;
+  hone_status *status = hone_set_stream(self->context, (void *)1);
+  self->on_legacy_stream = status == NULL;
+  return status;
+}
+
 static bool bind_inputs(context_object *self, loan *l, PyObject *inputs) {
   hone_engine *engine = ((engine_object *)self->engine)->engine;
   size_t count = hone_input_count(engine);
@@ -63,7 +73,8 @@ static bool bind_inputs(context_object *self, loan *l, PyObject *inputs) {
     if (!status) {
       if (!take_value(l, PyList_GetItem(inputs, (Py_ssize_t)i), port.type.kind, &tensor))
         return false;
-      status = hone_set_input(self->context, i, &tensor);
+      status = order_after(self, &tensor);
+      if (!status) status = hone_set_input(self->context, i, &tensor);
     }
     if (status) return raise_status(status), false;
   }
@@ -155,12 +166,31 @@ static PyObject *give_outputs(const context_object *self, const run_outputs *o) 
   return list;
 }
 
+static bool any_on_device(const run_outputs *o) {
+  for (size_t i = 0; i < o->count; i++)
+    if (o->given[i].memory == HONE_ON_DEVICE) return true;
+  return false;
+}
+
+/* Memory on a GPU is given before the run; else the run asks for memory. */
+static hone_status *bind_outputs(context_object *self, run_outputs *o) {
+  hone_set_output_memory(self->context, any_on_device(o) ? NULL : output_memory, o);
+  for (size_t i = 0; any_on_device(o) && i < o->count; i++) {
+    o->given[i].struct_size = sizeof o->given[i];
+    hone_status *status = order_after(self, &o->given[i]);
+    if (!status) status = hone_set_output(self->context, i, &o->given[i]);
+    if (status) return status;
+  }
+  return NULL;
+}
+
 static PyObject *run_bound(context_object *self, run_outputs *o) {
-  hone_status *status;
-  hone_set_output_memory(self->context, output_memory, o);
-  Py_BEGIN_ALLOW_THREADS;
-  status = hone_run(self->context);
-  Py_END_ALLOW_THREADS;
+  hone_status *status = bind_outputs(self, o);
+  if (!status) {
+    Py_BEGIN_ALLOW_THREADS;
+    status = hone_run(self->context);
+    Py_END_ALLOW_THREADS;
+  }
   PyObject *result = status ? raise_status(status) : give_outputs(self, o);
   hone_set_output_memory(self->context, NULL, NULL);
   return result;

@@ -16,18 +16,41 @@ static const struct {
 /* ---- In ---------------------------------------------------------------------------------------
  */
 
+/* Whether the object lies on a GPU; false also where it does not say. */
+static bool is_on_gpu(PyObject *object) {
+  int type = 0, id = 0;
+  PyObject *device = PyObject_CallMethod(object, "__dlpack_device__", NULL);
+  if (!device || !PyArg_ParseTuple(device, "ii", &type, &id)) PyErr_Clear();
+  Py_XDECREF(device);
+  return type == DL_CUDA;
+}
+
+/* The arguments of __dlpack__. What a GPU still has to do for the tensor is ordered before what is
+ * asked for on the legacy default stream, 1, which runs on such tensors use. */
+static PyObject *words_for(bool on_gpu, bool versioned) {
+  if (!versioned) return on_gpu ? Py_BuildValue("{s:i}", "stream", 1) : PyDict_New();
+  return on_gpu ? Py_BuildValue("{s:(ii), s:i}", "max_version", 1, 1, "stream", 1)
+                : Py_BuildValue("{s:(ii)}", "max_version", 1, 1);
+}
+
+static PyObject *call(PyObject *method, PyObject *words) {
+  PyObject *none = PyTuple_New(0);
+  PyObject *capsule = none && words ? PyObject_Call(method, none, words) : NULL;
+  Py_XDECREF(none);
+  Py_XDECREF(words);
+  return capsule;
+}
+
 /* __dlpack__ of version 1 where the object knows it; else as before. */
 static PyObject *ask(PyObject *object) {
   PyObject *method = PyObject_GetAttrString(object, "__dlpack__");
   if (!method) return NULL;
-  PyObject *none = PyTuple_New(0), *words = Py_BuildValue("{s:(ii)}", "max_version", 1, 1);
-  PyObject *capsule = none && words ? PyObject_Call(method, none, words) : NULL;
+  bool on_gpu = is_on_gpu(object);
+  PyObject *capsule = call(method, words_for(on_gpu, true));
   if (!capsule && PyErr_ExceptionMatches(PyExc_TypeError)) {
     PyErr_Clear();
-    capsule = PyObject_CallNoArgs(method);
+    capsule = call(method, words_for(on_gpu, false));
   }
-  Py_XDECREF(none);
-  Py_XDECREF(words);
   Py_DECREF(method);
   return capsule;
 }
@@ -51,6 +74,13 @@ static bool open_capsule(PyObject *capsule, dl_import *out) {
   return PyCapsule_SetName(capsule, "used_dltensor") == 0;
 }
 
+static const char *place_refused(const dl_tensor *tensor) {
+  if (tensor->device.type == DL_CUDA)
+    return tensor->device.id == 0 ? NULL : "the tensor is not on the first GPU";
+  bool host = tensor->device.type == DL_CPU || tensor->device.type == DL_CUDA_HOST;
+  return host ? NULL : "the tensor is neither in the processor's memory nor on an NVIDIA GPU";
+}
+
 bool dl_take(PyObject *object, dl_import *out) {
   *out = (dl_import){0};
   PyObject *capsule = ask(object);
@@ -58,12 +88,11 @@ bool dl_take(PyObject *object, dl_import *out) {
   bool good = open_capsule(capsule, out);
   Py_DECREF(capsule);
   if (!good) return false;
-  if (out->tensor->device.type != DL_CPU && out->tensor->device.type != DL_CUDA_HOST) {
-    PyErr_SetString(PyExc_BufferError, "the tensor is not in the processor's memory");
-    dl_release(out);
-    return false;
-  }
-  return true;
+  const char *refusal = place_refused(out->tensor);
+  if (!refusal) return true;
+  PyErr_SetString(PyExc_BufferError, refusal);
+  dl_release(out);
+  return false;
 }
 
 void dl_release(dl_import *import) {

@@ -4,7 +4,7 @@
 
 #include "extension.h"
 
-enum { DL_CPU = 1, DL_CUDA_HOST = 3 };
+enum { DL_CPU = 1, DL_CUDA = 2, DL_CUDA_HOST = 3 };
 enum { DL_READ_ONLY = 1 };
 
 typedef struct dl_tensor {

@@ -23,7 +23,7 @@
 
 #include "older.h"
 
-#include <hone/hone.h>
+#include <hone/gpu.h>
 
 /* ---- Statuses, options: status.c, options.c ---------------------------------------------------
  */

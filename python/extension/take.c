@@ -88,6 +88,9 @@ static bool take_dlpack(loan *l, PyObject *object, bool writable, hone_tensor *o
   if (refusal) return PyErr_SetString(PyExc_BufferError, refusal), false;
   out->rank = tensor->rank;
   for (int i = 0; i < tensor->rank; i++) out->dims[i] = tensor->shape[i];
+  out->memory = tensor->device.type == DL_CUDA        ? HONE_ON_DEVICE
+                : tensor->device.type == DL_CUDA_HOST ? HONE_ON_HOST_PINNED
+                                                      : HONE_ON_HOST;
   out->data = (char *)tensor->data + tensor->byte_offset;
   out->size = hone_tensor_bytes(out);
   return true;

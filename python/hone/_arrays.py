@@ -104,7 +104,9 @@ def _strings_to_plain(value: Any) -> Optional[tuple[str, tuple[int, ...], list[b
 
 
 def _strided(value: Any) -> Any:
-    """A DLPack tensor that is not contiguous, copied to rows: NumPy does it where it is there."""
+    """A DLPack tensor that is not contiguous, copied to rows: by itself where it can, else by NumPy."""
+    if hasattr(value, "contiguous"):
+        return value.contiguous()
     np = numpy_or_none()
     return value if np is None else np.ascontiguousarray(np.from_dlpack(value))
 

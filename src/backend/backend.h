@@ -99,6 +99,7 @@ typedef struct hone_recording hone_recording;
 typedef struct hone_device {
   hone_status *(*usable)(void);                           /* why not */
   hone_status *(*open)(hone_stream **out);
+  hone_status *(*adopt)(void *native, hone_stream **out); /* the caller's; closing leaves it open */
   void (*close)(hone_stream *stream);                     /* NULL allowed */
   hone_status *(*take)(size_t bytes, void **out);         /* the device's memory, 256-byte aligned */
   void (*give)(void *memory);                             /* NULL allowed */
@@ -108,10 +109,14 @@ typedef struct hone_device {
   hone_status *(*download)(hone_stream *stream, void *to, const void *from, size_t bytes);
   hone_status *(*run)(hone_stream *stream, const hone_step *step, const hone_device_io *io);
   hone_status *(*wait)(hone_stream *stream);
+  /* Calls `done` when all is over that was asked for, on a thread of the device's. */
+  hone_status *(*tell)(hone_stream *stream, void (*done)(void *argument), void *argument);
   /* Between them work is not done but written down, to be asked for again and again as one. */
   hone_status *(*record)(hone_stream *stream);
   hone_status *(*recorded)(hone_stream *stream, hone_recording **out);
   hone_status *(*replay)(hone_stream *stream, const hone_recording *recording);
+  /* Has the step, recorded with the same io->step, run on other addresses from now on. */
+  hone_status *(*repoint)(hone_recording *recording, const hone_step *step, const hone_device_io *io);
   void (*forget)(hone_recording *recording);              /* NULL allowed */
 } hone_device;
 

@@ -16,10 +16,14 @@ static hone_status *init_context(hone_context *context, const hone_options *opti
   context->input_given = HONE_NEW_ARRAY(&context->memory, graph->input_count + 1, bool);
   context->input_items = HONE_NEW_ARRAY(&context->memory, graph->input_count + 1, hone_arena);
   context->bound = HONE_NEW_ARRAY(&context->memory, graph->output_count + 1, hone_tensor);
-  if (!context->inputs || !context->input_given || !context->input_items || !context->bound)
+  context->input_memory = HONE_NEW_ARRAY(&context->memory, graph->input_count + 1, int32_t);
+  if (!context->inputs || !context->input_given || !context->input_items || !context->bound ||
+      !context->input_memory)
     return hone_error_memory();
+  if (context->engine->device) context->run.device = context->engine->device->device;
   HONE_TRY(hone_frame_new(&context->run, context->engine->program, 0, &context->frame));
   context->frame->bound = context->bound;
+  context->frame->callers.inputs = context->input_memory;
   hone_pool_reserve(context->run.threads);
   return NULL;
 }
@@ -42,6 +46,7 @@ hone_status *hone_context_new(hone_engine *engine, const hone_options *options,
 void hone_context_free(hone_context *context) {
   if (!context) return;
   hone_frame_free(context->frame);
+  if (context->run.stream) context->run.device->close(context->run.stream);
   for (int i = 0; context->input_items && i < context->engine->program->graph->input_count; i++)
     hone_arena_free(&context->input_items[i]);
   hone_arena_free(&context->memory);
@@ -75,6 +80,8 @@ static hone_status *datum_of(hone_arena *memory, const hone_tensor *from, int de
                              hone_datum *out) {
   hone_tensor tensor;
   HONE_TRY(read_tensor(from, &tensor));
+  if (depth && tensor.memory == HONE_ON_DEVICE)
+    return hone_error(HONE_INVALID_ARGUMENT, "the items of a sequence lie on the host");
   *out = (hone_datum){.kind = (hone_kind)tensor.kind, .dtype = tensor.dtype};
   if (tensor.kind != HONE_TENSOR) {
     if (depth > 2) return hone_error(HONE_INVALID_ARGUMENT, "a sequence is nested too deep");
@@ -103,7 +110,11 @@ static hone_status *datum_of(hone_arena *memory, const hone_tensor *from, int de
 }
 
 hone_status *hone_tensor_read(const hone_tensor *tensor, hone_arena *memory, hone_datum *out) {
-  return datum_of(memory, tensor, 0, out);
+  hone_tensor read;
+  HONE_TRY(read_tensor(tensor, &read));
+  if (read.memory == HONE_ON_DEVICE)
+    return hone_error(HONE_INVALID_ARGUMENT, "its memory is a device's, and is read on the host");
+  return datum_of(memory, &read, 0, out);
 }
 
 /* Whether `datum` may stand at a port of this type. */
@@ -127,28 +138,52 @@ static hone_status *check_port(const hone_value *port, const hone_datum *datum) 
   return NULL;
 }
 
+/* Whether the memory is where a tensor says, as far as that can be told. */
+static hone_status *check_memory(const hone_context *context, const hone_tensor *tensor) {
+  if (tensor->memory < HONE_ON_HOST || tensor->memory > HONE_ON_DEVICE)
+    return hone_error(HONE_INVALID_ARGUMENT, "there is no memory of kind %d", tensor->memory);
+  if (tensor->memory != HONE_ON_DEVICE || !tensor->data) return NULL;
+  if (tensor->kind != HONE_TENSOR || tensor->dtype == HONE_STR)
+    return hone_error(HONE_INVALID_ARGUMENT, "only numbers lie in a device's memory");
+  if (!context->run.device)
+    return hone_error(HONE_UNSUPPORTED,
+                      "it is in a device's memory, and the engine runs on the CPU");
+  if ((uintptr_t)tensor->data % 16)
+    return hone_error(HONE_INVALID_ARGUMENT,
+                      "memory on a device begins at a multiple of 16 bytes, and this does not");
+  return NULL;
+}
+
 hone_status *hone_set_input(hone_context *context, size_t index, const hone_tensor *tensor) {
   const hone_graph *graph = context->engine->program->graph;
   if (index >= (size_t)graph->input_count)
     return hone_error(HONE_INVALID_ARGUMENT, "there is no input %zu", index);
   const hone_value *port = graph->inputs[index];
   hone_datum datum;
+  hone_tensor read;
   /* A sequence that is bound loses its items now, whatever comes of the new one. */
   if (context->inputs[index].kind != HONE_KIND_TENSOR) context->input_given[index] = false;
   hone_arena_reset(&context->input_items[index]);
-  hone_status *status = hone_tensor_read(tensor, &context->input_items[index], &datum);
+  hone_status *status = read_tensor(tensor, &read);
+  if (!status) status = datum_of(&context->input_items[index], &read, 0, &datum);
+  if (!status) status = check_memory(context, &read);
   if (!status) status = check_port(port, &datum);
   if (status) return hone_error_at(status, "input '%s'", port->name);
   context->inputs[index] = datum;
+  context->input_memory[index] = read.memory;
   context->input_given[index] = true;
   return NULL;
 }
 
 hone_status *hone_set_output(hone_context *context, size_t index, const hone_tensor *tensor) {
   const hone_graph *graph = context->engine->program->graph;
+  hone_tensor read;
   if (index >= (size_t)graph->output_count)
     return hone_error(HONE_INVALID_ARGUMENT, "there is no output %zu", index);
-  HONE_TRY(read_tensor(tensor, &context->bound[index]));
+  HONE_TRY(read_tensor(tensor, &read));
+  HONE_TRY(hone_error_at(check_memory(context, &read), "output '%s'",
+                         graph->outputs[index].value->name));
+  context->bound[index] = read;
   return NULL;
 }
 
@@ -186,9 +221,11 @@ static hone_status *check_symbols(const hone_context *context) {
   return NULL;
 }
 
-hone_status *hone_run(hone_context *context) {
+hone_status *hone_context_run(hone_context *context, bool asynchronous) {
   const hone_graph *graph = context->engine->program->graph;
   context->ran = false;
+  context->run.asynchronous = asynchronous;
+  if (context->frame->device.checked) HONE_TRY(hone_frame_device_settle(context->frame));
   hone_arena_reset(&context->items);
   for (int i = 0; i < graph->input_count; i++)
     if (!context->input_given[i])
@@ -202,6 +239,10 @@ hone_status *hone_run(hone_context *context) {
   if (hone_status_code(status) == HONE_CANCELLED) atomic_store(&context->run.cancelled, false);
   context->ran = status == NULL;
   return status;
+}
+
+hone_status *hone_run(hone_context *context) {
+  return hone_context_run(context, false);
 }
 
 void hone_cancel(hone_context *context) {
@@ -248,6 +289,8 @@ hone_status *hone_get_output(const hone_context *context, size_t index, hone_ten
   hone_arena *items = &((hone_context *)(uintptr_t)context)->items;
   HONE_TRY(hone_tensor_of(items, hone_frame_output(context->frame, (int)index), &tensor));
   tensor.struct_size = size;
+  if (tensor.data && tensor.data == context->bound[index].data)
+    tensor.memory = context->bound[index].memory;
   memcpy(out, &tensor, size < sizeof tensor ? size : sizeof tensor);
   return NULL;
 }

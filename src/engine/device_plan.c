@@ -16,6 +16,7 @@ enum { HOST = 1, DEVICE = 2 };
 typedef struct lying {
   uint8_t now;    /* where its bytes are right: HOST | DEVICE */
   uint8_t ever;   /* where it needs memory */
+  bool touched;   /* by a step on the host, or one of a later stage */
   int first, last; /* steps between which it needs memory on the device */
   int run;        /* that wrote it last */
 } lying;
@@ -92,16 +93,22 @@ static hone_status *device_step(crosser *c, size_t s) {
   return NULL;
 }
 
+static void touch_on_host(crosser *c, const hone_value *value) {
+  uint32_t root = c->p->values[value->id].root;
+  c->values[root].touched = true;
+  want_on_host(c, root);
+}
+
 static void host_step(crosser *c, size_t s) {
   const hone_node *node = c->p->plan->steps[s].unit->node;
   c->run = NULL;
   for (int i = 0; i < node->input_count; i++)
-    if (is_tensor(c, node->inputs[i].value))
-      want_on_host(c, c->p->values[node->inputs[i].value->id].root);
+    if (is_tensor(c, node->inputs[i].value)) touch_on_host(c, node->inputs[i].value);
   for (int i = 0; i < node->output_count; i++) {
     if (!is_tensor(c, node->outputs[i])) continue;
     uint32_t root = c->p->values[node->outputs[i]->id].root;
     if (is_part(c, node->outputs[i], root)) want_on_host(c, root);
+    c->values[root].touched = true;
     c->values[root].now = HOST;
     c->values[root].ever |= HOST;
   }
@@ -116,8 +123,7 @@ static void end_on_host(crosser *c) {
   for (size_t u = c->p->plan->next_unit; u < program->unit_count; u++) {
     const hone_node *node = program->units[u].node;
     for (int i = 0; i < node->input_count; i++)
-      if (is_tensor(c, node->inputs[i].value))
-        want_on_host(c, c->p->values[node->inputs[i].value->id].root);
+      if (is_tensor(c, node->inputs[i].value)) touch_on_host(c, node->inputs[i].value);
   }
 }
 
@@ -199,6 +205,7 @@ hone_status *hone_plan_device(hone_planner *p) {
   for (uint32_t id = 0; id < p->program->value_count; id++) {
     hone_planned *planned = &p->values[id];
     planned->on_device = c.values[planned->root].ever & DEVICE;
+    planned->on_host = c.values[planned->root].touched;
     if (planned->at.kind == HONE_AT_ARENA && !(c.values[planned->root].ever & HOST))
       planned->at.kind = HONE_AT_DEVICE;
   }

@@ -4,7 +4,7 @@
 
 #include <stdatomic.h>
 
-#include <hone/hone.h>
+#include <hone/gpu.h>
 
 #include "base/file.h"
 #include "engine/options.h"
@@ -52,6 +52,12 @@ typedef struct hone_run_state {
   _Atomic bool cancelled;
   hone_poll *poll; /* asked by the calling thread; NULL: never */
   void *poll_argument;
+  const hone_device *device; /* the engine's; NULL: it runs on the host */
+  hone_stream *stream;       /* the caller's; NULL: each frame's own */
+  bool asynchronous;         /* a run that may be left under way */
+  hone_device_take *take_device;
+  hone_device_give *give_device; /* NULL: the driver's memory */
+  void *device_argument;
   hone_output_memory *give; /* asked for the memory of outputs; or NULL */
   void *give_argument;
   uint64_t next_poll;
@@ -67,11 +73,14 @@ struct hone_context {
   bool *input_given;
   hone_arena *input_items; /* by input: the items of the sequence that is bound */
   hone_tensor *bound;
+  int32_t *input_memory; /* by input: HONE_ON_… */
   hone_arena memory; /* of the arrays */
   hone_arena items;  /* what the last hone_get_output lent of sequences */
   bool ran;
 };
 
+/* hone_run, or a run that may be left under way. */
+HONE_MUST_USE hone_status *hone_context_run(hone_context *context, bool asynchronous);
 /* A value of the run as callers see it; `memory` takes the items of sequences. */
 HONE_MUST_USE hone_status *hone_tensor_of(hone_arena *memory, const hone_datum *datum,
                                           hone_tensor *out);

@@ -63,7 +63,7 @@ void hone_frame_free(hone_frame *frame) {
       hone_frame_free(frame->children[i]);
   if (frame->outputs)
     for (int i = 0; i < frame->program->graph->output_count; i++) hone_free(frame->outputs[i].data);
-  hone_frame_device_free(&frame->device);
+  hone_frame_device_free(frame);
   hone_frame_forget_stages(frame);
   hone_free(frame->arena.data);
   hone_free(frame->pointers);
@@ -75,8 +75,9 @@ void hone_frame_free(hone_frame *frame) {
 }
 
 size_t hone_frame_memory(const hone_frame *frame) {
-  size_t total = frame->arena.size + frame->device.pinned_size + frame->objects.total +
-                 frame->loops[0].total + frame->loops[1].total + frame->memory.total;
+  size_t total = frame->arena.size + frame->device.size + frame->device.pinned_size +
+                 frame->objects.total + frame->loops[0].total + frame->loops[1].total +
+                 frame->memory.total;
   for (int i = 0; i < frame->program->graph->output_count; i++) total += frame->outputs[i].size;
   for (size_t i = 0; i < frame->child_start[frame->program->unit_count]; i++)
     if (frame->children[i]) total += hone_frame_memory(frame->children[i]);
@@ -116,7 +117,7 @@ hone_status *hone_frame_output_memory(hone_frame *frame, int index, hone_dtype d
   const hone_tensor *bound = frame->bound ? &frame->bound[index] : NULL;
   if (bound && !bound->data && frame->run->give)
     HONE_TRY(ask_for_memory(frame, index, dtype, shape, bytes));
-  if (bound && bound->data) {
+  if (bound && bound->data && bound->memory != HONE_ON_DEVICE) {
     if (bound->size < bytes)
       return hone_error(HONE_INVALID_ARGUMENT, "output '%s' takes %zu bytes and was given %zu",
                         frame->program->graph->outputs[index].value->name, bytes, bound->size);
@@ -134,6 +135,8 @@ hone_status *hone_frame_output_memory(hone_frame *frame, int index, hone_dtype d
  * may be a view of it. */
 static hone_status *place_output(hone_frame *frame, const hone_plan *plan, int index, void **out) {
   const hone_type *type = &plan->values[frame->program->graph->outputs[index].value->id].type;
+  if (hone_callers_take(frame, plan, index))
+    return hone_frame_device_place(frame, index, plan->output_bytes[index], out);
   return hone_frame_output_memory(frame, index, type->dtype, &type->shape,
                                   plan->output_bytes[index], out);
 }
@@ -149,6 +152,7 @@ hone_status *hone_frame_enter(hone_frame *frame, const hone_plan *plan) {
     frame->pointer_room = plan->pointer_count;
   }
   if (plan->device_run_count) HONE_TRY(hone_frame_device_enter(frame, plan));
+  HONE_TRY(hone_callers_enter(frame, plan));
   for (size_t id = 0; id < frame->program->value_count; id++) {
     const hone_planned *planned = &plan->values[id];
     hone_datum *datum = &frame->data[id];

@@ -7,6 +7,7 @@
 #ifndef HONE_ENGINE_FRAME_H
 #define HONE_ENGINE_FRAME_H
 
+#include "engine/callers.h"
 #include "engine/engine.h"
 #include "engine/frame_device.h"
 #include "engine/plan.h"
@@ -32,6 +33,7 @@ typedef struct hone_frame {
   hone_datum *data; /* by value id: what each value is now */
   hone_buffer arena;
   hone_frame_device device;
+  hone_callers callers;
   hone_buffer *outputs; /* the frame's own, by output */
   hone_tensor *bound;   /* root: the caller's memory for outputs, data NULL where not; else NULL */
   void **pointers;      /* the addresses of the steps of the plan that runs */

@@ -12,8 +12,10 @@ struct hone_frame;
 typedef struct hone_frame_recording {
   uint64_t plan; /* its number */
   size_t run;
+  uint64_t ways; /* how its values cross */
   unsigned uses;
   hone_recording *recording; /* NULL until then */
+  void **callers; /* addresses of the caller's in it, by input, then by output; for hone_free */
 } hone_frame_recording;
 
 typedef struct hone_frame_device {
@@ -23,13 +25,27 @@ typedef struct hone_frame_device {
   size_t size;
   unsigned char *pinned;
   size_t pinned_size;
+  bool pending;  /* a run is under way that nobody has waited for */
+  const hone_device_run *checked; /* of it, where it may have met a value that is no place; else NULL */
   hone_frame_recording recordings[HONE_RECORDINGS];
   size_t next; /* which of them is replaced next */
 } hone_frame_device;
 
+/* The run's own stream: the caller's where there is one. */
+hone_stream *hone_frame_stream(const struct hone_frame *frame);
+/* Waits for what is under way, and says what came of it. */
+HONE_MUST_USE hone_status *hone_frame_device_settle(struct hone_frame *frame);
+/* Copies between the caller's memory on the device and the host's, now. */
+HONE_MUST_USE hone_status *hone_frame_device_fetch(struct hone_frame *frame, const void *from,
+                                                   void *to, size_t bytes);
+HONE_MUST_USE hone_status *hone_frame_device_send(struct hone_frame *frame, void *to,
+                                                  const void *from, size_t bytes);
+/* The caller's memory on the device for output `index`, if it is large enough. */
+HONE_MUST_USE hone_status *hone_frame_device_place(const struct hone_frame *frame, int index,
+                                                   size_t bytes, void **out);
 /* Makes room for the plan, which has steps on a device. */
 HONE_MUST_USE hone_status *hone_frame_device_enter(struct hone_frame *frame, const hone_plan *plan);
-void hone_frame_device_free(hone_frame_device *device);
+void hone_frame_device_free(struct hone_frame *frame);
 /* The run whose first step is `step`. */
 const hone_device_run *hone_frame_device_run_at(const hone_plan *plan, size_t step);
 /* Does the whole run, copies included, and returns when it is over. */

@@ -138,6 +138,12 @@ static hone_status *deliver(hone_frame *frame) {
     if (!hone_shape_bytes(&datum->shape, datum->dtype, &bytes) || datum->data == bound->data)
       continue;
     void *memory;
+    if (bound->data && bound->memory == HONE_ON_DEVICE) {
+      HONE_TRY(hone_frame_device_place(frame, i, bytes, &memory));
+      HONE_TRY(hone_frame_device_send(frame, memory, datum->data, bytes));
+      datum->data = memory;
+      continue;
+    }
     HONE_TRY(hone_frame_output_memory(frame, i, datum->dtype, &datum->shape, bytes, &memory));
     if (bytes) memcpy(memory, datum->data, bytes);
     datum->data = memory;
@@ -151,6 +157,8 @@ hone_status *hone_frame_run(hone_frame *frame, const hone_datum *inputs) {
   for (int i = 0; frame->bound && frame->run->give && i < graph->output_count; i++)
     frame->bound[i].data = NULL;
   for (int i = 0; i < graph->input_count; i++) frame->data[graph->inputs[i]->id] = inputs[i];
+  frame->callers.given = inputs;
+  HONE_TRY(hone_callers_begin(frame));
   for (size_t depth = 0;; depth++) {
     HONE_TRY(hone_frame_stage(frame, depth));
     HONE_TRY(run_stage(frame));

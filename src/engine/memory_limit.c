@@ -16,7 +16,8 @@ typedef struct largest {
 static size_t own_bytes(const hone_plan *plan, uint32_t id) {
   const hone_planned *planned = &plan->values[id];
   hone_location_kind kind = planned->at.kind;
-  bool own = kind == HONE_AT_ARENA || kind == HONE_AT_OUTPUT || kind == HONE_AT_GROWN;
+  bool own = kind == HONE_AT_ARENA || kind == HONE_AT_OUTPUT || kind == HONE_AT_GROWN ||
+             kind == HONE_AT_DEVICE;
   size_t bytes;
   if (!own || planned->root != id || !planned->typed || planned->type.kind != HONE_KIND_TENSOR)
     return 0;
@@ -28,9 +29,9 @@ static size_t add(size_t a, size_t b) {
   return hone_add(a, b, &sum) ? sum : SIZE_MAX;
 }
 
-/* The arena, the outputs, and what references put beside them. */
+/* The arena, the outputs, and what references put beside them; what a device takes. */
 static size_t total_bytes(const hone_plan *plan) {
-  size_t total = plan->arena_size;
+  size_t total = add(plan->arena_size, add(plan->device_size, plan->pinned_size));
   for (int i = 0; i < plan->program->graph->output_count; i++)
     total = add(total, plan->output_bytes[i]);
   for (uint32_t id = 0; id < plan->program->value_count; id++)
@@ -64,6 +65,9 @@ hone_status *hone_plan_check_limit(const hone_plan *plan, size_t limit) {
   }
   size_t scratch = plan->arena_size - plan->scratch_offset;
   if (scratch) hone_text_printf(&text, "; scratch memory of kernels %zu", scratch);
+  if (plan->device_size)
+    hone_text_printf(&text, "; on the device %zu, pinned for it %zu", plan->device_size,
+                     plan->pinned_size);
   hone_status *status = hone_error(HONE_LIMIT, "these shapes take %zu bytes and the limit is %zu%s",
                                    total, limit, text.data ? text.data : "");
   hone_text_free(&text);

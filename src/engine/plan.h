@@ -42,6 +42,7 @@ typedef struct hone_planned {
   const hone_shape *bound; /* ARENA: what its memory is for where only running tells its size */
   bool typed;              /* the type is final: every dim known, or no tensor */
   bool on_device;          /* its root has a place in the device's memory */
+  bool on_host;            /* of a root: a step on the host, or a later stage, reads or writes it */
   size_t device_offset;    /* of a root: that place */
 } hone_planned;
 

@@ -133,16 +133,18 @@ typedef struct reporter {
   int groups_count, references;
   const hone_engine *engine;
   const hone_program *program;
-  const int64_t *copied; /* by unit of the program */
+  const hone_unit_bytes *bytes; /* by unit of the program */
 } reporter;
 
-/* Bytes that a unit which only moves elements copies at typical sizes; -1 where that is not known.
- */
-static int64_t copied_by(const reporter *r, const hone_unit *unit) {
-  if (!copies(unit)) return 0;
+/* At typical sizes; -1 where that is not known. */
+static hone_unit_bytes bytes_by(const reporter *r, const hone_unit *unit) {
   const hone_unit *first = r->program->units;
   bool root = unit >= first && unit < first + r->program->unit_count;
-  return root ? r->copied[unit - first] : -1;
+  hone_unit_bytes bytes = root ? r->bytes[unit - first] : (hone_unit_bytes){-1, -1};
+  if (!copies(unit)) bytes.copied = 0; /* it computes what it writes */
+  if (unit->prepared.backend && unit->prepared.backend->device) bytes.crossed = 0;
+  if (!r->engine->device || !unit->body) bytes.crossed = 0;
+  return bytes;
 }
 
 static hone_status *report_unit(void *argument, hone_unit *unit) {
@@ -151,15 +153,17 @@ static hone_status *report_unit(void *argument, hone_unit *unit) {
   char why[256];
   for (int i = 0; i < unit->prepared.pack_count; i++) packed += unit->prepared.packs[i].size;
   const char *kernel = hone_unit_kernel(unit);
+  hone_unit_bytes bytes = bytes_by(r, unit);
   if (unit->body) r->groups_count++;
   if (unit->body && strcmp(kernel, "reference") == 0) r->references++;
   json_t *entry = json_pack(
-      "{s:o, s:o, s:s, s:s, s:b, s:i, s:f, s:I, s:b, s:s, s:b, s:I, s:o, s:o, s:i}", "sources",
+      "{s:o, s:o, s:s, s:s, s:b, s:i, s:f, s:I, s:b, s:s, s:b, s:I, s:I, s:o, s:o, s:i}", "sources",
       sources_of(unit->node), "ops", ops_of(unit), "kernel", kernel, "why",
       why_of(r->engine, unit, why, sizeof why), "group", unit->body != NULL, "candidates",
       unit->choice.candidate_count, "nanoseconds", unit->nanoseconds, "packed_bytes",
       (json_int_t)packed, "measured", (int)unit->choice.measured, "place", place_of(unit), "copies",
-      (int)copies(unit), "copied_bytes", (json_int_t)copied_by(r, unit), "inputs",
+      (int)copies(unit), "copied_bytes", (json_int_t)bytes.copied,
+      "crossing_bytes", (json_int_t)bytes.crossed, "inputs",
       inputs_of(unit->node), "outputs", outputs_of(unit->node), "depth", depth_of(unit));
   if (!entry || json_array_append_new(r->groups, entry) != 0) return hone_error_memory();
   return NULL;
@@ -167,10 +171,10 @@ static hone_status *report_unit(void *argument, hone_unit *unit) {
 
 hone_status *hone_engine_report(const hone_engine *engine, char **out) {
   hone_arena memory = {0};
-  int64_t *copied;
+  hone_unit_bytes *bytes;
   reporter r = {.groups = json_array(), .engine = engine, .program = engine->program};
-  hone_status *status = hone_copied_bytes(engine, &memory, &copied);
-  r.copied = copied;
+  hone_status *status = hone_unit_bytes_of(engine, &memory, &bytes);
+  r.bytes = bytes;
   if (!status) status = hone_visit_units(engine->program, report_unit, &r);
   hone_arena_free(&memory);
   json_t *fused = json_object();

@@ -1,5 +1,6 @@
 /* What tests ask of the stand-in driver: its functions stand_in_read_state(stand_in_state *) and
- * stand_in_set_failure(call, result), after which the call of this number from now on fails. */
+ * stand_in_set_failure(call, result), after which the call of this number from now on fails; with a
+ * result from 700 on all calls after it too, until the next stand_in_set_failure. */
 #ifndef HONE_TESTS_STAND_IN_H
 #define HONE_TESTS_STAND_IN_H
 

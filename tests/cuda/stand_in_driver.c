@@ -35,7 +35,7 @@ typedef struct object {
 } object;
 
 typedef struct work {
-  enum { UPLOAD, DOWNLOAD, LAUNCH, REPLAY } what;
+  enum { UPLOAD, DOWNLOAD, LAUNCH, REPLAY, CALL } what;
   void *to;
   const void *from;
   size_t bytes;
@@ -43,11 +43,16 @@ typedef struct work {
   unsigned grid[3], threads;
   hone_cuda_args args;
   struct work *list; /* REPLAY */
+  void (*call)(void *);
+  void *argument;
+  const struct work *origin; /* of a copy in a made graph: the node that it was made of */
   struct work *next;
 } work;
 
 typedef struct stream {
   work *first, **end;
+  work *last;
+  work *before, **before_end; /* while recording: what was asked for until then */
   bool capturing;
 } stream;
 
@@ -56,10 +61,11 @@ static object *objects;
 static stand_in_state state;
 static uint64_t failing;
 static int failing_with;
+static int broken; /* from 700 on an error stays, as CUDA has it */
 static bool initialised;
 static int retained;
 static _Thread_local int depth; /* contexts that the thread has pushed */
-static stream null_stream = {NULL, &null_stream.first, false};
+static stream null_stream = {.end = &null_stream.first};
 
 static int broke(const char *what) {
   fprintf(stderr, "stand-in driver: %s\n", what);
@@ -104,7 +110,11 @@ static bool lies_in(kind kind, const void *at, size_t bytes) {
 /* Every entry: counts, fails where asked to, and checks what must have come before. */
 static int enter(bool needs_context, const char *name) {
   state.calls++;
-  if (failing && --failing == 0) return failing_with;
+  if (broken) return broken;
+  if (failing && --failing == 0) {
+    if (failing_with >= 700) broken = failing_with;
+    return failing_with;
+  }
   if (!initialised) return broke(name), NOT_INITIALISED;
   if (needs_context && depth == 0) return broke(name), NO_CONTEXT;
   return 0;
@@ -133,6 +143,7 @@ static int ask(void *handle, work one) {
   w->next = NULL;
   *s->end = w;
   s->end = &w->next;
+  s->last = w;
   return 0;
 }
 
@@ -162,6 +173,9 @@ static void perform(const work *w) {
           broke("a kernel is given an address that is not the device's");
       w->run(&w->args, w->grid[0], w->grid[1], w->grid[2], w->threads);
       state.launches++;
+      break;
+    case CALL:
+      w->call(w->argument);
       break;
     case REPLAY:
       state.replays++;
@@ -386,14 +400,45 @@ int cuStreamSynchronize(void *handle) {
   LEAVE;
 }
 
+SHOWN int cuLaunchHostFunc(void *handle, void (*call)(void *), void *argument);
+int cuLaunchHostFunc(void *handle, void (*call)(void *), void *argument) {
+  ENTER(true);
+  if (!result && !call) result = broke("nothing to call");
+  if (!result) result = ask(handle, (work){.what = CALL, .call = call, .argument = argument});
+  LEAVE;
+}
+
+SHOWN int cuStreamGetCaptureInfo_v2(void *handle, int *status, uint64_t *id, void **graph,
+                                    const void *const **last, size_t *count);
+int cuStreamGetCaptureInfo_v2(void *handle, int *status, uint64_t *id, void **graph,
+                              const void *const **last, size_t *count) {
+  ENTER(true);
+  stream *s = stream_of(handle);
+  if (!result && (!s || !s->capturing || !s->last)) result = broke("nothing is recorded");
+  if (!result) {
+    *status = 1;
+    *id = 1;
+    *graph = NULL;
+    *last = (const void *const *)&s->last;
+    *count = 1;
+  }
+  LEAVE;
+}
+
 SHOWN int cuStreamBeginCapture_v2(void *handle, int mode);
 int cuStreamBeginCapture_v2(void *handle, int mode) {
   ENTER(true);
   stream *s = stream_of(handle);
   (void)mode;
-  if (!result && (!s || s->first || s->capturing))
-    result = broke("recording on a stream that works");
-  if (!result) s->capturing = true;
+  if (!result && (!s || s == &null_stream || s->capturing))
+    result = broke("recording on no stream, or twice");
+  if (!result) {
+    s->capturing = true;
+    s->before = s->first;
+    s->before_end = s->first ? s->end : &s->first;
+    s->first = s->last = NULL;
+    s->end = &s->first;
+  }
   LEAVE;
 }
 SHOWN int cuStreamEndCapture(void *handle, void **graph);
@@ -411,8 +456,8 @@ int cuStreamEndCapture(void *handle, void **graph) {
       add(GRAPH, holder, 0);
       *graph = holder;
     }
-    s->first = NULL;
-    s->end = &s->first;
+    s->first = s->before;
+    s->end = s->before_end;
   }
   LEAVE;
 }
@@ -427,6 +472,7 @@ int cuGraphInstantiateWithFlags(void **out, void *graph, unsigned long long flag
       *end = malloc(sizeof **end);
       **end = *w;
       (*end)->next = NULL;
+      (*end)->origin = w;
       end = &(*end)->next;
     }
     add(GRAPH_EXEC, holder, 0);
@@ -434,6 +480,29 @@ int cuGraphInstantiateWithFlags(void **out, void *graph, unsigned long long flag
   }
   LEAVE;
 }
+typedef struct kernel_node {
+  void *function;
+  unsigned grid[3], block[3], shared;
+  void **arguments, **extra;
+  void *kernel, *context;
+} kernel_node;
+
+SHOWN int cuGraphExecKernelNodeSetParams_v2(void *graph, void *node, const kernel_node *to);
+int cuGraphExecKernelNodeSetParams_v2(void *graph, void *node, const kernel_node *to) {
+  ENTER(true);
+  if (!result && !is(GRAPH_EXEC, graph)) result = broke("no graph to change");
+  work *w = result ? NULL : ((work *)graph)->list;
+  while (w && w->origin != node) w = w->next;
+  if (!result && (!w || w->what != LAUNCH)) result = broke("no kernel of the graph");
+  if (!result) {
+    memcpy(&w->run, &to->function, sizeof to->function);
+    memcpy(w->grid, to->grid, sizeof w->grid);
+    w->threads = to->block[0];
+    w->args = *(const hone_cuda_args *)to->arguments[0];
+  }
+  LEAVE;
+}
+
 SHOWN int cuGraphLaunch(void *graph, void *s);
 int cuGraphLaunch(void *graph, void *s) {
   ENTER(true);
@@ -540,6 +609,7 @@ SHOWN void stand_in_set_failure(uint64_t call, int result);
 void stand_in_set_failure(uint64_t call, int result) {
   pthread_mutex_lock(&lock);
   failing = call;
+  broken = 0;
   failing_with = result;
   pthread_mutex_unlock(&lock);
 }

@@ -15,6 +15,7 @@ AT(hone_tensor, struct_size, 0);
 AT(hone_tensor, kind, 8);
 AT(hone_tensor, dtype, 12);
 AT(hone_tensor, rank, 16);
+AT(hone_tensor, memory, 20);
 AT(hone_tensor, dims, 24);
 AT(hone_tensor, data, 88);
 AT(hone_tensor, size, 96);

@@ -198,6 +198,7 @@ def test_new_weights():
 PRELUDE = """
 #include <stdio.h>
 #include <string.h>
+#include <hone/gpu.h>
 #include <hone/hone.h>
 #include <hone/network.h>
 #include <hone/op.h>
@@ -206,11 +207,13 @@ void check(hone_status *status);
 """
 VARIABLES = """
 void piece(hone_model *model, hone_engine *engine, hone_engine *changed, hone_context *context,
-           hone_options *options, hone_network *network, hone_tensor tensor, hone_tensor out,
+           hone_options *options, hone_network *network, hone_tensor tensor,
+           hone_tensor in, hone_tensor out, void *stream,
            hone_status *status, hone_value *x, hone_value *y, hone_value *w, hone_value *axis,
            hone_port port, hone_bytes file) {
   (void)model, (void)engine, (void)changed, (void)context, (void)options, (void)network;
-  (void)tensor, (void)out, (void)status, (void)x, (void)y, (void)w, (void)axis, (void)port, (void)file;
+  (void)tensor;
+  (void)in, (void)out, (void)stream, (void)status, (void)x, (void)y, (void)w, (void)axis, (void)port, (void)file;
 """
 
 
@@ -218,7 +221,7 @@ def test_the_code_of_the_page_compiles(tmp_path):
     """Every piece of docs/c-api.md: functions as they are, statements inside a function."""
     page = (ROOT / "docs" / "c-api.md").read_text()
     pieces = [part.split("```")[0] for part in page.split("```c\n")[1:]]
-    assert len(pieces) == 9
+    assert len(pieces) == 10
     for i, piece in enumerate(pieces):
         whole = piece.startswith(("static ", "void "))
         source = tmp_path / f"piece{i}.c"

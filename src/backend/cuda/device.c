@@ -11,11 +11,23 @@
 struct hone_stream {
   hone_gpu *gpu;
   hone_cu_stream stream;
+  bool adopted;              /* the caller's */
+  hone_recording *recording; /* under way; NULL: none */
 };
+
+/* A launch in a recording. */
+typedef struct recorded_launch {
+  int step;
+  const hone_cuda_launch *launch;
+  hone_cu_node node;
+} recorded_launch;
 
 struct hone_recording {
   hone_gpu *gpu;
-  hone_cu_graph_exec graph;
+  hone_cu_graph graph; /* what the nodes are of */
+  hone_cu_graph_exec made;
+  recorded_launch *launches;
+  size_t count, room;
 };
 
 /* The status of `call`, made within the GPU's context. */
@@ -105,8 +117,22 @@ static hone_status *open_stream(hone_stream **out) {
   return status;
 }
 
+static hone_status *adopt(void *native, hone_stream **out) {
+  hone_gpu *gpu;
+  HONE_TRY(hone_gpu_get(&gpu));
+  hone_stream *stream = hone_alloc_zero(sizeof *stream);
+  HONE_TRY_MEMORY(stream);
+  *stream = (hone_stream){.gpu = gpu, .stream = native, .adopted = true};
+  *out = stream;
+  return NULL;
+}
+
 static void close_stream(hone_stream *stream) {
   if (!stream) return;
+  if (stream->adopted) {
+    hone_free(stream);
+    return;
+  }
   hone_status *status = hone_gpu_enter(stream->gpu);
   if (!status) {
     (void)stream->gpu->driver->stream_free(stream->stream);
@@ -130,6 +156,10 @@ static hone_status *wait_for(hone_stream *s) {
   WITHIN(s->gpu, CALL(s->gpu, "waiting for the GPU", stream_wait, s->stream));
 }
 
+static hone_status *tell(hone_stream *s, void (*done)(void *), void *argument) {
+  WITHIN(s->gpu, CALL(s->gpu, "asking to be called", host_call, s->stream, done, argument));
+}
+
 /* ---- Launches ------------------------------------------------------------------------------- */
 
 static void *address_of(const hone_cuda_slot *slot, const hone_cuda_step *step,
@@ -151,14 +181,44 @@ static void *address_of(const hone_cuda_slot *slot, const hone_cuda_step *step,
   return NULL;
 }
 
+static void set_arguments(const hone_cuda_launch *launch, const hone_cuda_step *step,
+                          const hone_device_io *io, hone_cuda_args *out) {
+  *out = launch->args;
+  for (int i = 0; i < HONE_CUDA_POINTERS; i++)
+    out->p[i] = address_of(&launch->slots[i], step, io);
+  out->n[HONE_CUDA_NUMBERS - 1] = io->step;
+}
+
+/* Writes down which node of the graph the launch, just made, became. */
+static hone_status *note_launch(const hone_stream *s, const hone_cuda_launch *launch, int step) {
+  hone_recording *r = s->recording;
+  hone_cu_graph graph;
+  const hone_cu_node *last = NULL;
+  uint64_t id;
+  int capturing;
+  size_t count = 0;
+  HONE_TRY_DRIVER(s->gpu->driver, "asking what was recorded", capture_info, s->stream, &capturing,
+                  &id, &graph, &last, &count);
+  if (count != 1) return hone_error(HONE_DEVICE, "a recording is no sequence");
+  if (r->count == r->room) {
+    size_t room = r->room ? 2 * r->room : 64;
+    recorded_launch *launches = hone_realloc(r->launches, room * sizeof *launches);
+    HONE_TRY_MEMORY(launches);
+    r->launches = launches;
+    r->room = room;
+  }
+  r->launches[r->count++] = (recorded_launch){step, launch, last[0]};
+  return NULL;
+}
+
 static hone_status *launch_one(const hone_stream *s, const hone_cuda_launch *launch,
                                const hone_cuda_step *step, const hone_device_io *io) {
-  hone_cuda_args args = launch->args;
+  hone_cuda_args args;
   void *arguments[] = {&args};
-  for (int i = 0; i < HONE_CUDA_POINTERS; i++) args.p[i] = address_of(&launch->slots[i], step, io);
-  args.n[HONE_CUDA_NUMBERS - 1] = io->step;
-  return CALL(s->gpu, "starting a kernel", launch, launch->function, launch->grid[0],
-              launch->grid[1], launch->grid[2], THREADS, 1, 1, 0, s->stream, arguments, NULL);
+  set_arguments(launch, step, io, &args);
+  HONE_TRY(CALL(s->gpu, "starting a kernel", launch, launch->function, launch->grid[0],
+                launch->grid[1], launch->grid[2], THREADS, 1, 1, 0, s->stream, arguments, NULL));
+  return s->recording ? note_launch(s, launch, io->step) : NULL;
 }
 
 static hone_status *launch_all(const hone_stream *s, const hone_step *step,
@@ -176,54 +236,99 @@ static hone_status *run(hone_stream *s, const hone_step *step, const hone_device
 
 /* ---- Recordings ----------------------------------------------------------------------------- */
 
-static hone_status *record(hone_stream *s) {
-  WITHIN(s->gpu,
-         CALL(s->gpu, "recording a run", capture_begin, s->stream, HONE_CU_CAPTURE_THREAD_LOCAL));
+static void free_recording(hone_recording *r) {
+  if (r->made) (void)r->gpu->driver->graph_exec_free(r->made);
+  if (r->graph) (void)r->gpu->driver->graph_free(r->graph);
+  hone_free(r->launches);
+  hone_free(r);
 }
 
-static hone_status *make_graph(const hone_stream *s, hone_cu_graph_exec *out) {
-  const hone_driver *driver = s->gpu->driver;
-  hone_cu_graph graph = NULL;
-  HONE_TRY_DRIVER(driver, "ending a recording", capture_end, s->stream, &graph);
-  hone_status *status =
-      hone_driver_status(driver, driver->graph_make(out, graph, 0), "making a graph of a run");
-  (void)driver->graph_free(graph);
+static hone_status *begin_here(hone_stream *s, hone_recording *r) {
+  HONE_TRY(CALL(s->gpu, "recording a run", capture_begin, s->stream, HONE_CU_CAPTURE_THREAD_LOCAL));
+  s->recording = r;
+  return NULL;
+}
+
+static hone_status *record(hone_stream *s) {
+  hone_recording *r = hone_alloc_zero(sizeof *r);
+  HONE_TRY_MEMORY(r);
+  r->gpu = s->gpu;
+  hone_status *status = hone_gpu_enter(s->gpu);
+  if (!status) {
+    status = begin_here(s, r);
+    hone_gpu_leave(s->gpu);
+  }
+  if (status) hone_free(r);
   return status;
 }
 
+static hone_status *make_graph(const hone_stream *s, hone_recording *r) {
+  HONE_TRY_DRIVER(s->gpu->driver, "ending a recording", capture_end, s->stream, &r->graph);
+  HONE_TRY_DRIVER(s->gpu->driver, "making a graph of a run", graph_make, &r->made, r->graph, 0);
+  return NULL;
+}
+
 static hone_status *recorded(hone_stream *s, hone_recording **out) {
-  hone_cu_graph_exec graph = NULL;
-  HONE_TRY(hone_gpu_enter(s->gpu));
-  hone_status *status = make_graph(s, &graph);
-  hone_recording *recording = status ? NULL : hone_alloc(sizeof *recording);
-  if (recording) {
-    *recording = (hone_recording){s->gpu, graph};
-    *out = recording;
-  } else if (!status) {
-    (void)s->gpu->driver->graph_exec_free(graph);
-    status = hone_error_memory();
+  hone_recording *r = s->recording;
+  s->recording = NULL;
+  hone_status *status = hone_gpu_enter(s->gpu);
+  if (status) {
+    hone_free(r->launches);
+    hone_free(r);
+    return status;
   }
+  status = make_graph(s, r);
+  if (status)
+    free_recording(r);
+  else
+    *out = r;
   hone_gpu_leave(s->gpu);
   return status;
 }
 
 static hone_status *replay(hone_stream *s, const hone_recording *recording) {
-  WITHIN(s->gpu, CALL(s->gpu, "running a recorded run", graph_launch, recording->graph, s->stream));
+  WITHIN(s->gpu, CALL(s->gpu, "running a recorded run", graph_launch, recording->made, s->stream));
+}
+
+static hone_status *repoint_here(const hone_recording *r, const hone_step *step,
+                                 const hone_device_io *io) {
+  for (size_t i = 0; i < r->count; i++) {
+    const recorded_launch *one = &r->launches[i];
+    if (one->step != io->step) continue;
+    hone_cuda_args args;
+    void *arguments[] = {&args};
+    set_arguments(one->launch, step->args, io, &args);
+    const unsigned *grid = one->launch->grid;
+    hone_cu_kernel_node to = {.function = one->launch->function,
+                              .grid = {grid[0], grid[1], grid[2]},
+                              .block = {THREADS, 1, 1},
+                              .arguments = arguments};
+    HONE_TRY(CALL(r->gpu, "changing a recorded run", graph_kernel_set, r->made, one->node, &to));
+  }
+  return NULL;
+}
+
+static hone_status *repoint(hone_recording *r, const hone_step *step, const hone_device_io *io) {
+  WITHIN(r->gpu, repoint_here(r, step, io));
 }
 
 static void forget(hone_recording *recording) {
   if (!recording) return;
   hone_status *status = hone_gpu_enter(recording->gpu);
-  if (!status) {
-    (void)recording->gpu->driver->graph_exec_free(recording->graph);
-    hone_gpu_leave(recording->gpu);
+  if (status) {
+    hone_free(recording->launches);
+    hone_free(recording);
+  } else {
+    const hone_gpu *gpu = recording->gpu;
+    free_recording(recording);
+    hone_gpu_leave(gpu);
   }
   hone_status_free(status);
-  hone_free(recording);
 }
 
 const hone_device hone_cuda_device = {.usable = usable,
                                       .open = open_stream,
+                                      .adopt = adopt,
                                       .close = close_stream,
                                       .take = take,
                                       .give = give,
@@ -233,9 +338,11 @@ const hone_device hone_cuda_device = {.usable = usable,
                                       .download = download,
                                       .run = run,
                                       .wait = wait_for,
+                                      .tell = tell,
                                       .record = record,
                                       .recorded = recorded,
                                       .replay = replay,
+                                      .repoint = repoint,
                                       .forget = forget};
 
 /* ---- For preparing groups -------------------------------------------------------------------- */

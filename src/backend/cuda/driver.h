@@ -19,6 +19,15 @@ typedef struct hone_cu_module_ *hone_cu_module;
 typedef struct hone_cu_function_ *hone_cu_function;
 typedef struct hone_cu_graph_ *hone_cu_graph;
 typedef struct hone_cu_graph_exec_ *hone_cu_graph_exec;
+typedef struct hone_cu_node_ *hone_cu_node;
+
+typedef struct hone_cu_kernel_node { /* CUDA_KERNEL_NODE_PARAMS_v2 */
+  hone_cu_function function;
+  unsigned grid[3], block[3], shared;
+  void **arguments, **extra;
+  void *kernel;
+  hone_cu_context context;
+} hone_cu_kernel_node;
 
 enum { /* results that are told apart */
   HONE_CU_OUT_OF_MEMORY = 2,
