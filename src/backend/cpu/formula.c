@@ -274,6 +274,7 @@ hone_status *hone_formula_make(const hone_node *const *nodes, int count,
   if (!f->steps || !m.last || !m.place || !m.fills) return hone_error_memory();
   f->fills = m.fills;
   HONE_TRY(make_all(&m, results, result_count));
+  hone_formula_pair_steps(f);
   *out = f;
   return NULL;
 }

@@ -12,10 +12,12 @@ hone_lane_function *const *hone_lanes(void) {
 hone_lane hone_lane_of(const hone_op *op) {
   static const hone_op *const ops[] = {
 #define LANE(op, value) &hone_op_##op,
+#define PAIR(name, value)
 #include "backend/cpu/lines/lanes.def"
 #undef LANE
   };
+  const int count = sizeof ops / sizeof *ops;
   int lane = 0;
-  while (lane < HONE_LANES && ops[lane] != op) lane++;
-  return (hone_lane)lane;
+  while (lane < count && ops[lane] != op) lane++;
+  return lane < count ? (hone_lane)lane : HONE_LANES;
 }

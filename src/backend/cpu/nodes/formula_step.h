@@ -55,4 +55,7 @@ void hone_register_set(hone_width width, double value, void *to);
 void hone_formula_step_run(const hone_formula_step *step, hone_lane_function *const *lanes,
                            void *const *registers, size_t count, hone_block *temporary);
 
+/* Makes one step of those that follow each other, where there is one for both. */
+void hone_formula_pair_steps(hone_formula *formula);
+
 #endif
