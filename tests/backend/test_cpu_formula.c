@@ -1,5 +1,7 @@
 /* Pointwise bodies on the CPU backend: every op, many types and ways to broadcast. */
 #include "cpu_bodies.h"
+#include "backend/cpu/formula.h"
+#include "backend/cpu/nodes/formula_step.h"
 #include "ops/pointwise.h"
 
 static char text[4096];
@@ -155,7 +157,37 @@ TEST(many_operands) {
   check_body(text, bound("long chain", "fp32"));
 }
 
+/* Steps that follow each other are one, where nobody else reads what is between: the vector steps of
+ * a formula of these nodes. */
+static int steps_of(const char *lines) {
+  hone_graph *graph = NULL;
+  hone_formula *formula = NULL;
+  hone_arena arena = {0};
+  const hone_node *nodes[HONE_FORMULA_NODES];
+  int count = 0;
+  BODY("graph g(x: f32[40], y: f32[40]) -> (o) {\n c = const f32[] 3 low = const f32[] -2\n"
+       " high = const f32[] 90\n%s\n}", lines);
+  CHECK_OK(hone_graph_parse(text, strlen(text), hone_op_find, (hone_bytes){0}, &graph));
+  if (!graph) return -1;
+  for (const hone_node *node = graph->first; node; node = node->next) nodes[count++] = node;
+  const hone_value *result = graph->outputs[0].value;
+  CHECK_OK(hone_formula_make(nodes, count, &result, 1, &arena, &formula));
+  int steps = formula ? formula->step_count : -1;
+  hone_arena_free(&arena);
+  hone_graph_free(graph);
+  return steps;
+}
+
+TEST(steps_that_join) {
+  CHECK(steps_of(" a = sub(x, c) b = mul(a, c) d = round(b) e = add(d, c) o = clip(e, low, high)") == 2);
+  CHECK(steps_of(" a = mul(x, c) b = mul(y, a) d = round(b) o = clip(d, low, high)") == 2);
+  CHECK(steps_of(" a = sub(x, c) b = mul(a, c) o = sub(b, a)") == 3); /* a is read twice */
+  CHECK(steps_of(" a = mul(x, c) o = mul(a, a)") == 2);
+  CHECK(steps_of(" d = round(x) o = clip(d, y, high)") == 2); /* y is no constant */
+}
+
 int main(void) {
+  RUN(steps_that_join);
   RUN(many_operands);
   RUN(every_op);
   RUN(attributes);

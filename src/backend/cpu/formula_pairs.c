@@ -31,12 +31,13 @@ static bool reads(const hone_formula_step *s, int r) {
 /* Whether nobody but the next step reads what step `i` computes. */
 static bool is_passed_on(const hone_formula *f, int i) {
   int r = f->steps[i].out;
+  if (f->steps[i + 1].out == r) return true;
   for (int k = i + 2; k < f->step_count; k++) {
     if (reads(&f->steps[k], r)) return false;
     if (f->steps[k].out == r) return true;
   }
   for (int k = 0; k < f->result_count; k++)
-    if (f->result_register[k] == r) return f->steps[i + 1].out == r;
+    if (f->result_register[k] == r) return false;
   return true;
 }
 
