@@ -85,3 +85,26 @@ def test_quantised_in_bytes(name, variant, open_engine, engine_name):
     assert convolutions and all("conv_integer" in ops for ops in convolutions)
     in_bytes = [ops for ops in convolutions if ops[-1] in ("cast", "byte_table")]
     assert len(in_bytes) > len(convolutions) / 2
+
+
+@pytest.mark.parametrize("name", ["resnet50", "mobilenetv2", "bert_base", "vit_b16"])
+def test_in_bf16(name, engine_name):
+    """Near the fp32 answer; on processors with bf16 all convolutions but the depthwise ones multiply in it
+    and exchange it, first layers and pools too."""
+    model = make_models.make(name, tiny=True)
+    engine, peer = engines.open_engine(engine_name, model, 2, precision="bf16"), engines.open_engine("ort", model, 1)
+    feeds = net.sample_inputs(model, 3)
+    compare(engine.run(feeds), peer.run(feeds), numerics.bound("model", "bf16"))
+    if engine_name != "hone":
+        return
+    report = engine.engine.report()
+    groups = [unit for unit in report["units"] if unit["group"]]
+    assert not [unit["ops"] for unit in groups if unit["kernel"] == "reference"]
+    kernels = {unit["kernel"] for unit in groups if "conv" in unit["ops"] or "matmul" in unit["ops"]}
+    if not any(kernel.endswith("avx512bf16") for kernel in kernels):
+        return  # a processor without bf16
+    slow = {kernel for kernel in kernels if "bf16" not in kernel and "depthwise" not in kernel}
+    assert not slow - {kernel for kernel in kernels if kernel.startswith("matmul")}
+    if name in ("resnet50", "mobilenetv2"):
+        assert report["fired"]["store in bf16"] > 10
+        assert not [unit["ops"] for unit in groups if unit["ops"] == ["cast"]]
