@@ -254,7 +254,8 @@ static void take_transpose_after(cluster *c) {
 static bool has_few_channels(const hone_node *node) {
   enum { FEW = 8 };
   const hone_shape *weights = &node->inputs[1].value->type.shape;
-  return node->op == &hone_op_conv && hone_node_int(node, "groups") == 1 && weights->rank > 2 &&
+  bool convolves = node->op == &hone_op_conv || node->op == &hone_op_conv_integer;
+  return convolves && weights->rank > 2 && hone_node_int(node, "groups") == 1 &&
          weights->dim[weights->rank - 2] <= FEW;
 }
 
@@ -263,10 +264,9 @@ static bool has_few_channels(const hone_node *node) {
  * apart. */
 static void take_moves(cluster *c) {
   const hone_node *node = c->nodes[0];
-  bool attends = node->op == &hone_op_attention;
-  if (!attends && node->op != &hone_op_matmul && node->op != &hone_op_conv) return;
-  bool transposes =
-      attends || has_few_channels(node) || !hone_value_is_constant(node->inputs[1].value);
+  bool attends = node->op == &hone_op_attention, few = has_few_channels(node);
+  if (!attends && !few && node->op != &hone_op_matmul && node->op != &hone_op_conv) return;
+  bool transposes = attends || few || !hone_value_is_constant(node->inputs[1].value);
   for (int i = 0; i < (attends ? 3 : 2); i++) take_moves_before(c, i, transposes);
   if (attends && c->last == node) take_transpose_after(c);
 }

@@ -65,6 +65,24 @@ TEST(convolutions) {
   }
 }
 
+/* Pictures plane by plane into a first layer. */
+TEST(planes) {
+  static const char *const rows[][3] = {
+      {"[2, 3, 9, 11]", "[3, 3, 3, 20]", "strides=[2, 2], pads=[1, 1, 1, 1]"},
+      {"[1, 3, 20, 33]", "[7, 7, 3, 70]", "pads=[3, 3, 3, 3]"},
+      {"[2, 5, 7, 8]", "[3, 3, 5, 9]", "pads=[0, -1, 1, 2]"},
+      {"[1, 4, 6, 9]", "[3, 2, 4, 6]", "strides=[1, 3]"},
+      {"[1, 3, 6, 9]", "[1, 1, 3, 6]", "strides=[1, 1]"}};
+  for (size_t i = 0; i < COUNT(rows) * 2; i++) {
+    const char *const *r = rows[i / 2], *x = bytes[i % 2];
+    check_body(BODY("graph g(q: %s%s) -> (o) {\n n = const %s[] %s\n x = mul(q, n)\n"
+                    " w = const s8%s @weights+0\n z = const %s[] 2\n"
+                    " t = transpose(x) {perm=[0, 2, 3, 1]}\n o = conv_integer(t, w, z) {%s}\n}",
+                    x, r[0], x, SPREAD(x), r[1], x, r[2]),
+               0);
+  }
+}
+
 TEST(products) {
   static const char *const sizes[][3] = {{"[5, 12]", "[12, 9]", "[9]"},
                                          {"[1, 130]", "[130, 70]", "[70]"},
@@ -194,6 +212,7 @@ TEST(means) {
 int main(void) {
   make_noise();
   RUN(convolutions);
+  RUN(planes);
   RUN(products);
   RUN(tails);
   RUN(tables);

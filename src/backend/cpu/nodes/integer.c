@@ -191,6 +191,14 @@ static hone_status *depthwise_plan(const hone_cpu_kernel *row, const hone_node_v
   return hone_depthwise_integer_plan(&c, arena, &out->kernel);
 }
 
+/* Planes of channels, where lines are copied. */
+static bool strided(const hone_node *node, int operand, const hone_shape *shape,
+                    const hone_layout *layout) {
+  hone_conv conv;
+  return operand == X && node->op == &hone_op_conv_integer && geometry(node, &conv) &&
+         hone_conv_integer_copies_lines(&conv) && hone_layout_planar(layout, shape);
+}
+
 const hone_node_functions hone_node_integer = {
     .accepts = accepts,
     .plan = plan,
@@ -198,6 +206,7 @@ const hone_node_functions hone_node_integer = {
     .pack = pack,
     .packed_inputs = 1u << WEIGHTS | 1u << W_ZERO | 1u << BIAS,
     .finishes_integers = true,
+    .strided = strided,
 };
 const hone_node_functions hone_node_integer_depthwise = {
     .accepts = depthwise_accepts,

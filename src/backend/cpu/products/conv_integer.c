@@ -18,7 +18,7 @@ typedef struct plan {
   size_t pixel_bytes, padded_width, shared_scratch;
 } plan;
 
-static bool copies_lines(const hone_conv *conv) {
+bool hone_conv_integer_copies_lines(const hone_conv *conv) {
   return conv->groups == 1 && conv->in_channels <= LINES_MOST_CHANNELS && conv->kernel[W] > 1 &&
          conv->dilation[W] == 1;
 }
@@ -32,7 +32,7 @@ hone_integer_weights hone_conv_integer_shape(const hone_conv *conv) {
   hone_integer_weights w = {
       .groups = conv->groups, .taps = hone_conv_taps(conv), .depth = depth, .columns = columns};
   ptrdiff_t row = (ptrdiff_t)conv->out_channels;
-  if (copies_lines(conv)) {
+  if (hone_conv_integer_copies_lines(conv)) {
     w.taps = conv->kernel[D] * conv->kernel[H];
     w.depth = conv->kernel[W] * padded(depth);
   }
@@ -46,7 +46,7 @@ hone_status *hone_conv_integer_weights(const hone_conv *conv, const int16_t *dat
   *out = hone_conv_integer_shape(conv);
   out->data = data;
   size_t depth = conv->in_channels, row = conv->out_channels, count;
-  if (!copies_lines(conv) || padded(depth) == depth) return NULL;
+  if (!hone_conv_integer_copies_lines(conv) || padded(depth) == depth) return NULL;
   if (!hone_mul(out->taps * out->depth, row, &count))
     return hone_error(HONE_LIMIT, "the weights of a convolution are too large");
   int16_t *wide = HONE_NEW_ARRAY(arena, count + 1, int16_t);
@@ -90,6 +90,21 @@ static void copy_pixels(const uint8_t *x, size_t count, size_t channels, size_t 
   }
 }
 
+/* The same from planes. */
+static void copy_planes(const uint8_t *x, size_t count, size_t channels, size_t plane, uint8_t zero,
+                        uint8_t *to) {
+  if (channels == 3) {
+    for (size_t i = 0; i < count; i++) {
+      uint32_t quad = x[i] | (uint32_t)x[i + plane] << 8 | (uint32_t)x[i + 2 * plane] << 16 |
+                      (uint32_t)zero << 24;
+      memcpy(to + i * 4, &quad, sizeof quad);
+    }
+    return;
+  }
+  for (size_t i = 0; i < count; i++, to += padded(channels))
+    for (size_t c = 0; c < padded(channels); c++) to[c] = c < channels ? x[i + c * plane] : zero;
+}
+
 /* The lines of all images with their padding left and right. */
 static void copy_lines(const void *args, const hone_kernel_io *io, int part, int parts) {
   const plan *a = args;
@@ -105,9 +120,15 @@ static void copy_lines(const void *args, const hone_kernel_io *io, int part, int
   for (size_t line = begin; line < end; line++) {
     uint8_t *to = (uint8_t *)io->scratch + line * wide * pixel;
     const uint8_t *x = io->in[conv->x];
-    x += (line * width + crop) * (size_t)conv->x_stride;
     memset(to, zero, left * pixel);
-    copy_pixels(x, inside, conv->in_channels, (size_t)conv->x_stride, zero, to + left * pixel);
+    if (conv->x_planar) {
+      size_t planes = conv->in[D] * conv->in[H], image = line / planes * conv->in_channels * planes;
+      copy_planes(x + (image + line % planes) * width + crop, inside, conv->in_channels,
+                  planes * width, zero, to + left * pixel);
+    } else {
+      x += (line * width + crop) * (size_t)conv->x_stride;
+      copy_pixels(x, inside, conv->in_channels, (size_t)conv->x_stride, zero, to + left * pixel);
+    }
     memset(to + (left + inside) * pixel, zero, (wide - left - inside) * pixel);
   }
 }
@@ -162,7 +183,7 @@ static bool place_rows(plan *a) {
   const hone_conv *conv = &a->c.conv;
   size_t depth = conv->in_channels / conv->groups, lines = conv->batch * conv->in[D] * conv->in[H];
   size_t pixels = conv->in[W], bytes;
-  a->lines = copies_lines(conv);
+  a->lines = hone_conv_integer_copies_lines(conv);
   a->pixel_bytes = (size_t)conv->x_stride;
   if (!a->lines && depth % HONE_INTEGER_STEP == 0) return true;
   a->pixel_bytes = conv->groups * padded(depth);

@@ -24,6 +24,8 @@ hone_status *hone_conv_integer_weights(const hone_conv *conv, const int16_t *dat
 /* Those without elements: what sizes and places of the pack depend on. */
 hone_integer_weights hone_conv_integer_shape(const hone_conv *conv);
 /* `in` is copied to the arena. */
+/* Whether x is copied line by line: then it may be planar, in planes of channels. */
+bool hone_conv_integer_copies_lines(const hone_conv *conv);
 hone_status *hone_conv_integer_plan(const hone_conv_integer *in, hone_arena *arena,
                                     hone_kernel_plan *out);
 
