@@ -4,6 +4,8 @@
   test_gpu.py                    bodies, and every model of make_models.py at tiny size
   test_gpu.py --full             the models of the benchmark at full size, with times
   test_gpu.py --sanitize         bodies under compute-sanitizer as well
+  test_gpu.py --precision fp16   models in that precision
+  test_gpu.py --batch 128        models with that many images or texts
 
 Ends with one line a model: the error against ONNX Runtime as docs/numerics.md measures it, what ran on the
 GPU and what on the CPU, and with --full the median time of a run with its copies.
@@ -60,23 +62,26 @@ def places(hone, engine):
         f", not {', '.join(other)[:80]}" if other else "")
 
 
-def test_model(hone, name, tiny, folder):
+def test_model(hone, name, options, folder):
+    tiny, precision = not options.full, options.precision
     path, engine, out = make_models.path_of(name, tiny), folder / "engine.hone", folder / "out"
-    feeds = net.sample_inputs(onnx.load(path))
+    feeds = net.sample_inputs(onnx.load(path), dims={"n": options.batch})
     session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     wants = dict(zip([output.name for output in session.get_outputs()], session.run(None, feeds)))
     np.savez(folder / "in.npz", **feeds)
     shutil.rmtree(out, ignore_errors=True)
-    checked([hone, "build", path, "-o", engine, "--device", "cuda", "--measure", "false"])
+    checked([hone, "build", path, "-o", engine, "--device", "cuda", "--measure", "false",
+             "--precision", precision])
     checked([hone, "run", engine, "--input", folder / "in.npz", "-o", out])
     worst = max(numerics.model_error(np.load(out / f"{key}.npy"), want) for key, want in wants.items())
     time = ""
     if not tiny:
-        found = json.loads(checked([hone, "bench", engine, "--duration", "1", "--json"]))
+        shapes = ",".join(f"{key}:{'x'.join(map(str, value.shape))}" for key, value in feeds.items())
+        found = json.loads(checked([hone, "bench", engine, "--duration", "1", "--json", "--shapes", shapes]))
         time = f", {found['latency_ms']['median']:.3f} ms"
-    good = worst <= numerics.bound("model", "fp32")
-    print(f"{name}{' tiny' if tiny else ''}: {'' if good else 'WRONG, '}error {worst:.1e}, "
-          f"{places(hone, engine)}{time}", flush=True)
+    good = worst <= numerics.bound("model", precision)
+    print(f"{name}{' tiny' if tiny else ''} {precision} batch {options.batch}: {'' if good else 'WRONG, '}"
+          f"error {worst:.1e}, {places(hone, engine)}{time}", flush=True)
     return good
 
 
@@ -86,6 +91,9 @@ def main():
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--sanitize", action="store_true")
     parser.add_argument("--models", nargs="+")
+    parser.add_argument("--precision", default="fp32", choices=["fp32", "tf32", "bf16", "fp16"])
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--no-bodies", action="store_true")
     options = parser.parse_args()
     hone = options.build / "apps" / "hone" / "hone"
     cuda = json.loads(checked([hone, "doctor", "--json"]))["machine"]["cuda"]
@@ -93,13 +101,13 @@ def main():
         print(f"nothing tested: {cuda['why']}")
         return 1
     print(f"{cuda['gpu']}, driver of CUDA {cuda['driver']['version']}, NVRTC {cuda['nvrtc']['version']}", flush=True)
-    good = test_bodies(options.build, False)
+    good = options.no_bodies or test_bodies(options.build, False)
     good &= not options.sanitize or test_bodies(options.build, True)
     names = options.models or (BENCHMARK if options.full else [m for m in make_models.MODELS if m not in LEFT_OUT])
     with tempfile.TemporaryDirectory() as folder:
         for name in names:
             try:
-                good &= test_model(hone, name, not options.full, pathlib.Path(folder))
+                good &= test_model(hone, name, options, pathlib.Path(folder))
             except (RuntimeError, KeyError, OSError, subprocess.TimeoutExpired) as reason:
                 print(f"{name}: {reason}")
                 good = False

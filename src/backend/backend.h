@@ -146,6 +146,8 @@ typedef struct hone_backend {
   /* Fills `out` with the ways to run `body`, best guess first; returns how many there are (may be
    * more than `room`). None: another backend, or the reference, has to. */
   size_t (*candidates)(const hone_graph *body, hone_candidate *out, size_t room);
+  /* Whether it has a kernel for the node, in whatever group; NULL: it is not asked. */
+  bool (*takes)(const hone_node *node);
   /* Packs weights for `name`/`variant`. `saved` (count `saved_count`, from an engine file of the
    * same packing version) replaces the packing work; its bytes outlive the result. Memory from
    * `arena`, which also outlives it. NOT_FOUND when no such kernel accepts the body here. */

@@ -11,14 +11,14 @@ hone_status *hone_device_fits(const hone_backend *backend, const hone_bytes *cod
   return code ? backend->code->fits(*code) : backend->code->can_make();
 }
 
-hone_status *hone_engine_choose_device(hone_engine *engine, const char *device,
-                                       const hone_bytes *code) {
-  engine->device = NULL;
+hone_status *hone_choose_device(const char *device, const hone_bytes *code,
+                                const hone_backend **out) {
+  *out = NULL;
   if (strcmp(device, "cpu") == 0) return NULL;
   hone_status *status = hone_device_fits(&hone_backend_cuda, code);
   if (status && strcmp(device, "cuda") == 0) return hone_error_at(status, "option device=cuda");
   if (hone_status_code(status) == HONE_OUT_OF_MEMORY) return status;
-  if (!status) engine->device = &hone_backend_cuda;
+  if (!status) *out = &hone_backend_cuda;
   else if (hone_status_code(status) != HONE_NOT_FOUND) /* there is one, and it is of no use */
     hone_log(HONE_LOG_INFO, "the engine runs on the CPU: %s", hone_status_message(status));
   hone_status_free(status);

@@ -5,10 +5,10 @@
 #include "engine/engine.h"
 
 /* What option `device` comes to on this machine: with "cuda" an error where there is no GPU, with
- * "auto" the GPU where there is one. `code`: the kernels' machine code, out of an engine file; NULL:
- * they will have to be compiled. */
-HONE_MUST_USE hone_status *hone_engine_choose_device(hone_engine *engine, const char *device,
-                                                     const hone_bytes *code);
+ * "auto" the GPU where there is one; NULL is the CPU. `code`: the kernels' machine code, out of an
+ * engine file; NULL: they will have to be compiled. */
+HONE_MUST_USE hone_status *hone_choose_device(const char *device, const hone_bytes *code,
+                                              const hone_backend **out);
 /* Why kernels of this code, or compiled ones, do not run on the backend's device here. */
 HONE_MUST_USE hone_status *hone_device_fits(const hone_backend *backend, const hone_bytes *code);
 /* Compiles, on all threads, the kernels of all groups that the engine's device takes. */

@@ -75,10 +75,20 @@ static bool pass_cancelled(void *argument) {
   return hone_option_is(b->options, HONE_OPTION_cancel, "fail");
 }
 
-static hone_status *optimise(hone_builder *b, hone_graph *graph, hone_pass_log *log) {
+static hone_dtype compute_type(const char *precision) {
+  if (strcmp(precision, "fp16") == 0) return HONE_F16;
+  return strcmp(precision, "bf16") == 0 ? HONE_BF16 : HONE_F32;
+}
+
+/* f16 and tf32 are a device's: the CPU computes in f32, which is no slower there. */
+static hone_status *optimise(hone_builder *b, const hone_backend *device, hone_graph *graph,
+                             hone_pass_log *log) {
   const char *precision = hone_option_text(b->options, HONE_OPTION_precision);
+  hone_dtype compute = compute_type(precision);
   hone_pass_context context = {
-      .compute = strcmp(precision, "bf16") == 0 ? HONE_BF16 : HONE_F32,
+      .compute = compute == HONE_F16 && !device ? HONE_F32 : compute,
+      .tf32 = strcmp(precision, "tf32") == 0,
+      .takes = device ? device->takes : NULL,
       .stores_bf16 = hone_cpu_isa() & HONE_ISA_BF16,
       .strict = strcmp(precision, "fp32-strict") == 0,
       .fold_limit = (size_t)hone_option_int(b->options, HONE_OPTION_fold_limit),
@@ -125,21 +135,19 @@ static hone_status *build(hone_builder *b, const hone_model *model, hone_engine 
   HONE_TRY(read_cache(b, cache_path));
   hone_graph *graph;
   hone_pass_log log = {.count = 0};
+  const hone_backend *device;
+  const char *wish = hone_option_text(b->options, HONE_OPTION_device);
+  HONE_TRY(hone_choose_device(wish, NULL, &device));
   HONE_TRY(own_graph(model, &graph));
-  hone_status *status = optimise(b, graph, &log);
+  hone_status *status = optimise(b, device, graph, &log);
   hone_graph_unload(model->graph);
   if (status) {
     hone_graph_free(graph);
     return status;
   }
   HONE_TRY(hone_engine_wrap(graph, &b->engine));
-  const char *device = hone_option_text(b->options, HONE_OPTION_device);
-  snprintf(b->engine->wish, sizeof b->engine->wish, "%s", device);
-  status = hone_engine_choose_device(b->engine, device, NULL);
-  if (status) {
-    hone_engine_free(b->engine);
-    return status;
-  }
+  snprintf(b->engine->wish, sizeof b->engine->wish, "%s", wish);
+  b->engine->device = device;
   int64_t threads = hone_option_int(b->options, HONE_OPTION_threads);
   b->engine->threads = threads ? (int)threads : hone_pool_default_threads();
   b->engine->log = log;

@@ -210,7 +210,7 @@ static hone_status *fill_engine(hone_engine *engine, const hone_format_view *vie
   HONE_TRY(hone_meta_read(view->sections[HONE_SECTION_META], &t, engine));
   engine->threads = t.threads;
   memcpy(engine->precision, t.precision, sizeof engine->precision);
-  HONE_TRY(hone_engine_choose_device(engine, t.device, &code));
+  HONE_TRY(hone_choose_device(t.device, &code, &engine->device));
   HONE_TRY(load_code(engine, code));
   const char *why = hone_target_unfit(&t, code, reason, sizeof reason);
   HONE_TRY(why ? adapt(engine, view, &t, why, replaced) : read_choices(engine, view, false));

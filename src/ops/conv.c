@@ -95,7 +95,8 @@ const hone_op hone_op_conv = {
               {"pads", HONE_ATTR_INTS, "[]", NULL}, /* before each axis, then after each */
               {"padding", HONE_ATTR_CHOICE, "explicit", "explicit|same_upper|same_lower|valid"},
               {"groups", HONE_ATTR_INT, "1", NULL},
-              {"exact", HONE_ATTR_FLAG, "false", NULL}}, /* sums of products, no transforms */
+              {"exact", HONE_ATTR_FLAG, "false", NULL}, /* sums of products, no transforms */
+              {"tf32", HONE_ATTR_FLAG, "false", NULL}}, /* f32 operands may be rounded to tf32 */
     .facts = HONE_HEAVY,
     .infer = conv_infer,
     .reference = conv_reference,

@@ -160,7 +160,8 @@ const hone_op hone_op_matmul = {
     .outputs = "y",
     .attrs = {{"transpose_a", HONE_ATTR_FLAG, "false", NULL}, /* the last two axes change places */
               {"transpose_b", HONE_ATTR_FLAG, "false", NULL},
-              {"alpha", HONE_ATTR_REAL, "1", NULL}}, /* y = alpha * a b + bias */
+              {"alpha", HONE_ATTR_REAL, "1", NULL}, /* y = alpha * a b + bias */
+              {"tf32", HONE_ATTR_FLAG, "false", NULL}}, /* f32 operands may be rounded to tf32 */
     .facts = HONE_HEAVY,
     .infer = matmul_infer,
     .reference = matmul_reference,

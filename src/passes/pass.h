@@ -8,6 +8,8 @@
 typedef struct hone_pass_context {
   hone_dtype compute;         /* F32, BF16, F16: fastest type a layer may use */
   bool stores_bf16;           /* the processor multiplies bf16: layers may exchange it */
+  bool tf32;                  /* f32 operands may be multiplied as tf32, 10 bits of fraction */
+  bool (*takes)(const hone_node *node); /* whether the device has a kernel; NULL: there is no device */
   bool strict;                /* fp32-strict: no reassociation that a pass would bring */
   size_t fold_limit;          /* bytes that constant folding may make of one tensor, and, beside a small
                                  multiple of the model's own constants, of all */

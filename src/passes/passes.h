@@ -20,6 +20,7 @@ extern const hone_pass hone_pass_byte_tables; /* functions of a byte as tables *
 extern const hone_pass hone_pass_fold_affine; /* scales and biases into weights */
 extern const hone_pass hone_pass_merge_siblings; /* products that read one tensor */
 extern const hone_pass hone_pass_precision;   /* what a layer computes in */
+extern const hone_pass hone_pass_narrow;      /* what values and products are on a device */
 extern const hone_pass hone_pass_split_products; /* factors and biases that no kernel takes */
 extern const hone_pass hone_pass_lower_quantize; /* quantisation as pointwise nodes */
 extern const hone_pass hone_pass_place;       /* host or device */

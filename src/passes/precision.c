@@ -45,6 +45,7 @@ static hone_status *lower_node(hone_node *node, hone_pass_context *context) {
 
 static hone_status *run(hone_graph *graph, hone_pass_context *context) {
   if (context->compute == HONE_F32 || context->compute == HONE_DTYPE_NONE) return NULL;
+  if (context->takes) return NULL; /* a device's own pass, narrow */
   return hone_each_node(graph, context, lower_node);
 }
 

@@ -148,7 +148,7 @@ static hone_status *store_graph(hone_graph *graph, hone_pass_context *context) {
 }
 
 static hone_status *run(hone_graph *graph, hone_pass_context *context) {
-  if (context->compute != HONE_BF16 || !context->stores_bf16) return NULL;
+  if (context->compute != HONE_BF16 || !context->stores_bf16 || context->takes) return NULL;
   return hone_each_graph(graph, context, store_graph);
 }
 

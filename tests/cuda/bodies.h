@@ -31,6 +31,10 @@ static const cuda_body cuda_bodies[] = {
      "w) {padding=same_upper}\n}", "fp32"},
     {"graph g(x: f32[1, 7, 9, 6]) -> (o) {\n w = const f32[3, 3, 1, 6] @weights+0\n"
      " y = conv(x, w) {groups=6, pads=[1, 1, 1, 1], dilations=[2, 1]}\n o = hard_swish(y)\n}", "fp32"},
+    {"graph g(x: f16[2, 6, 9, 24], r: f16[2, 3, 5, 24]) -> (o) {\n"
+     " w = const f16[3, 3, 1, 24] @weights+80000\n b = const f16[24] @weights+80064\n"
+     " y = conv(x, w, b) {groups=24, pads=[1, 1, 1, 1], strides=[2, 2]}\n"
+     " z = relu(y)\n o = add(z, r)\n}", "f16"},
     {"graph g(x: f16[1, 6, 6, 8]) -> (o) {\n w = const f16[3, 3, 4, "
      "10] @weights+0\n o = conv(x, w) {groups=2}\n}", "f16"},
     {"graph g(a: f32[5, 70], b: f32[70, 65]) -> (o) {\n c = const f32[65] @weights+0\n"
@@ -43,8 +47,38 @@ static const cuda_body cuda_bodies[] = {
      " y = matmul(a, b, c)\n o = relu(y)\n}", "fp32"},
     {"graph g(a: f32[9], b: f32[9, 5]) -> (o) { o = matmul(a, b) }", "fp32"},
     {"graph g(a: f64[3, 9], b: f64[9]) -> (o) { o = matmul(a, b) }", "fp64"},
+    /* On tensor cores: whole chunks and odd ones, several tiles, parts of the depth, every layout. */
+    {"graph g(a: f16[5, 72], b: f16[72, 64]) -> (o) {\n c = const f32[64] @weights+0\n"
+     " y = matmul(a, b) {alpha=0.5}\n z = cast(y) {to=f32}\n w = add(z, c)\n o = relu(w)\n}", "f16"},
+    {"graph g(a: f16[70, 33], b: f16[33, 67]) -> (o) { o = matmul(a, b) }", "f16"},
+    {"graph g(a: f16[2, 3, 17, 16], b: f16[3, 24, 16], c: f16[24]) -> (o) {\n"
+     " o = matmul(a, b, c) {transpose_b=true}\n}", "f16"},
+    {"graph g(a: f16[2, 9, 5], b: f16[2, 4, 9]) -> (o) { o = matmul(a, b) {transpose_a=true, "
+     "transpose_b=true} }", "f16"},
+    {"graph g(a: f16[9], b: f16[9, 5]) -> (o) { o = matmul(a, b) }", "f16"},
+    {"graph g(a: f16[40, 512], b: f16[512, 72], r: f16[40, 72]) -> (o) {\n"
+     " y = matmul(a, b)\n z = add(y, r)\n o = relu(z)\n}", "f16"},
+    {"graph g(a: bf16[3, 40, 24], b: bf16[24, 72]) -> (o) { o = matmul(a, b) }", "bf16"},
+    {"graph g(a: f32[20, 40], b: f32[40, 72]) -> (o) { o = matmul(a, b) {tf32=true} }", "tf32"},
+    {"graph g(a: f32[20, 38], b: f32[70, 38]) -> (o) { o = matmul(a, b) {tf32=true, "
+     "transpose_b=true} }", "tf32"},
+    {"graph g(x: f16[2, 9, 7, 16], r: f16[2, 5, 4, 24]) -> (o) {\n w = const f16[3, 3, 16, "
+     "24] @weights+80000\n b = const f16[24] @weights+80064\n y = conv(x, w, b) {pads=[1, 1, 1, 1], "
+     "strides=[2, 2]}\n z = add(y, r)\n o = relu(z)\n}", "f16"},
+    {"graph g(x: f16[1, 13, 11, 3]) -> (o) {\n w = const f16[5, 4, 3, "
+     "9] @weights+80000\n o = conv(x, w) {dilations=[2, 1]}\n}", "f16"},
+    {"graph g(x: f16[1, 7, 7, 40]) -> (o) {\n w = const f16[3, 3, 40, "
+     "16] @weights+80000\n o = conv(x, w) {padding=same_upper}\n}", "f16"},
+    {"graph g(x: f16[1, 9, 15, 64]) -> (o) {\n w = const f16[1, 1, 64, "
+     "136] @weights+80000\n o = conv(x, w)\n}", "f16"},
+    {"graph g(x: bf16[1, 6, 6, 8]) -> (o) {\n w = const bf16[3, 3, 8, "
+     "16] @weights+112768\n o = conv(x, w)\n}", "bf16"},
+    {"graph g(x: f32[1, 6, 6, 8]) -> (o) {\n w = const f32[3, 3, 8, "
+     "20] @weights+0\n o = conv(x, w) {pads=[1, 1, 1, 1], tf32=true}\n}", "tf32"},
     {"graph g(x: f32[2, 9, 7, 5]) -> (o) { o = pool(x) {kind=max, window=[3, 3], strides=[2, "
      "2], pads=[1, 1, 1, 1]} }", NULL},
+    {"graph g(x: f16[2, 9, 7, 24]) -> (o) { y = pool(x) {kind=max, window=[3, 3], strides=[2, "
+     "2], pads=[1, 1, 1, 1]}\n o = relu(y) }", NULL},
     {"graph g(x: f32[1, 10, 7, 3]) -> (o) { o = pool(x) {kind=avg, window=[3, 2], strides=[2, "
      "2], pads=[1, 0, 1, 1], count_pads=true, ceil=true} }", "fp32"},
     {"graph g(x: f32[1, 10, 3]) -> (o) { o = pool(x) {kind=avg, window=[3], pads=[1, 1]} }", "fp32"},
@@ -70,6 +104,19 @@ static const cuda_body cuda_bodies[] = {
      " o = attention(q, k, v) {causal=true}\n}", "fp32"},
     {"graph g(q: f16[1, 2, 37, 24], k: f16[1, 2, 70, 24], v: f16[1, 2, 70, 17]) -> (o) {\n"
      " o = attention(q, k, v)\n}", "f16"},
+    {"graph g(q: f16[2, 4, 70, 64], k: f16[2, 2, 150, 64], v: f16[2, 2, 150, 64], m: f16[70, "
+     "150]) -> (o) { o = attention(q, k, v, m) }", "f16"},
+    {"graph g(q: f16[1, 2, 130, 16], k: f16[1, 2, 130, 16], v: f16[1, 2, 130, 8]) -> (o) {\n"
+     " o = attention(q, k, v) {causal=true}\n}", "f16"},
+    {"graph g(q: bf16[1, 1, 20, 80], k: bf16[1, 1, 90, 80], v: bf16[1, 1, 90, 128], m: bool[1, 1, "
+     "20, 70]) -> (o) { o = attention(q, k, v, m) }", "bf16"},
+    {"graph g(x: f16[2, 70, 96]) -> (o) {\n a = const s64[1] [0]\n b = const s64[1] [32]\n"
+     " c = const s64[1] [64]\n d = const s64[1] [96]\n t = const s64[1] [2]\n"
+     " h = const s64[4] [0, 0, 2, 16]\n x0 = slice(x, a, b, t)\n x1 = slice(x, b, c, t)\n"
+     " x2 = slice(x, c, d, t)\n r0 = reshape(x0, h)\n r1 = reshape(x1, h)\n r2 = reshape(x2, h)\n"
+     " q = transpose(r0) {perm=[0, 2, 1, 3]}\n k = transpose(r1) {perm=[0, 2, 1, 3]}\n"
+     " v = transpose(r2) {perm=[0, 2, 1, 3]}\n y = attention(q, k, v)\n"
+     " o = transpose(y) {perm=[0, 2, 1, 3]}\n}", "f16"},
     {"graph g(x: f32[2, 3, 4, 5]) -> (o) { o = transpose(x) {perm=[0, 2, 3, 1]} }", NULL},
     {"graph g(x: u8[7, 9]) -> (o) { o = transpose(x) }", NULL},
     {"graph g(x: s64[9, 8]) -> (o) {\n s = const s64[2] [7, 1]\n e = const s64[2] [-100, 6]\n"
@@ -162,10 +209,15 @@ static inline void check_cuda_body(const char *text, double tolerance) {
   hone_arena_free(&r.memory);
 }
 
-static float cuda_weights[20000];
+/* f32, then f16 from byte 80000 on, then bf16 from 112768 on. */
+static float cuda_weights[20000 + 8192 + 8192];
 static void make_cuda_weights(void) {
+  const hone_dtype types[] = {HONE_F16, HONE_BF16};
   body_fill(HONE_F32, cuda_weights, 20000, 5);
   for (size_t i = 0; i < 20000; i++) cuda_weights[i] *= 0.25f;
+  for (size_t t = 0; t < 2; t++)
+    for (size_t i = 0; i < 16384; i++)
+      hone_store_real(types[t], cuda_weights + 20000 + 8192 * t, i, cuda_weights[i]);
   body_weights = (hone_bytes){cuda_weights, sizeof cuda_weights};
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <ucontext.h>
 #undef M_SQRT1_2
 #undef M_2_SQRTPI
@@ -24,12 +25,50 @@ static Place threadIdx, blockIdx, blockDim, gridDim;
 
 static ucontext_t scheduler, fibres[256];
 static bool over[256];
-static void __syncthreads() {
+
+static void pause_fibre() {
   unsigned self = threadIdx.x;
   swapcontext(&fibres[self], &scheduler);
   threadIdx.x = self;
 }
+// Threads that wait for each other: those of a block, or of a warp. One that ended waits no more.
+struct Barrier {
+  unsigned members, came, turn;
+  void open() { came = 0, turn++; }
+  void meet() {
+    unsigned now = turn;
+    if (++came == members) return open();
+    while (turn == now) pause_fibre();
+  }
+  void leave() {
+    if (came == --members && members) open();
+  }
+};
+static Barrier block_barrier, warp_barriers[8];
+static bool met; // a barrier, by the block's first thread
+static void __syncthreads() { met = true, block_barrier.meet(); }
+static void __syncwarp() { met = true, warp_barriers[threadIdx.x / 32].meet(); }
+static void __threadfence() {}
 
+struct __align__(16) float4 { float x, y, z, w; };
+struct __align__(16) uint4 { unsigned x, y, z, w; };
+static void store_words(void *p, unsigned x, unsigned y, unsigned z, unsigned w) {
+  *(uint4 *)p = {x, y, z, w};
+}
+struct __align__(8) float2 { float x, y; };
+static float2 make_float2(float x, float y) { return {x, y}; }
+static float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
+static float4 load_shared_sums(const float4 *p) { return *p; }
+static unsigned atomicAdd(unsigned *at, unsigned more) { return (*at += more) - more; }
+
+// What the lanes of a warp show each other: every one gives its words, then reads the others'.
+struct Shown { unsigned long long words[8]; };
+static Shown shown[256];
+static const Shown *show(const Shown &mine) {
+  shown[threadIdx.x] = mine;
+  __syncwarp();
+  return shown + threadIdx.x / 32 * 32;
+}
 static float __uint_as_float(unsigned bits) { float v; memcpy(&v, &bits, 4); return v; }
 static unsigned __float_as_uint(float v) { unsigned bits; memcpy(&bits, &v, 4); return bits; }
 static float half_value(unsigned short bits) {
@@ -57,6 +96,67 @@ static unsigned long long atomicCAS(unsigned long long *at, unsigned long long o
   return was;
 }
 
+// What kernels/tensor.cu says in PTX. Copies wait until their thread waits for them.
+static float tensor_value(int kind, const unsigned *words, int element) {
+  unsigned word = words[kind == 2 ? element : element / 2];
+  unsigned short half = (unsigned short)(word >> element % 2 * 16);
+  if (kind == 2) return __uint_as_float(word & ~0x1fffu);
+  return kind == 1 ? __uint_as_float((unsigned)half << 16) : half_value(half);
+}
+// Row or column `line` of an operand at place `k` of the depth: lane and registers as the instruction's.
+static float operand(int kind, const Shown *warp, int first, int step, int line, int k) {
+  int each = kind == 2 ? 1 : 2, half = k / (4 * each);
+  const Shown &owner = warp[line % 8 * 4 + k % (4 * each) / each];
+  unsigned words[1] = {(unsigned)owner.words[first + line / 8 + half * step]};
+  return tensor_value(kind, words, k % each);
+}
+template <int kind> static void multiply(float *c, const unsigned *a, const unsigned *b) {
+  const Shown *warp = show({{a[0], a[1], a[2], a[3], b[0], b[1]}});
+  int lane = threadIdx.x % 32;
+  for (int e = 0; e < 4; e++)
+    for (int k = 0; k < (kind == 2 ? 8 : 16); k++)
+      c[e] += operand(kind, warp, 0, 2, lane / 4 + e / 2 * 8, k) *
+              operand(kind, warp, 4, 1, lane % 4 * 2 + e % 2, k);
+  __syncwarp();
+}
+static void load_lanes(unsigned *r, const void *row, bool transposed) {
+  const Shown *warp = show({{(unsigned long long)row}});
+  int lane = threadIdx.x % 32;
+  for (int m = 0; m < 4; m++)
+    for (int e = 0; e < 2; e++) {
+      int from = transposed ? lane % 4 * 2 + e : lane / 4, at = transposed ? lane / 4 : lane % 4 * 2 + e;
+      unsigned short half = ((const unsigned short *)warp[8 * m + from].words[0])[at];
+      r[m] = e ? r[m] | (unsigned)half << 16 : half;
+    }
+  __syncwarp();
+}
+static void load_matrices(unsigned *r, const void *row) { load_lanes(r, row, false); }
+static void load_transposed(unsigned *r, const void *row) { load_lanes(r, row, true); }
+static float lane_across(float value, int bit) {
+  const Shown *warp = show({{__float_as_uint(value)}});
+  float other = __uint_as_float((unsigned)warp[(threadIdx.x % 32) ^ bit].words[0]);
+  __syncwarp();
+  return other;
+}
+static float power_of_two(float exponent) { return std::exp2(exponent); }
+static unsigned to_tf32(unsigned bits) { return (bits + 0x1000u) & ~0x1fffu; }
+
+struct Copy { void *to; const void *from; int bytes, batch; };
+static std::deque<Copy> copies[256];
+static int batches[256];
+static void copy_chunk(void *to, const void *from, int bytes) {
+  copies[threadIdx.x].push_back({to, from, bytes, batches[threadIdx.x]});
+}
+static void end_batch() { batches[threadIdx.x]++; }
+template <int left> static void wait_for_copies() {
+  std::deque<Copy> &own = copies[threadIdx.x];
+  for (; !own.empty() && own.front().batch < batches[threadIdx.x] - left; own.pop_front()) {
+    const Copy &c = own.front();
+    memset(c.to, 0, 16);
+    memcpy(c.to, c.from, c.bytes);
+  }
+}
+
 #include HONE_KERNEL_TEXT
 
 static Args the_args;
@@ -64,6 +164,7 @@ static void fibre() {
   unsigned self = threadIdx.x;
   kernel(the_args);
   over[self] = true;
+  block_barrier.leave(), warp_barriers[self / 32].leave();
   swapcontext(&fibres[self], &scheduler);
 }
 
@@ -84,14 +185,18 @@ static bool resume(unsigned t) {
 
 // A block whose first thread meets no barrier has none, and its other threads need no fibres.
 static void run_block(unsigned threads, char *stacks, size_t size) {
+  block_barrier = {threads, 0, 0};
+  for (unsigned w = 0; w < threads / 32; w++) warp_barriers[w] = {32, 0, 0};
+  met = false;
   make_fibre(0, stacks, size);
-  bool barriers = resume(0);
+  resume(0);
+  bool barriers = met;
   for (unsigned t = 1; t < threads && !barriers; t++) {
     threadIdx.x = t;
     kernel(the_args);
   }
   if (!barriers) return;
-  unsigned running = 1;
+  unsigned running = !over[0];
   for (unsigned t = 1; t < threads; t++) {
     make_fibre(t, stacks, size);
     running += resume(t);

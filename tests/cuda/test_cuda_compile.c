@@ -10,11 +10,10 @@ static const int targets[] = {75, 80, 86, 89, 90, 100, 120};
 
 static int compiled, skipped;
 
-static void compile_text(const hone_nvrtc *nvrtc, const hone_cuda_stage *stage, const char *file,
-                         int sm) {
+static void compile_form(const hone_nvrtc *nvrtc, const hone_cuda_stage *stage, int form, int sm) {
   hone_text text = {0};
   hone_nvrtc_code code = {NULL, 0, NULL, 0};
-  hone_cuda_stage_text(stage, file, &text);
+  hone_cuda_stage_text(stage, form, &text);
   hone_status *status = hone_text_status(&text);
   if (!status)
     status = hone_nvrtc_compile(nvrtc, text.data, stage->kernel->name, sm, &code);
@@ -27,30 +26,40 @@ static void compile_text(const hone_nvrtc *nvrtc, const hone_cuda_stage *stage, 
   hone_text_free(&text);
 }
 
-static void compile_stage(const hone_nvrtc *nvrtc, const hone_cuda_stage *stage, int sm) {
-  compile_text(nvrtc, stage, stage->kernel->text, sm);
-  if (stage->kernel->second) compile_text(nvrtc, stage, stage->kernel->second, sm);
+/* One form of the kernel's, or all that do not differ in their choices alone. */
+static void compile_stage(const hone_nvrtc *nvrtc, const hone_cuda_stage *stage, int sm, size_t turn) {
+  const hone_cuda_form *forms = stage->kernel->forms;
+  int count = 0;
+  while (count < HONE_CUDA_FORMS && forms[count].text) count++;
+  for (int i = 0; i < count; i++)
+    if (!forms[i].choices || (int)(turn % (size_t)count) == i) compile_form(nvrtc, stage, i, sm);
 }
 
-/* The first body of a kernel is compiled for every target, the others for one of them in turn. */
-static void compile_body(const hone_nvrtc *nvrtc, const char *text, hone_map *seen, size_t turn) {
+/* The first body of a kernel is compiled for every target, the others for one of them in turn; tiles of
+ * several sizes, which are one text with other choices, in turn as well. */
+static void compile_for(const hone_nvrtc *nvrtc, const hone_graph *graph, hone_map *seen, int sm,
+                        size_t form, bool turn) {
   hone_arena memory = {0};
-  hone_graph *graph = NULL;
   hone_cuda_body *body = NULL;
-  CHECK_OK(hone_graph_parse(text, strlen(text), hone_op_find, body_weights, &graph));
-  CHECK_OK(hone_cuda_body_make(graph, &memory, &body));
+  CHECK_OK(hone_cuda_body_make(graph, sm, &memory, &body));
   for (int s = 0; body && s < body->stage_count; s++) {
-    const char *name = body->stages[s].kernel->name;
-    bool known = hone_map_get(seen, name, strlen(name));
-    CHECK_OK(hone_map_put(seen, name, strlen(name), seen));
-    for (size_t t = 0; t < TARGETS; t++)
-      if (!nvrtc)
-        skipped++;
-      else if (!known || t == turn % TARGETS)
-        compile_stage(nvrtc, &body->stages[s], targets[t]);
+    char key[80];
+    int size = snprintf(key, sizeof key, "%s %d", body->stages[s].kernel->name, sm);
+    bool known = hone_map_get(seen, key, (size_t)size);
+    CHECK_OK(hone_map_put(seen, key, (size_t)size, seen));
+    CHECK_OK(hone_map_put(seen, key, strcspn(key, " "), seen));
+    if (!nvrtc) skipped++;
+    else if (!known || turn) compile_stage(nvrtc, &body->stages[s], sm, form);
   }
-  hone_graph_free(graph);
   hone_arena_free(&memory);
+}
+
+static void compile_body(const hone_nvrtc *nvrtc, const char *text, hone_map *seen, size_t turn) {
+  hone_graph *graph = NULL;
+  CHECK_OK(hone_graph_parse(text, strlen(text), hone_op_find, body_weights, &graph));
+  for (size_t t = 0; graph && t < TARGETS; t++)
+    compile_for(nvrtc, graph, seen, targets[t], t + turn / TARGETS, t == turn % TARGETS);
+  hone_graph_free(graph);
 }
 
 TEST(every_kernel_compiles) {

@@ -11,8 +11,9 @@
 static size_t candidates(const hone_graph *graph, hone_candidate *out, size_t room) {
   hone_arena trial = {0};
   hone_cuda_body *body;
-  hone_status *status = hone_cuda_device.usable();
-  if (!status) status = hone_cuda_body_make(graph, &trial, &body);
+  int sm;
+  hone_status *status = hone_cuda_capability(&sm);
+  if (!status) status = hone_cuda_body_make(graph, sm, &trial, &body);
   bool good = !status || hone_status_code(status) == HONE_OUT_OF_MEMORY;
   hone_status_free(status);
   hone_arena_free(&trial);
@@ -45,10 +46,10 @@ static hone_status *fill_pack(const hone_cuda_body *body, const hone_pack *saved
 /* Calls `visit` for the text of each kernel of the body, with where its function goes. */
 typedef hone_status *visit_text(void *argument, const char *text, void **function);
 
-static hone_status *visit_one(const hone_cuda_stage *stage, const char *file, void **function,
+static hone_status *visit_one(const hone_cuda_stage *stage, int form, void **function,
                               visit_text *visit, void *argument) {
   hone_text text = {0};
-  hone_cuda_stage_text(stage, file, &text);
+  hone_cuda_stage_text(stage, form, &text);
   hone_status *status = hone_text_status(&text);
   if (!status) status = visit(argument, text.data, function);
   hone_text_free(&text);
@@ -58,9 +59,8 @@ static hone_status *visit_one(const hone_cuda_stage *stage, const char *file, vo
 static hone_status *visit_texts(hone_cuda_body *body, visit_text *visit, void *argument) {
   for (int i = 0; i < body->stage_count; i++) {
     hone_cuda_stage *stage = &body->stages[i];
-    HONE_TRY(visit_one(stage, stage->kernel->text, &stage->function, visit, argument));
-    if (stage->kernel->second)
-      HONE_TRY(visit_one(stage, stage->kernel->second, &stage->second, visit, argument));
+    for (int f = 0; f < HONE_CUDA_FORMS && stage->kernel->forms[f].text; f++)
+      HONE_TRY(visit_one(stage, f, &stage->functions[f], visit, argument));
   }
   return NULL;
 }
@@ -74,8 +74,9 @@ static hone_status *prepare(const hone_graph *graph, const char *name, int varia
                             const hone_pack *saved, int saved_count, hone_arena *arena,
                             hone_prepared *out) {
   hone_cuda_body *body;
-  HONE_TRY(hone_cuda_device.usable());
-  hone_status *status = hone_cuda_body_make(graph, arena, &body);
+  int sm;
+  HONE_TRY(hone_cuda_capability(&sm));
+  hone_status *status = hone_cuda_body_make(graph, sm, arena, &body);
   if (strcmp(name, NAME) != 0 || hone_status_code(status) == HONE_UNSUPPORTED) {
     hone_status_free(status);
     return hone_error(HONE_NOT_FOUND, "kernel '%s' does not take this group on the GPU", name);
@@ -97,6 +98,14 @@ static void release(hone_prepared *prepared) {
 static hone_status *plan(const hone_prepared *prepared, const hone_group_view *view,
                          hone_arena *arena, hone_step *out) {
   return hone_cuda_plan_body(prepared->state, view, arena, out);
+}
+
+static bool takes(const hone_node *node) {
+  int sm;
+  hone_status *status = hone_cuda_capability(&sm);
+  bool known = !status;
+  hone_status_free(status);
+  return known && (hone_cuda_kernel_for(node, sm) || hone_cuda_pointwise_accepts(node));
 }
 
 /* ---- Machine code --------------------------------------------------------------------------- */
@@ -126,7 +135,9 @@ static hone_status *collect_text(void *argument, const char *text, void **functi
 static hone_status *collect_body(text_list *list, const hone_graph *graph) {
   hone_arena trial = {0};
   hone_cuda_body *body;
-  hone_status *status = hone_cuda_body_make(graph, &trial, &body);
+  int sm;
+  HONE_TRY(hone_cuda_capability(&sm));
+  hone_status *status = hone_cuda_body_make(graph, sm, &trial, &body);
   if (!status) {
     status = visit_texts(body, collect_text, list);
   } else if (hone_status_code(status) == HONE_UNSUPPORTED) {
@@ -148,13 +159,13 @@ static hone_status *make_code(const hone_graph *const *bodies, size_t count) {
 
 static hone_status *save_code(const hone_prepared *const *groups, size_t count, hone_text *out) {
   hone_arena memory = {0};
-  size_t used = 0, room = 2 * HONE_CUDA_STAGES * count + 1;
+  size_t used = 0, room = HONE_CUDA_FORMS * HONE_CUDA_STAGES * count + 1;
   hone_cu_function *functions = HONE_NEW_ARRAY(&memory, room, hone_cu_function);
   for (size_t g = 0; functions && g < count; g++) {
     const hone_cuda_body *body = groups[g]->state;
-    for (int i = 0; i < body->stage_count; i++) {
-      functions[used++] = body->stages[i].function;
-      if (body->stages[i].second) functions[used++] = body->stages[i].second;
+    for (int i = 0; i < HONE_CUDA_FORMS * body->stage_count; i++) {
+      void *function = body->stages[i / HONE_CUDA_FORMS].functions[i % HONE_CUDA_FORMS];
+      if (function) functions[used++] = function;
     }
   }
   hone_status *status = functions ? hone_cuda_code_save(functions, used, out) : hone_error_memory();
@@ -171,6 +182,7 @@ static const hone_backend_code code = {.can_make = hone_cuda_code_can_make,
 
 const hone_backend hone_backend_cuda = {
     .name = "cuda",
+    .takes = takes,
     .candidates = candidates,
     .prepare = prepare,
     .plan = plan,

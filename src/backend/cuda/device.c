@@ -6,11 +6,10 @@
 #include "backend/cuda/code.h"
 #include "backend/cuda/plan.h"
 
-#define THREADS 256
-
 struct hone_stream {
   hone_gpu *gpu;
   hone_cu_stream stream;
+  void *counters;            /* of HONE_CUDA_COUNTS */
   bool adopted;              /* the caller's */
   hone_recording *recording; /* under way; NULL: none */
 };
@@ -26,6 +25,7 @@ struct hone_recording {
   hone_gpu *gpu;
   hone_cu_graph graph; /* what the nodes are of */
   hone_cu_graph_exec made;
+  void *counters; /* of the stream that it was recorded on, which outlives it */
   recorded_launch *launches;
   size_t count, room;
 };
@@ -58,6 +58,20 @@ static hone_status *take_here(const hone_gpu *gpu, size_t bytes, void **out) {
   (void)gpu->driver->memory_info(&free_bytes, &total);
   return hone_error(HONE_OUT_OF_MEMORY, "the GPU has %zu of its %zu bytes free, and %zu are needed",
                     free_bytes, total, bytes);
+}
+
+/* Pageable memory is copied before an upload on the null stream returns. */
+static hone_status *put_here(const hone_gpu *gpu, const void *bytes, size_t size, void **out) {
+  void *memory;
+  HONE_TRY(take_here(gpu, size, &memory));
+  hone_status *status = CALL(gpu, "copying to the GPU", upload,
+                             (hone_cu_address)(uintptr_t)memory, bytes, size, NULL);
+  if (!status) status = CALL(gpu, "waiting for the GPU", stream_wait, NULL);
+  if (status)
+    (void)gpu->driver->memory_free((hone_cu_address)(uintptr_t)memory);
+  else
+    *out = memory;
+  return status;
 }
 
 static hone_status *take(size_t bytes, void **out) {
@@ -99,6 +113,23 @@ static void give_pinned(void *memory) {
 
 /* ---- Streams -------------------------------------------------------------------------------- */
 
+static void free_stream(hone_stream *stream) {
+  const hone_driver *driver = stream->gpu->driver;
+  if (stream->counters) (void)driver->memory_free((hone_cu_address)(uintptr_t)stream->counters);
+  if (stream->stream && !stream->adopted) (void)driver->stream_free(stream->stream);
+}
+
+static hone_status *make_counters(hone_stream *stream) {
+  static const uint32_t zeros[HONE_CUDA_COUNTERS];
+  return put_here(stream->gpu, zeros, sizeof zeros, &stream->counters);
+}
+
+static hone_status *make_stream(hone_stream *stream) {
+  HONE_TRY(CALL(stream->gpu, "making a stream", stream_new, &stream->stream,
+                HONE_CU_STREAM_NON_BLOCKING));
+  return make_counters(stream);
+}
+
 static hone_status *open_stream(hone_stream **out) {
   hone_gpu *gpu;
   HONE_TRY(hone_gpu_get(&gpu));
@@ -107,7 +138,8 @@ static hone_status *open_stream(hone_stream **out) {
   stream->gpu = gpu;
   hone_status *status = hone_gpu_enter(gpu);
   if (!status) {
-    status = CALL(gpu, "making a stream", stream_new, &stream->stream, HONE_CU_STREAM_NON_BLOCKING);
+    status = make_stream(stream);
+    if (status) free_stream(stream);
     hone_gpu_leave(gpu);
   }
   if (status)
@@ -123,19 +155,23 @@ static hone_status *adopt(void *native, hone_stream **out) {
   hone_stream *stream = hone_alloc_zero(sizeof *stream);
   HONE_TRY_MEMORY(stream);
   *stream = (hone_stream){.gpu = gpu, .stream = native, .adopted = true};
-  *out = stream;
-  return NULL;
+  hone_status *status = hone_gpu_enter(gpu);
+  if (!status) {
+    status = make_counters(stream);
+    hone_gpu_leave(gpu);
+  }
+  if (status)
+    hone_free(stream);
+  else
+    *out = stream;
+  return status;
 }
 
 static void close_stream(hone_stream *stream) {
   if (!stream) return;
-  if (stream->adopted) {
-    hone_free(stream);
-    return;
-  }
   hone_status *status = hone_gpu_enter(stream->gpu);
   if (!status) {
-    (void)stream->gpu->driver->stream_free(stream->stream);
+    free_stream(stream);
     hone_gpu_leave(stream->gpu);
   }
   hone_status_free(status);
@@ -162,7 +198,7 @@ static hone_status *tell(hone_stream *s, void (*done)(void *), void *argument) {
 
 /* ---- Launches ------------------------------------------------------------------------------- */
 
-static void *address_of(const hone_cuda_slot *slot, const hone_cuda_step *step,
+static void *address_of(void *counters, const hone_cuda_slot *slot, const hone_cuda_step *step,
                         const hone_device_io *io) {
   switch (slot->from) {
     case HONE_CUDA_NOTHING:
@@ -175,17 +211,20 @@ static void *address_of(const hone_cuda_slot *slot, const hone_cuda_step *step,
       return (char *)io->scratch + slot->at;
     case HONE_CUDA_PACK:
       return (char *)step->body->pack + slot->at;
+    case HONE_CUDA_COUNTS:
+      return counters;
     case HONE_CUDA_FAULT:
       return io->fault;
   }
   return NULL;
 }
 
-static void set_arguments(const hone_cuda_launch *launch, const hone_cuda_step *step,
-                          const hone_device_io *io, hone_cuda_args *out) {
+static void set_arguments(void *counters, const hone_cuda_launch *launch,
+                          const hone_cuda_step *step, const hone_device_io *io,
+                          hone_cuda_args *out) {
   *out = launch->args;
   for (int i = 0; i < HONE_CUDA_POINTERS; i++)
-    out->p[i] = address_of(&launch->slots[i], step, io);
+    out->p[i] = address_of(counters, &launch->slots[i], step, io);
   out->n[HONE_CUDA_NUMBERS - 1] = io->step;
 }
 
@@ -215,9 +254,10 @@ static hone_status *launch_one(const hone_stream *s, const hone_cuda_launch *lau
                                const hone_cuda_step *step, const hone_device_io *io) {
   hone_cuda_args args;
   void *arguments[] = {&args};
-  set_arguments(launch, step, io, &args);
+  set_arguments(s->counters, launch, step, io, &args);
   HONE_TRY(CALL(s->gpu, "starting a kernel", launch, launch->function, launch->grid[0],
-                launch->grid[1], launch->grid[2], THREADS, 1, 1, 0, s->stream, arguments, NULL));
+                launch->grid[1], launch->grid[2], launch->threads, 1, 1, 0, s->stream, arguments,
+                NULL));
   return s->recording ? note_launch(s, launch, io->step) : NULL;
 }
 
@@ -253,6 +293,7 @@ static hone_status *record(hone_stream *s) {
   hone_recording *r = hone_alloc_zero(sizeof *r);
   HONE_TRY_MEMORY(r);
   r->gpu = s->gpu;
+  r->counters = s->counters;
   hone_status *status = hone_gpu_enter(s->gpu);
   if (!status) {
     status = begin_here(s, r);
@@ -297,11 +338,11 @@ static hone_status *repoint_here(const hone_recording *r, const hone_step *step,
     if (one->step != io->step) continue;
     hone_cuda_args args;
     void *arguments[] = {&args};
-    set_arguments(one->launch, step->args, io, &args);
+    set_arguments(r->counters, one->launch, step->args, io, &args);
     const unsigned *grid = one->launch->grid;
     hone_cu_kernel_node to = {.function = one->launch->function,
                               .grid = {grid[0], grid[1], grid[2]},
-                              .block = {THREADS, 1, 1},
+                              .block = {one->launch->threads, 1, 1},
                               .arguments = arguments};
     HONE_TRY(CALL(r->gpu, "changing a recorded run", graph_kernel_set, r->made, one->node, &to));
   }
@@ -347,6 +388,13 @@ const hone_device hone_cuda_device = {.usable = usable,
 
 /* ---- For preparing groups -------------------------------------------------------------------- */
 
+hone_status *hone_cuda_capability(int *out) {
+  hone_gpu *gpu;
+  HONE_TRY(hone_gpu_get(&gpu));
+  *out = gpu->sm;
+  return NULL;
+}
+
 hone_status *hone_cuda_compile(const char *text, void **out) {
   hone_gpu *gpu;
   hone_cu_function function = NULL;
@@ -355,20 +403,6 @@ hone_status *hone_cuda_compile(const char *text, void **out) {
   hone_status *status = hone_cuda_code_function(text, &function);
   hone_gpu_leave(gpu);
   *out = function;
-  return status;
-}
-
-/* Pageable memory is copied before an upload on the null stream returns. */
-static hone_status *put_here(const hone_gpu *gpu, const void *bytes, size_t size, void **out) {
-  void *memory;
-  HONE_TRY(take_here(gpu, size, &memory));
-  hone_status *status = CALL(gpu, "copying weights to the GPU", upload,
-                             (hone_cu_address)(uintptr_t)memory, bytes, size, NULL);
-  if (!status) status = CALL(gpu, "waiting for weights", stream_wait, NULL);
-  if (status)
-    (void)gpu->driver->memory_free((hone_cu_address)(uintptr_t)memory);
-  else
-    *out = memory;
   return status;
 }
 

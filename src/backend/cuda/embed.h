@@ -5,6 +5,7 @@
 #define HONE_CUDA_TEXT(name) extern const char hone_cuda_text_##name[];
 HONE_CUDA_TEXT(common)
 HONE_CUDA_TEXT(attention)
+HONE_CUDA_TEXT(attention_tensor)
 HONE_CUDA_TEXT(attention_tiles)
 HONE_CUDA_TEXT(conv_direct)
 HONE_CUDA_TEXT(gather)
@@ -14,8 +15,10 @@ HONE_CUDA_TEXT(pointwise)
 HONE_CUDA_TEXT(pool)
 HONE_CUDA_TEXT(product)
 HONE_CUDA_TEXT(product_sum)
+HONE_CUDA_TEXT(product_tensor)
 HONE_CUDA_TEXT(reduce)
 HONE_CUDA_TEXT(softmax)
+HONE_CUDA_TEXT(tensor)
 #undef HONE_CUDA_TEXT
 
 #endif

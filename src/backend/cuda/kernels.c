@@ -2,8 +2,11 @@
 #include "backend/cuda/rows.h"
 
 static const hone_cuda_kernel *const rows[] = {
+    &hone_cuda_kernel_conv_f16,  &hone_cuda_kernel_conv_tensor,
+    &hone_cuda_kernel_matmul_f16, &hone_cuda_kernel_matmul_tensor,
     &hone_cuda_kernel_conv,      &hone_cuda_kernel_conv_grouped, &hone_cuda_kernel_matmul,
     &hone_cuda_kernel_pool,      &hone_cuda_kernel_softmax,      &hone_cuda_kernel_norm,
+    &hone_cuda_kernel_attention_f16, &hone_cuda_kernel_attention_bf16,
     &hone_cuda_kernel_reduce,    &hone_cuda_kernel_attention_tiles, &hone_cuda_kernel_attention,
     &hone_cuda_kernel_transpose,
     &hone_cuda_kernel_slice,     &hone_cuda_kernel_expand,       &hone_cuda_kernel_concat,
@@ -15,9 +18,9 @@ const hone_cuda_kernel *const *hone_cuda_kernels(size_t *count) {
   return rows;
 }
 
-const hone_cuda_kernel *hone_cuda_kernel_for(const hone_node *node) {
+const hone_cuda_kernel *hone_cuda_kernel_for(const hone_node *node, int sm) {
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-    if (rows[i]->accepts && rows[i]->accepts(node)) return rows[i];
+    if (rows[i]->accepts && rows[i]->least_sm <= sm && rows[i]->accepts(node)) return rows[i];
   return NULL;
 }
 
@@ -47,6 +50,8 @@ const char *hone_cuda_width(hone_dtype dtype) {
   return NULL;
 }
 
+#define ENOUGH (1 << 18) /* elements: threads for each of them fill a GPU */
+
 /* ---- Pointwise chains ------------------------------------------------------------------------ */
 
 static hone_status *plan_pointwise(const hone_cuda_stage *stage, const hone_group_view *view,
@@ -54,10 +59,11 @@ static hone_status *plan_pointwise(const hone_cuda_stage *stage, const hone_grou
   hone_cuda_launch *launch;
   (void)view;
   HONE_TRY(hone_cuda_launch_new(plan, stage, &launch));
-  launch->args.n[0] = hone_cuda_count(hone_cuda_shape(plan, stage->shape));
-  hone_cuda_launch_elements(launch, launch->args.n[0]);
+  int64_t count = launch->args.n[0] = hone_cuda_count(hone_cuda_shape(plan, stage->shape));
+  hone_cuda_launch_elements(launch, count < ENOUGH ? count : count / 8);
   return NULL;
 }
 
 const hone_cuda_kernel hone_cuda_kernel_pointwise = {
-    .name = "pointwise", .text = hone_cuda_text_pointwise, .finishes = true, .plan = plan_pointwise};
+    .name = "pointwise", .forms = {{hone_cuda_text_pointwise}}, .finishes = true,
+    .widely = true, .plan = plan_pointwise};

@@ -1,6 +1,8 @@
 /* From stages to launches. Room: backend/cuda. */
 #include "backend/cuda/plan.h"
 
+#include "backend/cuda/reads.h"
+
 #include <string.h>
 
 #define THREADS     256
@@ -78,7 +80,8 @@ hone_status *hone_cuda_launch_new(hone_cuda_plan *plan, const hone_cuda_stage *s
                                   hone_cuda_launch **out) {
   hone_cuda_launch *launch = HONE_NEW(plan->arena, hone_cuda_launch);
   HONE_TRY_MEMORY(launch);
-  launch->function = stage->function;
+  launch->function = stage->functions[0];
+  launch->threads = THREADS;
   *plan->end = launch;
   plan->end = &launch->next;
   for (int i = 0; stage->core && i < stage->kernel->pointers && i < stage->core->input_count; i++)
@@ -112,12 +115,20 @@ static hone_status *place_value(hone_cuda_plan *plan, const hone_value *value) {
   return NULL;
 }
 
+/* Whether a kernel writes the value through a move. */
+static bool is_written(const hone_cuda_plan *plan, const hone_value *value) {
+  for (int i = 0; i < plan->body->stage_count; i++)
+    if (plan->reads[i].out.base == value) return true;
+  return false;
+}
+
 static hone_status *place_values(hone_cuda_plan *plan) {
   const hone_graph *graph = plan->body->graph;
   for (int i = 0; i < graph->output_count; i++)
     plan->output[hone_cuda_root(graph->outputs[i].value)->id] = i + 1;
   for (int i = 0; i < plan->body->stage_count; i++) {
     const hone_cuda_stage *stage = &plan->body->stages[i];
+    if (!plan->reads[i].runs && !is_written(plan, stage->core->outputs[0])) continue;
     for (int r = 0; r < stage->result_count; r++) HONE_TRY(place_value(plan, stage->results[r].value));
     for (int o = 0; !stage->kernel->finishes && o < stage->core->output_count; o++)
       if (stage->core->outputs[o]) HONE_TRY(place_value(plan, stage->core->outputs[o]));
@@ -141,11 +152,13 @@ hone_status *hone_cuda_plan_body(const hone_cuda_body *body, const hone_group_vi
   plan.end = &plan.first;
   plan.output = HONE_NEW_ARRAY(arena, body->graph->next_id + 1, int);
   plan.scratch = HONE_NEW_ARRAY(arena, body->graph->next_id + 1, size_t);
-  if (!step || !plan.output || !plan.scratch) return hone_error_memory();
+  plan.reads = HONE_NEW_ARRAY(arena, (size_t)body->stage_count, hone_cuda_reads);
+  if (!step || !plan.output || !plan.scratch || !plan.reads) return hone_error_memory();
   if (too_large(view)) return hone_error(HONE_UNSUPPORTED, "the group is too large for a GPU");
+  hone_cuda_choose_reads(&plan);
   HONE_TRY(place_values(&plan));
   for (int i = 0; i < body->stage_count; i++)
-    HONE_TRY(body->stages[i].kernel->plan(&body->stages[i], view, &plan));
+    if (plan.reads[i].runs) HONE_TRY(body->stages[i].kernel->plan(&body->stages[i], view, &plan));
   *step = (hone_cuda_step){body, plan.first};
   *out = (hone_step){.args = step, .scratch = plan.scratch_size, .parts = 1, .on_device = true,
                      .faults = plan.may_fault};

@@ -4,6 +4,8 @@
 
 #include "backend/cuda/stage.h"
 
+#define HONE_CUDA_COUNTERS 1024 /* of a stream */
+
 /* What an address is taken from when the step runs. */
 typedef enum hone_cuda_from {
   HONE_CUDA_NOTHING = 0,
@@ -11,6 +13,7 @@ typedef enum hone_cuda_from {
   HONE_CUDA_OUTPUT,  /* the group's output `index` */
   HONE_CUDA_SCRATCH, /* `at` bytes into the step's scratch */
   HONE_CUDA_PACK,    /* `at` bytes into the body's pack */
+  HONE_CUDA_COUNTS,  /* the stream's counters of 32 bits: 0 before a launch, and left so */
   HONE_CUDA_FAULT    /* where kernels say which element is no place */
 } hone_cuda_from;
 
@@ -24,10 +27,13 @@ typedef struct hone_cuda_launch {
   struct hone_cuda_launch *next;
   void *function;
   const hone_node *node; /* that faults speak of; NULL: none */
-  unsigned grid[3];      /* blocks, of 256 threads each */
+  unsigned grid[3];      /* blocks */
+  unsigned threads;      /* of a block */
   hone_cuda_args args;   /* the pointers are filled in when it runs */
   hone_cuda_slot slots[HONE_CUDA_POINTERS];
 } hone_cuda_launch;
+
+typedef struct hone_cuda_reads hone_cuda_reads;
 
 struct hone_cuda_plan {
   const hone_cuda_body *body;
@@ -37,6 +43,7 @@ struct hone_cuda_plan {
   int *output;       /* by value id: 1 + which output of the body's it is */
   size_t *scratch;   /* by value id: 1 + where it begins in scratch */
   size_t scratch_size;
+  hone_cuda_reads *reads; /* by stage: reads.h */
   bool may_fault;
 };
 

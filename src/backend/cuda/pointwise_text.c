@@ -155,17 +155,49 @@ static void put_node(hone_text *out, const hone_cuda_stage *stage, const hone_no
   }
 }
 
-static void put_stream(hone_text *out, const hone_cuda_stage *stage, const hone_cuda_stream *s) {
+/* What is loaded or stored of an operand at once. */
+typedef enum at_once { ONE_ELEMENT, EIGHT } at_once;
+
+static bool loads_eight(const hone_cuda_stream *s, at_once number) {
+  return number == EIGHT && (s->reach == HONE_CUDA_EQUAL || s->reach == HONE_CUDA_COLUMN);
+}
+
+/* The loads of eight elements, before the loop over them. */
+static void put_streams(hone_text *out, const hone_cuda_stage *stage) {
+  hone_text_puts(out, "struct Streams {\n");
+  for (int i = 0; i < stage->stream_count; i++)
+    if (loads_eight(&stage->streams[i], EIGHT))
+      hone_text_printf(out, "  Eight<%s> s%d;\n",
+                       hone_cuda_type(stage->streams[i].value->type.dtype), i);
+  hone_text_puts(out, "};\n__device__ __forceinline__ Streams load_streams(const Args &a, s64 i, "
+                      "s64 column) {\n  Streams s;\n");
+  for (int i = 0; i < stage->stream_count; i++) {
+    const hone_cuda_stream *s = &stage->streams[i];
+    if (loads_eight(s, EIGHT))
+      hone_text_printf(out, "  s.s%d = load_eight<%s>(a.p[%d], %s);\n", i,
+                       hone_cuda_type(s->value->type.dtype), s->pointer,
+                       s->reach == HONE_CUDA_EQUAL ? "i" : "column");
+  }
+  hone_text_puts(out, "  return s;\n}\n");
+}
+
+static void put_stream(hone_text *out, const hone_cuda_stage *stage, int index, at_once number) {
+  const hone_cuda_stream *s = &stage->streams[index];
+  const char *type = hone_cuda_type(s->value->type.dtype);
   if (s->joins) hone_text_printf(out, "  core = core %c ", s->joins);
   else hone_text_printf(out, "  const auto v%d = ", number_of(stage, s->value));
-  hone_text_printf(out, "load<%s>(a.p[%d], ", hone_cuda_type(s->value->type.dtype), s->pointer);
+  if (loads_eight(s, number)) {
+    hone_text_printf(out, "Element<%s>::value(s.s%d.at[e]);\n", type, index);
+    return;
+  }
+  hone_text_printf(out, "load<%s>(a.p[%d], ", type, s->pointer);
   switch (s->reach) {
     case HONE_CUDA_EQUAL: hone_text_puts(out, "i"); break;
     case HONE_CUDA_ONE: hone_text_puts(out, "0"); break;
     case HONE_CUDA_COLUMN: hone_text_puts(out, "column"); break;
     case HONE_CUDA_ANY:
-      hone_text_printf(out, "place<%d>(a, %d, %d, i)", stage->shape->type.shape.rank, stage->sizes,
-                       s->strides);
+      hone_text_printf(out, "place<%d>(a, %d, %d, i%s)", stage->shape->type.shape.rank,
+                       stage->sizes, s->strides, number == EIGHT ? " + e" : "");
       break;
   }
   hone_text_puts(out, ");\n");
@@ -177,18 +209,9 @@ static bool uses_columns(const hone_cuda_stage *stage) {
   return false;
 }
 
-/* What the kernel calls for each element of the core: the tail, and the stores. */
-static void put_finish(hone_text *out, const hone_cuda_stage *stage) {
-  int last = stage->shape->type.shape.rank - 1;
-  if (uses_columns(stage))
-    hone_text_printf(out, "#define COLUMN(i) ((i) %% a.n[%d])\n", stage->sizes + last);
-  else
-    hone_text_puts(out, "#define COLUMN(i) 0\n");
-  hone_text_printf(out,
-                   "__device__ __forceinline__ void finish(const Args &a, s64 i, s64 column, "
-                   "%s core) {\n",
-                   stage->core ? "R" : "int");
-  for (int i = 0; i < stage->stream_count; i++) put_stream(out, stage, &stage->streams[i]);
+/* One element through the tail: streams, nodes. */
+static void put_element(hone_text *out, const hone_cuda_stage *stage, at_once number) {
+  for (int i = 0; i < stage->stream_count; i++) put_stream(out, stage, i, number);
   if (stage->core) {
     const hone_value *y = stage->core->outputs[0];
     bool narrow = y->type.dtype == HONE_F16 || y->type.dtype == HONE_BF16;
@@ -196,6 +219,21 @@ static void put_finish(hone_text *out, const hone_cuda_stage *stage) {
                      narrow ? "float" : hone_cuda_type(y->type.dtype));
   }
   for (int i = 0; i < stage->tail_count; i++) put_node(out, stage, stage->tail[i]);
+}
+
+/* What the kernel calls for each element of the core: the tail, and the stores. */
+static void put_finish(hone_text *out, const hone_cuda_stage *stage) {
+  int last = stage->shape->type.shape.rank - 1;
+  if (uses_columns(stage))
+    hone_text_printf(out, "#define COLUMN(i) ((i) %% a.n[%d])\n#define ROW(count) a.n[%d]\n",
+                     stage->sizes + last, stage->sizes + last);
+  else
+    hone_text_puts(out, "#define COLUMN(i) 0\n#define ROW(count) (count)\n");
+  hone_text_printf(out,
+                   "__device__ __forceinline__ void finish(const Args &a, s64 i, s64 column, "
+                   "%s core) {\n",
+                   stage->core ? "R" : "int");
+  put_element(out, stage, ONE_ELEMENT);
   for (int i = 0; i < stage->result_count; i++)
     hone_text_printf(out, "  store<%s>(a.p[%d], i, v%d);\n",
                      hone_cuda_type(stage->results[i].value->type.dtype), stage->results[i].pointer,
@@ -203,9 +241,48 @@ static void put_finish(hone_text *out, const hone_cuda_stage *stage) {
   hone_text_puts(out, "}\n");
 }
 
-void hone_cuda_stage_text(const hone_cuda_stage *stage, const char *file, hone_text *out) {
+/* The same for eight neighbours of one row, whose streams are loaded before; and IS_WIDE, which says
+ * whether rows of `row` elements allow it. */
+static void put_finish_eight(hone_text *out, const hone_cuda_stage *stage) {
+  hone_text_puts(out, "#define IS_WIDE(a, row) ((row) % 8 == 0 && ((0");
+  for (int i = 0; i < stage->stream_count; i++)
+    if (loads_eight(&stage->streams[i], EIGHT))
+      hone_text_printf(out, " | (u64)a.p[%d]", stage->streams[i].pointer);
+  for (int i = 0; i < stage->result_count; i++)
+    hone_text_printf(out, " | (u64)a.p[%d]", stage->results[i].pointer);
+  hone_text_puts(out, ") & 15) == 0)\n");
+  put_streams(out, stage);
+  hone_text_printf(out,
+                   "__device__ __forceinline__ void finish_eight(const Args &a, s64 i, s64 column, "
+                   "const %s *cores, const Streams &s) {\n",
+                   stage->core ? "R" : "void");
+  for (int i = 0; i < stage->result_count; i++)
+    hone_text_printf(out, "  Eight<%s> r%d;\n",
+                     hone_cuda_type(stage->results[i].value->type.dtype), i);
+  hone_text_puts(out, "#pragma unroll\n  for (int e = 0; e < 8; e++) {\n");
+  if (stage->core) hone_text_puts(out, "  R core = cores[e];\n");
+  put_element(out, stage, EIGHT);
+  for (int i = 0; i < stage->result_count; i++)
+    hone_text_printf(out, "  r%d.at[e] = Element<%s>::element(v%d);\n", i,
+                     hone_cuda_type(stage->results[i].value->type.dtype),
+                     number_of(stage, stage->results[i].value));
+  hone_text_puts(out, "  }\n");
+  for (int i = 0; i < stage->result_count; i++)
+    hone_text_printf(out, "  store_eight(a.p[%d], i, r%d);\n", stage->results[i].pointer, i);
+  hone_text_printf(out,
+                   "}\n__device__ __forceinline__ void finish_eight(const Args &a, s64 i, s64 "
+                   "column, const %s *cores) {\n"
+                   "  finish_eight(a, i, column, cores, load_streams(a, i, column));\n}\n",
+                   stage->core ? "R" : "void");
+}
+
+void hone_cuda_stage_text(const hone_cuda_stage *stage, int form, hone_text *out) {
+  const hone_cuda_kernel *kernel = stage->kernel;
   hone_text_puts(out, hone_cuda_text_common);
-  if (stage->kernel->define) stage->kernel->define(stage->core, out);
-  if (stage->kernel->finishes) put_finish(out, stage);
-  hone_text_puts(out, file);
+  if (kernel->define) kernel->define(stage->core, out);
+  if (kernel->finishes) put_finish(out, stage);
+  if (kernel->widely) put_finish_eight(out, stage);
+  if (kernel->forms[form].choices) hone_text_puts(out, kernel->forms[form].choices);
+  if (kernel->on_tensor_cores) hone_text_puts(out, hone_cuda_text_tensor);
+  hone_text_puts(out, kernel->forms[form].text);
 }

@@ -2,7 +2,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "backend/cuda/reads.h"
 #include "backend/cuda/rows.h"
+#include "backend/cuda/rows_tensor.h"
 
 static void define_types(const hone_node *node, hone_text *out) {
   hone_cuda_define_types(node->inputs[0].value->type.dtype, out);
@@ -42,7 +44,7 @@ static hone_status *plan_softmax(const hone_cuda_stage *stage, const hone_group_
 }
 
 const hone_cuda_kernel hone_cuda_kernel_softmax = {.name = "softmax",
-                                                   .text = hone_cuda_text_softmax,
+                                                   .forms = {{hone_cuda_text_softmax}},
                                                    .pointers = 1,
                                                    .finishes = true,
                                                    .accepts = accepts_softmax,
@@ -76,7 +78,7 @@ static hone_status *plan_norm(const hone_cuda_stage *stage, const hone_group_vie
 }
 
 const hone_cuda_kernel hone_cuda_kernel_norm = {.name = "norm",
-                                                .text = hone_cuda_text_norm,
+                                                .forms = {{hone_cuda_text_norm}},
                                                 .pointers = 1,
                                                 .finishes = true,
                                                 .scale = 1,
@@ -168,7 +170,7 @@ static hone_status *plan_reduce(const hone_cuda_stage *stage, const hone_group_v
 }
 
 const hone_cuda_kernel hone_cuda_kernel_reduce = {.name = "reduce",
-                                                  .text = hone_cuda_text_reduce,
+                                                  .forms = {{hone_cuda_text_reduce}},
                                                   .pointers = 1,
                                                   .finishes = true,
                                                   .accepts = accepts_reduce,
@@ -215,6 +217,8 @@ static void define_attention(const hone_node *node, hone_text *out) {
 /* Tiles of heads this large fit in the 48 KB of shared memory that every block may have. */
 #define MOST_IN_TILES 128
 #define TILE_QUERIES  16
+#define TENSOR_QUERIES 64
+#define TENSOR_THREADS 128
 
 static bool accepts_tiles(const hone_node *node) {
   if (!accepts_attention(node) || node->inputs[Q].value->type.dtype == HONE_F64) return false;
@@ -229,6 +233,21 @@ static void define_tiles(const hone_node *node, hone_text *out) {
                    (long long)node->inputs[V].value->type.shape.dim[3]);
 }
 
+static bool accepts_tensor_of(const hone_node *node, hone_dtype dtype) {
+  return accepts_tiles(node) && node->inputs[Q].value->type.dtype == dtype;
+}
+static bool accepts_attention_f16(const hone_node *node) {
+  return accepts_tensor_of(node, HONE_F16);
+}
+static bool accepts_attention_bf16(const hone_node *node) {
+  return accepts_tensor_of(node, HONE_BF16);
+}
+
+static void define_attention_tensor(const hone_node *node, hone_text *out) {
+  define_tiles(node, out);
+  hone_cuda_define_kind(node->inputs[Q].value->type.dtype, out);
+}
+
 static void put_mask(const hone_shape *mask, int64_t keys, long long *n) {
   int64_t strides[HONE_MAX_RANK];
   hone_shape_strides(mask, strides);
@@ -236,6 +255,22 @@ static void put_mask(const hone_shape *mask, int64_t keys, long long *n) {
   for (int d = 0; d < mask->rank; d++)
     n[8 + 4 - mask->rank + d] = mask->dim[d] == 1 ? 0 : strides[d];
   if (mask->rank && mask->dim[mask->rank - 1] != 1) n[7] = mask->dim[mask->rank - 1];
+}
+
+/* At n[13 + 4 i]: where q, k, v and the result begin, and their steps from batch to batch, head to head,
+ * row to row. */
+static void put_strides(const hone_cuda_stage *stage, const hone_cuda_plan *plan,
+                        hone_cuda_launch *launch) {
+  const hone_cuda_reads *reads = &plan->reads[stage - plan->body->stages];
+  for (int i = 0; i <= HONE_CUDA_STRIDED; i++) {
+    const hone_cuda_strided *s = i < HONE_CUDA_STRIDED ? &reads->in[i] : &reads->out;
+    long long *n = launch->args.n + 13 + 4 * i;
+    n[0] = s->layout.at;
+    for (int d = 0; d < 3; d++) n[1 + d] = s->layout.stride[d];
+    int pointer = i < HONE_CUDA_STRIDED ? i : stage->result_count ? stage->results[0].pointer : -1;
+    bool moved = i < HONE_CUDA_STRIDED || s->base != stage->core->outputs[0];
+    if (moved && pointer >= 0) launch->slots[pointer] = hone_cuda_slot_of(plan, s->base);
+  }
 }
 
 static hone_status *plan_attention(const hone_cuda_stage *stage, const hone_group_view *view,
@@ -248,7 +283,6 @@ static hone_status *plan_attention(const hone_cuda_stage *stage, const hone_grou
   (void)view;
   HONE_TRY(hone_cuda_launch_new(plan, stage, &launch));
   long long *n = launch->args.n;
-  n[0] = q->dim[0] * q->dim[1] * q->dim[2];
   n[1] = q->dim[1];
   n[2] = k->dim[1];
   n[3] = q->dim[2];
@@ -257,16 +291,44 @@ static hone_status *plan_attention(const hone_cuda_stage *stage, const hone_grou
   n[6] = v->dim[3];
   if (hone_node_in(node, MASK))
     put_mask(hone_cuda_shape(plan, node->inputs[MASK].value), k->dim[2], n);
-  if (stage->kernel == &hone_cuda_kernel_attention_tiles) {
-    n[12] = (q->dim[2] + TILE_QUERIES - 1) / TILE_QUERIES;
-    n[0] = q->dim[0] * q->dim[1] * n[12];
-  }
+  int queries = stage->kernel->on_tensor_cores                         ? TENSOR_QUERIES
+                : stage->kernel == &hone_cuda_kernel_attention_tiles ? TILE_QUERIES
+                                                                     : 1;
+  if (stage->kernel->on_tensor_cores) launch->threads = TENSOR_THREADS;
+  if (stage->kernel->strided) put_strides(stage, plan, launch);
+  n[12] = (q->dim[2] + queries - 1) / queries;
+  n[0] = q->dim[0] * q->dim[1] * n[12];
   hone_cuda_launch_blocks(launch, n[0]);
   return NULL;
 }
 
+const hone_cuda_kernel hone_cuda_kernel_attention_f16 = {
+    .name = "attention_f16",
+    .forms = {{hone_cuda_text_attention_tensor}},
+    .on_tensor_cores = true,
+    .strided = true,
+    .pointers = 4,
+    .finishes = true,
+    .widely = true,
+    .accepts = accepts_attention_f16,
+    .define = define_attention_tensor,
+    .plan = plan_attention};
+
+const hone_cuda_kernel hone_cuda_kernel_attention_bf16 = {
+    .name = "attention_bf16",
+    .forms = {{hone_cuda_text_attention_tensor}},
+    .least_sm = 80,
+    .on_tensor_cores = true,
+    .strided = true,
+    .pointers = 4,
+    .finishes = true,
+    .widely = true,
+    .accepts = accepts_attention_bf16,
+    .define = define_attention_tensor,
+    .plan = plan_attention};
+
 const hone_cuda_kernel hone_cuda_kernel_attention_tiles = {.name = "attention_tiles",
-                                                           .text = hone_cuda_text_attention_tiles,
+                                                           .forms = {{hone_cuda_text_attention_tiles}},
                                                            .pointers = 4,
                                                            .finishes = true,
                                                            .accepts = accepts_tiles,
@@ -274,7 +336,7 @@ const hone_cuda_kernel hone_cuda_kernel_attention_tiles = {.name = "attention_ti
                                                            .plan = plan_attention};
 
 const hone_cuda_kernel hone_cuda_kernel_attention = {.name = "attention",
-                                                     .text = hone_cuda_text_attention,
+                                                     .forms = {{hone_cuda_text_attention}},
                                                      .pointers = 4,
                                                      .finishes = true,
                                                      .accepts = accepts_attention,

@@ -181,7 +181,7 @@ static hone_status *plan_split(const hone_cuda_stage *stage, const hone_group_vi
 
 #define MOVE(op)                                                                    \
   const hone_cuda_kernel hone_cuda_kernel_##op = {.name = #op,                      \
-                                                  .text = hone_cuda_text_move,      \
+                                                  .forms = {{hone_cuda_text_move}},      \
                                                   .accepts = accepts_##op,          \
                                                   .define = define_width,           \
                                                   .plan = plan_##op}
@@ -226,7 +226,7 @@ static hone_status *plan_gather(const hone_cuda_stage *stage, const hone_group_v
 }
 
 const hone_cuda_kernel hone_cuda_kernel_gather = {.name = "gather",
-                                                  .text = hone_cuda_text_gather,
+                                                  .forms = {{hone_cuda_text_gather}},
                                                   .pointers = 4,
                                                   .accepts = accepts_gather,
                                                   .define = define_gather,

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "backend/cuda/rows.h"
+#include "backend/cuda/rows_tensor.h"
 #include "ops/conv_shape.h"
 #include "ops/spatial.h"
 
@@ -51,6 +52,13 @@ static bool accepts_conv(const hone_node *node) {
   return accepts_any_conv(node) && hone_node_int(node, "groups") == 1;
 }
 
+static bool accepts_conv_f16(const hone_node *node) {
+  return accepts_conv(node) && hone_cuda_on_tensor_cores(node, true);
+}
+static bool accepts_conv_tensor(const hone_node *node) {
+  return accepts_conv(node) && hone_cuda_on_tensor_cores(node, false);
+}
+
 static bool all_are(const hone_node *node, const char *name, int64_t value) {
   size_t count;
   const int64_t *list = hone_node_ints(node, name, &count);
@@ -74,6 +82,15 @@ static void define_product(const hone_node *node, hone_text *out) {
                    conv ? 1 : hone_node_real(node, "alpha"));
 }
 
+static void define_tensor(const hone_node *node, hone_text *out) {
+  bool conv = node->op == &hone_op_conv;
+  define_product(node, out);
+  hone_cuda_define_kind(node->inputs[0].value->type.dtype, out);
+  hone_text_printf(out, "#define RIGHT_BY_DEPTH %d\n",
+                   !conv && hone_node_flag(node, "transpose_b") &&
+                       node->inputs[1].value->type.shape.rank > 1);
+}
+
 #define TILE        64
 #define TILE_DEPTH  16
 #define ENOUGH      256 /* blocks: twice the multiprocessors of a large GPU */
@@ -91,6 +108,7 @@ static int64_t parts_of(int64_t blocks, int64_t depth) {
 /* The grid of a product whose sizes stand in n[0], n[1] and n[2], and the sum of its parts. */
 static hone_status *launch_product(const hone_cuda_stage *stage, hone_cuda_plan *plan,
                                    hone_cuda_launch *launch, int64_t batch) {
+  if (stage->kernel->on_tensor_cores) return hone_cuda_launch_tiles(stage, plan, launch, batch);
   long long *n = launch->args.n;
   int64_t x = (n[0] + TILE - 1) / TILE, y = (n[1] + TILE - 1) / TILE;
   int64_t parts = parts_of(x * y * batch, n[2]);
@@ -108,7 +126,7 @@ static hone_status *launch_product(const hone_cuda_stage *stage, hone_cuda_plan 
   size_t bytes = (size_t)(batch * parts * n[0] * n[1]) * (wide ? sizeof(double) : sizeof(float));
   HONE_TRY(hone_cuda_scratch(plan, bytes, &launch->slots[2]));
   HONE_TRY(hone_cuda_launch_new(plan, stage, &sum));
-  sum->function = stage->second;
+  sum->function = stage->functions[1];
   sum->slots[2] = launch->slots[2];
   sum->args.n[0] = batch * n[0] * n[1];
   sum->args.n[36] = parts;
@@ -153,14 +171,37 @@ static hone_status *plan_conv(const hone_cuda_stage *stage, const hone_group_vie
 }
 
 const hone_cuda_kernel hone_cuda_kernel_conv = {.name = "conv",
-                                                .text = hone_cuda_text_product,
-                                                .second = hone_cuda_text_product_sum,
+                                                .forms = {{hone_cuda_text_product},
+                                                          {hone_cuda_text_product_sum}},
                                                 .pointers = 3,
                                                 .finishes = true,
                                                 .bias = HONE_CONV_BIAS,
                                                 .accepts = accepts_conv,
                                                 .define = define_product,
                                                 .plan = plan_conv};
+
+const hone_cuda_kernel hone_cuda_kernel_conv_f16 = {.name = "conv_f16",
+                                                    .forms = HONE_CUDA_TILES,
+                                                    .on_tensor_cores = true,
+                                                    .pointers = 4,
+                                                    .finishes = true,
+                                                    .widely = true,
+                                                    .bias = HONE_CONV_BIAS,
+                                                    .accepts = accepts_conv_f16,
+                                                    .define = define_tensor,
+                                                    .plan = plan_conv};
+
+const hone_cuda_kernel hone_cuda_kernel_conv_tensor = {.name = "conv_tensor",
+                                                       .forms = HONE_CUDA_TILES,
+                                                       .least_sm = 80,
+                                                       .on_tensor_cores = true,
+                                                       .pointers = 4,
+                                                       .finishes = true,
+                                                       .widely = true,
+                                                       .bias = HONE_CONV_BIAS,
+                                                       .accepts = accepts_conv_tensor,
+                                                       .define = define_tensor,
+                                                       .plan = plan_conv};
 
 static hone_status *plan_grouped(const hone_cuda_stage *stage, const hone_group_view *view,
                                  hone_cuda_plan *plan) {
@@ -182,9 +223,10 @@ static hone_status *plan_grouped(const hone_cuda_stage *stage, const hone_group_
 }
 
 const hone_cuda_kernel hone_cuda_kernel_conv_grouped = {.name = "conv_grouped",
-                                                        .text = hone_cuda_text_conv_direct,
+                                                        .forms = {{hone_cuda_text_conv_direct}},
                                                         .pointers = 2,
                                                         .finishes = true,
+                                                        .widely = true,
                                                         .bias = HONE_CONV_BIAS,
                                                         .accepts = accepts_any_conv,
                                                         .define = define_types,
@@ -194,6 +236,13 @@ const hone_cuda_kernel hone_cuda_kernel_conv_grouped = {.name = "conv_grouped",
 
 static bool accepts_matmul(const hone_node *node) {
   return node->op == &hone_op_matmul && hone_cuda_one_float(node);
+}
+
+static bool accepts_matmul_f16(const hone_node *node) {
+  return node->op == &hone_op_matmul && hone_cuda_on_tensor_cores(node, true);
+}
+static bool accepts_matmul_tensor(const hone_node *node) {
+  return node->op == &hone_op_matmul && hone_cuda_on_tensor_cores(node, false);
 }
 
 /* An operand as [batch…, rows, columns]: sizes and strides after its transposition. */
@@ -271,14 +320,37 @@ static hone_status *plan_matmul(const hone_cuda_stage *stage, const hone_group_v
 }
 
 const hone_cuda_kernel hone_cuda_kernel_matmul = {.name = "matmul",
-                                                  .text = hone_cuda_text_product,
-                                                  .second = hone_cuda_text_product_sum,
+                                                  .forms = {{hone_cuda_text_product},
+                                                            {hone_cuda_text_product_sum}},
                                                   .pointers = 3,
                                                   .finishes = true,
                                                   .bias = 2,
                                                   .accepts = accepts_matmul,
                                                   .define = define_product,
                                                   .plan = plan_matmul};
+
+const hone_cuda_kernel hone_cuda_kernel_matmul_f16 = {.name = "matmul_f16",
+                                                      .forms = HONE_CUDA_TILES,
+                                                      .on_tensor_cores = true,
+                                                      .pointers = 4,
+                                                      .finishes = true,
+                                                      .widely = true,
+                                                      .bias = 2,
+                                                      .accepts = accepts_matmul_f16,
+                                                      .define = define_tensor,
+                                                      .plan = plan_matmul};
+
+const hone_cuda_kernel hone_cuda_kernel_matmul_tensor = {.name = "matmul_tensor",
+                                                         .forms = HONE_CUDA_TILES,
+                                                         .least_sm = 80,
+                                                         .on_tensor_cores = true,
+                                                         .pointers = 4,
+                                                         .finishes = true,
+                                                         .widely = true,
+                                                         .bias = 2,
+                                                         .accepts = accepts_matmul_tensor,
+                                                         .define = define_tensor,
+                                                         .plan = plan_matmul};
 
 /* ---- Pooling --------------------------------------------------------------------------------- */
 
@@ -315,9 +387,10 @@ static hone_status *plan_pool(const hone_cuda_stage *stage, const hone_group_vie
 }
 
 const hone_cuda_kernel hone_cuda_kernel_pool = {.name = "pool",
-                                                .text = hone_cuda_text_pool,
+                                                .forms = {{hone_cuda_text_pool}},
                                                 .pointers = 1,
                                                 .finishes = true,
+                                                .widely = true,
                                                 .accepts = accepts_pool,
                                                 .define = define_pool,
                                                 .plan = plan_pool};

@@ -84,7 +84,7 @@ static hone_status *add_pointwise(maker *m, const hone_node *node) {
 }
 
 static hone_status *add_core(maker *m, const hone_node *node) {
-  const hone_cuda_kernel *kernel = hone_cuda_kernel_for(node);
+  const hone_cuda_kernel *kernel = hone_cuda_kernel_for(node, m->body->sm);
   hone_cuda_stage *stage;
   if (!kernel) return no_stages(node->op->name);
   HONE_TRY(add_stage(m, node, kernel, node->outputs[0], &stage));
@@ -196,12 +196,13 @@ static hone_status *make_stages(maker *m) {
   return place_constants(m);
 }
 
-hone_status *hone_cuda_body_make(const hone_graph *graph, hone_arena *arena,
+hone_status *hone_cuda_body_make(const hone_graph *graph, int sm, hone_arena *arena,
                                  hone_cuda_body **out) {
   maker m = {HONE_NEW(arena, hone_cuda_body), arena,
              HONE_NEW_ARRAY(arena, graph->next_id + 1, int)};
   if (!m.body || !m.stage_of) return hone_error_memory();
   m.body->graph = graph;
+  m.body->sm = sm;
   if (!accepts_outputs(graph)) return no_stages("an output is an input");
   HONE_TRY(make_stages(&m));
   if (m.body->stage_count == 0) return no_stages("it computes nothing");

@@ -15,6 +15,7 @@
 #define HONE_CUDA_TAIL    24 /* pointwise nodes of a stage */
 #define HONE_CUDA_STREAMS 10 /* values that they read */
 #define HONE_CUDA_RESULTS 8  /* values that a stage stores */
+#define HONE_CUDA_FORMS   4  /* kernels that one row is compiled to */
 
 typedef struct hone_cuda_kernel hone_cuda_kernel;
 typedef struct hone_cuda_plan hone_cuda_plan;
@@ -52,8 +53,7 @@ typedef struct hone_cuda_stage {
   int result_count;
   int pointers; /* of hone_cuda_args.p that are taken; the core's come first */
   int sizes;    /* where the sizes of `shape` begin in hone_cuda_args.n; 0: not needed */
-  void *function; /* the compiled kernel */
-  void *second;   /* and that of the kernel's second text, where it has one */
+  void *functions[HONE_CUDA_FORMS]; /* compiled, by the kernel's forms */
 } hone_cuda_stage;
 
 /* A constant that kernels read, and where it lies in the body's pack. */
@@ -64,6 +64,7 @@ typedef struct hone_cuda_constant {
 
 typedef struct hone_cuda_body {
   const hone_graph *graph;
+  int sm; /* of the GPU that its kernels are for */
   hone_cuda_stage stages[HONE_CUDA_STAGES];
   int stage_count;
   hone_cuda_constant *constants;
@@ -72,13 +73,22 @@ typedef struct hone_cuda_body {
   void *pack; /* its address on the GPU; NULL: none */
 } hone_cuda_body;
 
-/* What a kernel of ours is: a file of kernels/, and for which nodes it stands. */
+/* One way to compile a kernel's row: a file of kernels/ and lines before it. */
+typedef struct hone_cuda_form {
+  const char *text;    /* NULL past the last form */
+  const char *choices; /* or NULL */
+} hone_cuda_form;
+
+/* What a kernel of ours is, and for which nodes it stands. */
 struct hone_cuda_kernel {
   const char *name;
-  const char *text; /* the file's */
-  const char *second; /* of a kernel that ends in another one; or NULL */
+  hone_cuda_form forms[HONE_CUDA_FORMS];
+  int least_sm;     /* of the GPUs that it runs on, 80 for compute capability 8.0; 0: any */
+  bool on_tensor_cores;
   int pointers;     /* of hone_cuda_args.p that the core takes; its inputs first */
   bool finishes;    /* elements go through the stage's tail; else the kernel stores them itself */
+  bool strided;     /* takes q, k, v and writes its result by strides: reads.h */
+  bool widely;      /* and eight at once */
   int scale, bias;  /* inputs of the node that the tail multiplies by and adds; 0: none */
   bool (*accepts)(const hone_node *node);
   /* The lines before the file: types and choices. */
@@ -88,22 +98,23 @@ struct hone_cuda_kernel {
                        hone_cuda_plan *plan);
 };
 
-/* The row whose kernel computes `node`; NULL when there is none. */
-const hone_cuda_kernel *hone_cuda_kernel_for(const hone_node *node);
+/* The row whose kernel computes `node` on a GPU of compute capability `sm`; NULL when there is none. */
+const hone_cuda_kernel *hone_cuda_kernel_for(const hone_node *node, int sm);
 extern const hone_cuda_kernel hone_cuda_kernel_pointwise; /* of chains without a core */
 /* All rows, for tests. */
 const hone_cuda_kernel *const *hone_cuda_kernels(size_t *count);
 
 /* The value whose memory this is: itself, or what it is a view of. */
 const hone_value *hone_cuda_root(const hone_value *value);
-/* UNSUPPORTED where stages cannot be made of the body. Nothing is compiled. */
-HONE_MUST_USE hone_status *hone_cuda_body_make(const hone_graph *graph, hone_arena *arena,
+/* UNSUPPORTED where stages cannot be made of the body for a GPU of compute capability `sm`. Nothing is
+ * compiled. */
+HONE_MUST_USE hone_status *hone_cuda_body_make(const hone_graph *graph, int sm, hone_arena *arena,
                                                hone_cuda_body **out);
 /* Whether the tail of a stage can hold the node. */
 bool hone_cuda_pointwise_accepts(const hone_node *node);
 /* CUDA's name of an element type; NULL for one that kernels do not know. */
 const char *hone_cuda_type(hone_dtype dtype);
-/* The text of a stage's kernel, whole; `file` is the kernel's text or its second. */
-void hone_cuda_stage_text(const hone_cuda_stage *stage, const char *file, hone_text *out);
+/* The text of a form of a stage's kernel, whole. */
+void hone_cuda_stage_text(const hone_cuda_stage *stage, int form, hone_text *out);
 
 #endif

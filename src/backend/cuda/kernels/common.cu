@@ -31,6 +31,9 @@ __device__ __forceinline__ u16 half_bits(float value) {
   asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(value));
   return bits;
 }
+__device__ __forceinline__ void store_words(void *p, u32 x, u32 y, u32 z, u32 w) {
+  asm volatile("st.global.v4.b32 [%0], {%1, %2, %3, %4};" ::"l"(p), "r"(x), "r"(y), "r"(z), "r"(w) : "memory");
+}
 #endif
 __device__ __forceinline__ float bfloat_value(u16 bits) {
   return __uint_as_float((u32)bits << 16);
@@ -70,6 +73,34 @@ template <class T> __device__ __forceinline__ typename Element<T>::R load(const 
 }
 template <class T> __device__ __forceinline__ void store(void *p, s64 i, typename Element<T>::R v) {
   ((T *)p)[i] = Element<T>::element(v);
+}
+// Eight neighbours, moved by accesses of 16 bytes where they are so large; i is a multiple of eight and p of
+// 16 bytes.
+template <class T> struct __align__(sizeof(T) < 2 ? 8 : 16) Eight {
+  T at[8];
+};
+template <class T> __device__ __forceinline__ Eight<T> load_eight(const void *p, s64 i) {
+  return *(const Eight<T> *)((const T *)p + i);
+}
+// By instructions of 16 bytes, which the compiler would take apart; what is wider than a word lies as it is.
+template <class T> __device__ __forceinline__ void store_eight(void *p, s64 i, const Eight<T> &v) {
+  T *to = (T *)p + i;
+  const u8 *bytes = (const u8 *)v.at;
+  const u16 *halves = (const u16 *)v.at;
+  const u32 *words = (const u32 *)v.at;
+  if (sizeof(T) == 1) {
+    u64 all = 0;
+    for (int e = 0; e < 8; e++) all |= (u64)bytes[e] << 8 * e;
+    *(u64 *)to = all;
+  } else if (sizeof(T) == 2) {
+    store_words(to, halves[0] | (u32)halves[1] << 16, halves[2] | (u32)halves[3] << 16,
+                halves[4] | (u32)halves[5] << 16, halves[6] | (u32)halves[7] << 16);
+  } else if (sizeof(T) == 4) {
+    store_words(to, words[0], words[1], words[2], words[3]);
+    store_words(to + 4, words[4], words[5], words[6], words[7]);
+  } else {
+    *(Eight<T> *)to = v;
+  }
 }
 // Whether counts up to `n` can be divided in 32 bits, which costs a quarter of 64.
 #define IS_SMALL(n) ((n) < 0x7fffffffll)

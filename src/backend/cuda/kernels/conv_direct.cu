@@ -1,4 +1,5 @@
-// Convolution, channels last, an output a thread: any number of groups. p[0] x, p[1] w.
+// Convolution, channels last, an output a thread: any number of groups; eight outputs a thread where every
+// channel is a group of one filter. p[0] x, p[1] w.
 // n[0] outputs; n[1] channels; n[2]…n[13] as for pooling; n[14] filters; n[15] groups.
 template <class Index> __device__ __forceinline__ void convolve(const Args &a) {
   Index channels = (Index)a.n[1], filters = (Index)a.n[14], groups = (Index)a.n[15];
@@ -26,7 +27,35 @@ template <class Index> __device__ __forceinline__ void convolve(const Args &a) {
   }
 }
 
+__device__ __forceinline__ void convolve_depthwise(const Args &a) {
+  u32 channels = (u32)a.n[1], eights = channels / 8, width = (u32)a.n[5], height = (u32)a.n[4];
+  int x_width = (int)a.n[3], x_height = (int)a.n[2], rows = (int)a.n[6], columns = (int)a.n[7];
+  for (u32 i = blockIdx.x * blockDim.x + threadIdx.x; i < a.n[0] / 8; i += gridDim.x * blockDim.x) {
+    u32 c = i % eights * 8, pixel = i / eights;
+    int left = (int)(pixel % width) * (int)a.n[9] - (int)a.n[13];
+    int top = (int)(pixel / width % height) * (int)a.n[8] - (int)a.n[12];
+    s64 image = (s64)(pixel / width / height) * x_height * x_width;
+    R sum[8] = {};
+    for (int r = 0; r < rows; r++) {
+      int y = top + r * (int)a.n[10];
+      if (y < 0 || y >= x_height) continue;
+#pragma unroll 3
+      for (int s = 0; s < columns; s++) {
+        int x = left + s * (int)a.n[11];
+        if (x < 0 || x >= x_width) continue;
+        Eight<T> from = load_eight<T>(a.p[0], (image + y * x_width + x) * channels + c);
+        Eight<T> by = load_eight<T>(a.p[1], (s64)(r * columns + s) * channels + c);
+#pragma unroll
+        for (int e = 0; e < 8; e++) sum[e] += Element<T>::value(from.at[e]) * Element<T>::value(by.at[e]);
+      }
+    }
+    finish_eight(a, (s64)i * 8, c, sum);
+  }
+}
+
 extern "C" __global__ void __launch_bounds__(256) kernel(const __grid_constant__ Args a) {
-  if (IS_SMALL(a.n[0])) convolve<u32>(a);
+  bool depthwise = a.n[15] == a.n[1] && a.n[14] == a.n[1] && (((u64)a.p[0] | (u64)a.p[1]) & 15) == 0;
+  if (depthwise && IS_SMALL(a.n[0]) && IS_WIDE(a, a.n[1])) convolve_depthwise(a);
+  else if (IS_SMALL(a.n[0])) convolve<u32>(a);
   else convolve<s64>(a);
 }

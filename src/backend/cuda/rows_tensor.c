@@ -1,0 +1,83 @@
+/* Products on tensor cores: which nodes, and which tile for which sizes. Room: backend/cuda. */
+#include "backend/cuda/rows_tensor.h"
+
+#include "backend/cuda/rows.h"
+
+/* The tiles of product_tensor.cu, by form. `step` is what DEPTH_BYTES of depth cost a multiprocessor
+ * that has enough to do, in us on an H200; it only ranks them. */
+typedef struct tile {
+  int m, n, depth_bytes;
+  double step;
+} tile;
+
+static const tile tiles[] = {{32, 64, 128, 0.1}, {128, 64, 64, 0.15}, {128, 128, 64, 0.24}};
+#define TILES (sizeof tiles / sizeof *tiles)
+#define WAVE       132   /* blocks that run at once on a large GPU */
+#define MOST_PARTS 16
+#define BEGIN      1.0   /* us until the first step, and for the end of a tile */
+#define JOIN       0.6   /* us for parts to find each other, */
+#define JOIN_PART  0.12  /* and for each of them to be added */
+
+/* As is a pure function of the sizes: how long a product would take with these tiles and parts. */
+static double estimate(const tile *t, int64_t blocks, int64_t steps, int64_t parts) {
+  int64_t waves = (blocks * parts + WAVE - 1) / WAVE, each = (steps + parts - 1) / parts;
+  return (double)waves * (BEGIN + (double)each * t->step) +
+         (parts > 1 ? JOIN + JOIN_PART * (double)parts : 0);
+}
+
+typedef struct choice {
+  int form;
+  int64_t x, columns, parts;
+  double time;
+} choice;
+
+static choice choose(const long long *n, int64_t batch, size_t element) {
+  choice best = {.time = 0};
+  for (int i = 0; i < (int)TILES; i++) {
+    const tile *t = &tiles[i];
+    int64_t columns = (n[1] + t->n - 1) / t->n, x = (n[0] + t->m - 1) / t->m * columns;
+    int64_t depth = t->depth_bytes / (int64_t)element, steps = (n[2] + depth - 1) / depth;
+    for (int64_t parts = 1; parts <= MOST_PARTS && (parts == 1 || parts <= steps); parts++) {
+      if (parts > 1 && x * batch > HONE_CUDA_COUNTERS) break;
+      double time = estimate(t, x * batch, steps, parts);
+      if (best.time > 0 && time >= best.time) continue;
+      best = (choice){i, x, columns, parts, time};
+    }
+  }
+  return best;
+}
+
+hone_status *hone_cuda_launch_tiles(const hone_cuda_stage *stage, hone_cuda_plan *plan,
+                                    hone_cuda_launch *launch, int64_t batch) {
+  size_t element = hone_dtype_bits(stage->core->inputs[0].value->type.dtype) / 8;
+  long long *n = launch->args.n;
+  choice c = choose(n, batch, element);
+  const tile *t = &tiles[c.form];
+  int64_t depth = t->depth_bytes / (int64_t)element;
+  launch->slots[2] = launch->slots[3] = (hone_cuda_slot){.from = HONE_CUDA_NOTHING};
+  n[37] = ((n[2] + c.parts - 1) / c.parts + depth - 1) / depth * depth;
+  n[36] = c.parts = n[37] ? (n[2] + n[37] - 1) / n[37] : 1;
+  n[38] = c.columns;
+  if (n[0] > INT32_MAX || c.x > INT32_MAX || batch * c.parts > 65535 || n[2] > INT32_MAX / 2)
+    return hone_error(HONE_UNSUPPORTED, "the product is too large for a GPU");
+  launch->function = stage->functions[c.form];
+  launch->grid[0] = (unsigned)c.x;
+  launch->grid[1] = 1;
+  launch->grid[2] = (unsigned)(batch * c.parts);
+  if (c.parts == 1) return NULL;
+  launch->slots[3] = (hone_cuda_slot){.from = HONE_CUDA_COUNTS};
+  size_t sums = (size_t)(t->m * t->n) * sizeof(float);
+  return hone_cuda_scratch(plan, (size_t)(c.x * batch * c.parts) * sums, &launch->slots[2]);
+}
+
+bool hone_cuda_on_tensor_cores(const hone_node *node, bool f16) {
+  if (!hone_cuda_one_float(node)) return false;
+  hone_dtype dtype = node->inputs[0].value->type.dtype;
+  if (f16) return dtype == HONE_F16;
+  return dtype == HONE_BF16 || (dtype == HONE_F32 && hone_node_flag(node, "tf32"));
+}
+
+void hone_cuda_define_kind(hone_dtype dtype, hone_text *out) {
+  hone_text_printf(out, "#define KIND KIND_%s\n",
+                   dtype == HONE_F16 ? "F16" : dtype == HONE_BF16 ? "BF16" : "TF32");
+}
