@@ -88,6 +88,11 @@ static const cuda_body cuda_bodies[] = {
     {"graph g(x: f16[3, 4, 50], s: f16[50]) -> (o) { o = rms_norm(x, s) }", "f16"},
     {"graph g(x: f32[3, 4, 50], b: f32[4, 1]) -> (o) {\n s = const f32[4, "
      "50] @weights+0\n y = layer_norm(x, s, b) {axis=1}\n o = add(y, x)\n}", "fp32"},
+    {"graph g(x: f16[5, 768], s: f16[768], b: f16[768], r: f16[5, 768]) -> (o) {\n"
+     " y = layer_norm(x, s, b)\n o = add(y, r)\n}", "f16"},
+    {"graph g(x: f64[3, 4, 40], s: f64[40]) -> (o) { o = rms_norm(x, s) }", "fp64"},
+    {"graph g(x: f16[2, 7, 7, 72]) -> (o) { a = const s64[2] [1, 2]\n o = reduce(x, a) "
+     "{kind=mean} }", "f16"},
     {"graph g(x: f32[3, 40, 5]) -> (o) { a = const s64[1] [1]\n o = reduce(x, a) {kind=mean} }", "fp32"},
     {"graph g(x: f32[3, 40, 5]) -> (o) { a = const s64[2] [0, 2]\n o = reduce(x, a) {kind=max, "
      "keep=false} }", NULL},

@@ -132,9 +132,12 @@ static void load_lanes(unsigned *r, const void *row, bool transposed) {
 }
 static void load_matrices(unsigned *r, const void *row) { load_lanes(r, row, false); }
 static void load_transposed(unsigned *r, const void *row) { load_lanes(r, row, true); }
-static float lane_across(float value, int bit) {
-  const Shown *warp = show({{__float_as_uint(value)}});
-  float other = __uint_as_float((unsigned)warp[(threadIdx.x % 32) ^ bit].words[0]);
+template <class R> static R lane_across(R value, int bit) {
+  Shown mine = {};
+  R other;
+  memcpy(mine.words, &value, sizeof value);
+  const Shown *warp = show(mine);
+  memcpy(&other, warp[(threadIdx.x % 32) ^ bit].words, sizeof other);
   __syncwarp();
   return other;
 }

@@ -21,16 +21,18 @@ typedef struct row {
 } row;
 _Static_assert(sizeof(row) == 56, "a row has no gaps");
 
+static uint64_t add_text(uint64_t sum, const char *text) {
+  return text ? XXH3_64bits_withSeed(text, strlen(text), sum) : sum;
+}
+
 /* Another library's texts may differ, and so find no code of theirs. */
 static uint64_t library_sum(void) {
   size_t count;
   const hone_cuda_kernel *const *rows = hone_cuda_kernels(&count);
-  uint64_t sum = XXH3_64bits(hone_cuda_text_common, strlen(hone_cuda_text_common));
-  for (size_t i = 0; i < count; i++) {
-    sum = XXH3_64bits_withSeed(rows[i]->text, strlen(rows[i]->text), sum);
-    if (rows[i]->second)
-      sum = XXH3_64bits_withSeed(rows[i]->second, strlen(rows[i]->second), sum);
-  }
+  uint64_t sum = add_text(add_text(0, hone_cuda_text_common), hone_cuda_text_tensor);
+  for (size_t i = 0; i < count; i++)
+    for (int f = 0; f < HONE_CUDA_FORMS; f++)
+      sum = add_text(add_text(sum, rows[i]->forms[f].text), rows[i]->forms[f].choices);
   return sum;
 }
 

@@ -64,6 +64,9 @@ static void define_norm(const hone_node *node, hone_text *out) {
                    node->op == &hone_op_layer_norm, hone_node_real(node, "epsilon"));
 }
 
+#define MOST_IN_WARP 1024 /* elements of a row that a warp keeps in registers */
+#define ROWS_AT_ONCE 2    /* of a block then */
+
 static hone_status *plan_norm(const hone_cuda_stage *stage, const hone_group_view *view,
                               hone_cuda_plan *plan) {
   const hone_shape *x = hone_cuda_shape(plan, stage->core->inputs[0].value);
@@ -73,7 +76,10 @@ static hone_status *plan_norm(const hone_cuda_stage *stage, const hone_group_vie
   int axis = axis_of(stage->core, x);
   launch->args.n[0] = (int64_t)hone_shape_span(x, 0, axis);
   launch->args.n[1] = (int64_t)hone_shape_span(x, axis, x->rank);
-  hone_cuda_launch_blocks(launch, launch->args.n[0]);
+  launch->args.n[2] = launch->args.n[1] <= MOST_IN_WARP && launch->args.n[1] % 8 == 0;
+  if (launch->args.n[2]) launch->threads = ROWS_AT_ONCE * 32;
+  int64_t rows = launch->args.n[2] ? ROWS_AT_ONCE : 1;
+  hone_cuda_launch_blocks(launch, (launch->args.n[0] + rows - 1) / rows);
   return NULL;
 }
 
@@ -81,6 +87,7 @@ const hone_cuda_kernel hone_cuda_kernel_norm = {.name = "norm",
                                                 .forms = {{hone_cuda_text_norm}},
                                                 .pointers = 1,
                                                 .finishes = true,
+                                                .widely = true,
                                                 .scale = 1,
                                                 .bias = 2,
                                                 .accepts = accepts_norm,
@@ -160,12 +167,15 @@ static hone_status *plan_reduce(const hone_cuda_stage *stage, const hone_group_v
   hone_shape_strides(x, strides);
   n[0] = n[1] = 1;
   for (int d = 0; d < x->rank; d++) {
-    int is_gone = gone >> d & 1, to = (is_gone ? 24 : 8) + (int)n[2 + is_gone]++;
-    n[to] = x->dim[d];
+    int is_gone = gone >> d & 1;
+    bool goes_on = d > 0 && (int)(gone >> (d - 1) & 1) == is_gone; /* one axis with the one before */
+    int to = (is_gone ? 24 : 8) + (int)(goes_on ? n[2 + is_gone] - 1 : n[2 + is_gone]++);
+    n[to] = goes_on ? n[to] * x->dim[d] : x->dim[d];
     n[to + 8] = strides[d];
     n[is_gone] *= x->dim[d];
   }
-  hone_cuda_launch_blocks(launch, n[0]);
+  n[4] = x->rank > 0 && !(gone >> (x->rank - 1) & 1) && x->dim[x->rank - 1] >= 32;
+  hone_cuda_launch_blocks(launch, n[4] ? (n[0] + 31) / 32 : n[0]);
   return NULL;
 }
 

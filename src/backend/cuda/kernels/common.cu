@@ -31,6 +31,10 @@ __device__ __forceinline__ u16 half_bits(float value) {
   asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(value));
   return bits;
 }
+// The value that the lane whose number differs in bit `bit` has.
+template <class R> __device__ __forceinline__ R lane_across(R value, int bit) {
+  return __shfl_xor_sync(~0u, value, bit);
+}
 __device__ __forceinline__ void store_words(void *p, u32 x, u32 y, u32 z, u32 w) {
   asm volatile("st.global.v4.b32 [%0], {%1, %2, %3, %4};" ::"l"(p), "r"(x), "r"(y), "r"(z), "r"(w) : "memory");
 }

@@ -69,10 +69,6 @@ __device__ __forceinline__ u32 to_tf32(u32 bits) {
   return bits;
 #endif
 }
-// The value that the lane whose number differs in bit `bit` has.
-__device__ __forceinline__ float lane_across(float value, int bit) {
-  return __shfl_xor_sync(~0u, value, bit);
-}
 __device__ __forceinline__ float power_of_two(float exponent) {
   float power;
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(exponent));
