@@ -29,7 +29,8 @@ typedef struct hone_conversion_options {
   const char *prefix;   /* segments are called <prefix>_000, …, the largest first */
   size_t least_nodes;   /* smaller segments stay native; what only hands on does not count */
   size_t most_segments; /* the largest of them; 0: any number */
-  int count_constants;  /* a segment's size counts the constants that it alone uses */
+  int like_tf_trt;      /* segments are clustered as TF-TRT's, and their size counts the constants that
+                           they alone use, as its does */
 } hone_conversion_options;
 
 /* `graph_def` is read in place and must outlive the conversion; the options need not. */

@@ -11,7 +11,7 @@ typedef struct conversion_object {
   PyObject *kept;      /* list of the bytes of engines that were placed */
 } conversion_object;
 
-/* convert(graph_def, outputs, denied, native, prefix, least_nodes, most_segments, count_constants)
+/* convert(graph_def, outputs, denied, native, prefix, least_nodes, most_segments, like_tf_trt)
  */
 PyObject *convert(PyObject *module, PyObject *arguments) {
   hone_conversion_options options = {0};
@@ -21,7 +21,7 @@ PyObject *convert(PyObject *module, PyObject *arguments) {
   (void)module;
   if (!PyArg_ParseTuple(arguments, "Ossssnnp", &bytes, &options.outputs, &options.denied,
                         &options.native, &options.prefix, &least, &most,
-                        &options.count_constants) ||
+                        &options.like_tf_trt) ||
       PyBytes_AsStringAndSize(bytes, &data, &size) != 0)
     return NULL;
   conversion_object *self = PyObject_New(conversion_object, conversion_type);

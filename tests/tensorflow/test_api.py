@@ -12,7 +12,7 @@ import native
 import numerics
 
 import hone.tensorflow
-from hone.tensorflow import _precision, contrib, trt_convert as trt
+from hone.tensorflow import _precision, _worth, contrib, trt_convert as trt
 
 rng = np.random.default_rng(21)
 BOUND = numerics.bound("TensorFlow segment", "bf16")
@@ -92,6 +92,41 @@ def test_rewriter_config():
                   {"is_v2": True, "is_dynamic_op": False}):
         with pytest.raises(ValueError):
             trt.get_tensorrt_rewriter_config(params, **wrong)
+
+
+# ---- What is worth an engine ----
+
+@pytest.fixture
+def timed(monkeypatch):
+    """Engines count where they win, and those of a segment with a Tanh lose."""
+    monkeypatch.delenv("HONE_TRT_ALWAYS")
+    monkeypatch.setattr(_worth, "_measure", lambda surgery, segment, values: [
+        0.001, 0.002 if "Tanh" in segment.ops.values() else 0.0005])
+    monkeypatch.setattr(hone.tensorflow, "race", lambda calls, inputs: [0.001, 0.0009])
+
+
+def kinds_inside(converter):
+    return sorted("Tanh" in segment.ops.values() for segment in converter._surgery.segments)
+
+
+@pytest.mark.parametrize("given, inside", [({}, [False]), ({"minimum_segment_size": 3}, [False, True]),
+                                           ({"conversion_params": trt.DEFAULT_TRT_CONVERSION_PARAMS}, [False])])
+def test_segments_win_unless_a_size_is_given(timed, folder, given, inside):
+    converter = trt.TrtGraphConverterV2(folder, **given)
+    converter.convert()
+    assert kinds_inside(converter) == inside
+    if not all(inside) and len(inside) == 1:
+        reasons = {row["op"]: row["reason"] for row in converter._surgery.native}
+        assert reasons["Tanh"] == "its engine took 2000 us, TensorFlow 1000 us"
+
+
+def test_the_first_converter_measures_too(timed, monkeypatch):
+    graph, _, (sink, *_), _ = native.frozen(lambda x: net(x)["scores"], [f32(4, 6)])
+    graph_def = tf.compat.v1.GraphDef.FromString(graph)
+    assert len(engines(trt.create_inference_graph(graph_def, [sink]))) == 1
+    assert len(engines(trt.create_inference_graph(graph_def, [sink], minimum_segment_size=3))) == 2
+    monkeypatch.setenv("HONE_TRT_COMPAT", "1")
+    assert len(engines(trt.create_inference_graph(graph_def, [sink]))) == 2
 
 
 # ---- Places ----

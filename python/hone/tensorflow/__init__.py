@@ -18,7 +18,7 @@ from ._places import install
 from ._precision import judge, observe, seeded
 from ._report import Report, make_report
 from ._surgery import Surgery
-from ._worth import Times, keep_what_wins, race
+from ._worth import Times, keep_what_wins, race, with_cache
 
 __all__ = ["convert", "convert_graph_def", "Converted", "Report", "disable", "enable", "engine_op", "install",
            "library_path"]
@@ -134,29 +134,34 @@ def convert(model: Any, *, signature: str = "serving_default", tags: Optional[Se
     inputs, data = first_item(input_fn, original)
     feeds = feeds_of(frozen, inputs)
 
-    def operate(native=()):
-        made = Surgery(frozen.graph, [t.name for t in frozen.outputs], denied=denied, native=native,
-                       least_nodes=1 if minimum_segment_size is None else minimum_segment_size)
-        made.build_all(**options)
-        judge(made, feeds, data, **options)
-        return made
+    with with_cache(options) as building:
+        def operate(native=()):
+            made = Surgery(frozen.graph, [t.name for t in frozen.outputs], denied=denied, native=native,
+                           least_nodes=1 if minimum_segment_size is None else minimum_segment_size)
+            made.build_all(**building)
+            judge(made, feeds, data, **building)
+            return made
 
-    surgery = operate()
-    if minimum_segment_size is not None:
-        return Converted(original, surgery)
-    times = Times(options.get("timing_cache"), frozen=bool(options.get("frozen_cache")))
-    surgery = keep_what_wins(surgery, feeds, times, operate)
+        surgery = operate()
+        if minimum_segment_size is not None:
+            return Converted(original, surgery)
+        times = Times(options.get("timing_cache"), frozen=bool(options.get("frozen_cache")))
+        surgery = keep_what_wins(surgery, feeds, times, operate)
+    return converted_that_wins(original, surgery, native_call(function, frozen), inputs, times)
+
+
+def converted_that_wins(original: Any, surgery: Any, native: Any, inputs: Any, times: Any) -> Converted:
+    """The converted function; without engines where it is slower than native as a whole."""
     converted = Converted(original, surgery)
-    if surgery.segments:
-        ratio = _ratio(converted, surgery, _native(function, frozen), inputs, times)
-        if ratio > NEVER_SLOWER:
-            for segment in list(surgery.segments):
-                surgery.drop(segment, f"the model with engines took {ratio:.2f} of native's time")
-            converted = Converted(original, surgery)
-    return converted
+    ratio = _ratio(converted, surgery, native, inputs, times) if surgery.segments else 0.0
+    if ratio <= NEVER_SLOWER:
+        return converted
+    for segment in list(surgery.segments):
+        surgery.drop(segment, f"the model with engines took {ratio:.2f} of native's time")
+    return Converted(original, surgery)
 
 
-def _native(function, frozen):
+def native_call(function, frozen):
     """The frozen function as TensorFlow runs it best."""
     loops = any("_lower_using_switch_merge" in node.attr for node in frozen.graph.as_graph_def().node)
     return convert_variables_to_constants_v2(function) if loops else frozen

@@ -34,5 +34,10 @@ def most_engines() -> int:
 
 
 def is_compatible() -> bool:
-    """Whether exactly TF-TRT's operators are to be taken."""
+    """Whether exactly TF-TRT's operators are to be taken, in its clusters."""
     return os.environ.get("HONE_TRT_COMPAT", "0").lower() not in ("", "0", "false")
+
+
+def keeps_all() -> bool:
+    """Whether segments that are slower than their nodes are kept too: for tests."""
+    return os.environ.get("HONE_TRT_ALWAYS", "0") == "1"

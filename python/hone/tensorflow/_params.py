@@ -34,9 +34,15 @@ def supported_profile_strategies():
     return list(PROFILE_STRATEGIES)
 
 
+class DefaultSize(int):
+    """The minimum segment size of who gives none: told from the same number given."""
+
+
+DEFAULT_MINIMUM_SEGMENT_SIZE = DefaultSize(3)
 _FIELDS = {"rewriter_config_template": None, "max_workspace_size_bytes": DEFAULT_TRT_MAX_WORKSPACE_SIZE_BYTES,
-           "precision_mode": TrtPrecisionMode.FP32, "minimum_segment_size": 3, "is_dynamic_op": True,
-           "maximum_cached_engines": 1, "use_calibration": True, "max_batch_size": 1, "allow_build_at_runtime": True}
+           "precision_mode": TrtPrecisionMode.FP32, "minimum_segment_size": DEFAULT_MINIMUM_SEGMENT_SIZE,
+           "is_dynamic_op": True, "maximum_cached_engines": 1, "use_calibration": True, "max_batch_size": 1,
+           "allow_build_at_runtime": True}
 _LATER = [name for name in _FIELDS if name not in ("rewriter_config_template", "is_dynamic_op", "max_batch_size")]
 
 
@@ -58,10 +64,13 @@ DEFAULT_TRT_CONVERSION_PARAMS = TrtConversionParams()
 
 
 def own_params(given: Any) -> TrtConversionParams:
-    """Ours of whatever namedtuple the caller has, TensorFlow's own included."""
+    """Ours of whatever namedtuple the caller has, TensorFlow's own included; there the default size is a plain 3."""
     if isinstance(given, TrtConversionParams):
         return given
-    return TrtConversionParams(**{name: value for name, value in given._asdict().items() if name in _FIELDS})
+    fields = {name: value for name, value in given._asdict().items() if name in _FIELDS}
+    if fields.get("minimum_segment_size") == DEFAULT_MINIMUM_SEGMENT_SIZE:
+        del fields["minimum_segment_size"]
+    return TrtConversionParams(**fields)
 
 
 def is_params(value: Any) -> bool:

@@ -73,10 +73,9 @@ class Surgery:
     """A frozen graph, the segments that engines can take, and the graph with engines in their place."""
 
     def __init__(self, graph, outputs, least_nodes=3, most_engines=None, denied=(), prefix="HoneEngine",
-                 engine_op="HoneEngine", engine_attrs=(), count_constants=False, native=()):
+                 engine_op="HoneEngine", engine_attrs=(), like_tf_trt=False, native=()):
         """`engine_op`: the type of the engines' nodes; `engine_attrs`: (name, AttrValue) that each of them has;
-        `count_constants`: a segment's size counts the constants that it alone uses, as TF-TRT's does; `native`: nodes
-        that stay so."""
+        `like_tf_trt`: segments are grown and counted as TF-TRT's; `native`: nodes that stay so."""
         self.engine_op, self.engine_attrs = engine_op, dict(engine_attrs)
         self.types = {op.name: [t.dtype for t in op.outputs] for op in graph.get_operations()}
         self.shapes = {t.name: t.shape for op in graph.get_operations() for t in op.outputs}
@@ -87,7 +86,7 @@ class Surgery:
         self.weights_input = f"{prefix}_weights"  # the placeholder that is fed the path of the segments' weights
         self.conversion = _hone.convert(
             self.graph_def.SerializeToString(deterministic=True), ",".join(outputs), ",".join(denied),
-            ",".join(native), prefix, max(1, least_nodes), most_engines or 0, count_constants)
+            ",".join(native), prefix, max(1, least_nodes), most_engines or 0, like_tf_trt)
         self.segments = [
             Segment(index, found["name"], dict(found["nodes"]), *([parse(port["tensor"]) for port in found[way]]
                                                                   for way in ("inputs", "outputs")))

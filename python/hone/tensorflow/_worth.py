@@ -67,6 +67,17 @@ class Times:
         self.path.write_text("\n".join(lines) + "\n")
 
 
+@contextlib.contextmanager
+def with_cache(options: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The options with a timing cache: one of this conversion alone where the caller has none, so that what is built
+    once more is not measured once more."""
+    if options.get("timing_cache"):
+        yield options
+        return
+    with tempfile.TemporaryDirectory(prefix="hone-") as folder:
+        yield {**options, "timing_cache": os.path.join(folder, "times.txt")}
+
+
 def _processor() -> str:
     with contextlib.suppress(OSError):
         for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():

@@ -13,8 +13,10 @@ from typing import Any, Callable, Optional
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from . import Converted, _environment, _Original, _as_function, engine_op, feeds_of, first_item, item_tensors
-from ._params import (DEFAULT_TRT_CONVERSION_PARAMS, DEFAULT_TRT_MAX_WORKSPACE_SIZE_BYTES,
+from . import (Converted, _environment, _Original, _as_function, converted_that_wins, engine_op, feeds_of, first_item,
+               item_tensors, native_call)
+from ._params import (DEFAULT_MINIMUM_SEGMENT_SIZE, DEFAULT_TRT_CONVERSION_PARAMS,
+                      DEFAULT_TRT_MAX_WORKSPACE_SIZE_BYTES, DefaultSize,
                       PROFILE_STRATEGY_IMPLICIT_BATCH_MODE_COMPATIBLE, PROFILE_STRATEGY_OPTIMAL,
                       PROFILE_STRATEGY_RANGE, PROFILE_STRATEGY_RANGE_OPTIMAL, TrtConversionParams, TrtPrecisionMode,
                       check_calibration, check_params, get_tensorrt_rewriter_config, is_params, own_params,
@@ -22,6 +24,7 @@ from ._params import (DEFAULT_TRT_CONVERSION_PARAMS, DEFAULT_TRT_MAX_WORKSPACE_S
 from ._precision import judge, placeholders
 from ._report import graph_picture, print_native, print_summary
 from ._surgery import Surgery
+from ._worth import Times, keep_what_wins, with_cache
 
 __all__ = ["DEFAULT_TRT_CONVERSION_PARAMS", "DEFAULT_TRT_MAX_WORKSPACE_SIZE_BYTES",
            "PROFILE_STRATEGY_IMPLICIT_BATCH_MODE_COMPATIBLE", "PROFILE_STRATEGY_OPTIMAL", "PROFILE_STRATEGY_RANGE",
@@ -58,18 +61,33 @@ def _engine_attrs(params, strategy):
             "_use_implicit_batch": made(b=False), "_allow_build_at_runtime": made(b=params.allow_build_at_runtime)}
 
 
-def _operate(graph, outputs, params, strategy="", denied=()):
-    """The surgery that the parameters ask for, its engines built."""
-    denied = [*_environment.denied(), *denied]
+def _measures(params):
+    """Whether a segment has to be faster than its nodes: not where a size asks for every segment of it, nor where
+    TF-TRT's own choice is asked for."""
+    return isinstance(params.minimum_segment_size, DefaultSize) and not _environment.is_compatible() \
+        and not _environment.keeps_all()
+
+
+def _operate(graph, outputs, params, feeds, strategy=""):
+    """The surgery that the parameters ask for, its engines built, judged and timed on `feeds`, which are seeded."""
+    denied = _environment.denied()
     if _environment.is_compatible():
-        kinds = {op.type for op in graph.get_operations()}
-        denied += sorted(kinds - _environment.TF_TRT_OPERATORS)
-    surgery = Surgery(graph, outputs, most_engines=_environment.most_engines(), denied=denied,
-                      prefix="TRTEngineOp", engine_op=engine_op(), engine_attrs=_engine_attrs(params, strategy),
-                      count_constants=_environment.is_compatible(),
-                      least_nodes=sys.maxsize if params.minimum_segment_size == -1 else params.minimum_segment_size)
-    precision = _precision(params, surgery.graph_def)
-    surgery.build_all(precision=precision)
+        denied += sorted({op.type for op in graph.get_operations()} - _environment.TF_TRT_OPERATORS)
+    precision = _precision(params, graph.as_graph_def())
+    least = sys.maxsize if params.minimum_segment_size == -1 else params.minimum_segment_size
+
+    with with_cache({"precision": precision}) as building:
+        def operate(native=()):
+            made = Surgery(graph, outputs, most_engines=_environment.most_engines(), denied=denied, native=native,
+                           prefix="TRTEngineOp", engine_op=engine_op(), engine_attrs=_engine_attrs(params, strategy),
+                           like_tf_trt=_environment.is_compatible(), least_nodes=least)
+            made.build_all(**building)
+            judge(made, feeds, "seeded inputs", **building)
+            return made
+
+        surgery = operate()
+        if _measures(params):
+            surgery = keep_what_wins(surgery, feeds, Times(None), operate)
     print_native(surgery, _environment.variable("SHOW_DETAILED_REPORT"))
     graph_picture(surgery, _environment.variable("EXPORT_GRAPH_VIZ_PATH"))
     return surgery
@@ -82,7 +100,7 @@ class TrtGraphConverterV2:
                  input_saved_model_signature_key: Optional[str] = None, use_dynamic_shape: Optional[bool] = None,
                  dynamic_shape_profile_strategy: Optional[str] = None,
                  max_workspace_size_bytes: int = DEFAULT_TRT_MAX_WORKSPACE_SIZE_BYTES,
-                 precision_mode: str = TrtPrecisionMode.FP32, minimum_segment_size: int = 3,
+                 precision_mode: str = TrtPrecisionMode.FP32, minimum_segment_size: int = DEFAULT_MINIMUM_SEGMENT_SIZE,
                  maximum_cached_engines: int = 1, use_calibration: bool = True, allow_build_at_runtime: bool = True,
                  conversion_params: Optional[TrtConversionParams] = None, **earlier: Any):
         """`earlier`: what TrtConversionParams had up to 2.4, so that `**params._asdict()` can be passed on."""
@@ -120,10 +138,13 @@ class TrtGraphConverterV2:
             raise ValueError("calibration_input_fn is for INT8 with use_calibration alone")
         function = _as_function(self._folder, self._signature, self._tags)
         frozen = convert_variables_to_constants_v2(function, lower_control_flow=False)
-        self._surgery = _operate(frozen.graph, [t.name for t in frozen.outputs], self._params, self._strategy)
         self._original = _Original(frozen, function)
-        self._judge(*first_item(None, self._original))
-        self._converted = Converted(self._original, self._surgery)
+        inputs, _ = first_item(None, self._original)
+        self._surgery = _operate(frozen.graph, [t.name for t in frozen.outputs], self._params,
+                                 feeds_of(self._original, inputs), self._strategy)
+        self._converted = converted_that_wins(
+            self._original, self._surgery, native_call(function, frozen), inputs,
+            Times(None)) if _measures(self._params) else Converted(self._original, self._surgery)
         return self._converted.function
 
     def _judge(self, inputs, data):
@@ -180,7 +201,7 @@ class TrtGraphConverter:
                  input_saved_model_signature_key: Optional[str] = None, input_graph_def: Any = None,
                  nodes_denylist: Any = None, max_batch_size: Optional[int] = 1,
                  max_workspace_size_bytes: int = DEFAULT_TRT_MAX_WORKSPACE_SIZE_BYTES,
-                 precision_mode: str = TrtPrecisionMode.FP32, minimum_segment_size: int = 3,
+                 precision_mode: str = TrtPrecisionMode.FP32, minimum_segment_size: int = DEFAULT_MINIMUM_SEGMENT_SIZE,
                  is_dynamic_op: bool = False, maximum_cached_engines: int = 1, use_calibration: bool = True,
                  nodes_blacklist: Any = None, session_config: Any = None):
         if tf.executing_eagerly():
@@ -213,8 +234,7 @@ class TrtGraphConverter:
             outputs += names
         with tf.Graph().as_default() as graph:
             tf.import_graph_def(self._graph_def, name="")
-        self._surgery = _operate(graph, outputs, self._params)
-        judge(self._surgery, placeholders(self._surgery.graph_def), "seeded inputs")
+        self._surgery = _operate(graph, outputs, self._params, placeholders(graph.as_graph_def()))
         self._converted = self._surgery.result(embed=True)
         return self._converted
 
@@ -253,7 +273,8 @@ class TrtGraphConverter:
 
 def create_inference_graph(input_graph_def: Any, outputs: Any, max_batch_size: Optional[int] = 1,
                            max_workspace_size_bytes: int = DEFAULT_TRT_MAX_WORKSPACE_SIZE_BYTES,
-                           precision_mode: str = TrtPrecisionMode.FP32, minimum_segment_size: int = 3,
+                           precision_mode: str = TrtPrecisionMode.FP32,
+                           minimum_segment_size: int = DEFAULT_MINIMUM_SEGMENT_SIZE,
                            is_dynamic_op: bool = False, maximum_cached_engines: int = 1,
                            cached_engine_batches: Any = None, use_calibration: bool = False,
                            input_saved_model_dir: Any = None, input_saved_model_tags: Any = None,

@@ -270,11 +270,11 @@ static hone_status *open_conversion(hone_conversion *c, const hone_conversion_op
   HONE_TRY(tf_read_graph_body(importer, &c->graph, body));
   c->body = body;
   HONE_TRY(tf_scope_open(&c->scope, importer, body, importer->root));
-  HONE_TRY(tf_find_groups(c, options->denied, options->native));
+  HONE_TRY(tf_find_groups(c, options));
   HONE_TRY(find_fetched(c, options->outputs));
   HONE_TRY(find_stem(c));
   HONE_TRY(collect_groups(c));
-  if (options->count_constants) HONE_TRY(add_constants(c));
+  if (options->like_tf_trt) HONE_TRY(add_constants(c));
   HONE_TRY(list_nodes(c));
   HONE_TRY(choose(c, options));
   HONE_TRY(name_segments(c, options->prefix ? options->prefix : "HoneEngine"));

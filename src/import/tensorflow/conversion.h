@@ -56,10 +56,12 @@ struct hone_conversion {
 };
 
 /* segment.c: finds an order, verdicts and groups. */
-HONE_MUST_USE hone_status *tf_find_groups(hone_conversion *c, const char *denied,
-                                          const char *native);
+HONE_MUST_USE hone_status *tf_find_groups(hone_conversion *c,
+                                          const hone_conversion_options *options);
 /* group.c: puts the nodes that are taken into groups; some that make or take lists stay native. */
-void tf_group_nodes(hone_conversion *c);
+HONE_MUST_USE hone_status *tf_group_nodes(hone_conversion *c, bool like_tf_trt);
+/* contract.c: groups that hang together as TF-TRT's did; nothing is refused. */
+HONE_MUST_USE hone_status *tf_contract_groups(hone_conversion *c);
 int tf_group_of(const hone_conversion *c, int node);
 /* What whoever made the graph wrote down of a node's outputs. */
 HONE_MUST_USE hone_status *tf_output_types(hone_conversion *c, const tf_node *node,

@@ -123,15 +123,22 @@ static bool refuse_lists(hone_conversion *c, bool all) {
   return refused;
 }
 
-void tf_group_nodes(hone_conversion *c) {
+static void group_by_level(hone_conversion *c) {
+  int lifts = 0;
+  for (int i = 0; i < c->body->node_count; i++) c->verdicts[i].level = 0;
+  do {
+    raise_levels(c);
+  } while (lift_lists(c) && ++lifts < MENDINGS_MOST);
+  lift_levels(c);
+  join_groups(c);
+}
+
+hone_status *tf_group_nodes(hone_conversion *c, bool like_tf_trt) {
   for (int turn = 0;; turn++) {
-    for (int i = 0; i < c->body->node_count; i++) c->verdicts[i].level = 0;
-    int lifts = 0;
-    do {
-      raise_levels(c);
-    } while (lift_lists(c) && ++lifts < MENDINGS_MOST);
-    lift_levels(c);
-    join_groups(c);
-    if (!refuse_lists(c, turn >= MENDINGS_MOST)) return;
+    if (like_tf_trt)
+      HONE_TRY(tf_contract_groups(c));
+    else
+      group_by_level(c);
+    if (!refuse_lists(c, turn >= MENDINGS_MOST)) return NULL;
   }
 }

@@ -244,12 +244,11 @@ static hone_status *try_nodes(hone_conversion *c, const char *denied, const char
   return NULL;
 }
 
-hone_status *tf_find_groups(hone_conversion *c, const char *denied, const char *native) {
+hone_status *tf_find_groups(hone_conversion *c, const hone_conversion_options *options) {
   HONE_TRY(find_order(c));
   c->verdicts = HONE_NEW_ARRAY(&c->importer.scratch, c->body->node_count + 1, tf_verdict);
   c->latest = HONE_NEW_ARRAY(&c->importer.scratch, c->body->node_count + 1, int);
   if (!c->verdicts || !c->latest) return hone_error_memory();
-  HONE_TRY(try_nodes(c, denied, native));
-  tf_group_nodes(c);
-  return NULL;
+  HONE_TRY(try_nodes(c, options->denied, options->native));
+  return tf_group_nodes(c, options->like_tf_trt);
 }
