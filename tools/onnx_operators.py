@@ -158,6 +158,10 @@ Written by `tools/onnx_operators.py` from the importer's tables; a test keeps it
 
 Values of type map do not exist here. `ZipMap`, with which classifiers of scikit-learn end, gives the tensor
 of scores instead of a list of maps, column i being label i: what converters write without it.
+
+`DynamicQuantizeLSTM` is the LSTM of its dequantised weights: activations, which ONNX Runtime rounds to 8 bits
+in every step, stay exact. Five int8 models of PyPI packages differ by 1e-3 to 0.6 of the largest value for it;
+against ONNX Runtime on the LSTM of the same weights Hone differs by at most 5e-3, by the rounding around it.
 """
 
 

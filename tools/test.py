@@ -1,7 +1,8 @@
 """Runs every test of the project and closes with the counts of all runners together.
 
 Each step is a command; what it prints goes to the screen when it fails. A step without counts of
-its own (the format check) counts as one test. The last line is `N passed, N failed, N skipped`.
+its own (the format check) counts as one test. Static analysis runs beside the steps after it, where
+they leave a processor idle. The last line is `N passed, N failed, N skipped`.
 """
 import os
 import pathlib
@@ -9,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -21,8 +23,7 @@ STEPS = [
     ("error bounds", ["python3", "tools/check_bounds.py"]),
     ("build", ["make", "build"]),
     ("C tests", ["make", "test-c"]),
-    # The rooms that read files; `make analyze` takes all.
-    ("static analysis", ["make", "analyze", "ROOMS=base ir import engine"]),
+    ("static analysis", ["nice", "-n", "19", "python3", "tools/analyze.py"]),
     ("clang, warnings as errors", ["make", "clang"]),
     ("ASan and UBSan", ["make", "asan"]),
     ("TSan", ["make", "tsan"]),
@@ -30,6 +31,7 @@ STEPS = [
     ("Python tests", [PYTHON, "-m", "pytest", "-q", "-rs", "tests"]),
     ("fuzzing", ["make", "fuzz", f"SECONDS_EACH={FUZZ_SECONDS}"]),
 ]
+BESIDE = {"static analysis"}
 
 CTEST = re.compile(r"(\d+)% tests passed, (\d+) tests failed out of (\d+)")
 PYTEST = {word: re.compile(rf"(\d+) {word}\b") for word in ("passed", "failed", "error", "errors", "skipped")}
@@ -54,26 +56,44 @@ def counts(name, code, text):
     return int(code == 0), int(code != 0), 0
 
 
-def run(name, command):
-    start = time.monotonic()
-    print(f"== {name}", flush=True)
-    done = subprocess.run(command, cwd=ROOT, text=True, errors="replace", stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    passed, failed, skipped = counts(name, done.returncode, done.stdout)
-    if failed:
-        print(done.stdout[-20000:])
-    for line in done.stdout.splitlines():
-        if line.startswith("SKIPPED"):
-            print(line)
-    print(f"   {passed} passed, {failed} failed, {skipped} skipped in {time.monotonic() - start:.0f} s", flush=True)
-    return passed, failed, skipped
+class Step:
+    """A command that has begun."""
+
+    def __init__(self, name, command):
+        self.name, self.start, self.said = name, time.monotonic(), tempfile.TemporaryFile()
+        self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=self.said,
+                                        stderr=subprocess.STDOUT)
+
+    def finish(self):
+        """Waits, shows what is to be seen, and gives (passed, failed, skipped)."""
+        print(f"== {self.name}", flush=True)
+        code = self.process.wait()
+        self.said.seek(0)
+        text = self.said.read().decode(errors="replace")
+        passed, failed, skipped = counts(self.name, code, text)
+        if failed:
+            print(text[-20000:])
+        for line in text.splitlines():
+            if line.startswith("SKIPPED"):
+                print(line)
+        seconds = time.monotonic() - self.start
+        print(f"   {passed} passed, {failed} failed, {skipped} skipped in {seconds:.0f} s", flush=True)
+        return passed, failed, skipped
 
 
 def main():
     if shutil.which("ccache"):
         os.environ.setdefault("CMAKE_C_COMPILER_LAUNCHER", "ccache")
     only = set(sys.argv[1:])
-    results = [run(name, command) for name, command in STEPS if not only or name in only]
+    results, beside = [], []
+    for name, command in STEPS:
+        if not only or name in only:
+            step = Step(name, command)
+            if name in BESIDE:
+                beside.append(step)
+            else:
+                results.append(step.finish())
+    results += [step.finish() for step in beside]
     passed, failed, skipped = (sum(column) for column in zip(*results))
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
     return int(failed > 0)

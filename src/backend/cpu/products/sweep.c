@@ -101,9 +101,12 @@ static bool waits(const hone_sweep *sweep) {
   return sweep->out_bf16 && (finish->program || finish->activation.kind > HONE_ACTIVATION_CLAMP);
 }
 
+static size_t panel_floats(const hone_sweep *sweep) {
+  return (size_t)sweep->tiles->panel * (size_t)sweep->tiles->lanes;
+}
+
 static size_t tile_floats(const hone_sweep *sweep) {
-  if (!waits(sweep)) return 0;
-  return (size_t)(sweep->tiles->height * sweep->tiles->panel * sweep->tiles->lanes);
+  return waits(sweep) ? (size_t)sweep->tiles->height * panel_floats(sweep) : 0;
 }
 
 size_t hone_sweep_scratch(const hone_sweep *sweep) {
@@ -123,19 +126,15 @@ typedef struct pass {
   int part;
   void *out;
   const void *residual;
-  float *hot; /* tile_floats of them */
+  float *hot;     /* tile_floats of them, panel_floats a row */
+  size_t vectors; /* in a row of one group; at least 1 */
   hone_tile tile;
 } pass;
-
-/* Floats in a row of `hot`. */
-static size_t hot_stride(const hone_sweep *sweep) {
-  return (size_t)(sweep->tiles->panel * sweep->tiles->lanes);
-}
 
 static void start_pass(pass *p) {
   const hone_sweep *sweep = p->sweep;
   const hone_finish *finish = &sweep->finish;
-  ptrdiff_t hot = (ptrdiff_t)hot_stride(sweep);
+  ptrdiff_t hot = (ptrdiff_t)panel_floats(sweep);
   p->out = p->io->out[sweep->out];
   p->residual = finish->residual >= 0 ? p->io->in[finish->residual] : NULL;
   p->tile = (hone_tile){
@@ -165,7 +164,7 @@ static void narrow_out(const pass *p, size_t row, size_t column, size_t rows, si
   ptrdiff_t stride = p->sweep->out_stride;
   uint16_t *to = (uint16_t *)p->out + (ptrdiff_t)row * stride + column;
   for (size_t i = 0; i < rows; i++)
-    p->sweep->tiles->narrow(p->hot + i * hot_stride(p->sweep), columns, to + (ptrdiff_t)i * stride);
+    p->sweep->tiles->narrow(p->hot + i * panel_floats(p->sweep), columns, to + (ptrdiff_t)i * stride);
 }
 
 /* Where the tile at (row, column) goes, and what is added to it. */
@@ -223,7 +222,7 @@ static void run_program(const pass *p, place at, size_t row, size_t rows) {
 static void run_block(pass *p, const hone_share *mine, const void *const *table, size_t row,
                       size_t rows) {
   const hone_sweep *sweep = p->sweep;
-  size_t lanes = (size_t)sweep->tiles->lanes, vectors = ceil_divide(sweep->columns, lanes);
+  size_t lanes = (size_t)sweep->tiles->lanes, vectors = p->vectors;
   size_t tiles = ceil_divide(rows, (size_t)sweep->tiles->height);
   place at = {.group = mine->column / vectors};
   for (; at.group * vectors < mine->column_end; at.group++) {
@@ -246,10 +245,11 @@ void hone_sweep_run(const hone_sweep *sweep, hone_sweep_fill *fill, const void *
                     const hone_kernel_io *io, void *scratch, int part, int parts) {
   size_t height = (size_t)sweep->tiles->height;
   size_t vectors = ceil_divide(sweep->columns, (size_t)sweep->tiles->lanes);
+  if (vectors == 0) return;
   hone_work work = {.rows = sweep->rows,
                     .height = height,
                     .columns = vectors * sweep->groups,
-                    .grain = smaller(vectors ? vectors : 1, (size_t)sweep->tiles->panel),
+                    .grain = smaller(vectors, (size_t)sweep->tiles->panel),
                     .row_weight = (double)sweep->rows,
                     .column_weight = (double)sweep->columns * (double)sweep->taps};
   hone_share mine = hone_share_of(&work, part, parts);
@@ -258,7 +258,7 @@ void hone_sweep_run(const hone_sweep *sweep, hone_sweep_fill *fill, const void *
   void *zeros = (char *)scratch + table_bytes(sweep);
   memset(zeros, 0, zero_bytes(sweep));
 
-  pass p = {.sweep = sweep, .io = io, .part = part};
+  pass p = {.sweep = sweep, .io = io, .part = part, .vectors = vectors};
   p.hot = (float *)(void *)((char *)scratch + hone_sweep_scratch(sweep)) -
           hone_align_up(tile_floats(sweep), 16);
   start_pass(&p);
