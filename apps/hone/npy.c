@@ -101,6 +101,7 @@ bool parse_npy(const char *path, const unsigned char *bytes, size_t size, hone_t
 
 /* Magic, length and the dict, padded so that the data begins at a multiple of 64; the size. */
 static size_t make_header(const char *descr, const hone_tensor *tensor, char *out, size_t room) {
+  static const char magic[8] = {'\x93', 'N', 'U', 'M', 'P', 'Y', 1, 0}; /* version 1.0 */
   int at = snprintf(out, room, "xxxxxxxxxx{'descr': '%c%s', 'fortran_order': False, 'shape': (",
                     descr[0] != 'U' && strcmp(descr + 1, "1") == 0 ? '|' : '<', descr);
   for (int i = 0; i < tensor->rank; i++)
@@ -109,7 +110,7 @@ static size_t make_header(const char *descr, const hone_tensor *tensor, char *ou
   while ((at + 1) % 64) out[at++] = ' ';
   out[at++] = '\n';
   int length = at - 10;
-  memcpy(out, "\x93NUMPY\x01\x00", 8);
+  memcpy(out, magic, sizeof magic);
   out[8] = (char)(length & 255);
   out[9] = (char)(length >> 8);
   return (size_t)at;

@@ -32,11 +32,14 @@ static void given_shape(const char *shapes, const char *name, bool alone, hone_t
 static bool find_file(const char *text, const char *name, bool alone, char *path, size_t room,
                       bool *named) {
   size_t size = strlen(name);
-  for (const char *at = text; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
-    if (strncmp(at, name, size) != 0 || (at[size] != ':' && at[size] != '=')) continue;
-    snprintf(path, room, "%.*s", (int)strcspn(at + size + 1, ","), at + size + 1);
-    *named = true;
-    return true;
+  for (const char *at = text, *comma;; at = comma + 1) {
+    if (strncmp(at, name, size) == 0 && (at[size] == ':' || at[size] == '=')) {
+      snprintf(path, room, "%.*s", (int)strcspn(at + size + 1, ","), at + size + 1);
+      *named = true;
+      return true;
+    }
+    comma = strchr(at, ',');
+    if (!comma) break;
   }
   if (!alone && !has_ending(text, ".npz")) return false;
   if (strpbrk(text, ":=")) return false;
@@ -157,7 +160,7 @@ static int open_port(const maker *m, size_t index, hone_port *port, hone_tensor 
 /* The input's file, where it has one. */
 static int make_from_file(maker *m, size_t index) {
   hone_port port;
-  hone_tensor given, *out = &m->list->tensors[index];
+  hone_tensor given = {0}, *out = &m->list->tensors[index];
   TRY_CODE(open_port(m, index, &port, &given));
   for (int i = 0; i < m->line->input_count; i++) {
     char path[4096];
@@ -177,7 +180,7 @@ static int make_from_file(maker *m, size_t index) {
 
 static int make_seeded(maker *m, size_t index) {
   hone_port port;
-  hone_tensor given, *out = &m->list->tensors[index];
+  hone_tensor given = {0}, *out = &m->list->tensors[index];
   if (out->data) return 0;
   TRY_CODE(open_port(m, index, &port, &given));
   *out = default_shape(&port, &given, &m->known);

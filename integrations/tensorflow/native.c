@@ -158,7 +158,10 @@ static void open_native(hone_native *native, TF_OpKernelContext *context, TF_Ten
   hone_message graph = {0};
   if (!types || !native->inputs || !native->outputs) {
     tf.TF_SetStatus(status, TF_INTERNAL, "out of memory");
-  } else if (native->graph.data) {
+    free(types);
+    return;
+  }
+  if (native->graph.data) {
     hone_add_raw(&graph, native->graph.data, native->graph.size);
   } else if (!native->function) {
     read_graph(context, native->input_count, &graph, status);

@@ -272,7 +272,8 @@ static bool add_engine_bytes(const rewriting *r, const hone_node *node, hone_mes
     hone_message content = {0};
     hone_status *status = hone_conversion_model(r->conversion, i, &model);
     size_t size = model.name ? strlen(model.name) : 0;
-    bool found = !status && size + 5 == node->name.size && begins(node->name, model.name) &&
+    bool found = !status && model.name && size + 5 == node->name.size &&
+                 begins(node->name, model.name) &&
                  memcmp((const char *)node->name.data + size, "_path", 5) == 0;
     if (found) {
       *good &= add_segment(r, &model, &content);
