@@ -5,7 +5,8 @@ static char text[4096];
 #define BODY(...)   (snprintf(text, sizeof text, __VA_ARGS__), text)
 #define COUNT(rows) (sizeof(rows) / sizeof *(rows))
 
-static const char *const types[] = {"f32", "f64", "s32", "u32", "s64", "u64"};
+static const char *const types[] = {"f32", "f64", "s32", "u32", "s64",
+                                    "u64", "s8",  "u8",  "s16", "u16"};
 static double tolerance(size_t type) {
   return type < 2 ? bound("product", type ? "fp64" : "fp32") : 0;
 }
@@ -13,6 +14,7 @@ static double tolerance(size_t type) {
 TEST(matmuls) {
   static const char *const shapes[][3] = {{"[5, 7]", "[7, 3]", ""},
                                           {"[131, 20]", "[20, 70]", ""},
+                                          {"[5, 300]", "[300, 129]", ""}, /* sums beyond a byte */
                                           {"[7, 5]", "[7, 33]", "transpose_a=true"},
                                           {"[9, 6]", "[40, 6]", "transpose_b=true"},
                                           {"[3, 1, 4, 6]", "[2, 6, 5]", ""},
@@ -67,7 +69,7 @@ TEST(transposed_convs) {
       {"[2, 5, 4, 4]", "[3, 3, 6, 4]", "pads=[1, 1, 0, 1], strides=[2, 3]"},
       {"[1, 6, 6]", "[4, 3, 6]", "groups=2, dilations=[2], output_padding=[1], strides=[2]"},
       {"[1, 3, 4, 2, 5]", "[2, 2, 3, 2, 5]", "strides=[1, 2, 2]"}};
-  for (size_t t = 0; t < 3; t++)
+  for (size_t t = 0; t < COUNT(types); t++)
     for (size_t i = 0; i < COUNT(rows); i++)
       check_body(BODY("graph g(x: %s%s, w: %s%s) -> (o) { o = conv_transpose(x, w) {%s} }",
                       types[t], rows[i][0], types[t], rows[i][1], rows[i][2]),

@@ -12,6 +12,12 @@ static hone_product_tile *tile_of(const hone_product_set *set, hone_dtype dtype)
       return set->f32;
     case HONE_F64:
       return set->f64;
+    case HONE_S8:
+    case HONE_U8:
+      return set->u8;
+    case HONE_S16:
+    case HONE_U16:
+      return set->u16;
     case HONE_S32:
     case HONE_U32:
       return set->u32;
@@ -54,7 +60,7 @@ static hone_status *finish_plan(hone_product *p, const hone_node_view *view, hon
   out->kernel = hone_one_phase(hone_product_run, p);
   out->kernel.part_scratch = scratch;
   out->work = (double)p->outer * (double)p->rows * (double)p->columns * (double)p->depth *
-              (double)p->taps / (p->element == 4 ? 20 : 10);
+              (double)p->taps / (p->element == 8 ? 10 : 20);
   return NULL;
 }
 

@@ -54,12 +54,20 @@ static ptrdiff_t offset_of(const hone_product *p, const ptrdiff_t *strides, size
 
 static void pack_row(const hone_product *p, const char *from, size_t live, char *to) {
   size_t e = p->element;
+  ptrdiff_t step = p->b_column * (ptrdiff_t)e;
+#define PACK(bytes) \
+  for (size_t j = 0; j < live; j++) memcpy(to + bytes * j, from + (ptrdiff_t)j * step, bytes)
   if (p->b_column == 1)
     memcpy(to, from, live * e);
+  else if (e == 1)
+    PACK(1);
+  else if (e == 2)
+    PACK(2);
   else if (e == 4)
-    for (size_t j = 0; j < live; j++) memcpy(to + 4 * j, from + (ptrdiff_t)j * p->b_column * 4, 4);
+    PACK(4);
   else
-    for (size_t j = 0; j < live; j++) memcpy(to + 8 * j, from + (ptrdiff_t)j * p->b_column * 8, 8);
+    PACK(8);
+#undef PACK
   memset(to + live * e, 0, p->set->width - live * e);
 }
 
@@ -80,10 +88,12 @@ static void pack_panel(const hone_product *p, const hone_kernel_io *io, size_t o
     const type *x = sum, *more = bias;                                                \
     type *to = y;                                                                     \
     for (size_t j = 0; j < count; j++)                                                \
-      to[j] = scaled + (more ? more[(ptrdiff_t)j * p->bias_column] : 0);              \
+      to[j] = (type)(scaled + (more ? more[(ptrdiff_t)j * p->bias_column] : 0));      \
   }
 FINISH(f32, float, (float)p->alpha *x[j])
 FINISH(f64, double, p->alpha *x[j])
+FINISH(u8, uint8_t, x[j])
+FINISH(u16, uint16_t, x[j])
 FINISH(u32, uint32_t, x[j])
 FINISH(u64, uint64_t, x[j])
 #undef FINISH
@@ -94,6 +104,10 @@ static void finish_row(const hone_product *p, const void *sum, const void *bias,
     finish_f32(p, sum, bias, count, y);
   else if (p->dtype == HONE_F64)
     finish_f64(p, sum, bias, count, y);
+  else if (p->element == 1)
+    finish_u8(p, sum, bias, count, y);
+  else if (p->element == 2)
+    finish_u16(p, sum, bias, count, y);
   else if (p->element == 4)
     finish_u32(p, sum, bias, count, y);
   else

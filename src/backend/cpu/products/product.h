@@ -1,6 +1,5 @@
-/* Sums of products for operands that the tuned kernels do not take: weights that only the run knows
- * ,
- * doubles, integers. Room: backend/cpu/products.
+/* Sums of products for operands that the tuned kernels do not take: weights that only the run
+ * knows, doubles, integers. Room: backend/cpu/products.
  *
  * A tile is HONE_PRODUCT_ROWS rows by `width` bytes of columns; its right side is a packed panel.
  * An output is summed up in the order of taps and depth, whatever the split. Integers wrap. */
@@ -19,6 +18,8 @@
 #define HONE_PRODUCT_TYPES(X) \
   X(f32, float)               \
   X(f64, double)              \
+  X(u8, uint8_t)              \
+  X(u16, uint16_t)            \
   X(u32, uint32_t)            \
   X(u64, uint64_t)
 
@@ -50,7 +51,7 @@ typedef void hone_product_locate(const hone_product *product, const char *a, siz
 struct hone_product {
   const hone_product_set *set;
   hone_product_tile *tile;
-  size_t element; /* bytes: 4 or 8 */
+  size_t element; /* bytes */
   size_t outer, rows, columns, taps, depth;
   int a, b, bias; /* of io->in; bias -1: none */
   hone_product_locate *locate;

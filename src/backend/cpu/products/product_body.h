@@ -7,12 +7,18 @@ enum { VECTORS = 2, VECTOR = (int)sizeof(vf) };
 
 typedef float f32_vector __attribute__((vector_size(sizeof(vf))));
 typedef double f64_vector __attribute__((vector_size(sizeof(vf))));
+typedef uint8_t u8_vector __attribute__((vector_size(sizeof(vf))));
+typedef uint16_t u16_vector __attribute__((vector_size(sizeof(vf))));
 typedef uint32_t u32_vector __attribute__((vector_size(sizeof(vf))));
 typedef uint64_t u64_vector __attribute__((vector_size(sizeof(vf))));
 
 /* One number in all lanes; sum + x * y. */
 #define SET_f32(x)       ((f32_vector)vf_set(x))
 #define ADD_f32(x, y, s) ((f32_vector)vf_fma((vf)(x), (vf)(y), (vf)(s)))
+#define SET_u8(x)        ((u8_vector){0} + (x))
+#define ADD_u8(x, y, s)  ((s) + (x) * (y))
+#define SET_u16(x)       ((u16_vector){0} + (x))
+#define ADD_u16(x, y, s) ((s) + (x) * (y))
 #define SET_u32(x)       ((u32_vector){0} + (x))
 #define ADD_u32(x, y, s) ((s) + (x) * (y))
 #define SET_u64(x)       ((u64_vector){0} + (x))
