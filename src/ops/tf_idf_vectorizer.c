@@ -3,21 +3,14 @@
 
 #include "ops/operand.h"
 #include "ops/ops.h"
-
-/* The pool as the attributes hold it; checked. */
-typedef struct pool {
-  const hone_attr *integers, *texts, *starts, *columns, *weights;
-  size_t tokens, width;      /* of the pool; columns of the result */
-  int64_t least, most, skip; /* sizes of n-grams; how many tokens may be left out between two */
-  bool is_text;
-} pool;
+#include "ops/tf_idf.h"
 
 static hone_status *bad(const char *what) {
   return hone_error(HONE_INVALID_MODEL, "tf_idf_vectorizer: %s", what);
 }
 
 /* Every start of a size's n-grams in order and whole; every n-gram with a column. */
-static hone_status *check_grams(pool *p) {
+static hone_status *check_grams(hone_tf_idf *p) {
   size_t grams = 0;
   for (size_t i = 0; i < p->starts->count; i++) {
     int64_t start = p->starts->integers[i];
@@ -34,8 +27,8 @@ static hone_status *check_grams(pool *p) {
   return NULL;
 }
 
-static hone_status *read_pool(const hone_node *node, pool *p) {
-  *p = (pool){.integers = hone_node_attr(node, "pool_ints"),
+hone_status *hone_tf_idf_read(const hone_node *node, hone_tf_idf *p) {
+  *p = (hone_tf_idf){.integers = hone_node_attr(node, "pool_ints"),
               .texts = hone_node_attr(node, "pool_texts"),
               .starts = hone_node_attr(node, "starts"),
               .columns = hone_node_attr(node, "columns"),
@@ -54,9 +47,9 @@ static hone_status *read_pool(const hone_node *node, pool *p) {
 }
 
 static hone_status *tf_idf_infer(hone_infer *infer) {
-  pool p;
+  hone_tf_idf p;
   HONE_TRY(hone_infer_class(infer, 0, HONE_INTEGERS | 1u << HONE_CLASS_STRING));
-  HONE_TRY(read_pool(infer->node, &p));
+  HONE_TRY(hone_tf_idf_read(infer->node, &p));
   const hone_type *x = infer->in[0];
   if (x->dtype && (x->dtype == HONE_STR) != p.is_text)
     return hone_infer_fail(infer, "tokens and pool differ in type");
@@ -70,7 +63,7 @@ static hone_status *tf_idf_infer(hone_infer *infer) {
   return NULL;
 }
 
-static bool same_token(const pool *p, size_t entry, const hone_datum *x, size_t at) {
+static bool same_token(const hone_tf_idf *p, size_t entry, const hone_datum *x, size_t at) {
   if (!p->is_text) return p->integers->integers[entry] == hone_load_int(x->dtype, x->data, at);
   hone_string token;
   memcpy(&token, (const char *)x->data + at * sizeof token, sizeof token);
@@ -79,7 +72,7 @@ static bool same_token(const pool *p, size_t entry, const hone_datum *x, size_t 
 }
 
 /* Counts the n-grams of `size` tokens that start at `start`, `step` apart, before `end`. */
-static void count_grams(const pool *p, size_t size, size_t first_gram, const hone_datum *x,
+static void count_grams(const hone_tf_idf *p, size_t size, size_t first_gram, const hone_datum *x,
                         size_t start, size_t step, size_t end, double *counts) {
   size_t from = (size_t)p->starts->integers[size - 1];
   size_t to = size < p->starts->count ? (size_t)p->starts->integers[size] : p->tokens;
@@ -91,30 +84,26 @@ static void count_grams(const pool *p, size_t size, size_t first_gram, const hon
   }
 }
 
-/* All n-grams of one row of tokens. A single token counts once, whatever may be skipped. */
-static void count_row(const pool *p, const hone_datum *x, size_t begin, size_t end,
+/* All n-grams of one row of tokens. */
+static void count_row(const hone_tf_idf *p, const hone_datum *x, size_t begin, size_t end,
                       double *counts) {
   size_t first_gram = 0;
   for (size_t size = 1; size <= p->starts->count; size++) {
-    size_t from = (size_t)p->starts->integers[size - 1];
-    size_t to = size < p->starts->count ? (size_t)p->starts->integers[size] : p->tokens;
-    size_t steps = size == 1 ? 1 : (size_t)p->skip + 1;
-    if (steps > end - begin) steps = end - begin;
-    for (size_t step = 1; (int64_t)size >= p->least && (int64_t)size <= p->most && step <= steps;
-         step++)
+    size_t steps = hone_tf_idf_steps(p, size, end - begin);
+    for (size_t step = 1; step <= steps; step++)
       for (size_t start = begin; start < end; start++)
         count_grams(p, size, first_gram, x, start, step, end, counts);
-    first_gram += (to - from) / size;
+    first_gram += hone_tf_idf_grams(p, size);
   }
 }
 
 static hone_status *tf_idf_reference(hone_reference *ref) {
   const hone_datum *x = ref->in[0];
   hone_datum *out = ref->out[0];
-  pool p;
+  hone_tf_idf p;
   double *counts;
   size_t count = hone_datum_count(out), tokens = hone_datum_count(x);
-  HONE_TRY(read_pool(ref->node, &p));
+  HONE_TRY(hone_tf_idf_read(ref->node, &p));
   HONE_TRY(hone_scratch_reals(ref, count, &counts));
   size_t rows = p.width ? count / p.width : 0, row = rows ? tokens / rows : 0;
   for (size_t i = 0; i < rows; i++) count_row(&p, x, i * row, (i + 1) * row, counts + i * p.width);
