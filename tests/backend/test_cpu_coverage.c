@@ -204,20 +204,9 @@ static const char *const on_the_host[] = {"range", "window", "mel_weight_matrix"
 
 /* Op and types that run on the reference, until they have a kernel. */
 static const example on_the_reference[] = {
-    {"lrn", "f64"},
-    {"conv", "s16 s8 u16 u8"},
-    {"conv_transpose", "s16 s8 u16 u8"},
-    {"matmul", "s16 s8 u16 u8"},
-    {"einsum", "s16 s8 u16 u8"},
     {"lstm", "f64"},
     {"gru", "f64"},
     {"rnn", "f64"},
-    {"rotary_embedding", "f64"},
-    {"deform_conv", "f64"},
-    {"grid_sample", "f64"},
-    {"roi_align", "f64"},
-    {"max_roi_pool", "f64"},
-    {"tf_idf_vectorizer", "s64 s32 s16 s8 u64 u32 u16 u8"},
 };
 
 #define COUNT(rows) (sizeof(rows) / sizeof *(rows))

@@ -75,21 +75,27 @@ TEST(broadcasting) {
       {"[2, 700, 40]", "[2, 1, 40]", "[2, 1, 1]"},
       {"[3, 5, 7, 200]", "[3, 1, 1, 200]", "[1]"},
       {"[2, 4, 129, 5]", "[1, 4, 1, 5]", "[2, 1, 1, 1]"},
+      {"[50, 7]", "[7]", "[50, 1]"}, /* short rows together */
+      {"[3, 90, 40]", "[1, 1, 40]", "[90, 1]"},
+      {"[2, 9, 100]", "[9, 1]", "[2, 1, 100]"},
+      {"[130, 2]", "[130, 1]", "[1, 2]"},
   };
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
     check_body(BODY("graph g(x: f32%s, y: f32%s, z: f32%s) -> (o) {\n"
                     " a = mul(x, y)\n b = add(a, z)\n o = relu(b)\n}",
                     shapes[i][0], shapes[i][1], shapes[i][2]),
                bound("pointwise", "fp32"));
-    check_body(BODY("graph g(x: s32%s, y: s32%s, z: s32%s) -> (o) {\n"
-                    " a = mul(x, y)\n o = add(a, z)\n}",
-                    shapes[i][0], shapes[i][1], shapes[i][2]),
-               0);
     check_body(BODY("graph g(x: u8%s, y: u8%s, z: s8%s) -> (o) {\n"
                     " a = cast(x) {to=f32} b = cast(y) {to=f32} c = cast(z) {to=f32}\n"
                     " d = mul(a, b) e = add(d, c) o = cast(e) {to=s8}\n}",
                     shapes[i][0], shapes[i][1], shapes[i][2]),
                0);
+    static const char *const types[] = {"s32", "u8", "f64", "s64"};
+    for (size_t t = 0; t < sizeof types / sizeof *types; t++)
+      check_body(BODY("graph g(x: %s%s, y: %s%s, z: %s%s) -> (o) {\n"
+                      " a = mul(x, y)\n o = add(a, z)\n}",
+                      types[t], shapes[i][0], types[t], shapes[i][1], types[t], shapes[i][2]),
+                 0);
   }
 }
 

@@ -113,9 +113,10 @@ TEST(local_responses) {
   static const char *const rows[] = {"size=5", "size=4, alpha=0.5, beta=0.6, bias=2.0",
                                      "size=1, alpha=2.0", "size=99, alpha=0.3, beta=0.75"};
   for (size_t s = 0; s < COUNT(shapes); s++)
-    for (size_t i = 0; i < COUNT(rows); i++)
-      check_body(BODY("graph g(x: f32%s) -> (o) { o = lrn(x) {%s} }", shapes[s], rows[i]),
-                 bound("window", "fp32"));
+    for (size_t i = 0; i < COUNT(rows) * 2; i++)
+      check_body(BODY("graph g(x: %s%s) -> (o) { o = lrn(x) {%s} }", i % 2 ? "f64" : "f32",
+                      shapes[s], rows[i / 2]),
+                 bound("window", i % 2 ? "fp64" : "fp32"));
 }
 
 TEST(norms) {

@@ -5,22 +5,25 @@ static char text[4096];
 #define BODY(...)   (snprintf(text, sizeof text, __VA_ARGS__), text)
 #define COUNT(rows) (sizeof(rows) / sizeof *(rows))
 
+static const char *const reals[] = {"f32", "f64"};
+static const char *const precisions[] = {"fp32", "fp64"};
+
 TEST(grids) {
-  static const char *const rows[][2] = {{"[2, 5, 7, 3]", "[2, 4, 3, 2]"},
-                                        {"[1, 6, 4, 37]", "[1, 3, 5, 2]"},
-                                        {"[1, 3, 4, 5, 9]", "[1, 2, 3, 3, 3]"},
-                                        {"[2, 9, 20]", "[2, 6, 1]"},
-                                        {"[1, 1, 1, 2]", "[1, 0, 4, 2]"}};
+  static const char *const rows[][2] = {
+      {"[2, 5, 7, 3]", "[2, 4, 3, 2]"},  {"[1, 6, 4, 37]", "[1, 3, 5, 2]"},
+      {"[2, 4, 9, 2]", "[2, 9, 11, 2]"}, {"[1, 3, 4, 5, 9]", "[1, 2, 3, 3, 3]"},
+      {"[2, 9, 20]", "[2, 6, 1]"},       {"[1, 1, 1, 2]", "[1, 0, 4, 2]"}};
   static const char *const modes[] = {"nearest", "linear", "cubic"};
   static const char *const paddings[] = {"zeros", "border", "reflection"};
-  for (size_t i = 0; i < COUNT(rows); i++)
+  for (size_t i = 0; i < COUNT(rows) * 2; i++)
     for (int m = 0; m < 3; m++)
       for (int p = 0; p < 3; p++)
         for (int align = 0; align < 2; align++)
-          check_body(BODY("graph g(x: f32%s, g: f32%s) -> (o) {\n"
+          check_body(BODY("graph g(x: %s%s, g: %s%s) -> (o) {\n"
                           " o = grid_sample(x, g) {mode=%s, padding=%s, align_corners=%s}\n}",
-                          rows[i][0], rows[i][1], modes[m], paddings[p], align ? "true" : "false"),
-                     bound("sample", "fp32"));
+                          reals[i % 2], rows[i / 2][0], reals[i % 2], rows[i / 2][1], modes[m],
+                          paddings[p], align ? "true" : "false"),
+                     bound("sample", precisions[i % 2]));
 }
 
 TEST(regions) {
@@ -29,20 +32,22 @@ TEST(regions) {
       "height=2, width=2, mode=max, samples=3", "height=1, width=1, samples=9, scale=2.0"};
   for (size_t i = 0; i < COUNT(attrs); i++)
     for (int channels = 3; channels < 40; channels += 30)
-      check_body(BODY("graph g(x: f32[4, 9, 11, %d], r: f32[6, 4], b: s64[6]) -> (o) {\n"
-                      " c = const f32[4] [1.0, 1.5, 9.0, 7.0]\n p = abs(r)\n q = mul(p, c)\n"
-                      " o = roi_align(x, q, b) {%s}\n}",
-                      channels, attrs[i]),
-                 bound("sample", "fp32"));
+      for (int t = 0; t < 2; t++)
+        check_body(BODY("graph g(x: %s[4, 9, 11, %d], r: f32[6, 4], b: s64[6]) -> (o) {\n"
+                        " c = const f32[4] [1.0, 1.5, 9.0, 7.0]\n p = abs(r)\n q = mul(p, c)\n"
+                        " o = roi_align(x, q, b) {%s}\n}",
+                        reals[t], channels, attrs[i]),
+                   bound("sample", precisions[t]));
 }
 
 TEST(pooled_regions) {
   for (int channels = 3; channels < 40; channels += 30)
-    check_body(BODY("graph g(x: f32[4, 19, 21, %d], r: f32[6, 5]) -> (o) {\n"
-                    " c = const f32[5] [1.0, 1.5, 2.0, 9.0, 7.0]\n p = abs(r)\n q = mul(p, c)\n"
-                    " o = max_roi_pool(x, q) {height=2, width=3, scale=1.1}\n}",
-                    channels),
-               0);
+    for (int t = 0; t < 2; t++)
+      check_body(BODY("graph g(x: %s[4, 19, 21, %d], r: %s[6, 5]) -> (o) {\n"
+                      " c = const %s[5] [1.0, 1.5, 2.0, 9.0, 7.0]\n p = abs(r)\n q = mul(p, c)\n"
+                      " o = max_roi_pool(x, q) {height=2, width=3, scale=1.1}\n}",
+                      reals[t], channels, reals[t], reals[t]),
+                 0);
 }
 
 TEST(affine_grids) {
@@ -68,21 +73,18 @@ TEST(deformed_convs) {
        "pads=[1, 1, 1, 1], strides=[2, 2], groups=2, offset_groups=4"},
       {"[2, 1, 2, 4]", "[2, 5, 9, 8]", "[2, 5, 9, 4]",
        "groups=4, offset_groups=2, dilations=[2, 1]"}};
-  for (size_t i = 0; i < COUNT(rows); i++) {
-    const char *const *r = rows[i];
-    check_body(
-        BODY("graph g(x: f32[2, 7, 9, 8], w: f32%s, f: f32%s, b: f32[%s], m: f32%s) -> (o) {\n"
-             " y = deform_conv(x, w, f, b, m) {%s}\n o = relu(y)\n}",
-             r[0], r[1],
-             i == 0   ? "6"
-             : i == 1 ? "40"
-                      : "4",
-             r[2], r[3]),
-        bound("deformed convolution", "fp32"));
-    check_body(BODY("graph g(x: f32[2, 7, 9, 8], w: f32%s, f: f32%s) -> (o) {\n"
+  static const char *const filters[] = {"6", "40", "4"};
+  for (size_t i = 0; i < COUNT(rows) * 2; i++) {
+    const char *const *r = rows[i / 2], *t = reals[i % 2];
+    double tolerance = bound("deformed convolution", precisions[i % 2]);
+    check_body(BODY("graph g(x: %s[2, 7, 9, 8], w: %s%s, f: %s%s, b: %s[%s], m: %s%s) -> (o) {\n"
+                    " y = deform_conv(x, w, f, b, m) {%s}\n o = relu(y)\n}",
+                    t, t, r[0], t, r[1], t, filters[i / 2], t, r[2], r[3]),
+               tolerance);
+    check_body(BODY("graph g(x: %s[2, 7, 9, 8], w: %s%s, f: %s%s) -> (o) {\n"
                     " o = deform_conv(x, w, f) {%s}\n}",
-                    r[0], r[1], r[3]),
-               bound("deformed convolution", "fp32"));
+                    t, t, r[0], t, r[1], r[3]),
+               tolerance);
   }
 }
 
@@ -124,17 +126,18 @@ TEST(determinants) {
 }
 
 TEST(rotary_embeddings) {
-  for (int interleaved = 0; interleaved < 2; interleaved++)
+  for (int i = 0; i < 4; i++)
     for (int size = 14; size < 130; size += 50) {
-      const char *flag = interleaved ? "true" : "false";
-      check_body(BODY("graph g(x: f32[2, 3, 5, %d], c: f32[2, 5, 7], s: f32[2, 5, 7]) -> (o) {\n"
+      const char *flag = i / 2 ? "true" : "false", *t = reals[i % 2];
+      double tolerance = bound("window", precisions[i % 2]);
+      check_body(BODY("graph g(x: %s[2, 3, 5, %d], c: %s[2, 5, 7], s: %s[2, 5, 7]) -> (o) {\n"
                       " o = rotary_embedding(x, c, s) {interleaved=%s}\n}",
-                      size, flag),
-                 bound("window", "fp32"));
-      check_body(BODY("graph g(x: f32[2, 3, 5, %d], c: f32[4, 6], s: f32[4, 6], p: s64[2, 5])"
+                      t, size, t, t, flag),
+                 tolerance);
+      check_body(BODY("graph g(x: %s[2, 3, 5, %d], c: %s[4, 6], s: %s[4, 6], p: s64[2, 5])"
                       " -> (o) {\n o = rotary_embedding(x, c, s, p) {interleaved=%s}\n}",
-                      size, flag),
-                 bound("window", "fp32"));
+                      t, size, t, t, flag),
+                 tolerance);
     }
 }
 

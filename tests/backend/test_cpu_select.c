@@ -49,6 +49,16 @@ TEST(topk) {
                     flag),
                0);
   }
+  /* few of short lines, infinities and 0 / 0 among them */
+  static const int sizes[] = {1, 7, 16, 17, 91, 255, 256, 257};
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+    for (int v = 0; v < 4; v++)
+      check_body(BODY("graph g(x: f32[5, %d, 2]) -> (v, p) { k = const s64[1] [%d]\n"
+                      " z = const f32[] 0\n o = const f32[] 1\n f = floor(x)\n"
+                      " g = sub(f, o)\n n = %s\n v, p = topk(n, k) {axis=1, largest=%s} }",
+                      sizes[i], sizes[i] < 16 ? sizes[i] : 16 - (int)i,
+                      v / 2 ? "div(g, z)" : "mul(x, o)", v % 2 ? "true" : "false"),
+                 0);
   check_body("graph g(x: f32[0, 20]) -> (v) { k = const s64[1] [3]\n v, _ = topk(x, k) }", 0);
   check_body("graph g(x: f32[4, 20]) -> (v, p) { k = const s64[1] [0]\n v, p = topk(x, k) }", 0);
   /* infinities, and 0 / 0 */
@@ -304,7 +314,27 @@ TEST(trees) {
                0);
 }
 
+TEST(counted_grams) {
+  static const char *const rows[] = {
+      "mode=tf, starts=[0], columns=[0, 1], pool_ints=[2, 3]",
+      "mode=idf, most=2, skip=2, starts=[0, 3], columns=[4, 0, 1, 3, 2, 2],"
+      " pool_ints=[0, 1, 2, 1, 2, 0, 0, 3, 3], weights=[0.5, 2.0, 3.0, 0.25, 7.0]",
+      "mode=tf_idf, least=2, most=3, skip=9, starts=[0, 1, 5], columns=[0, 1, 1, 2, 5],"
+      " pool_ints=[1, 2, 2, 2, 2, 0, 1, 2, 3, 0, 1], weights=[0.5, 2.0, 3.0, 0.25, 7.0, 1.5]"};
+  for
+    EACH(numbers)
+  for (size_t i = 0; t >= 4 && i < sizeof rows / sizeof *rows; i++) {
+    check_body(BODY("graph g(x: %s[7, 13]) -> (o) { o = tf_idf_vectorizer(x) {%s} }", numbers[t],
+                    rows[i]),
+               0);
+    check_body(BODY("graph g(x: %s[1]) -> (o) { o = tf_idf_vectorizer(x) {%s} }", numbers[t],
+                    rows[i]),
+               0);
+  }
+}
+
 int main(void) {
+  RUN(counted_grams);
   RUN(suppressions);
   RUN(uniques);
   RUN(draws);

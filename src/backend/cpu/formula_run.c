@@ -4,11 +4,24 @@
 #include "backend/cpu/nodes/formula_step.h"
 #include "base/pool.h"
 
-/* Rows shorter than this are not worth a pass of the steps each: the output is then one row, and
- * streams that repeat within it are gathered element by element. */
+/* What is shorter than this is not worth a pass of the steps. Rows that are share one with their
+ * neighbours; where those are too few the output is one row, and streams that repeat within it are
+ * gathered element by element. */
 #define LEAST_ROW 32
+/* fill writes no further than this beyond its count */
+#define FILL_SLACK 15
 
-/* A formula bound to shapes. The output is `rows` rows of `row` elements. */
+/* How a stream comes into its register. */
+typedef enum way {
+  STILL,  /* one element for all */
+  FLAT,   /* as it lies */
+  REPEAT, /* the same row again and again */
+  STACK,  /* rows or elements of rows, each from its own place */
+  GATHER  /* elements, each from its own place */
+} way;
+
+/* A formula bound to shapes. The output is `rows` rows of `row` elements, which may be `deep` short
+ * rows one after the other. */
 typedef struct bound {
   const hone_formula *formula;
   hone_lane_function *const *lanes;
@@ -16,18 +29,19 @@ typedef struct bound {
   size_t size[HONE_MAX_RANK];
   ptrdiff_t stride[HONE_FORMULA_STREAMS][HONE_MAX_RANK];
   ptrdiff_t row_stride[HONE_FORMULA_STREAMS]; /* 0 or 1 */
-  bool gather[HONE_FORMULA_STREAMS];
-  bool repeat[HONE_FORMULA_STREAMS]; /* every `period` elements of a row are the same */
-  size_t rows, row, period;          /* of elements that repeat; 1 where none do */
-  size_t block;      /* most elements of a row that are computed at once, whole periods */
-  size_t fill;       /* the same, of elements that there are */
+  ptrdiff_t deep_stride[HONE_FORMULA_STREAMS];
+  way way[HONE_FORMULA_STREAMS];
+  size_t rows, row, deep;
+  size_t stack;      /* short rows that are computed at once; else 0 */
+  size_t fill;       /* most elements of a row that are computed at once */
   int own, first_in; /* of tiles; own is -1 elsewhere */
   bool placeless;    /* of tiles: no operand depends on the place */
   size_t scratch_at, part_scratch;
 } bound;
 
 static size_t register_bytes(const hone_formula *f) {
-  return f->wide ? sizeof(hone_block) : HONE_BLOCK * sizeof(float);
+  size_t element = f->wide ? sizeof(double) : sizeof(float);
+  return hone_align_up((HONE_BLOCK + FILL_SLACK) * element, 64);
 }
 
 size_t hone_formula_scratch(const hone_formula *f) {
@@ -67,49 +81,29 @@ static void bind_axes(bound *b, const hone_type *types, const hone_shape *shape,
   }
 }
 
-/* Whether rows are short, and streams either go on from row to row or begin anew: as channels do that
- * a number each scales. */
-static bool repeats(const bound *b) {
-  if (b->rank == 0 || b->row == 0 || b->row > HONE_BLOCK / 2) return false;
-  for (int s = 0; s < b->formula->stream_count; s++) {
-    ptrdiff_t next = b->stride[s][b->rank - 1];
-    bool goes_on = next == (ptrdiff_t)b->row && b->row_stride[s] == 1;
-    if (next != 0 && !goes_on) return false;
-  }
-  return true;
-}
-
-/* Makes one row of those rows, of which whole ones are computed together. */
-static void join_rows(bound *b, size_t total) {
+/* Takes the last axis of what remains; its strides. */
+static size_t take_axis(bound *b, ptrdiff_t *stride) {
   b->rank--;
-  b->period = b->row;
-  b->row *= b->size[b->rank];
-  b->rows = b->row ? total / b->row : 0;
-  b->block = b->fill = HONE_BLOCK / b->period * b->period;
-  for (int s = 0; s < b->formula->stream_count; s++)
-    b->repeat[s] = b->row_stride[s] == 1 && b->stride[s][b->rank] == 0;
+  for (int s = 0; s < b->formula->stream_count; s++) stride[s] = b->stride[s][b->rank];
+  return b->size[b->rank];
 }
 
-/* Takes the last joined axis as the row. */
-static void bind_rows(bound *b, size_t total, bool tile) {
-  const hone_formula *f = b->formula;
-  b->row = 1;
-  if (b->rank > 0) {
-    b->rank--;
-    b->row = b->size[b->rank];
-    for (int s = 0; s < f->stream_count; s++) b->row_stride[s] = b->stride[s][b->rank];
+/* Takes the next axis as one of short rows, as many of which are computed at once as a block holds.
+ */
+static void stack_rows(bound *b, size_t most) {
+  b->deep = take_axis(b, b->deep_stride);
+  b->stack = most;
+  b->fill = most * b->row;
+  for (int s = 0; s < b->formula->stream_count; s++) {
+    ptrdiff_t flat = b->row_stride[s] ? (ptrdiff_t)b->row : 0;
+    if (b->deep_stride[s] != flat) b->way[s] = b->deep_stride[s] ? STACK : REPEAT;
   }
-  b->rows = b->row ? total / b->row : 0;
-  b->block = b->fill = HONE_BLOCK;
-  b->period = 1;
-  if (!tile && repeats(b)) {
-    join_rows(b, total);
-    return;
-  }
-  if (!tile && b->row >= LEAST_ROW && b->row < HONE_BLOCK) b->fill = b->row;
-  if (tile || b->row >= LEAST_ROW || b->rank == 0) return;
-  b->rank++; /* gather instead */
-  for (int s = 0; s < f->stream_count; s++) {
+}
+
+/* The output as one row. */
+static void gather_rows(bound *b, size_t total) {
+  b->rank++;
+  for (int s = 0; s < b->formula->stream_count; s++) {
     bool flat = true, still = true;
     size_t span = 1;
     for (int axis = b->rank - 1; axis >= 0; axis--) {
@@ -117,11 +111,29 @@ static void bind_rows(bound *b, size_t total, bool tile) {
       still = still && b->stride[s][axis] == 0;
       span *= b->size[axis];
     }
-    b->gather[s] = !flat && !still;
+    b->way[s] = flat ? FLAT : still ? STILL : GATHER;
     b->row_stride[s] = flat ? 1 : 0;
   }
   b->row = total;
-  b->rows = 1;
+}
+
+/* Takes the last joined axis as the row. */
+static void bind_rows(bound *b, size_t total, bool tile) {
+  b->row = b->rank > 0 ? take_axis(b, b->row_stride) : 1;
+  b->fill = HONE_BLOCK;
+  b->deep = 1;
+  for (int s = 0; s < b->formula->stream_count; s++) b->way[s] = b->row_stride[s] ? FLAT : STILL;
+  if (!tile && b->row && b->row < HONE_BLOCK) {
+    size_t most = HONE_BLOCK / b->row, deep = b->rank > 0 ? b->size[b->rank - 1] : 1;
+    if (most > deep) most = deep;
+    if (most > 1 && most * b->row >= LEAST_ROW)
+      stack_rows(b, most);
+    else if (b->row >= LEAST_ROW)
+      b->fill = b->row;
+    else if (b->rank > 0)
+      gather_rows(b, total);
+  }
+  b->rows = b->row && b->deep ? total / (b->row * b->deep) : 0;
 }
 
 static bound *new_bound(const hone_formula *formula, hone_arena *arena) {
@@ -202,21 +214,22 @@ static void gather(const state *st, int s, size_t from, size_t count, void *to) 
   }
 }
 
-/* As many copies of a period from `at` on as a block has. */
-static void fill_periods(const state *st, int s, ptrdiff_t at) {
+/* `rows` short rows from element `at` of the stream on, one after the other. */
+static void stack(const state *st, int s, ptrdiff_t at, size_t rows, void *to) {
   const bound *b = st->b;
   hone_dtype dtype = b->formula->streams[s]->type.dtype;
-  char *to = st->registers[b->formula->stream_register[s]];
-  size_t element = hone_width_of(dtype) == HONE_WIDTH_FLOAT ? sizeof(float) : sizeof(int64_t);
-  size_t bytes = b->period * element;
-  if (dtype == HONE_F32)
-    memcpy(to, (const float *)st->stream[s] + at, bytes);
-  else
-    hone_register_load(dtype, st->stream[s], (size_t)at, b->period, to);
-  for (size_t i = b->period; i < b->block; i += b->period) memcpy(to + i * element, to, bytes);
+  size_t width = hone_width_of(dtype) == HONE_WIDTH_FLOAT ? sizeof(float) : sizeof(int64_t);
+  char *row = to;
+  for (size_t i = 0; i < rows; i++, row += b->row * width, at += b->deep_stride[s]) {
+    if (b->row_stride[s] == 0)
+      hone_register_fill(dtype, st->stream[s], (size_t)at, b->row, row);
+    else
+      hone_register_load(dtype, st->stream[s], (size_t)at, b->row, row);
+  }
 }
 
-/* Puts `count` elements from column `from` of the current row into the streams' registers. */
+/* Puts `count` elements from column `from` of the current row into the streams' registers; of short
+ * rows, whole ones from the one of number `from` on. */
 static void load(state *st, size_t from, size_t count) {
   const bound *b = st->b;
   const hone_formula *f = b->formula;
@@ -224,16 +237,18 @@ static void load(state *st, size_t from, size_t count) {
     if (s == b->own) continue;
     int r = f->stream_register[s];
     hone_dtype dtype = f->streams[s]->type.dtype;
-    ptrdiff_t at = st->at[s] + (ptrdiff_t)from * b->row_stride[s];
-    if (b->repeat[s]) {
-      if (st->filled[s] != st->at[s]) fill_periods(st, s, st->at[s]);
-      st->filled[s] = st->at[s];
-    } else if (b->gather[s]) {
-      gather(st, s, from, count, st->registers[r]);
-    } else if (b->row_stride[s] == 0) {
+    ptrdiff_t at = st->at[s] + (ptrdiff_t)from * (b->stack ? b->deep_stride[s] : b->row_stride[s]);
+    if (b->way[s] == STILL || b->way[s] == REPEAT) {
       if (st->filled[s] == at) continue;
-      hone_register_fill(dtype, st->stream[s], (size_t)at, b->fill, st->registers[r]);
+      if (b->way[s] == STILL)
+        hone_register_fill(dtype, st->stream[s], (size_t)at, b->fill, st->registers[r]);
+      else
+        stack(st, s, at, b->stack, st->registers[r]);
       st->filled[s] = at;
+    } else if (b->way[s] == GATHER) {
+      gather(st, s, from, count, st->registers[r]);
+    } else if (b->way[s] == STACK) {
+      stack(st, s, at, count / b->row, st->registers[r]);
     } else if (dtype == HONE_F32) {
       st->registers[r] = (float *)(uintptr_t)((const float *)st->stream[s] + at);
     } else {
@@ -269,13 +284,15 @@ static void run_whole(const void *args, const hone_kernel_io *io, int part, int 
   state st;
   start(&st, b, (char *)io->scratch + (size_t)part * b->part_scratch);
   for (int s = 0; s < b->formula->stream_count; s++) st.stream[s] = io->in[s];
-  size_t blocks = (b->row + b->block - 1) / b->block, begin, end;
+  /* a row's elements in blocks, or its short rows */
+  size_t unit = b->stack ? b->row : 1, units = b->stack ? b->deep : b->row;
+  size_t most = b->stack ? b->stack : HONE_BLOCK, blocks = (units + most - 1) / most, begin, end;
   hone_split(b->rows * blocks, 1, part, parts, &begin, &end);
   for (size_t i = begin; i < end; i++) {
-    size_t row = i / blocks, from = i % blocks * b->block;
+    size_t row = i / blocks, from = i % blocks * most;
     if (i == begin || from == 0) seek(&st, row);
-    size_t left = b->row - from, count = left < b->block ? left : b->block;
-    run_block(&st, io, row * b->row + from, from, count);
+    size_t left = units - from, count = left < most ? left : most;
+    run_block(&st, io, (row * units + from) * unit, from, count * unit);
   }
 }
 
@@ -304,7 +321,7 @@ static bool is_placeless(const bound *b) {
   bool placeless = true;
   for (int s = 0; s < b->formula->stream_count; s++) {
     if (s == b->own) continue;
-    placeless = placeless && !b->gather[s] && b->row_stride[s] == 0;
+    placeless = placeless && b->way[s] == STILL;
     for (int axis = 0; axis < b->rank; axis++) placeless = placeless && b->stride[s][axis] == 0;
   }
   return placeless;

@@ -22,8 +22,9 @@
   X(min, INFINITY, x, vd_nan_or(x, vd_min(x, t)))
 
 typedef struct hone_wide_fold {
-  double (*line)(const double *x, size_t count);              /* all into one number */
-  void (*rows)(const double *x, size_t count, double *total); /* x[i] into total[i] */
+  double (*line)(const double *x, size_t count);                           /* all into one number */
+  void (*lines)(const double *x, size_t run, size_t count, double *total); /* count runs, so each */
+  void (*rows)(const double *x, size_t count, double *total);              /* x[i] into total[i] */
 } hone_wide_fold;
 
 /* X(name, element type, type that is added up in) */
@@ -33,12 +34,28 @@ typedef struct hone_wide_fold {
   X(s32, uint32_t, uint32_t) \
   X(s64, uint64_t, uint64_t)
 
+/* One axis of a picture that is sampled between its pixels, as hone_sampler_taps of two taps or,
+ * nearest, one does without reflection. */
+typedef struct hone_wide_axis {
+  double size; /* below 2^31 */
+  bool align, border, nearest;
+} hone_wide_axis;
+/* What `count` <= HONE_WIDE_PLACES positions read: two neighbours; one outside has place and weight
+ * 0. */
+#define HONE_WIDE_PLACES 64
+typedef struct hone_wide_taps {
+  int32_t at[2][HONE_WIDE_PLACES];
+  double weight[2][HONE_WIDE_PLACES];
+} hone_wide_taps;
+
 /* Boxes with ordered corners: lists of sides and of areas, with room up to a multiple of
  * HONE_WIDE_BOXES. */
 #define HONE_WIDE_BOXES 8
 typedef struct hone_wide_boxes {
   double *top, *left, *bottom, *right, *area;
 } hone_wide_boxes;
+
+#define HONE_WIDE_FEW 256
 
 typedef struct hone_wide {
 #define HONE_WIDE_MEMBER(name, start, term, join) hone_wide_fold name;
@@ -51,6 +68,17 @@ typedef struct hone_wide {
                       bool exclusive, total *running);
   HONE_WIDE_SCANS(HONE_WIDE_MEMBER)
 #undef HONE_WIDE_MEMBER
+  /* Where the k largest (smallest) of `count` numbers are, the first of equals first; NaN is the
+   * largest. k <= count <= HONE_WIDE_FEW. */
+  void (*pick)(const float *x, size_t count, size_t k, bool smallest, uint64_t *positions);
+  /* As those of hone_strips. */
+  void (*max_rows)(const double *const *rows, size_t row_count, size_t count, double *out);
+  void (*blend_rows)(const double *const *rows, const double *weights, size_t row_count,
+                     size_t count, double *out);
+  void (*turn)(const double *a, const double *b, const double *cosine, const double *sine,
+               size_t count, double *p, double *q);
+  /* The taps of coordinates g[i], of which there is room for HONE_WIDE_PLACES. */
+  void (*taps)(const hone_wide_axis *axis, const double *g, size_t count, hone_wide_taps *out);
   /* Whether any of the first `count` boxes has more than `limit`, intersection over union, in
    * common with the one given, no side of which is NaN; as hone_box_overlap computes it. */
   bool (*overlaps)(const hone_wide_boxes *boxes, size_t count, double top, double left,

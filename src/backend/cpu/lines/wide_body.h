@@ -52,6 +52,17 @@ HONE_INLINE vd vd_load_first(const double *p, size_t count, double fill) {
 #endif
   return x;
 }
+/* Numbers `step` apart. */
+HONE_INLINE vd vd_load_step(const double *p, size_t step) {
+#if defined(__AVX512F__)
+  return (vd){p[0],        p[step],     p[2 * step], p[3 * step],
+              p[4 * step], p[5 * step], p[6 * step], p[7 * step]};
+#elif defined(__AVX2__)
+  return (vd){p[0], p[step], p[2 * step], p[3 * step]};
+#else
+  return (vd){p[0], p[step]};
+#endif
+}
 /* Neighbouring groups of 4, 2 or 1 lanes change places. */
 #if defined(__AVX512F__)
 #define vd_swap4(x) __builtin_shufflevector(x, x, 4, 5, 6, 7, 0, 1, 2, 3)
@@ -81,7 +92,7 @@ HONE_INLINE vd vd_load_first(const double *p, size_t count, double fill) {
   HONE_INLINE vd next_##name(vd t, const double *p) {                                              \
     return join_##name(t, term_##name(vd_load(p)));                                                \
   }                                                                                                \
-  static double line_##name(const double *p, size_t count) {                                       \
+  HONE_INLINE double line_of_##name(const double *p, size_t count) {                               \
     vd a = vd_set(start), b = a, c = a, d = a;                                                     \
     size_t i = 0;                                                                                  \
     for (; i + 4 * VD_LANES <= count; i += 4 * VD_LANES) {                                         \
@@ -97,6 +108,25 @@ HONE_INLINE vd vd_load_first(const double *p, size_t count, double fill) {
     if (VD_LANES > 2) a = join_##name(a, vd_swap2(a));                                             \
     return join_##name(a, vd_swap1(a))[0];                                                         \
   }                                                                                                \
+  static double line_##name(const double *p, size_t count) {                                       \
+    return line_of_##name(p, count);                                                               \
+  }                                                                                                \
+  /* Short lines side by side, one a lane. */                                                      \
+  static void lines_##name(const double *p, size_t run, size_t count, double *total) {             \
+    size_t i = 0;                                                                                  \
+    for (; run > 2 * VD_LANES && i < count; i++) total[i] = line_of_##name(p + i * run, run);      \
+    for (; i + VD_LANES <= count; i += VD_LANES) {                                                 \
+      vd t = vd_set(start);                                                                        \
+      for (size_t j = 0; j < run; j++)                                                             \
+        t = join_##name(t, term_##name(vd_load_step(p + i * run + j, run)));                       \
+      memcpy(total + i, &t, sizeof t);                                                             \
+    }                                                                                              \
+    for (; i < count; i++) {                                                                       \
+      vd t = vd_set(start);                                                                        \
+      for (size_t j = 0; j < run; j++) t = join_##name(t, term_##name(vd_set(p[i * run + j])));    \
+      total[i] = t[0];                                                                             \
+    }                                                                                              \
+  }                                                                                                \
   static void rows_##name(const double *p, size_t count, double *total) {                          \
     size_t i = 0;                                                                                  \
     for (; i + VD_LANES <= count; i += VD_LANES) {                                                 \
@@ -107,6 +137,43 @@ HONE_INLINE vd vd_load_first(const double *p, size_t count, double fill) {
   }
 HONE_WIDE_FOLDS(FOLD)
 #undef FOLD
+
+/* ---- Rows ----------------------------------------------------------------------------------- */
+
+#define OVER_ROWS(start, step)                                                            \
+  for (size_t i = 0; i < count; i += VD_LANES) {                                          \
+    size_t n = count - i < VD_LANES ? count - i : VD_LANES;                               \
+    vd y = vd_set(start);                                                                 \
+    for (size_t k = 0; k < row_count; k++) {                                              \
+      vd x = n == VD_LANES ? vd_load(rows[k] + i) : vd_load_first(rows[k] + i, n, start); \
+      y = step;                                                                           \
+    }                                                                                     \
+    memcpy(out + i, &y, n * sizeof(double));                                              \
+  }
+
+static void max_rows(const double *const *rows, size_t row_count, size_t count, double *out) {
+  OVER_ROWS(-INFINITY, join_max(y, x))
+}
+static void blend_rows(const double *const *rows, const double *weights, size_t row_count,
+                       size_t count, double *out) {
+  OVER_ROWS(0, y + x * vd_set(weights[k]))
+}
+#undef OVER_ROWS
+
+static void turn(const double *a, const double *b, const double *cosine, const double *sine,
+                 size_t count, double *p, double *q) {
+  for (size_t i = 0; i < count; i += VD_LANES) {
+    size_t n = count - i < VD_LANES ? count - i : VD_LANES;
+    bool whole = n == VD_LANES;
+    vd x = whole ? vd_load(a + i) : vd_load_first(a + i, n, 0);
+    vd y = whole ? vd_load(b + i) : vd_load_first(b + i, n, 0);
+    vd c = whole ? vd_load(cosine + i) : vd_load_first(cosine + i, n, 0);
+    vd s = whole ? vd_load(sine + i) : vd_load_first(sine + i, n, 0);
+    vd real = x * c - y * s, imaginary = y * c + x * s;
+    memcpy(p + i, &real, n * sizeof(double));
+    memcpy(q + i, &imaginary, n * sizeof(double));
+  }
+}
 
 /* ---- Running sums --------------------------------------------------------------------------- */
 
@@ -178,6 +245,92 @@ enum { ACROSS = 4 }; /* vectors of totals that are held at once */
 HONE_WIDE_SCANS(SCAN)
 #undef SCAN
 
+/* ---- Places in pictures --------------------------------------------------------------------- */
+
+typedef int32_t few_places __attribute__((vector_size(VD_LANES * sizeof(int32_t))));
+
+HONE_INLINE vd vd_where(vd_bits which, vd x) { /* else 0 */
+  return (vd)((vd_bits)x & which);
+}
+/* Numbers below 2^51 to the nearest even integer. */
+HONE_INLINE vd vd_nearest(vd x) {
+  return (x + vd_set(0x1.8p52)) - vd_set(0x1.8p52);
+}
+
+static void taps(const hone_wide_axis *axis, const double *g, size_t count, hone_wide_taps *out) {
+  const vd one = vd_set(1), size = vd_set(axis->size), last = size - one, most = vd_set(1e15);
+  for (size_t i = 0; i < count; i += VD_LANES) {
+    vd t = vd_load(g + i) + one, half = vd_set(0.5);
+    vd x = axis->align ? t * half * last : (t * size - one) * half;
+    vd_bits near = (vd_bits)(x > -most) & (vd_bits)(x < most); /* others, no numbers too, lie outside */
+    x = vd_where(near, x) - vd_where(~near, most);
+    if (axis->nearest) x = vd_nearest(x);
+    if (axis->border) x = vd_min(vd_max(x, vd_set(0)), last);
+    vd low = vd_nearest(x);
+    low -= vd_where((vd_bits)(low > x), one);
+    vd part = axis->nearest ? vd_set(0) : x - low, weight[2] = {one - part, part};
+    for (int k = 0; k < 2; k++, low += one) {
+      vd_bits inside = (vd_bits)(low >= vd_set(0)) & (vd_bits)(low <= last);
+      few_places at = __builtin_convertvector(vd_where(inside, low), few_places);
+      weight[k] = vd_where(inside, weight[k]);
+      memcpy(out->at[k] + i, &at, sizeof at);
+      memcpy(out->weight[k] + i, &weight[k], sizeof weight[k]);
+    }
+  }
+}
+
+/* ---- The best of few ------------------------------------------------------------------------ */
+
+typedef float few_floats __attribute__((vector_size(VD_LANES * sizeof(float))));
+
+HONE_INLINE vd_bits keys_max(vd_bits a, vd_bits b) {
+#if defined(__AVX512F__)
+  return (vd_bits)_mm512_max_epi64((__m512i)a, (__m512i)b);
+#else
+  vd_bits above = a > b;
+  return (a & above) | (b & ~above);
+#endif
+}
+
+/* Signed numbers in the order of the floats: one zero, NaN above all; below them 32 free bits. */
+HONE_INLINE vd_bits keys_of(few_floats x, int32_t flip) {
+  few_places bits = (few_places)(x + 0), nan = (bits & INT32_MAX) > 0x7f800000;
+  few_places key = ((bits ^ ((bits >> 31) & INT32_MAX)) & ~nan) | (nan & (INT32_MAX - 1));
+  return __builtin_convertvector(key ^ flip, vd_bits) << 32;
+}
+
+/* Every key is another, since its lower half is the place turned around: what is better was taken
+ * before. */
+static void pick(const float *x, size_t count, size_t k, bool smallest, uint64_t *positions) {
+  vd_bits keys[HONE_WIDE_FEW / VD_LANES], lane;
+  const vd_bits none = (vd_bits){0} + INT64_MIN;
+  const size_t vectors = (count + VD_LANES - 1) / VD_LANES;
+  for (int i = 0; i < VD_LANES; i++) lane[i] = i;
+  for (size_t v = 0; v < vectors; v++) {
+    size_t left = count - v * VD_LANES;
+    few_floats in = {0};
+    if (left >= VD_LANES)
+      memcpy(&in, x + v * VD_LANES, sizeof in);
+    else
+      for (size_t i = 0; i < left; i++) in[i] = x[v * VD_LANES + i];
+    vd_bits there = lane < (int64_t)left;
+    vd_bits key = keys_of(in, -(int32_t)smallest) | (UINT32_MAX - (int64_t)(v * VD_LANES) - lane);
+    keys[v] = (key & there) | (none & ~there);
+  }
+  vd_bits last = (vd_bits){0} + INT64_MAX;
+  for (size_t i = 0; i < k; i++) {
+    vd_bits best = none;
+    for (size_t v = 0; v < vectors; v++) {
+      vd_bits left = keys[v] < last;
+      best = keys_max(best, (keys[v] & left) | (none & ~left));
+    }
+    if (VD_LANES > 4) best = keys_max(best, (vd_bits)vd_swap4((vd)best));
+    if (VD_LANES > 2) best = keys_max(best, (vd_bits)vd_swap2((vd)best));
+    last = keys_max(best, (vd_bits)vd_swap1((vd)best));
+    positions[i] = UINT32_MAX - (uint32_t)last[0];
+  }
+}
+
 /* ---- Boxes ---------------------------------------------------------------------------------- */
 
 HONE_INLINE bool any(vd_bits which) {
@@ -209,8 +362,13 @@ static bool overlaps(const hone_wide_boxes *b, size_t count, double top, double 
   return false;
 }
 
-const hone_wide WIDE = {.overlaps = overlaps,
-#define MEMBER(name, start, term, join) .name = {line_##name, rows_##name},
+const hone_wide WIDE = {.pick = pick,
+                        .max_rows = max_rows,
+                        .blend_rows = blend_rows,
+                        .turn = turn,
+                        .taps = taps,
+                        .overlaps = overlaps,
+#define MEMBER(name, start, term, join) .name = {line_##name, lines_##name, rows_##name},
                         HONE_WIDE_FOLDS(MEMBER)
 #undef MEMBER
 #define MEMBER(name, type, total) .scan_##name = scan_##name,

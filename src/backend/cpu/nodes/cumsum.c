@@ -7,7 +7,7 @@
 #include "ops/axes.h"
 
 #define LANES 512 /* neighbouring lines at a time, so that memory is read in order */
-#define ROWS  16  /* and rows of them, whose totals stay in registers */
+#define ROWS  8   /* and rows of them, whose totals stay in registers */
 
 typedef struct cumsum {
   hone_shape shape;
@@ -84,7 +84,8 @@ static void run(const void *args, const hone_kernel_io *io, int part, int parts)
   const cumsum *c = args;
   int axis = (int)hone_index_at(io, 1, c->axis, 0, (size_t)c->shape.rank);
   hone_line line = hone_line_of(&c->shape, axis);
-  size_t width = line.outer >= (size_t)parts ? LANES : LANES / 4;
+  size_t width = line.inner / (size_t)parts + 1; /* a block a part, of whole cache lines */
+  width = line.outer >= (size_t)parts || width > LANES ? LANES : hone_align_up(width, 64);
   size_t blocks = (line.inner + width - 1) / width, begin, end;
   hone_split(line.outer * blocks, 1, part, parts, &begin, &end);
   for (size_t b = begin; b < end; b++) {

@@ -146,6 +146,10 @@ static void take_line(const reduction *r, hone_reduce_kind kind, const void *x, 
 static void take_all(const reduction *r, hone_reduce_kind kind, const void *x, size_t first,
                      size_t count, const block *shift, block *total) {
   const hone_reduce_axes *a = &r->axes;
+  if (a->run_is_gone && a->gone.rank == 0 && r->dtype == HONE_F64 && !shift) {
+    fold_of(r, kind)->lines((const double *)x + first * a->run, a->run, count, total->real);
+    return;
+  }
   start(r, kind, count, total);
   size_t rows = a->run_is_gone ? count : 1, run = a->run_is_gone ? 1 : a->run;
   for (size_t i = 0; i < rows; i++) {
@@ -233,7 +237,9 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
   r->wide = hone_wide_here();
   hone_shape_count(&view->in[0]->shape, &elements);
   bool exponentials = r->kind == HONE_REDUCE_LOG_SUM_EXP;
-  out->work = (double)elements * (exponentials ? 20 : r->real ? 0.15 : 1) +
+  out->work = (double)elements * (exponentials ? 20
+                                  : r->real    ? 0.15
+                                               : 1) +
               (double)(r->axes.kept.count * (r->axes.run_is_gone ? 10 : 0));
   out->kernel = hone_one_phase(run, r);
   return NULL;

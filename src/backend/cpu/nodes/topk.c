@@ -1,6 +1,6 @@
 /* topk nodes: the k best elements of each line, by a heap of k entries that most elements never
- * enter; many of floats by a buffer of which the best are kept when it is full. Room:
- * backend/cpu/nodes.
+ * enter; of floats many by a buffer of which the best are kept when it is full, few of a short line
+ * one after the other. Room: backend/cpu/nodes.
  *
  * Elements become keys: unsigned integers in the order asked for. A line's positions are walked
  * upwards, so that one that only equals the worst of the heap stays outside. With fewer lines than
@@ -13,6 +13,7 @@
 #include "backend/cpu/nodes/node.h"
 #include "backend/cpu/lines/order.h"
 #include "backend/cpu/lines/strips.h"
+#include "backend/cpu/lines/wide.h"
 #include "base/pool.h"
 #include "ops/axes.h"
 
@@ -24,14 +25,15 @@ typedef struct topk {
   const hone_strips *strips;
   size_t part_scratch; /* room for k entries of each line that a part works on */
   bool sliced;         /* parts share each line */
-  size_t room;         /* of the buffer of picks; 0: a heap */
+  size_t room;         /* of the buffer of picks; 0: a heap, or few */
 } topk;
 
 /* ---- Selecting ------------------------------------------------------------------------------ */
 
 #define KEYS 256
 #define LONG 20000 /* a line of which is worth several parts */
-#define MANY 16    /* more are picked from a buffer */
+#define MANY 16    /* more are picked from a buffer; no more one by one out of short lines */
+#define SCAN 2048  /* looks at elements that these are worth */
 
 static uint64_t real_key(double value) {
   uint64_t bits;
@@ -152,6 +154,14 @@ static const uint64_t *pick_line(const topk *t, const float *x, uint64_t *space)
   return hone_sort_by_upper(p.items, p.spare, t->k);
 }
 
+/* The best of a short line, one after the other. */
+static void pick_few(const topk *t, const float *x, uint64_t *positions) {
+  float near[HONE_WIDE_FEW];
+  size_t step = t->line.inner;
+  for (size_t i = 0; step > 1 && i < t->line.size; i++) near[i] = x[i * step];
+  hone_wide_here()->pick(step > 1 ? near : x, t->line.size, t->k, t->smallest, positions);
+}
+
 /* ---- Phases --------------------------------------------------------------------------------- */
 
 static size_t first_of(const topk *t, size_t line) {
@@ -177,11 +187,12 @@ static void store(const topk *t, const hone_kernel_io *io, size_t line, const ho
 static void pick_lines(const void *args, const hone_kernel_io *io, int part, int parts) {
   const topk *t = args;
   size_t begin, end;
-  uint64_t *space = (uint64_t *)((char *)io->scratch + (size_t)part * t->part_scratch);
+  uint64_t few[MANY], *space = (uint64_t *)((char *)io->scratch + (size_t)part * t->part_scratch);
   hone_split(t->line.outer * t->line.inner, 1, part, parts, &begin, &end);
   for (size_t line = begin; line < end; line++) {
     const float *x = (const float *)io->in[0] + first_of(t, line);
-    const uint64_t *best = pick_line(t, x, space);
+    if (!t->room) pick_few(t, x, few);
+    const uint64_t *best = t->room ? pick_line(t, x, space) : few;
     size_t inner = t->line.inner, to = place_of(t, line);
     for (size_t i = 0; i < t->k; i++, to += inner) {
       uint32_t position = (uint32_t)best[i];
@@ -266,10 +277,12 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
   t->strips = hone_strips_here();
   t->sliced = view->threads > 1 && lines && lines < (size_t)view->threads && t->line.size >= LONG;
   if (t->sliced) entries = t->k * lines;
-  bool picked = !t->sliced && t->dtype == HONE_F32 && t->k > MANY && t->line.size <= UINT32_MAX;
+  bool floats = !t->sliced && t->dtype == HONE_F32;
+  bool few = floats && t->k <= MANY && t->line.size <= HONE_WIDE_FEW && t->k * t->line.size <= SCAN;
+  bool picked = floats && t->k > MANY && t->line.size <= UINT32_MAX;
   if (picked) entries = t->room = 2 * t->k > KEYS ? 2 * t->k : KEYS;
   t->part_scratch = hone_align_up(entries * sizeof(hone_best), 64); /* or two numbers a pick */
-  out->kernel = hone_one_phase(t->sliced ? run_slices : picked ? pick_lines : run_lines, t);
+  out->kernel = hone_one_phase(t->sliced ? run_slices : picked || few ? pick_lines : run_lines, t);
   if (t->sliced) out->kernel.phases[out->kernel.phase_count++] = merge_slices;
   out->kernel.part_scratch = t->part_scratch;
   if (t->sliced) out->kernel.shared_scratch = t->part_scratch; /* the merged, after the parts' */

@@ -1,0 +1,45 @@
+/* Products of doubles in blocks. Room: backend/cpu/products. */
+#include "backend/cpu/products/multiply_f64.h"
+
+#include "base/memory.h"
+
+static size_t panel_of(const hone_product_set *set) {
+  return set->width / sizeof(double);
+}
+
+size_t hone_pack_size_f64(const hone_product_set *set, size_t depth, size_t columns) {
+  size_t panel = panel_of(set), panels = columns / panel + (columns % panel != 0), size;
+  return hone_mul(panels, panel, &size) && hone_mul(size, depth, &size) ? size : 0;
+}
+
+void hone_pack_f64(const hone_product_set *set, size_t depth, size_t columns, const double *weights,
+                   ptrdiff_t depth_step, ptrdiff_t column_step, double *packed) {
+  size_t panel = panel_of(set);
+  for (size_t column = 0; column < columns; column += panel)
+    for (size_t k = 0; k < depth; k++, packed += panel)
+      for (size_t j = 0; j < panel; j++)
+        packed[j] = column + j < columns
+                        ? weights[(ptrdiff_t)k * depth_step + (ptrdiff_t)(column + j) * column_step]
+                        : 0;
+}
+
+void hone_multiply_f64(const hone_product_set *set, size_t rows, size_t depth, size_t columns,
+                       const double *a, ptrdiff_t a_stride, const double *packed, double *out,
+                       ptrdiff_t out_stride, bool add) {
+  _Alignas(64) double tile[HONE_PRODUCT_ROWS * HONE_PRODUCT_MOST_WIDTH / sizeof(double)];
+  size_t panel = panel_of(set);
+  for (size_t column = 0; column < columns; column += panel, packed += depth * panel) {
+    size_t width = columns - column < panel ? columns - column : panel;
+    for (size_t row = 0; row < rows; row += HONE_PRODUCT_ROWS) {
+      size_t live = rows - row < HONE_PRODUCT_ROWS ? rows - row : HONE_PRODUCT_ROWS;
+      const void *table[HONE_PRODUCT_ROWS];
+      for (size_t i = 0; i < HONE_PRODUCT_ROWS; i++) /* rows that there are not repeat the first */
+        table[i] = a + (ptrdiff_t)(row + (i < live ? i : 0)) * a_stride;
+      set->f64(1, depth, table, 1, packed, tile);
+      for (size_t i = 0; i < live; i++) {
+        double *to = out + (ptrdiff_t)(row + i) * out_stride + column;
+        for (size_t j = 0; j < width; j++) to[j] = tile[i * panel + j] + (add ? to[j] : 0);
+      }
+    }
+  }
+}

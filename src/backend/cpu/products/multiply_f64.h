@@ -1,0 +1,17 @@
+/* Products of doubles for kernels that multiply blocks in their scratch, on the tiles of product.h.
+ * Room: backend/cpu/products. */
+#ifndef HONE_BACKEND_CPU_PRODUCTS_MULTIPLY_F64_H
+#define HONE_BACKEND_CPU_PRODUCTS_MULTIPLY_F64_H
+
+#include "backend/cpu/products/product.h"
+
+/* Doubles of a packed matrix [depth][columns], 64-byte aligned; 0 when they are too many. */
+size_t hone_pack_size_f64(const hone_product_set *set, size_t depth, size_t columns);
+void hone_pack_f64(const hone_product_set *set, size_t depth, size_t columns, const double *weights,
+                   ptrdiff_t depth_step, ptrdiff_t column_step, double *packed);
+/* out[rows][columns] = a[rows][depth] times the packed matrix, or that added to `out`. */
+void hone_multiply_f64(const hone_product_set *set, size_t rows, size_t depth, size_t columns,
+                       const double *a, ptrdiff_t a_stride, const double *packed, double *out,
+                       ptrdiff_t out_stride, bool add);
+
+#endif
