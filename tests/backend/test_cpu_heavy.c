@@ -244,6 +244,29 @@ TEST(attention_scores) {
     }
 }
 
+TEST(layers_of_doubles) {
+  static const char *const rows[][4] = {
+      /* op, gates times hidden, its results, inputs after r and attributes */
+      {"lstm", "80", "y, h, c", "b, l, h0, c0, p) {clip=0.7}"},
+      {"lstm", "80", "y, h, c", "_, _, h0) {direction=reverse, input_forget=true}"},
+      {"lstm", "80", "y, h, _", "b) {activations=[\"sigmoid\", \"relu\", \"tanh\"]}"},
+      {"gru", "60", "y, h", "d, l, h0) {}"},
+      {"gru", "60", "y, h", "d, _, h0) {linear_before_reset=true, clip=0.3}"},
+      {"rnn", "20", "y, h", "e, l, h0) {direction=reverse}"},
+      {"rnn", "20", "y, h", ") {activations=[\"relu\"]}"}};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    char text[1024];
+    const char *const *r = rows[i];
+    snprintf(text, sizeof text,
+             "graph g(x: f64[7, 11, 13], w: f64[1, %s, 13], r: f64[1, %s, 20], b: f64[1, 160],"
+             " d: f64[1, 120], e: f64[1, 40], l: s64[11], h0: f64[1, 11, 20], c0: f64[1, 11, 20],"
+             " p: f64[1, 60]) -> (y, h) {\n z = const f64[] 0.1\n u = mul(w, z)\n"
+             " s = mul(r, z)\n %s = %s(x, u, s%s%s\n}",
+             r[1], r[1], r[2], r[0], r[3][0] == ')' ? "" : ", ", r[3]);
+    check_weighted(text, bound("recurrent", "fp64"));
+  }
+}
+
 TEST(layers) {
   for (int directions = 1; directions < 3; directions++) { /* weights known at run only */
     char text[1024];
@@ -376,6 +399,7 @@ int main(void) {
   RUN(transforms_where_numbers_hold);
   RUN(lowered);
   RUN(stored);
+  RUN(layers_of_doubles);
   RUN(layers);
   RUN(tails_of_conv);
   RUN(gates_of_conv);

@@ -249,8 +249,9 @@ static void load(state *st, size_t from, size_t count) {
       gather(st, s, from, count, st->registers[r]);
     } else if (b->way[s] == STACK) {
       stack(st, s, at, count / b->row, st->registers[r]);
-    } else if (dtype == HONE_F32) {
-      st->registers[r] = (float *)(uintptr_t)((const float *)st->stream[s] + at);
+    } else if (hone_lies_as_register(dtype)) {
+      ptrdiff_t size = (ptrdiff_t)hone_dtype_bits(dtype) / 8;
+      st->registers[r] = (char *)(uintptr_t)st->stream[s] + at * size;
     } else {
       hone_register_load(dtype, st->stream[s], (size_t)at, count, st->registers[r]);
     }
@@ -269,12 +270,13 @@ static void run_block(state *st, const hone_kernel_io *io, size_t to, size_t fro
   const hone_formula *f = st->b->formula;
   load(st, from, count);
   for (int k = 0; k < f->result_count; k++)
-    if (f->results[k]->type.dtype == HONE_F32)
-      st->registers[f->result_register[k]] = (float *)io->out[k] + to;
+    if (hone_lies_as_register(f->results[k]->type.dtype))
+      st->registers[f->result_register[k]] =
+          (char *)io->out[k] + to * (hone_dtype_bits(f->results[k]->type.dtype) / 8);
   compute(st, count);
   for (int k = 0; k < f->result_count; k++) {
     hone_dtype dtype = f->results[k]->type.dtype;
-    if (dtype != HONE_F32)
+    if (!hone_lies_as_register(dtype))
       hone_register_store(dtype, st->registers[f->result_register[k]], count, io->out[k], to);
   }
 }

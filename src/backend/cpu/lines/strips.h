@@ -61,7 +61,8 @@ typedef struct hone_strips {
    * quotient itself where scale is NULL. */
   void (*quantize)(const float *x, const float *scale, const float *zero, float least, float most,
                    size_t count, float *out);
-  /* Bytes to f32 and back; floats are whole and in the range of the type. */
+  /* Bytes to f32 and back, bools to 0 and 1; floats are whole and in the range of the type. */
+  void (*from_bool)(const uint8_t *x, size_t count, float *out);
   void (*from_u8)(const uint8_t *x, size_t count, float *out);
   void (*from_s8)(const int8_t *x, size_t count, float *out);
   void (*to_byte)(const float *x, size_t count, uint8_t *out); /* of either sign */

@@ -228,11 +228,11 @@ static void strip_sum_rows_u8(const uint8_t *x, size_t stride, size_t row_count,
   }
 }
 
-#define FROM_BYTES(name, type, widen)                                 \
+#define FROM_BYTES(name, type, widen, one)                            \
   static void strip_##name(const type *x, size_t count, float *out) { \
     size_t i = 0;                                                     \
     FROM_EIGHT(widen)                                                 \
-    for (; i < count; i++) out[i] = (float)x[i];                      \
+    for (; i < count; i++) out[i] = one(x[i]);                        \
   }
 #if defined(__AVX2__)
 #define FROM_EIGHT(widen)        \
@@ -241,8 +241,13 @@ static void strip_sum_rows_u8(const uint8_t *x, size_t stride, size_t row_count,
 #else
 #define FROM_EIGHT(widen)
 #endif
-FROM_BYTES(from_u8, uint8_t, _mm256_cvtepu8_epi32)
-FROM_BYTES(from_s8, int8_t, _mm256_cvtepi8_epi32)
+#define TRUTHS(x) _mm256_cvtepu8_epi32(_mm_min_epu8(x, _mm_set1_epi8(1)))
+#define TRUTH(x)  (float)((x) != 0)
+FROM_BYTES(from_u8, uint8_t, _mm256_cvtepu8_epi32, (float))
+FROM_BYTES(from_s8, int8_t, _mm256_cvtepi8_epi32, (float))
+FROM_BYTES(from_bool, uint8_t, TRUTHS, TRUTH)
+#undef TRUTHS
+#undef TRUTH
 #undef FROM_BYTES
 #undef FROM_EIGHT
 
@@ -313,6 +318,7 @@ const hone_strips STRIPS = {
     .blend_rows = strip_blend_rows,
     .turn = strip_turn,
     .quantize = strip_quantize,
+    .from_bool = strip_from_bool,
     .from_u8 = strip_from_u8,
     .from_s8 = strip_from_s8,
     .to_byte = strip_to_byte,

@@ -29,7 +29,7 @@ void hone_register_load(hone_dtype dtype, const void *data, size_t at, size_t co
       memcpy(to, (const float *)data + at, count * sizeof(float));
       return;
     case HONE_BOOL:
-      for (size_t i = 0; i < count; i++) floats[i] = ((const uint8_t *)data)[at + i] ? 1 : 0;
+      hone_strips_here()->from_bool((const uint8_t *)data + at, count, floats);
       return;
     case HONE_S64:
       memcpy(to, (const int64_t *)data + at, count * sizeof(int64_t));
@@ -68,15 +68,13 @@ void hone_register_store(hone_dtype dtype, const void *from, size_t count, void 
     case HONE_F32:
       memcpy((float *)data + at, from, count * sizeof(float));
       return;
-    case HONE_BOOL:
-      for (size_t i = 0; i < count; i++) ((uint8_t *)data)[at + i] = floats[i] != 0;
-      return;
     case HONE_S64:
       memcpy((int64_t *)data + at, from, count * sizeof(int64_t));
       return;
     case HONE_S32:
       for (size_t i = 0; i < count; i++) ((int32_t *)data)[at + i] = (int32_t)wholes[i];
       return;
+    case HONE_BOOL: /* 0 or 1 */
     case HONE_U8:
     case HONE_S8:
       hone_strips_here()->to_byte(floats, count, (uint8_t *)data + at);
@@ -248,6 +246,12 @@ static void run_cast(const hone_formula_step *s, void *const *registers, size_t 
     uint16_t *halves = (uint16_t *)temporary;
     hone_strips_here()->to_f16(from, count, halves);
     hone_strips_here()->from_f16(halves, count, out);
+  } else if (s->to == HONE_BOOL && width == HONE_WIDTH_WHOLE) {
+    for (size_t i = 0; i < count; i++) ((float *)out)[i] = ((const int64_t *)from)[i] != 0;
+  } else if (s->to == HONE_F64 && width == HONE_WIDTH_FLOAT) {
+    for (size_t i = 0; i < count; i++) ((double *)out)[i] = (double)((const float *)from)[i];
+  } else if (s->to == HONE_F32 && width == HONE_WIDTH_DOUBLE) {
+    for (size_t i = 0; i < count; i++) ((float *)out)[i] = (float)((const double *)from)[i];
   } else if (s->to == HONE_F32 && width == HONE_WIDTH_WHOLE && s->from != HONE_U64) {
     for (size_t i = 0; i < count; i++) ((float *)out)[i] = (float)((const int64_t *)from)[i];
   } else {
@@ -259,7 +263,8 @@ static void run_select(const hone_formula_step *s, void *const *registers, size_
   const float *holds = registers[s->in[0]];
   const int64_t *x = registers[s->in[1]], *y = registers[s->in[2]];
   int64_t *out = registers[s->out];
-  for (size_t i = 0; i < count; i++) out[i] = holds[i] != 0 ? x[i] : y[i];
+  for (size_t i = 0; i < count; i++) /* no branch: it could not be guessed */
+    out[i] = y[i] ^ ((x[i] ^ y[i]) & -(int64_t)(holds[i] != 0));
 }
 
 static void run_lookup(const hone_formula_step *s, void *const *registers, size_t count,

@@ -23,6 +23,11 @@ static inline hone_width hone_width_of(hone_dtype dtype) {
                                                                : HONE_WIDTH_FLOAT;
 }
 
+/* Whether elements lie in memory as in registers. */
+static inline bool hone_lies_as_register(hone_dtype dtype) {
+  return dtype == HONE_F32 || dtype == HONE_F64 || dtype == HONE_S64 || dtype == HONE_U64;
+}
+
 typedef enum hone_step_kind {
   HONE_STEP_LANE, /* a vector form over floats */
   HONE_STEP_LOOP, /* the reference's loop over wide blocks */

@@ -8,6 +8,7 @@
 #include "ops/scatter.h"
 
 enum { X, INDICES, UPDATES };
+enum { CHUNK = 64 };
 
 /* The tensor whose places the indices are of: x for gathers, the output for scatters. */
 typedef struct places {
@@ -33,15 +34,52 @@ static size_t slice_at(const places *p, const hone_kernel_io *io, size_t i) {
   return at;
 }
 
-/* Where the element that belongs to position `i` of the indices lies, in bytes. */
-static size_t element_at(const places *p, const hone_kernel_io *io, size_t i) {
-  size_t at = hone_index_at(io, INDICES, p->index, i, p->size[p->axis]) * p->stride[p->axis];
-  size_t left = i;
-  for (int d = p->rank - 1; d >= 0; d--) {
-    if (d != p->axis) at += left % p->index_size[d] * p->stride[d];
-    left /= p->index_size[d];
+/* Where the elements lie that belong to positions `i` … `end` of the indices, in bytes: those of
+ * one row, CHUNK at most. How many. */
+static size_t elements_at(const places *p, const hone_kernel_io *io, size_t i, size_t end,
+                          size_t *at) {
+  int last = p->rank - 1;
+  size_t row = i / p->index_size[last], column = i % p->index_size[last], base = 0;
+  size_t left = p->index_size[last] - column, step = last == p->axis ? 0 : p->stride[last];
+  size_t count = left < end - i ? left : end - i;
+  if (count > CHUNK) count = CHUNK;
+  for (int d = last - 1; d >= 0; d--) {
+    if (d != p->axis) base += row % p->index_size[d] * p->stride[d];
+    row /= p->index_size[d];
   }
-  return at;
+  base += column * step;
+  for (size_t k = 0; k < count; k++, base += step)
+    at[k] =
+        base + hone_index_at(io, INDICES, p->index, i + k, p->size[p->axis]) * p->stride[p->axis];
+  return count;
+}
+
+static void gather_elements(const void *args, const hone_kernel_io *io, int part, int parts) {
+  const places *p = args;
+  const char *x = io->in[X];
+  size_t begin, end, count, at[CHUNK];
+  hone_split(p->count, 1, part, parts, &begin, &end);
+#define TAKE(bytes) \
+  for (size_t k = 0; k < count; k++) memcpy(y + k * (bytes), x + at[k], bytes)
+  for (size_t i = begin; i < end; i += count) {
+    char *y = (char *)io->out[0] + i * p->run;
+    count = elements_at(p, io, i, end, at);
+    if (p->run == 4)
+      TAKE(4);
+    else if (p->run == 8)
+      TAKE(8);
+    else
+      TAKE(p->run);
+  }
+#undef TAKE
+}
+
+static void gather_slices(const void *args, const hone_kernel_io *io, int part, int parts) {
+  const places *p = args;
+  size_t begin, end;
+  hone_split(p->count, 1, part, parts, &begin, &end);
+  for (size_t i = begin; i < end; i++)
+    memcpy((char *)io->out[0] + i * p->run, (const char *)io->in[X] + slice_at(p, io, i), p->run);
 }
 
 /* Puts update `i` at byte `to`. */
@@ -59,27 +97,26 @@ static void put(const places *p, const hone_kernel_io *io, size_t to, size_t i) 
 
 /* A scatter's parts own runs of the output and take every update that belongs there, in order: the
  * last of equal places wins, sums are the same for any parts. */
-#define KERNELS(name, place)                                                                      \
-  static void gather_##name(const void *args, const hone_kernel_io *io, int part, int parts) {    \
-    const places *p = args;                                                                       \
-    size_t begin, end;                                                                            \
-    hone_split(p->count, 1, part, parts, &begin, &end);                                           \
-    for (size_t i = begin; i < end; i++)                                                          \
-      memcpy((char *)io->out[0] + i * p->run, (const char *)io->in[X] + place(p, io, i), p->run); \
-  }                                                                                               \
-  static void scatter_##name(const void *args, const hone_kernel_io *io, int part, int parts) {   \
-    const places *p = args;                                                                       \
-    size_t begin, end;                                                                            \
-    hone_split(p->total, p->run ? p->run : 1, part, parts, &begin, &end);                         \
-    memcpy((char *)io->out[0] + begin, (const char *)io->in[X] + begin, end - begin);             \
-    for (size_t i = 0; i < p->count; i++) {                                                       \
-      size_t to = place(p, io, i);                                                                \
-      if (to >= begin && to < end) put(p, io, to, i);                                             \
-    }                                                                                             \
+static void scatter_all(const places *p, const hone_kernel_io *io, int part, int parts,
+                        bool slices) {
+  size_t begin, end, at[CHUNK];
+  hone_split(p->total, p->run ? p->run : 1, part, parts, &begin, &end);
+  memcpy((char *)io->out[0] + begin, (const char *)io->in[X] + begin, end - begin);
+  for (size_t i = 0, count = 1; i < p->count; i += count) {
+    if (slices)
+      at[0] = slice_at(p, io, i);
+    else
+      count = elements_at(p, io, i, p->count, at);
+    for (size_t k = 0; k < count; k++)
+      if (at[k] >= begin && at[k] < end) put(p, io, at[k], i + k);
   }
-KERNELS(slices, slice_at)
-KERNELS(elements, element_at)
-#undef KERNELS
+}
+static void scatter_slices(const void *args, const hone_kernel_io *io, int part, int parts) {
+  scatter_all(args, io, part, parts, true);
+}
+static void scatter_elements(const void *args, const hone_kernel_io *io, int part, int parts) {
+  scatter_all(args, io, part, parts, false);
+}
 
 static bool accepts_gather(const hone_cpu_kernel *row, const hone_node *node) {
   (void)row;

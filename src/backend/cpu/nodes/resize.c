@@ -37,15 +37,16 @@ typedef struct resizing {
   size_t part_scratch;
 } resizing;
 
-/* The rows of x that make run `index` of the output, with their weights. False outside. */
-static bool find_rows(const resizing *r, const char *x, size_t index, const void **rows,
+/* The rows of x that make run `index` of the output, whose place on the first `axes` axes that is,
+ * with their weights. False outside. */
+static bool find_rows(const resizing *r, const char *x, int axes, size_t index, const void **rows,
                       float *weights, size_t *count) {
   size_t base = 0;
   bool inside = true;
   *count = 1;
   rows[0] = x;
   weights[0] = 1;
-  for (int i = r->runs - 1; i >= 0; i--) {
+  for (int i = axes - 1; i >= 0; i--) {
     size_t at = index % r->size[i], have = *count;
     index /= r->size[i];
     if (!r->changes[i]) {
@@ -96,7 +97,7 @@ static void run_blended(const void *args, const hone_kernel_io *io, int part, in
   hone_split(total, 1, part, parts, &begin, &end);
   for (size_t i = begin; i < end; i++) {
     float *out = (float *)io->out[0] + run_begin(r, i);
-    if (!find_rows(r, io->in[X], i, rows, weights, &count)) {
+    if (!find_rows(r, io->in[X], r->runs, i, rows, weights, &count)) {
       fill(out, r->run, r->extrapolation);
       continue;
     }
@@ -107,16 +108,39 @@ static void run_blended(const void *args, const hone_kernel_io *io, int part, in
   }
 }
 
+/* Runs at[i] * step bytes from x on, side by side. */
+static void take_runs(const char *x, const size_t *at, size_t step, size_t count, size_t bytes,
+                      char *y, size_t pitch) {
+#define TAKE(size) \
+  for (size_t i = 0; i < count; i++, y += pitch) memcpy(y, x + at[i] * step, size)
+  if (bytes == 1)
+    TAKE(1);
+  else if (bytes == 4)
+    TAKE(4);
+  else
+    TAKE(bytes);
+#undef TAKE
+}
+
+/* Line by line of the last axis before the run, where that changes; else run by run. */
 static void run_nearest(const void *args, const hone_kernel_io *io, int part, int parts) {
   const resizing *r = args;
-  const void *rows[MOST_ROWS];
-  float weights[MOST_ROWS];
-  size_t total = 1, begin, end, count;
-  for (int i = 0; i < r->runs; i++) total *= r->size[i];
-  hone_split(total, 1, part, parts, &begin, &end);
+  const void *x = io->in[X], *row[MOST_ROWS];
+  float weight[MOST_ROWS];
+  bool changes = r->runs > 0 && r->changes[r->runs - 1];
+  int axes = r->runs - changes;
+  const axis_taps *a = changes ? &r->axes[r->changes[axes] - 1] : NULL;
+  size_t lines = 1, begin, end, count, each = a ? a->out : 1, bytes = r->run * r->element;
+  size_t pitch = (r->row_runs == 1 ? r->pitch : r->run) * r->element;
+  for (int i = 0; i < axes; i++) lines *= r->size[i];
+  hone_split(lines, 1, part, parts, &begin, &end);
   for (size_t i = begin; i < end; i++) {
-    find_rows(r, io->in[X], i, rows, weights, &count);
-    memcpy((char *)io->out[0] + run_begin(r, i) * r->element, rows[0], r->run * r->element);
+    char *y = (char *)io->out[0] + run_begin(r, i * each) * r->element;
+    find_rows(r, x, axes, i, row, weight, &count);
+    if (a)
+      take_runs(row[0], a->at, r->in_stride[axes] * r->element, each, bytes, y, pitch);
+    else
+      memcpy(y, row[0], bytes);
   }
 }
 

@@ -36,11 +36,11 @@ typedef struct topk {
 #define SCAN 2048  /* looks at elements that these are worth */
 
 static uint64_t real_key(double value) {
-  uint64_t bits;
-  if (value != value) return UINT64_MAX; /* NaN is greater than all */
-  value += 0.0;                          /* one zero */
+  int64_t bits;
+  value += 0.0; /* one zero */
   memcpy(&bits, &value, sizeof bits);
-  return bits >> 63 ? ~bits : bits | (uint64_t)1 << 63;
+  uint64_t key = (uint64_t)(bits ^ (bits >> 63 | INT64_MIN));
+  return value != value ? UINT64_MAX : key; /* NaN is greater than all */
 }
 
 /* Those of `x`, at positions from `from` on, that are better than the worst of the heap enter it:
@@ -77,7 +77,12 @@ static size_t select_floats(const topk *t, const float *x, size_t begin, size_t 
 static uint64_t load_keys(const topk *t, const void *x, size_t first, size_t count, uint64_t *out) {
   size_t step = t->line.inner;
   uint64_t greatest = 0, flip = t->smallest ? UINT64_MAX : 0;
-  if (hone_dtype_class_of(t->dtype) == HONE_CLASS_FLOAT) {
+  if (t->dtype == HONE_F64) {
+    for (size_t i = 0; i < count; i++) out[i] = real_key(((const double *)x)[first + i * step]);
+  } else if (t->dtype == HONE_S64) {
+    for (size_t i = 0; i < count; i++)
+      out[i] = ((const uint64_t *)x)[first + i * step] ^ (uint64_t)1 << 63;
+  } else if (hone_dtype_class_of(t->dtype) == HONE_CLASS_FLOAT) {
     for (size_t i = 0; i < count; i++)
       out[i] = real_key(hone_load_real(t->dtype, x, first + i * step));
   } else {

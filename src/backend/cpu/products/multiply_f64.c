@@ -1,5 +1,7 @@
-/* Products of doubles in blocks. Room: backend/cpu/products. */
+/* Products and activations of doubles in blocks. Room: backend/cpu/products. */
 #include "backend/cpu/products/multiply_f64.h"
+
+#include <math.h>
 
 #include "base/memory.h"
 
@@ -42,4 +44,22 @@ void hone_multiply_f64(const hone_product_set *set, size_t rows, size_t depth, s
       }
     }
   }
+}
+
+static double clamped(double x, double low, double high) {
+  return x < low ? low : x > high ? high : x;
+}
+
+void hone_limit_f64(double limit, double *x, ptrdiff_t stride, size_t rows, size_t columns) {
+  for (size_t r = 0; r < rows; r++, x += stride)
+    for (size_t i = 0; i < columns; i++) x[i] = clamped(x[i], -limit, limit);
+}
+
+void hone_activate_f64(hone_activation f, double *x, ptrdiff_t stride, size_t rows,
+                       size_t columns) {
+  for (size_t r = 0; r < rows; r++, x += stride)
+    for (size_t i = 0; i < columns; i++)
+      x[i] = f.kind == HONE_ACTIVATION_SIGMOID ? 1 / (1 + exp(-x[i]))
+             : f.kind == HONE_ACTIVATION_TANH  ? tanh(x[i])
+                                               : clamped(x[i], (double)f.a, (double)f.b);
 }

@@ -7,6 +7,7 @@
 
 #include "backend/cpu/lines/strips.h"
 #include "backend/cpu/lines/wide.h"
+#include "backend/cpu/products/finish.h"
 #include "backend/cpu/products/multiply_f64.h"
 #include "backend/cpu/products/sweep.h"
 #include "ir/dtype.h"
@@ -35,6 +36,16 @@ static inline const hone_real_tiles *hone_real_tiles_here(void) {
   const hone_tile_set *const *set = hone_tile_sets_f32;
   while (!hone_isa_runs((*set)->isa)) set++;
   return *set;
+#endif
+}
+
+/* The height of a tile. */
+static inline size_t hone_real_tile_rows(const hone_real_tiles *tiles) {
+#if defined(HONE_REAL_F64)
+  (void)tiles;
+  return HONE_PRODUCT_ROWS;
+#else
+  return (size_t)tiles->height;
 #endif
 }
 
@@ -68,6 +79,28 @@ static inline void hone_real_multiply(const hone_real_tiles *tiles, size_t rows,
   hone_multiply_f64(tiles, rows, depth, columns, a, a_stride, packed, out, out_stride, add);
 #else
   hone_multiply(tiles, rows, depth, columns, a, a_stride, packed, out, out_stride, add);
+#endif
+}
+
+/* Rows brought into -limit … limit; rows put through sigmoid, tanh or a clamp. */
+static inline void hone_real_limit(const hone_real_tiles *tiles, real limit, real *x,
+                                   ptrdiff_t stride, size_t rows, size_t columns) {
+#if defined(HONE_REAL_F64)
+  (void)tiles;
+  hone_limit_f64(limit, x, stride, rows, columns);
+#else
+  hone_activate(tiles->isa, (hone_activation){HONE_ACTIVATION_CLAMP, -limit, limit}, x, stride,
+                rows, columns);
+#endif
+}
+
+static inline void hone_real_activate(const hone_real_tiles *tiles, hone_activation activation,
+                                      real *x, ptrdiff_t stride, size_t rows, size_t columns) {
+#if defined(HONE_REAL_F64)
+  (void)tiles;
+  hone_activate_f64(activation, x, stride, rows, columns);
+#else
+  hone_activate(tiles->isa, activation, x, stride, rows, columns);
 #endif
 }
 

@@ -1,4 +1,4 @@
-/* lstm, gru and rnn layers over a sequence, f32, weights packed for tiles.
+/* lstm, gru and rnn layers over a sequence, weights packed for tiles; of the type of real.h.
  * Room: backend/cpu/products.
  *
  * Two phases, after one that packs weights which only the run knows: all steps' products with the
@@ -10,10 +10,9 @@
 #define HONE_BACKEND_CPU_PRODUCTS_RECURRENT_H
 
 #include "backend/cpu/products/finish.h"
-#include "backend/cpu/products/tile.h"
+#include "backend/cpu/products/real.h"
 #include "base/memory.h"
 #include "base/status.h"
-#include "ir/dtype.h"
 
 #define HONE_RECURRENT_GATES 4
 #define HONE_RECURRENT_ROWS  8 /* sequences of a unit */
@@ -26,30 +25,36 @@ typedef enum hone_recurrent_kind {
 
 typedef struct hone_recurrent_layer {
   hone_recurrent_kind kind;
-  const hone_tile_set *tiles;
+  const hone_real_tiles *tiles;
   size_t steps, batch, input, hidden, gates, directions;
   bool reversed;    /* the first direction */
   bool coupled;     /* lstm: the forget gate is 1 - i */
   bool reset_after; /* gru: the reset gate comes after the product */
-  float clip;       /* 0: none */
+  real clip;        /* 0: none */
   hone_activation activations[2][3];
   /* io->in and io->out are those of the node. */
   int lengths, bias, h0, c0, peephole; /* inputs; -1 where absent */
   hone_dtype lengths_type;
   /* The packs, [direction] and of r [direction][gate]; NULL: made in each run, of these inputs. */
-  const float *w, *r;
+  const real *w, *r;
   int raw_w, raw_r;
-  size_t w_step, r_step; /* floats from one to the next */
+  size_t w_step, r_step; /* elements from one to the next */
 } hone_recurrent_layer;
 
-/* Floats of the packs of one direction's w and one gate's r; 0: too large. */
+#define hone_recurrent_w_size HONE_REAL_NAME(hone_recurrent_w_size)
+#define hone_recurrent_r_size HONE_REAL_NAME(hone_recurrent_r_size)
+#define hone_recurrent_packs  HONE_REAL_NAME(hone_recurrent_packs)
+#define hone_recurrent_pack   HONE_REAL_NAME(hone_recurrent_pack)
+#define hone_recurrent_plan   HONE_REAL_NAME(hone_recurrent_plan)
+
+/* Elements of the packs of one direction's w and one gate's r; 0: too large. */
 size_t hone_recurrent_w_size(const hone_recurrent_layer *layer);
 size_t hone_recurrent_r_size(const hone_recurrent_layer *layer);
-/* Floats of all packs; false when they are too many. */
+/* Elements of all packs; false when they are too many. */
 bool hone_recurrent_packs(const hone_recurrent_layer *layer, size_t *out);
 /* This part's share of all packs, of weights as ops/recurrent.h states them. */
-void hone_recurrent_pack(const hone_recurrent_layer *layer, const float *w, const float *r,
-                         float *to_w, float *to_r, int part, int parts);
+void hone_recurrent_pack(const hone_recurrent_layer *layer, const real *w, const real *r,
+                         real *to_w, real *to_r, int part, int parts);
 /* Copies *layer into the arena. LIMIT when the scratch does not fit in memory. */
 hone_status *hone_recurrent_plan(const hone_recurrent_layer *layer, hone_arena *arena,
                                  hone_kernel_plan *out);

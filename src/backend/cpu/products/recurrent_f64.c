@@ -1,0 +1,3 @@
+/* Recurrent layers, f64. Room: backend/cpu/products. */
+#define HONE_REAL_F64
+#include "backend/cpu/products/recurrent_body.h"
