@@ -41,21 +41,38 @@ HONE_INLINE vf keep_first(vf x, int n) {
 HONE_STRIP_SUMS(SUM)
 #undef SUM
 
+/* Neighbouring groups of 8, 4, 2 or 1 lanes change places. */
+#if VF_LANES == 16
+#define vf_swap8(x) __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7)
+#define vf_swap4(x) __builtin_shufflevector(x, x, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11)
+#define vf_swap2(x) __builtin_shufflevector(x, x, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13)
+#define vf_swap1(x) __builtin_shufflevector(x, x, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14)
+#elif VF_LANES == 8
+#define vf_swap8(x) (x)
+#define vf_swap4(x) __builtin_shufflevector(x, x, 4, 5, 6, 7, 0, 1, 2, 3)
+#define vf_swap2(x) __builtin_shufflevector(x, x, 2, 3, 0, 1, 6, 7, 4, 5)
+#define vf_swap1(x) __builtin_shufflevector(x, x, 1, 0, 3, 2, 5, 4, 7, 6)
+#else
+#define vf_swap8(x) (x)
+#define vf_swap4(x) (x)
+#define vf_swap2(x) __builtin_shufflevector(x, x, 2, 3, 0, 1)
+#define vf_swap1(x) __builtin_shufflevector(x, x, 1, 0, 3, 2)
+#endif
+
+/* The last vector takes some in twice, which changes nothing. */
 #define EXTREME(name, start, choose, better)                         \
   static float strip_##name(const float *p, size_t count) {          \
-    vf best = vf_set(start);                                         \
-    size_t i = 0;                                                    \
-    for (; i + VF_LANES <= count; i += VF_LANES) {                   \
-      vf x = vf_load(p + i);                                         \
-      best = vf_keep_nan(best, choose(best, x));                     \
-    }                                                                \
-    float lane[VF_LANES], most = start;                              \
-    vf_store(lane, best);                                            \
-    for (int k = 0; k < VF_LANES; k++)                               \
-      if (lane[k] better most || lane[k] != lane[k]) most = lane[k]; \
-    for (; i < count; i++)                                           \
+    float most = start;                                              \
+    for (size_t i = 0; count < VF_LANES && i < count; i++)           \
       if (p[i] better most || p[i] != p[i]) most = p[i];             \
-    return most;                                                     \
+    if (count < VF_LANES) return most;                               \
+    vf best = vf_load(p + count - VF_LANES);                         \
+    for (size_t i = 0; i + VF_LANES < count; i += VF_LANES)          \
+      best = vf_keep_nan(best, choose(best, vf_load(p + i)));        \
+    best = vf_keep_nan(best, choose(best, vf_swap8(best)));          \
+    best = vf_keep_nan(best, choose(best, vf_swap4(best)));          \
+    best = vf_keep_nan(best, choose(best, vf_swap2(best)));          \
+    return vf_keep_nan(best, choose(best, vf_swap1(best)))[0];       \
   }
 EXTREME(max, -INFINITY, vf_max, >)
 EXTREME(min, INFINITY, vf_min, <)

@@ -13,6 +13,9 @@
 
 #define WIDTH 256 /* columns in a strip */
 #define FLUSH 64  /* rows that are added up in float before they are in double */
+#define SHORT 32  /* lines of no more elements are turned around first */
+
+enum { TURNED = 4096 }; /* elements at a time, in the first-level cache */
 
 typedef struct reduction {
   hone_reduce_kind kind;
@@ -166,6 +169,28 @@ static void run_strip(const reduction *r, const float *x, size_t count, float *y
   }
 }
 
+/* Short lines one after the other: turned around, they are columns. */
+static void run_short(const void *args, const hone_kernel_io *io, int part, int parts) {
+  const reduction *r = args;
+  float turned[TURNED];
+  size_t begin, end, run = r->axes.run, most = TURNED / run < WIDTH ? TURNED / run : WIDTH;
+  reduction columns = *r;
+  columns.axes.gone = (hone_reduce_walk){.rank = 1, .size = {run}, .count = run};
+  hone_split(r->axes.kept.count, 1, part, parts, &begin, &end);
+  for (size_t i = begin, count; i < end; i += count) {
+    const float *x = (const float *)io->in[0] + i * run;
+    count = end - i < most ? end - i : most;
+    for (size_t k = 0; k < run; k++)
+      for (size_t l = 0; l < count; l++) turned[k * count + l] = x[l * run + k];
+    columns.axes.gone.stride[0] = count;
+    run_strip(&columns, turned, count, (float *)io->out[0] + i);
+  }
+}
+
+static bool is_short(const hone_reduce_axes *a) {
+  return a->run_is_gone && a->gone.rank == 0 && a->run > 0 && a->run <= SHORT;
+}
+
 static size_t strips_of(const reduction *r) {
   return (r->axes.run + WIDTH - 1) / WIDTH;
 }
@@ -245,7 +270,10 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
   r->lanes = hone_lanes();
   hone_shape_count(&view->in[0]->shape, &elements);
   out->work = (double)elements * (r->kind == HONE_REDUCE_LOG_SUM_EXP ? 0.5 : 0.1);
-  out->kernel = hone_one_phase(r->axes.run_is_gone ? run_rows : run_columns, r);
+  out->kernel = hone_one_phase(is_short(&r->axes)    ? run_short
+                               : r->axes.run_is_gone ? run_rows
+                                                     : run_columns,
+                               r);
   if (!r->axes.run_is_gone && few_columns(r, view->threads))
     out->kernel = (hone_kernel_plan){
         .phases = {run_chunks, join_chunks},
