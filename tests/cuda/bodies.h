@@ -131,6 +131,28 @@ static const cuda_body cuda_bodies[] = {
     {"graph g(x: f16[9, 4]) -> (a, b) { s = const s64[2] [5, 4]\n a, b = split(x, s) {axis=0} }", NULL},
     {"graph g(x: f32[4, 6], i: s64[2, 3]) -> (o) { o = gather(x, i) }", NULL},
     {"graph g(x: f16[3, 4, 5], i: s32[2]) -> (o) { o = gather(x, i) {axis=1} }", NULL},
+    {"graph g(x: u8[2, 7, 9, 6]) -> (o) {\n w = const s8[3, 3, 3, 8] @weights+0\n z = const u8[] 7\n"
+     " v = const s8[8] @weights+64\n b = const s32[8] @weights+128\n"
+     " y = conv_integer(x, w, z, v, b) {groups=2, pads=[1, 1, 1, 1], strides=[2, 1]}\n"
+     " f = cast(y) {to=f32}\n o = relu(f)\n}", NULL},
+    {"graph g(a: s8[3, 5, 33]) -> (o) {\n b = const u8[33, 7] @weights+0\n v = const u8[] 3\n"
+     " o = matmul_integer(a, b, _, v)\n}", NULL},
+    {"graph g(x: f32[2, 5, 4, 6], r: f32[2, 11, 9, 4]) -> (o) {\n"
+     " w = const f32[3, 3, 2, 6] @weights+0\n b = const f32[4] @weights+64\n"
+     " y = conv_transpose(x, w, b) {strides=[2, 2], groups=2}\n o = add(y, r)\n}", "fp32"},
+    {"graph g(x: f16[1, 6, 3]) -> (o) {\n w = const f16[4, 5, 3] @weights+0\n"
+     " o = conv_transpose(x, w) {strides=[3], pads=[1, 2], dilations=[2]}\n}", "f16"},
+    {"graph g(x: f32[2, 5, 7, 3]) -> (o) {\n s = const f32[4] [1, 2, 1.7, 1]\n"
+     " y = resize(x, _, s) {mode=linear}\n o = relu(y)\n}", "fp32"},
+    {"graph g(x: f32[2, 5, 7, 3]) -> (o) {\n n = const s64[4] [2, 9, 3, 3]\n"
+     " o = resize(x, _, _, n) {mode=linear, coordinates=align_corners}\n}", "fp32"},
+    {"graph g(x: f16[1, 6, 11]) -> (o) {\n n = const s64[1] [17]\n"
+     " o = resize(x, _, _, n) {axes=[1], coordinates=asymmetric, nearest=floor}\n}", NULL},
+    {"graph g(x: f64[3, 8, 4, 9]) -> (o) {\n s = const f32[2] [0.6, 2.3]\n"
+     " o = resize(x, _, s) {axes=[1, 3], nearest=round_prefer_ceil}\n}", NULL},
+    {"graph g(x: f32[3, 400]) -> (v, p) {\n k = const s64[1] [7]\n v, p = topk(x, k)\n}", NULL},
+    {"graph g(x: u8[2, 30, 5]) -> (v, p) {\n k = const s64[1] [30]\n"
+     " v, p = topk(x, k) {axis=1, largest=false}\n}", NULL},
 };
 /* clang-format on */
 #define CUDA_BODIES (sizeof cuda_bodies / sizeof *cuda_bodies)

@@ -10,6 +10,8 @@ static const hone_cuda_kernel *const rows[] = {
     &hone_cuda_kernel_reduce,    &hone_cuda_kernel_attention_tiles, &hone_cuda_kernel_attention,
     &hone_cuda_kernel_transpose,
     &hone_cuda_kernel_slice,     &hone_cuda_kernel_expand,       &hone_cuda_kernel_concat,
+    &hone_cuda_kernel_conv_transpose, &hone_cuda_kernel_resize,  &hone_cuda_kernel_integer,
+    &hone_cuda_kernel_topk,
     &hone_cuda_kernel_split,     &hone_cuda_kernel_gather,       &hone_cuda_kernel_pointwise,
 };
 

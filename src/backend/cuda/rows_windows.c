@@ -3,50 +3,15 @@
 
 #include "backend/cuda/rows.h"
 #include "backend/cuda/rows_tensor.h"
+#include "backend/cuda/windows.h"
 #include "ops/conv_shape.h"
 #include "ops/spatial.h"
-
-/* A window over at most two axes as one over two: a missing axis has size 1. */
-static hone_status *window_of(const hone_node *node, const hone_shape *x, const hone_dim *kernel,
-                              bool ceil, hone_spatial *out) {
-  hone_spatial w;
-  HONE_TRY(hone_spatial_window(node, x->rank - 2, x->dim + 1, kernel, ceil, &w));
-  *out = (hone_spatial){.rank = 2, .in = {1, 1}, .kernel = {1, 1}, .stride = {1, 1}, .dilation = {1, 1},
-                        .out = {1, 1}};
-  for (int i = 0; i < w.rank; i++) {
-    int to = 2 - w.rank + i;
-    out->in[to] = w.in[i];
-    out->kernel[to] = w.kernel[i];
-    out->stride[to] = w.stride[i];
-    out->dilation[to] = w.dilation[i];
-    out->before[to] = w.before[i];
-    out->after[to] = w.after[i];
-    out->out[to] = w.out[i];
-  }
-  return NULL;
-}
-
-/* Twelve numbers: sizes of x, of y, of the window; strides, dilations, pads before. */
-static void put_window(const hone_spatial *w, long long *n) {
-  for (int i = 0; i < 2; i++) {
-    n[i] = w->in[i];
-    n[2 + i] = w->out[i];
-    n[4 + i] = w->kernel[i];
-    n[6 + i] = w->stride[i];
-    n[8 + i] = w->dilation[i];
-    n[10 + i] = w->before[i];
-  }
-}
-
-static bool has_two_axes(const hone_value *x) {
-  return x->type.shape.rank >= 3 && x->type.shape.rank <= 4;
-}
 
 /* ---- Convolution ----------------------------------------------------------------------------- */
 
 static bool accepts_any_conv(const hone_node *node) {
   return node->op == &hone_op_conv && hone_cuda_one_float(node) &&
-         has_two_axes(node->inputs[0].value);
+         hone_cuda_has_two_axes(node->inputs[0].value);
 }
 static bool accepts_conv(const hone_node *node) {
   return accepts_any_conv(node) && hone_node_int(node, "groups") == 1;
@@ -135,13 +100,9 @@ static hone_status *launch_product(const hone_cuda_stage *stage, hone_cuda_plan 
   return NULL;
 }
 
-static void define_types(const hone_node *node, hone_text *out) {
-  hone_cuda_define_types(node->inputs[0].value->type.dtype, out);
-}
-
 static hone_status *conv_window(const hone_cuda_plan *plan, const hone_node *node,
                                 hone_spatial *out) {
-  return window_of(node, hone_cuda_shape(plan, node->inputs[0].value),
+  return hone_cuda_window(node, hone_cuda_shape(plan, node->inputs[0].value),
                    hone_cuda_shape(plan, node->inputs[1].value)->dim, false, out);
 }
 
@@ -165,7 +126,7 @@ static hone_status *plan_conv(const hone_cuda_stage *stage, const hone_group_vie
     n[5] = n[1];
   } else {
     n[16] = w->dim[w->rank - 2];
-    put_window(&window, n + 17);
+    hone_cuda_put_window(&window, n + 17);
   }
   return launch_product(stage, plan, launch, 1);
 }
@@ -215,7 +176,7 @@ static hone_status *plan_grouped(const hone_cuda_stage *stage, const hone_group_
   HONE_TRY(hone_cuda_launch_new(plan, stage, &launch));
   launch->args.n[0] = hone_cuda_count(y);
   launch->args.n[1] = x->dim[x->rank - 1];
-  put_window(&window, launch->args.n + 2);
+  hone_cuda_put_window(&window, launch->args.n + 2);
   launch->args.n[14] = y->dim[y->rank - 1];
   launch->args.n[15] = hone_node_int(node, "groups");
   hone_cuda_launch_elements(launch, launch->args.n[0]);
@@ -229,7 +190,7 @@ const hone_cuda_kernel hone_cuda_kernel_conv_grouped = {.name = "conv_grouped",
                                                         .widely = true,
                                                         .bias = HONE_CONV_BIAS,
                                                         .accepts = accepts_any_conv,
-                                                        .define = define_types,
+                                                        .define = hone_cuda_define_first,
                                                         .plan = plan_grouped};
 
 /* ---- Matrix product -------------------------------------------------------------------------- */
@@ -355,12 +316,13 @@ const hone_cuda_kernel hone_cuda_kernel_matmul_tensor = {.name = "matmul_tensor"
 /* ---- Pooling --------------------------------------------------------------------------------- */
 
 static bool accepts_pool(const hone_node *node) {
-  return node->op == &hone_op_pool && hone_cuda_one_float(node) && has_two_axes(node->inputs[0].value) &&
+  return node->op == &hone_op_pool && hone_cuda_one_float(node) &&
+         hone_cuda_has_two_axes(node->inputs[0].value) &&
          strcmp(hone_node_text(node, "kind"), "lp") != 0 && !hone_node_out(node, 1);
 }
 
 static void define_pool(const hone_node *node, hone_text *out) {
-  define_types(node, out);
+  hone_cuda_define_first(node, out);
   hone_text_printf(out, "#define MAXIMUM %d\n#define COUNT_PADS %d\n#define LEAST R(-INFINITY)\n",
                    strcmp(hone_node_text(node, "kind"), "max") == 0,
                    hone_node_flag(node, "count_pads"));
@@ -374,12 +336,12 @@ static hone_status *plan_pool(const hone_cuda_stage *stage, const hone_group_vie
   hone_spatial window;
   size_t count;
   (void)view;
-  HONE_TRY(window_of(node, x, hone_node_ints(node, "window", &count), hone_node_flag(node, "ceil"),
-                     &window));
+  HONE_TRY(hone_cuda_window(node, x, hone_node_ints(node, "window", &count),
+                            hone_node_flag(node, "ceil"), &window));
   HONE_TRY(hone_cuda_launch_new(plan, stage, &launch));
   launch->args.n[0] = hone_cuda_count(hone_cuda_shape(plan, node->outputs[0]));
   launch->args.n[1] = x->dim[x->rank - 1];
-  put_window(&window, launch->args.n + 2);
+  hone_cuda_put_window(&window, launch->args.n + 2);
   launch->args.n[14] = window.after[0];
   launch->args.n[15] = window.after[1];
   hone_cuda_launch_elements(launch, launch->args.n[0]);
