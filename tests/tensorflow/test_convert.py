@@ -225,3 +225,14 @@ def test_what_is_computed_from_constants_goes_with_who_uses_it():
     assert [len(s.inputs) for s in converted.segments] == [1, 1]
     x = tf.constant(f32(3, 6))
     assert_same(converted(x), function(x))
+
+
+def test_functions_with_gradients_of_their_own_are_saved(tmp_path):
+    """EfficientNet's swish is one; the operator beside it stays native and keeps its mark."""
+    function = concrete(lambda x: tf.nn.silu(tf.math.igamma(tf.abs(x) + 1.0, tf.nn.silu(x) + 1.0)),
+                        tf.TensorSpec([None, 6]))
+    converted = convert(function, minimum_segment_size=1)
+    converted.save(tmp_path / "model")
+    served = tf.saved_model.load(str(tmp_path / "model"))
+    x = tf.constant(f32(3, 6))
+    assert_same(served.run(x), function(x))

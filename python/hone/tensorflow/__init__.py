@@ -70,7 +70,18 @@ class Converted(tf.Module):
     def save(self, folder: Any, signature: str = "serving_default") -> None:
         """Writes a SavedModel, the engines and the native segments'
         weights among its assets. Its one signature is this function."""
-        tf.compat.v2.saved_model.save(self, os.fspath(folder), signatures={signature: self.run})
+        tf.compat.v2.saved_model.save(self, os.fspath(folder), signatures={signature: self.run}, **save_options())
+
+
+def save_options(given: Any = None) -> dict[str, Any]:
+    """Arguments of saved_model.save: `given`, or that nothing is said of gradients. Engines have none, and TensorFlow
+    refuses to write those of a frozen function's nodes."""
+    if given is not None:
+        return {"options": given}
+    try:
+        return {"options": tf.saved_model.SaveOptions(experimental_custom_gradients=False)}
+    except (AttributeError, TypeError):  # TensorFlow before 2.6 does not write them
+        return {}
 
 
 def _input_names(function):

@@ -14,7 +14,7 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from . import (Converted, _environment, _Original, _as_function, converted_that_wins, engine_op, feeds_of, first_item,
-               item_tensors, native_call)
+               item_tensors, native_call, save_options)
 from ._params import (DEFAULT_MINIMUM_SEGMENT_SIZE, DEFAULT_TRT_CONVERSION_PARAMS,
                       DEFAULT_TRT_MAX_WORKSPACE_SIZE_BYTES, DefaultSize,
                       PROFILE_STRATEGY_IMPLICIT_BATCH_MODE_COMPATIBLE, PROFILE_STRATEGY_OPTIMAL,
@@ -175,9 +175,8 @@ class TrtGraphConverterV2:
         `save_gpu_specific_engines` has nothing to leave out."""
         if self._converted is None:
             raise RuntimeError("convert() must be called before save()")
-        more = {} if options is None else {"options": options}  # which 1.15 does not know
         tf.compat.v2.saved_model.save(self._converted, os.fspath(output_saved_model_dir),
-                                      signatures={self._signature: self._converted.run}, **more)
+                                      signatures={self._signature: self._converted.run}, **save_options(options))
 
     def summary(self, line_length: int = 160, detailed: bool = True, print_fn: Optional[Callable[[str], Any]] = None):
         """Prints one row a segment, with `detailed` the operators in it."""
