@@ -36,6 +36,9 @@ static bool fits(const hone_graph *body, const hone_cpu_kernel *kernel) {
 }
 
 #define MOST_ROWS 16
+/* Rows guessed at so many times the best are not worth timing, and a chance to choose them by a
+ * disturbed clock. */
+#define TOO_SLOW 4
 
 /* Rows come with the widest instruction set first, so the first of an algorithm is its best. */
 static size_t candidates(const hone_graph *body, hone_candidate *out, size_t room) {
@@ -55,6 +58,9 @@ static size_t candidates(const hone_graph *body, hone_candidate *out, size_t roo
     rows[count] = k;
     put_in_order(all, count++, (hone_candidate){k->name, 0, estimate});
   }
+  while (count > 1 && core->op == &hone_op_conv && all[0].estimate > 0 &&
+         all[count - 1].estimate > TOO_SLOW * all[0].estimate)
+    count--;
   for (size_t i = 0; i < count && i < room; i++) out[i] = all[i];
   return count;
 }

@@ -10,7 +10,8 @@ typedef struct hone_share {
 } hone_share;
 
 /* What is split: rows of which up to `height` are worked on together, and columns that are cut at
- * multiples of `grain` only. A row of rectangles reads `row_weight`, a column `column_weight`. */
+ * multiples of `grain` only. A row of rectangles touches `row_weight` of what the steps before and
+ * after touch too, a column `column_weight` of what is its own. */
 typedef struct hone_work {
   size_t rows, height, columns, grain;
   double row_weight, column_weight;

@@ -4,6 +4,7 @@
 
 #include "backend/cpu/products/conv_transposed.h"
 #include "backend/cpu/nodes/conv.h"
+#include "backend/cpu/products/conv_direct.h"
 #include "backend/cpu/products/winograd.h"
 #include "base/log.h"
 #include "ops/spatial.h"
@@ -138,12 +139,20 @@ static hone_conv_weights weights_of(const hone_node *node, const float *data) {
   return (hone_conv_weights){data, 1, outer, inner * outer};
 }
 
+/* Whether conv_gemm does the same with less. */
+static bool is_gemm(const hone_conv *conv) {
+  bool padded = conv->pad[0] || conv->pad[1] || conv->pad[2];
+  return !padded && (hone_conv_gemm_accepts(conv) || hone_conv_gemm_bf16_accepts(conv));
+}
+
 /* Winograd's transforms are left out where the node is to be exact, and on weights that lose more
  * by them than docs/numerics.md allows. */
 static bool holds(const hone_cpu_kernel *row, const hone_node *node) {
   hone_conv conv;
   hone_arena copy = {0};
   const float *data;
+  if (strncmp(row->algorithm, "conv_direct", 11) == 0)
+    return !build_conv(row, node, &conv) || !is_gemm(&conv);
   if (strncmp(row->algorithm, "conv_winograd", 13) != 0) return true;
   if (hone_node_flag(node, "exact") || !build_conv(row, node, &conv)) return false;
   hone_status *status = hone_constant_floats(node->inputs[W].value, &copy, &data);

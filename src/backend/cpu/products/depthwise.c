@@ -215,7 +215,7 @@ static void run(const void *args, const hone_kernel_io *io, int part, int parts)
                     .height = 1,
                     .columns = (conv->in_channels + lanes - 1) / lanes,
                     .grain = 1,
-                    .row_weight = (double)lines * (double)conv->out[W],
+                    .row_weight = (double)lines * (double)conv->out[W] * (double)conv->in_channels,
                     .column_weight = (double)conv->in_channels};
   hone_share mine = hone_share_of(&work, part, parts);
   char *scratch = (char *)io->scratch + (size_t)part * a->part_scratch;

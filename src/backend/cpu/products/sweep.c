@@ -12,6 +12,11 @@
 #define WEIGHTS_BYTES ((size_t)512 << 10)
 #define BLOCK_BYTES   ((size_t)256 << 10)
 #define TABLE_BYTES   ((size_t)16 << 10)
+/* Rows of few operands are worked on some tiles at a time, that stay in the first-level cache: what
+ * is done once a panel and block is then done for more of them. */
+#define NEAR_BYTES    ((size_t)8 << 10)
+#define NEAR_TILES    8
+#define LINE          ((size_t)64) /* bytes that are fetched at once */
 /* A program runs on tiles of about this many floats together: they are still in the cache. */
 #define PROGRAM_FLOATS ((size_t)4096)
 
@@ -80,7 +85,8 @@ void hone_sweep_plan(hone_sweep *sweep) {
   size_t tiles = smaller(by_rows, by_table);
   if (weights <= WEIGHTS_BYTES) {
     size_t together = PROGRAM_FLOATS / (height * (sweep->columns ? sweep->columns : 1));
-    tiles = sweep->finish.program ? smaller(tiles, together) : 1;
+    size_t near = smaller(NEAR_BYTES / (depth * height * sizeof(float)), NEAR_TILES);
+    tiles = smaller(tiles, sweep->finish.program ? together : near);
   }
   sweep->row_block = (tiles ? tiles : 1) * height;
 }
@@ -128,6 +134,7 @@ typedef struct pass {
   const void *residual;
   float *hot;     /* tile_floats of them, panel_floats a row */
   size_t vectors; /* in a row of one group; at least 1 */
+  size_t panel_bytes;
   hone_tile tile;
 } pass;
 
@@ -156,6 +163,7 @@ static void start_panel(pass *p, place at) {
   p->tile.rows_offset = at.group * p->tile.depth * (size_t)sweep->tiles->operand;
   p->tile.weights =
       (const float *)sweep->weights + inner * (at.group * columns_padded(sweep) + at.column);
+  p->panel_bytes = inner * at.vectors * (size_t)sweep->tiles->lanes * sizeof(float);
   p->tile.bias = sweep->finish.bias ? sweep->finish.bias + column : NULL;
   p->tile.tail = (int)(width - (at.vectors - 1) * (size_t)sweep->tiles->lanes);
 }
@@ -185,8 +193,10 @@ static void point_tile(pass *p, size_t row, size_t column) {
     tile->residual = (const float *)p->residual + residual;
 }
 
-/* One tile of `count` rows from `row`, then what has to be done while it is hot. */
-static void run_tile(pass *p, place at, const void *const *table, size_t row, size_t count) {
+/* Tile `number` of a panel, `count` rows from `row`, then what has to be done while it is hot. Each
+ * tile fetches other lines of the panel that follows, of this layer or the next. */
+static void run_tile(pass *p, place at, size_t number, const void *const *table, size_t row,
+                     size_t count) {
   const hone_sweep *sweep = p->sweep;
   const hone_finish *finish = &sweep->finish;
   size_t column = at.group * sweep->columns + at.column;
@@ -194,6 +204,7 @@ static void run_tile(pass *p, place at, const void *const *table, size_t row, si
   hone_tile *tile = &p->tile;
   tile->rows = table;
   point_tile(p, row, column);
+  tile->ahead = p->panel_bytes + number % at.vectors * LINE;
   sweep->tiles->run[at.vectors][count](tile);
   hone_finish_activation(finish, sweep->tiles->isa, tile->out, tile->out_stride, count, width);
   if (!waits(sweep)) return;
@@ -218,12 +229,25 @@ static void run_program(const pass *p, place at, size_t row, size_t rows) {
   }
 }
 
+/* A block's rows as tiles of nearly equal height. */
+typedef struct heights {
+  size_t tiles, least, higher; /* the first `higher` have a row more than `least` */
+} heights;
+
+static heights heights_of(size_t rows, size_t most) {
+  size_t tiles = ceil_divide(rows, most), least = rows / tiles;
+  return (heights){tiles, least, rows - tiles * least};
+}
+static size_t height_of(const heights *h, size_t tile) {
+  return h->least + (tile < h->higher);
+}
+
 /* All panels that begin in this part's vectors against the tiles of a block of rows. */
 static void run_block(pass *p, const hone_share *mine, const void *const *table, size_t row,
                       size_t rows) {
   const hone_sweep *sweep = p->sweep;
   size_t lanes = (size_t)sweep->tiles->lanes, vectors = p->vectors;
-  size_t tiles = ceil_divide(rows, (size_t)sweep->tiles->height);
+  heights all = heights_of(rows, (size_t)sweep->tiles->height);
   place at = {.group = mine->column / vectors};
   for (; at.group * vectors < mine->column_end; at.group++) {
     for (size_t v = 0; v < vectors; v += at.vectors) {
@@ -232,9 +256,9 @@ static void run_block(pass *p, const hone_share *mine, const void *const *table,
       if (begin < mine->column || begin >= mine->column_end) continue;
       at.column = v * lanes;
       start_panel(p, at);
-      for (size_t t = 0; t < tiles; t++) {
-        size_t from = rows * t / tiles, to = rows * (t + 1) / tiles;
-        run_tile(p, at, table + t * sweep->taps * HONE_TILE_ROWS, row + from, to - from);
+      for (size_t t = 0, from = row, count; t < all.tiles; t++, from += count) {
+        count = height_of(&all, t);
+        run_tile(p, at, t, table + t * sweep->taps * HONE_TILE_ROWS, from, count);
       }
       if (sweep->finish.program && !sweep->out_bf16) run_program(p, at, row, rows);
     }
@@ -250,8 +274,9 @@ void hone_sweep_run(const hone_sweep *sweep, hone_sweep_fill *fill, const void *
                     .height = height,
                     .columns = vectors * sweep->groups,
                     .grain = smaller(vectors, (size_t)sweep->tiles->panel),
-                    .row_weight = (double)sweep->rows,
-                    .column_weight = (double)sweep->columns * (double)sweep->taps};
+                    .row_weight = (double)sweep->rows * (double)(sweep->depth + sweep->columns),
+                    .column_weight = (double)sweep->columns * (double)sweep->taps *
+                                     (double)sweep->depth};
   hone_share mine = hone_share_of(&work, part, parts);
   if (mine.row == mine.row_end || mine.column == mine.column_end) return;
   const void **table = scratch;
@@ -264,10 +289,10 @@ void hone_sweep_run(const hone_sweep *sweep, hone_sweep_fill *fill, const void *
   start_pass(&p);
   for (size_t row = mine.row, rows; row < mine.row_end; row += rows) {
     rows = smaller(sweep->row_block, mine.row_end - row);
-    size_t tiles = ceil_divide(rows, height); /* of nearly equal height */
-    for (size_t t = 0; t < tiles; t++) {
-      size_t from = rows * t / tiles, to = rows * (t + 1) / tiles;
-      fill(args, io, row + from, to - from, zeros, table + t * sweep->taps * HONE_TILE_ROWS);
+    heights all = heights_of(rows, height);
+    for (size_t t = 0, from = row, count; t < all.tiles; t++, from += count) {
+      count = height_of(&all, t);
+      fill(args, io, from, count, zeros, table + t * sweep->taps * HONE_TILE_ROWS);
     }
     run_block(&p, &mine, table, row, rows);
   }
@@ -277,7 +302,8 @@ void hone_multiply(const hone_tile_set *tiles, size_t rows, size_t depth, size_t
                    const void *a, ptrdiff_t a_stride, const void *packed, float *out,
                    ptrdiff_t out_stride, bool add) {
   size_t lanes = (size_t)tiles->lanes, vectors = ceil_divide(columns, lanes);
-  size_t count = ceil_divide(rows, (size_t)tiles->height);
+  if (rows == 0) return;
+  heights all = heights_of(rows, (size_t)tiles->height);
   const void *table[HONE_TILE_ROWS];
   ptrdiff_t row_bytes = a_stride * tiles->operand;
   hone_tile tile = {.rows = table,
@@ -290,13 +316,14 @@ void hone_multiply(const hone_tile_set *tiles, size_t rows, size_t depth, size_t
     size_t width = smaller(columns - v * lanes, wide * lanes);
     tile.weights = (const char *)packed + v * lanes * depth * (size_t)tiles->operand;
     tile.tail = (int)(width - (wide - 1) * lanes);
-    for (size_t t = 0; t < count; t++) {
-      size_t from = rows * t / count, to = rows * (t + 1) / count;
-      for (size_t i = from; i < to; i++)
-        table[i - from] = (const char *)a + (ptrdiff_t)i * row_bytes;
+    for (size_t t = 0, from = 0, count; t < all.tiles; t++, from += count) {
+      count = height_of(&all, t);
+      for (size_t i = 0; i < count; i++)
+        table[i] = (const char *)a + (ptrdiff_t)(from + i) * row_bytes;
       tile.out = out + (ptrdiff_t)from * out_stride + v * lanes;
       tile.residual = add ? tile.out : NULL;
-      tiles->run[wide][to - from](&tile);
+      tile.ahead = wide * lanes * depth * (size_t)tiles->operand + t % wide * LINE;
+      tiles->run[wide][count](&tile);
     }
   }
 }

@@ -31,6 +31,8 @@ typedef struct hone_tile {
   size_t taps;
   size_t depth;          /* operands of a row and tap, contiguous; a multiple of the set's step */
   const void *weights;   /* the panel */
+  size_t ahead;          /* bytes: so far behind each step's weights a line is fetched for later;
+                            it need not exist */
   float *out;            /* element [0][0] */
   ptrdiff_t out_stride;  /* elements between rows */
   const float *bias;     /* one a column, or NULL */

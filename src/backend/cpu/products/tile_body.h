@@ -86,6 +86,7 @@ HONE_INLINE void run_tile(const hone_tile *tile, const int height, const int vec
 
   const operand *weights = tile->weights;
   const void *const *rows = tile->rows;
+  const size_t ahead = tile->ahead;
   size_t depth = tile->depth / (sizeof(operand) / OPERAND_BYTES);
   for (size_t taps = tile->taps; taps; taps--, rows += HONE_TILE_ROWS) {
     const operand *row[HEIGHT];
@@ -95,6 +96,7 @@ HONE_INLINE void run_tile(const hone_tile *tile, const int height, const int vec
     HONE_NO_UNROLL
     for (size_t k = 0; k < depth; k++, weights += vectors * VF_LANES) {
       weight_vector weight[PANEL];
+      __builtin_prefetch((const char *)weights + ahead, 0, 2);
       HONE_UNROLL
       for (int j = 0; j < vectors; j++) weight[j] = load_weights(weights + j * VF_LANES);
       HONE_UNROLL
