@@ -52,6 +52,19 @@ def test_nothing_on_the_reference_kernels(name, open_engine, engine_name):
     assert report["groups"] > 0 and not slow
 
 
+@pytest.mark.parametrize("name", ["efficientnet_b0", "mobilenetv3"])
+def test_gates_go_with_the_layer_after_them(name, open_engine, engine_name):
+    if engine_name != "hone":
+        pytest.skip("a report is Hone's")
+    model = make_models.make(name, tiny=True)
+    report = open_engine(model).engine.report()
+    gates = [unit for unit in report["units"] if unit["ops"][:2] == ["mul", "conv"]]
+    alone = [unit for unit in report["units"] if unit["ops"] == ["mul"]]
+    squeezed = sum(node.op_type == "GlobalAveragePool" for node in model.graph.node) - 1  # the last: the head
+    assert len(gates) == squeezed > 0 and not alone
+    assert all(unit["kernel"].startswith("conv_gemm") for unit in gates)
+
+
 @pytest.mark.parametrize("name", ["resnet50", "bert_base", "unet"])
 def test_same_bits_for_any_number_of_threads(name, open_engine):
     model = make_models.make(name, tiny=True)
