@@ -111,8 +111,9 @@ static bool write_through(hone_cuda_plan *plan, int stage) {
   int maker = stage_of(plan, in);
   if (node->op != &hone_op_transpose || maker < 0) return false;
   const hone_cuda_stage *m = &plan->body->stages[maker];
-  const hone_value *result = m->core ? m->core->outputs[0] : NULL;
-  if (!m->kernel->strided || m->tail_count || result != in || !hone_value_has_one_use(in)) return false;
+  if (!m->core || !m->kernel->strided || m->tail_count || m->core->outputs[0] != in ||
+      !hone_value_has_one_use(in))
+    return false;
   hone_cuda_strided out = {node->outputs[0],
                            hone_layout_dense(hone_cuda_shape(plan, node->outputs[0]))};
   hone_layout_untranspose(&out.layout, hone_cuda_shape(plan, in)->rank, perm_of(node));
