@@ -18,18 +18,19 @@ static hone_status *plan(const hone_cuda_stage *stage, const hone_group_view *vi
                          hone_cuda_plan *plan) {
   const hone_node *node = stage->core;
   const hone_shape *x = hone_cuda_shape(plan, node->inputs[0].value);
-  const hone_value *any = node->outputs[0] ? node->outputs[0] : hone_node_out(node, 1);
   int64_t axis = hone_node_int(node, "axis");
   hone_cuda_launch *launch;
   (void)view;
   HONE_TRY(hone_cuda_launch_new(plan, stage, &launch));
   if (axis < 0) axis += x->rank;
   launch->slots[1] = launch->slots[2] = (hone_cuda_slot){.from = HONE_CUDA_NOTHING};
-  for (int i = 0; i < node->output_count; i++)
-    if (node->outputs[i]) launch->slots[1 + i] = hone_cuda_slot_of(plan, node->outputs[i]);
   long long *n = launch->args.n;
   n[1] = x->dim[axis];
-  n[2] = hone_cuda_shape(plan, any)->dim[axis];
+  for (int i = 0; i < node->output_count; i++) {
+    if (!node->outputs[i]) continue;
+    launch->slots[1 + i] = hone_cuda_slot_of(plan, node->outputs[i]);
+    n[2] = hone_cuda_shape(plan, node->outputs[i])->dim[axis]; /* either's */
+  }
   n[3] = (int64_t)hone_shape_span(x, (int)axis + 1, x->rank);
   n[0] = (int64_t)hone_shape_span(x, 0, (int)axis) * n[3];
   hone_cuda_launch_blocks(launch, n[0]);
