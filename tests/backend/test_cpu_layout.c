@@ -120,8 +120,8 @@ TEST(convolutions_by_pitch) {
       "w = const f32[3, 3, 1, 9] @weights+0 o = conv(a, w) {pads=[1, 1, 1, 1], groups=9}",
       "w = const f32[3, 3, 3, 6] @weights+0 o = conv(a, w) {dilations=[2, 1], groups=3}",
       "w = const f32[2, 2, 5, 9] @weights+0 o = conv_transpose(a, w) {strides=[2, 2]}",
-      "w = const bf16[3, 3, 9, 5] @weights+0 l = cast(a) {to=bf16} c = conv(l, w) o = cast(c) "
-      "{to=f32}",
+      ("w = const bf16[3, 3, 9, 5] @weights+0 l = cast(a) {to=bf16} c = conv(l, w) "
+       "o = cast(c) {to=f32}"),
   };
   for (size_t i = 0; i < sizeof windows / sizeof *windows; i++) {
     char text[1024];
