@@ -6,7 +6,7 @@ JOBS    ?= $(shell nproc)
 PYTHON  := .venv/bin/python
 CMAKE   := cmake -G Ninja
 
-.PHONY: all build setup test test-c test-python test-tf-matrix asan tsan clang fuzz demo bench bench-kernels \
+.PHONY: all build setup test test-c test-python test-tf-matrix asan tsan clang fuzz demo bench bench-gpu bench-kernels \
         python format check-format layers analyze coverage install clean
 
 all: build
@@ -41,6 +41,10 @@ test-tf-matrix: setup
 test-gpu: build
 	@$(PYTHON) tools/test_gpu.py --sanitize
 	@$(PYTHON) tools/test_gpu.py --full
+
+# There too, against PyTorch: bench/gpu.py says what it needs.
+bench-gpu: python
+	@$(PYTHON) bench/gpu.py --markdown docs/performance.md
 
 asan:
 	@$(CMAKE) -S . -B build-asan -DCMAKE_BUILD_TYPE=Debug -DHONE_SANITIZE=address,undefined > /dev/null

@@ -84,19 +84,6 @@ def machine():
            f"{platform.system()} {platform.release()}"
 
 
-def median_interval(values, confidence=0.9):
-    """(median, low, high): the interval between order statistics that holds the true median."""
-    values, count = sorted(values), len(values)
-    below, rank = 0.0, 0
-    while rank < count // 2:
-        below += math.comb(count, rank) / 2 ** count
-        if below > (1 - confidence) / 2:
-            break
-        rank += 1
-    rank = max(rank, 1)
-    return statistics.median(values), values[rank - 1], values[count - rank]
-
-
 def percentile(values, share):
     """The least of `values` that at least `share` of them do not exceed; None of too few to say."""
     if len(values) * (1 - share) < 1:
@@ -251,7 +238,7 @@ def bench_cell(cell, threads, options, folder):
     first = next(iter(medians))
     rows = []
     for engine in list(medians)[1:] or [first]:
-        ratio, low, high = median_interval([a / b for a, b in zip(medians[first], medians[engine])])
+        ratio, low, high = tables.median_interval([a / b for a, b in zip(medians[first], medians[engine])])
         rows.append({"cell": cell.name, "precision": cell.precision, "threads": threads, "engine": first,
                      "peer": engine, "ratio": ratio, "low": low, "high": high, "rounds": options.rounds,
                      "own": facts[first], "other": facts[engine]})

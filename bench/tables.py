@@ -1,6 +1,7 @@
 """The tables of a bench run: a line a peer as it goes, the cells against their best peer at the end."""
 import math
 import pathlib
+import statistics
 
 HEADER = "| cell | threads | hone ms | peer | peer ms | ratio | 90 % interval | error |\n" \
          "|---|---|---|---|---|---|---|---|"
@@ -26,6 +27,19 @@ def best_peers(rows):
 
 def geometric_mean(values):
     return math.exp(sum(map(math.log, values)) / len(values))
+
+
+def median_interval(values, confidence=0.9):
+    """(median, low, high): the interval between order statistics that holds the true median."""
+    values, count = sorted(values), len(values)
+    below, rank = 0.0, 0
+    while rank < count // 2:
+        below += math.comb(count, rank) / 2 ** count
+        if below > (1 - confidence) / 2:
+            break
+        rank += 1
+    rank = max(rank, 1)
+    return statistics.median(values), values[rank - 1], values[count - rank]
 
 
 def figure(value, digits, scale=1):
