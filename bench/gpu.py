@@ -152,8 +152,9 @@ def table(rows):
              "ratio to the best | 90 % interval | error | build s |", "|---" * 11 + "|"]
     for row in rows:
         ms = row["ms"]
-        lines.append(f"| {row['model']} {row['precision']} | {row['batch']} | {ms['hone']:.3f} | "
-                     f"{row['longest']:.3f} | {ms['host']:.3f} | {ms['graph']:.3f} | {ms['compile']:.3f} | {row['ratio']:.2f} | "
+        times = " | ".join(f"{value:.3f}" for value in (ms["hone"], row["longest"], ms["host"], ms["graph"],
+                                                        ms["compile"]))
+        lines.append(f"| {row['model']} {row['precision']} | {row['batch']} | {times} | {row['ratio']:.2f} | "
                      f"{row['low']:.2f} to {row['high']:.2f} | {row['error']:.1e} | {row['built']:.1f} |")
     lines.append(f"\nGeometric mean of {len(rows)} ratios: {geometric_mean([row['ratio'] for row in rows]):.2f}.")
     return "\n".join(lines)
