@@ -115,8 +115,9 @@ static void choose_inputs(chooser *c, int stage) {
     const hone_value *value = hone_node_operand(s->node, i);
     hone_strided *in = i < HONE_NODE_STRIDED ? &c->reads[stage].in[i] : NULL;
     if (!value) continue;
-    bool strided = in && s->kernel->functions->strided && trace(c, value, in) &&
-                   s->kernel->functions->strided(s->node, i, shape_of(c, value), &in->layout);
+    bool strided =
+        in && s->kernel->functions->strided && trace(c, value, in) &&
+        s->kernel->functions->strided(s->kernel, s->node, i, shape_of(c, value), &in->layout);
     if (in && !strided) in->base = NULL;
     want(c, strided ? in->base : value);
   }
@@ -138,7 +139,8 @@ static bool write_through(chooser *c, int stage) {
   hone_strided out = {node->outputs[0], hone_layout_dense(shape_of(c, node->outputs[0]))};
   hone_layout_untranspose(&out.layout, shape_of(c, in)->rank, perm_of(node));
   if (!hone_layout_reshape(&out.layout, shape_of(c, in), shape_of(c, root)) ||
-      !m->kernel->functions->strided(m->node, HONE_STRIDED_OUTPUT, shape_of(c, root), &out.layout))
+      !m->kernel->functions->strided(m->kernel, m->node, HONE_STRIDED_OUTPUT, shape_of(c, root),
+                                     &out.layout))
     return false;
   c->reads[maker].out = out;
   return true;

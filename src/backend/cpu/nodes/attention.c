@@ -24,8 +24,9 @@ static bool accepts(const hone_cpu_kernel *row, const hone_node *node) {
 }
 
 /* The features of a token lie side by side; all else is anywhere. */
-static bool strided(const hone_node *node, int operand, const hone_shape *shape,
-                    const hone_layout *layout) {
+static bool strided(const hone_cpu_kernel *row, const hone_node *node, int operand,
+                    const hone_shape *shape, const hone_layout *layout) {
+  (void)row;
   (void)node;
   return operand <= V && (layout->stride[3] == 1 || shape->dim[3] == 1);
 }

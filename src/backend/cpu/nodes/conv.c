@@ -95,8 +95,7 @@ hone_status *hone_conv_at_sizes(const hone_node_view *view, hone_conv *out) {
   }
   out->batch = (size_t)x->dim[0];
   out->x_stride = (ptrdiff_t)out->in_channels;
-  if (view->in_layout[X])
-    out->x_planar = !hone_layout_pitch(view->in_layout[X], x, &out->x_stride);
+  if (view->in_layout[X]) out->x_planar = !hone_layout_pitch(view->in_layout[X], x, &out->x_stride);
   out->y_stride = (ptrdiff_t)out->out_channels;
   if (view->out_layout)
     (void)hone_layout_pitch(view->out_layout, &view->out[0]->shape, &out->y_stride);
@@ -206,24 +205,19 @@ static double estimate(const hone_cpu_kernel *row, const hone_node *node) {
   return time;
 }
 
-/* Pixels at an even pitch. */
-static bool strided(const hone_node *node, int operand, const hone_shape *shape,
-                    const hone_layout *layout) {
+/* Pixels at an even pitch; what copies its rows takes planes too. */
+static bool strided(const hone_cpu_kernel *row, const hone_node *node, int operand,
+                    const hone_shape *shape, const hone_layout *layout) {
   ptrdiff_t pitch;
   (void)node;
-  return operand == X && hone_layout_pitch(layout, shape, &pitch);
+  if (operand != X) return false;
+  bool planes = strncmp(row->algorithm, "conv_rows", 9) == 0 && hone_layout_planar(layout, shape);
+  return planes || hone_layout_pitch(layout, shape, &pitch);
 }
 
 /* In another place than the model says: on the weights. */
 static bool gates(const hone_cpu_kernel *row, const hone_node *node) {
   return strcmp(row->algorithm, "conv_gemm") == 0 && !hone_node_flag(node, "exact");
-}
-
-/* What copies its rows takes planes too. */
-static bool rows_strided(const hone_node *node, int operand, const hone_shape *shape,
-                         const hone_layout *layout) {
-  return strided(node, operand, shape, layout) ||
-         (operand == X && hone_layout_planar(layout, shape));
 }
 
 static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view, hone_arena *arena,
@@ -255,21 +249,6 @@ const hone_node_functions hone_node_conv = {
     .pitches = true,
     .row_inputs = 1u << X,
     .strided = strided,
-    .gates = gates,
-};
-const hone_node_functions hone_node_conv_rows = {
-    .accepts = accepts,
-    .holds = holds,
-    .plan = plan,
-    .pack_size = pack_size,
-    .pack = pack,
-    .packed_inputs = 1u << W,
-    .finishes = true,
-    .stores_bf16 = true,
-    .estimate = estimate,
-    .pitches = true,
-    .row_inputs = 1u << X,
-    .strided = rows_strided,
     .gates = gates,
 };
 const hone_node_functions hone_node_conv_transposed = {

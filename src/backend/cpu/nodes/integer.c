@@ -192,8 +192,9 @@ static hone_status *depthwise_plan(const hone_cpu_kernel *row, const hone_node_v
 }
 
 /* Planes of channels, where lines are copied. */
-static bool strided(const hone_node *node, int operand, const hone_shape *shape,
-                    const hone_layout *layout) {
+static bool strided(const hone_cpu_kernel *row, const hone_node *node, int operand,
+                    const hone_shape *shape, const hone_layout *layout) {
+  (void)row;
   hone_conv conv;
   return operand == X && node->op == &hone_op_conv_integer && geometry(node, &conv) &&
          hone_conv_integer_copies_lines(&conv) && hone_layout_planar(layout, shape);

@@ -110,8 +110,9 @@ static hone_status *gemm_pack(const hone_cpu_kernel *row, const hone_node *node,
   return NULL;
 }
 
-static bool gemm_strided(const hone_node *node, int operand, const hone_shape *shape,
-                         const hone_layout *layout) {
+static bool gemm_strided(const hone_cpu_kernel *row, const hone_node *node, int operand,
+                         const hone_shape *shape, const hone_layout *layout) {
+  (void)row;
   ptrdiff_t pitch;
   (void)node;
   return operand == A && hone_layout_pitch(layout, shape, &pitch);
@@ -260,8 +261,9 @@ static void batch_strides(const hone_shape *operand, const hone_layout *own, con
   }
 }
 
-static bool matmul_strided(const hone_node *node, int operand, const hone_shape *shape,
-                           const hone_layout *layout) {
+static bool matmul_strided(const hone_cpu_kernel *row, const hone_node *node, int operand,
+                           const hone_shape *shape, const hone_layout *layout) {
+  (void)row;
   (void)node, (void)shape, (void)layout;
   return operand == A || operand == B;
 }

@@ -64,8 +64,8 @@ typedef struct hone_node_functions {
   uint32_t row_inputs;    /* inputs, by bit, whose rows may be at any pitch: `strided` agrees */
   /* Whether an operand (HONE_STRIDED_OUTPUT: output 0) of this shape may lie so; steps are not
    * negative. NULL: operands are dense. */
-  bool (*strided)(const hone_node *node, int operand, const hone_shape *shape,
-                  const hone_layout *layout);
+  bool (*strided)(const hone_cpu_kernel *kernel, const hone_node *node, int operand,
+                  const hone_shape *shape, const hone_layout *layout);
   /* Whether x may be scaled by gates of ops/gate.h, which the view then says; NULL: never. */
   bool (*gates)(const hone_cpu_kernel *kernel, const hone_node *node);
   /* Nanoseconds at typical sizes (unknown dimensions count 1), to rank rows before timing; NULL:

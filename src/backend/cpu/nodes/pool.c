@@ -1,4 +1,5 @@
-/* pool nodes, channels last: maximum of f32, bf16, u8 and s8, average of f32. Room: backend/cpu/nodes.
+/* pool nodes, channels last: maximum of f32, bf16, u8 and s8, average of f32. Room:
+ * backend/cpu/nodes.
  *
  * Each output pixel is made of the rows of channels under its window, all at once. */
 #include <string.h>
@@ -112,8 +113,9 @@ static hone_status *make_spans(const hone_spatial *w, int axis, bool count_pads,
 }
 
 /* Pixels at an even pitch. */
-static bool strided(const hone_node *node, int operand, const hone_shape *shape,
-                    const hone_layout *layout) {
+static bool strided(const hone_cpu_kernel *row, const hone_node *node, int operand,
+                    const hone_shape *shape, const hone_layout *layout) {
+  (void)row;
   ptrdiff_t pitch;
   (void)node;
   return operand <= 0 && hone_layout_pitch(layout, shape, &pitch);

@@ -257,8 +257,9 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
 }
 
 /* Rows of the result at an even pitch. */
-static bool strided(const hone_node *node, int operand, const hone_shape *shape,
-                    const hone_layout *layout) {
+static bool strided(const hone_cpu_kernel *row, const hone_node *node, int operand,
+                    const hone_shape *shape, const hone_layout *layout) {
+  (void)row;
   ptrdiff_t pitch;
   (void)node;
   return operand < 0 && hone_layout_pitch(layout, shape, &pitch);
