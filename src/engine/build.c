@@ -51,10 +51,12 @@ hone_status *hone_visit_units(hone_program *program, hone_unit_visit *visit, voi
 
 hone_status *hone_unit_prepare(hone_arena *memory, hone_unit *unit, const hone_backend *backend,
                                const char *name, int variant, const hone_pack *saved,
-                               int saved_count) {
+                               int saved_count, const hone_tuning *tuning) {
+  hone_prepared prepared;
+  HONE_TRY(backend->prepare(unit->body, name, variant, saved, saved_count, tuning, memory,
+                            &prepared));
   hone_unit_release(unit);
-  HONE_TRY(backend->prepare(unit->body, name, variant, saved, saved_count, memory,
-                            &unit->prepared));
+  unit->prepared = prepared;
   unit->kind = HONE_UNIT_KERNEL;
   unit->choice.candidate = name;
   unit->choice.variant = variant;
