@@ -89,6 +89,7 @@ static hone_status *optimise(hone_builder *b, const hone_backend *device, hone_g
   hone_dtype compute = compute_type(precision);
   hone_pass_context context = {
       .compute = compute == HONE_F16 && !device ? HONE_F32 : compute,
+      .fp32_layers = hone_option_text(b->options, HONE_OPTION_fp32_layers),
       .tf32 = strcmp(precision, "tf32") == 0,
       .takes = device ? device->takes : NULL,
       .stores_bf16 = hone_cpu_isa() & HONE_ISA_BF16,
