@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "ops/operand.h"
 #include "ops/recurrent.h"
 
 /* Activations with the defaults of ONNX's RNN operators. */
@@ -26,7 +27,7 @@ static const activation_row *find_activation(const char *name) {
   return NULL;
 }
 
-static double activate(const hone_activation *f, double x) {
+static double activate(const hone_recurrent_function *f, double x) {
   switch (f->name[0]) {
     case 'a':
       return f->alpha * x + f->beta;
@@ -140,19 +141,18 @@ hone_status *hone_recurrent_infer(hone_infer *infer, int gates, int functions) {
   return NULL;
 }
 
-static void read_activations(const hone_node *node, const char *const *defaults,
-                             hone_recurrent *net) {
+void hone_recurrent_functions(const hone_node *node, int functions, const char *const *defaults,
+                              hone_recurrent_function *out) {
   const hone_attr *names = hone_node_attr(node, "activations");
   size_t alphas, betas, alpha = 0, beta = 0;
   const double *alpha_values = hone_node_reals(node, "alphas", &alphas);
   const double *beta_values = hone_node_reals(node, "betas", &betas);
-  for (int i = 0; i < net->functions * (int)net->directions; i++) {
-    const char *name = names->count ? names->texts[i] : defaults[i % net->functions];
+  for (int i = 0; i < functions * direction_count(node); i++) {
+    const char *name = names->count ? names->texts[i] : defaults[i % functions];
     const activation_row *row = find_activation(name);
-    hone_activation *f = &net->activations[i];
-    *f = (hone_activation){row->name, row->alpha, row->beta};
-    if (row->has_alpha && alpha < alphas) f->alpha = alpha_values[alpha++];
-    if (row->has_beta && beta < betas) f->beta = beta_values[beta++];
+    out[i] = (hone_recurrent_function){row->name, row->alpha, row->beta};
+    if (row->has_alpha && alpha < alphas) out[i].alpha = alpha_values[alpha++];
+    if (row->has_beta && beta < betas) out[i].beta = beta_values[beta++];
   }
 }
 
@@ -172,7 +172,7 @@ static hone_status *read_net(hone_reference *ref, int gates, int functions,
   HONE_TRY(hone_operand_reals(ref, HONE_RNN_R, &net->r));
   HONE_TRY(hone_operand_reals(ref, HONE_RNN_B, &net->b));
   HONE_TRY(hone_operand_reals(ref, HONE_RNN_PEEPHOLE, &net->peephole));
-  read_activations(ref->node, defaults, net);
+  hone_recurrent_functions(ref->node, functions, defaults, net->activations);
   return NULL;
 }
 

@@ -8,7 +8,7 @@
 #ifndef HONE_OPS_RECURRENT_H
 #define HONE_OPS_RECURRENT_H
 
-#include "ops/operand.h"
+#include "ir/op.h"
 
 enum {
   HONE_RNN_X,
@@ -31,11 +31,13 @@ enum {
     "clip", HONE_ATTR_REAL, "0", NULL                                                        \
   } /* bound of what goes into activations; 0: none */
 
-typedef struct hone_activation {
+typedef struct hone_recurrent_function {
   const char *name; /* lower case: sigmoid tanh relu affine leaky_relu thresholded_relu scaled_tanh
                        hard_sigmoid elu softsign softplus */
   double alpha, beta;
-} hone_activation;
+} hone_recurrent_function;
+
+#define HONE_RECURRENT_FUNCTIONS 6 /* at most, of both directions */
 
 typedef struct hone_recurrent hone_recurrent;
 
@@ -47,7 +49,7 @@ typedef void hone_cell(const hone_recurrent *net, size_t direction, const double
 struct hone_recurrent {
   size_t steps, batch, input, hidden, gates, directions;
   double *x, *w, *r, *b, *peephole; /* b, peephole: NULL where absent */
-  hone_activation activations[6];
+  hone_recurrent_function activations[HONE_RECURRENT_FUNCTIONS];
   int functions; /* activations of one direction */
   double clip;
 };
@@ -57,6 +59,10 @@ HONE_MUST_USE hone_status *hone_recurrent_infer(hone_infer *infer, int gates, in
 /* The reference, stepping with `cell`; `defaults` names a direction's activations. */
 HONE_MUST_USE hone_status *hone_recurrent_run(hone_reference *ref, int gates, int functions,
                                               const char *const *defaults, hone_cell *cell);
+
+/* The activations of a node, `functions` of each direction in turn; `defaults` names those of one. */
+void hone_recurrent_functions(const hone_node *node, int functions, const char *const *defaults,
+                              hone_recurrent_function *out);
 
 /* Activation `function` of a direction on `value` after clipping. */
 double hone_recurrent_activate(const hone_recurrent *net, size_t direction, int function,

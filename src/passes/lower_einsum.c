@@ -1,6 +1,6 @@
-/* einsum as transposes, sums, products and matrix products, two operands at a time from the left.
- * What stays is einsum: a label twice in one operand, a label of different sizes that broadcast, and
- * axes to be joined of which more than one is unknown. Room: passes. */
+/* einsum as transposes, slices, sums, products and matrix products, two operands at a time from the
+ * left. What stays is einsum: a label of unknown size twice in one operand, a label of different
+ * sizes that broadcast, and axes to be joined of which more than one is unknown. Room: passes. */
 #include <string.h>
 
 #include "ops/einsum.h"
@@ -29,7 +29,8 @@ static bool term_has(const hone_einsum_term *term, int label) {
   return false;
 }
 
-/* Whether each operand has each label once, everywhere of the same size. */
+/* Whether each label is everywhere of the same size, and of a known one where an operand has it
+ * twice. */
 static bool is_plain(const hone_node *node, const hone_einsum *e) {
   for (int i = 0; i < e->operands; i++) {
     const hone_shape *shape = &node->inputs[i].value->type.shape;
@@ -37,7 +38,7 @@ static bool is_plain(const hone_node *node, const hone_einsum *e) {
       int label = e->in[i].label[k];
       if (shape->dim[k] != e->size[label]) return false;
       for (int j = 0; j < k; j++)
-        if (e->in[i].label[j] == label) return false;
+        if (e->in[i].label[j] == label && !hone_dim_known(shape->dim[k])) return false;
     }
   }
   return true;
@@ -88,6 +89,51 @@ static hone_status *reshape(operand *x, const hone_shape *shape) {
     return NULL;
   }
   return hone_make_reshape(x->before, x->value, shape, &x->value);
+}
+
+/* A slice of axis `axis` with a step, from its beginning to its end. */
+static hone_status *make_steps(operand *x, int axis, int64_t step) {
+  hone_graph *graph = x->before->graph;
+  int64_t size = x->value->type.shape.dim[axis], at = axis, zero = 0;
+  hone_value *inputs[5] = {x->value};
+  HONE_TRY(hone_graph_ints(graph, NULL, 1, &zero, 1, &inputs[1]));
+  HONE_TRY(hone_graph_ints(graph, NULL, 1, &size, 1, &inputs[2]));
+  HONE_TRY(hone_graph_ints(graph, NULL, 1, &at, 1, &inputs[3]));
+  HONE_TRY(hone_graph_ints(graph, NULL, 1, &step, 1, &inputs[4]));
+  return hone_make(x->before, &hone_op_slice, inputs, 5, &x->value);
+}
+
+/* Axes `first` < `second` of one label become one: the diagonal is every (n + 1)th of n * n. */
+static hone_status *take_diagonal(operand *x, int first, int second) {
+  hone_shape shape = {.rank = 0};
+  hone_einsum_term left = {.rank = 0};
+  int perm[HONE_MAX_RANK], count = 0;
+  for (int i = 0; i < x->term.rank; i++) {
+    if (i == second) continue;
+    left.label[left.rank++] = x->term.label[i];
+    perm[count++] = i;
+    if (i == first) perm[count++] = second;
+  }
+  int64_t size = x->value->type.shape.dim[first];
+  if (second != first + 1) HONE_TRY(hone_make_transpose(x->before, x->value, perm, &x->value));
+  const hone_shape *turned = &x->value->type.shape;
+  for (int i = 0; i < turned->rank; i++)
+    if (i != first + 1) shape.dim[shape.rank++] = turned->dim[i];
+  x->term = left;
+  if (!hone_mul_s64(size, size, &shape.dim[first])) x->value = NULL;
+  HONE_TRY(reshape(x, &shape));
+  return x->value ? make_steps(x, first, size + 1) : NULL;
+}
+
+/* Each label once. */
+static hone_status *take_diagonals(operand *x) {
+  for (int i = 1; x->value && i < x->term.rank; i++)
+    for (int j = 0; x->value && j < i && i < x->term.rank; j++)
+      if (x->term.label[i] == x->term.label[j]) {
+        HONE_TRY(take_diagonal(x, j, i));
+        j = -1; /* another axis is in its place */
+      }
+  return NULL;
 }
 
 /* ---- Two operands --------------------------------------------------------------------------- */
@@ -231,8 +277,11 @@ static hone_status *lower_node(hone_node *node, hone_pass_context *context) {
   HONE_TRY(hone_einsum_read(node, node->input_count, shapes, &e));
   if (!is_plain(node, &e)) return NULL;
   operand all = {node, node->inputs[0].value, e.in[0]};
+  HONE_TRY(take_diagonals(&all));
   for (int i = 1; i < e.operands && all.value; i++) {
     operand next = {node, node->inputs[i].value, e.in[i]};
+    HONE_TRY(take_diagonals(&next));
+    if (!next.value) return NULL;
     labels later = {{false}};
     add_labels(&later, &e.out);
     for (int k = i + 1; k < e.operands; k++) add_labels(&later, &e.in[k]);

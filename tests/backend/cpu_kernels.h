@@ -75,6 +75,16 @@ static inline double activation_in_double(hone_activation f, double x) {
       return x * (1 + erf(x / sqrt(2))) / 2;
     case HONE_ACTIVATION_GELU_TANH:
       return x * (1 + tanh(sqrt(2 / M_PI) * (x + 0.044715 * x * x * x))) / 2;
+    case HONE_ACTIVATION_AFFINE:
+      return f.a * x + f.b;
+    case HONE_ACTIVATION_THRESHOLDED_RELU:
+      return x > f.a ? x : 0;
+    case HONE_ACTIVATION_SCALED_TANH:
+      return f.a * tanh(f.b * x);
+    case HONE_ACTIVATION_SOFTSIGN:
+      return x / (1 + fabs(x));
+    case HONE_ACTIVATION_SOFTPLUS:
+      return log1p(exp(x));
     case HONE_ACTIVATION_NONE:
     case HONE_ACTIVATION_COUNT:
       break;

@@ -27,6 +27,10 @@ static const hone_activation activations[] = {
     {HONE_ACTIVATION_HARD_SWISH, 0, 0},
     {HONE_ACTIVATION_GELU_ERF, 0, 0},
     {HONE_ACTIVATION_GELU_TANH, 0, 0},
+    {HONE_ACTIVATION_AFFINE, 0.3f, -0.2f},
+    {HONE_ACTIVATION_SCALED_TANH, 1.5f, 0.7f},
+    {HONE_ACTIVATION_SOFTSIGN, 0, 0},
+    {HONE_ACTIVATION_SOFTPLUS, 0, 0},
 };
 
 typedef struct problem {

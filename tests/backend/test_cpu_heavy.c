@@ -294,6 +294,32 @@ TEST(layers) {
   check_layer("rnn", 1, "b, l, h", "activations=[\"relu\"]", 1);
 }
 
+/* Activations with parameters of their own, of both directions and with a limit; of every type. */
+TEST(layers_with_other_activations) {
+  static const char *const rows[][3] = {
+      /* op, gates times hidden, attributes */
+      {"rnn", "20", "activations=[\"affine\", \"leaky_relu\"], alphas=[0.5, 0.2], betas=[0.1]"},
+      {"rnn", "20", "activations=[\"elu\", \"softplus\"], alphas=[0.7], clip=2.0"},
+      {"gru", "60",
+       "activations=[\"hard_sigmoid\", \"softsign\", \"hard_sigmoid\", \"scaled_tanh\"],"
+       " alphas=[0.3, 0.1, 1.2], betas=[0.4, 0.6, 0.9]"},
+      {"lstm", "80",
+       "activations=[\"hard_sigmoid\", \"scaled_tanh\", \"thresholded_relu\", \"sigmoid\","
+       " \"leaky_relu\", \"elu\"], alphas=[0.2, 1.1, 0.05, 0.3, 0.8], betas=[0.5, 0.7]"}};
+  static const char *const types[] = {"f32", "f64"};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    for (int t = 0; t < 2; t++) {
+      char text[1024];
+      const char *const *r = rows[i], *type = types[t];
+      snprintf(text, sizeof text,
+               "graph g(x: %s[5, 3, 13], w: %s[2, %s, 13], r: %s[2, %s, 20]) -> (y, h) {\n"
+               " z = const %s[] 0.1\n u = mul(w, z)\n s = mul(r, z)\n"
+               " y, h%s = %s(x, u, s) {direction=bidirectional, %s}\n}",
+               type, type, r[1], type, r[1], type, r[0][0] == 'l' ? ", _" : "", r[0], r[2]);
+      check_weighted(text, bound("recurrent", t ? "fp64" : "fp32"));
+    }
+}
+
 /* What the precision pass makes: casts around the product. Kernels may round less than the graph
  * says: the bound is for sums of a hundred products of numbers up to 2. */
 TEST(lowered) {
@@ -401,6 +427,7 @@ int main(void) {
   RUN(stored);
   RUN(layers_of_doubles);
   RUN(layers);
+  RUN(layers_with_other_activations);
   RUN(tails_of_conv);
   RUN(gates_of_conv);
   RUN(kinds_of_conv);

@@ -7,10 +7,7 @@
 
 /* Lanes from `n` on become 0. */
 HONE_INLINE vf keep_first(vf x, int n) {
-  float lane[VF_LANES];
-  vf_store(lane, x);
-  for (int i = n; i < VF_LANES; i++) lane[i] = 0;
-  return vf_load(lane);
+  return vf_keep_n(x, n, vf_set(0));
 }
 
 /* Two chains of additions, so that one does not wait for the other. */
@@ -60,13 +57,12 @@ HONE_STRIP_SUMS(SUM)
 #endif
 
 /* The last vector takes some in twice, which changes nothing. */
-#define EXTREME(name, start, choose, better)                         \
+#define EXTREME(name, start, choose)                                 \
   static float strip_##name(const float *p, size_t count) {          \
-    float most = start;                                              \
-    for (size_t i = 0; count < VF_LANES && i < count; i++)           \
-      if (p[i] better most || p[i] != p[i]) most = p[i];             \
-    if (count < VF_LANES) return most;                               \
-    vf best = vf_load(p + count - VF_LANES);                         \
+    vf best = vf_set(start);                                         \
+    const int few = count < VF_LANES ? (int)count : 0;               \
+    if (few) best = vf_keep_n(vf_load_n(p, few), few, best);         \
+    if (count >= VF_LANES) best = vf_load(p + count - VF_LANES);     \
     for (size_t i = 0; i + VF_LANES < count; i += VF_LANES)          \
       best = vf_keep_nan(best, choose(best, vf_load(p + i)));        \
     best = vf_keep_nan(best, choose(best, vf_swap8(best)));          \
@@ -74,11 +70,11 @@ HONE_STRIP_SUMS(SUM)
     best = vf_keep_nan(best, choose(best, vf_swap2(best)));          \
     return vf_keep_nan(best, choose(best, vf_swap1(best)))[0];       \
   }
-EXTREME(max, -INFINITY, vf_max, >)
-EXTREME(min, INFINITY, vf_min, <)
+EXTREME(max, -INFINITY, vf_max)
+EXTREME(min, INFINITY, vf_min)
 #undef EXTREME
 
-#define FIND(name, test, stays)                                                                  \
+#define FIND(name, test)                                                                         \
   static size_t strip_##name(const float *p, size_t begin, size_t end, float by) {               \
     const vf limit = vf_set(by);                                                                 \
     size_t i = begin;                                                                            \
@@ -86,11 +82,15 @@ EXTREME(min, INFINITY, vf_min, <)
       unsigned low = test(vf_load(p + i), limit), high = test(vf_load(p + i + VF_LANES), limit); \
       if (low | high) return i + (size_t)__builtin_ctz(low | high << VF_LANES);                  \
     }                                                                                            \
-    while (i < end && p[i] stays by) i++;                                                        \
-    return i;                                                                                    \
+    for (; i < end; i += VF_LANES) {                                                             \
+      int n = end - i < VF_LANES ? (int)(end - i) : VF_LANES;                                    \
+      unsigned some = test(vf_load_n(p + i, n), limit) & ((1u << n) - 1);                        \
+      if (some) return i + (size_t)__builtin_ctz(some);                                          \
+    }                                                                                            \
+    return end;                                                                                  \
   }
-FIND(find_above, vf_lanes_above, <=)
-FIND(find_below, vf_lanes_below, >=)
+FIND(find_above, vf_lanes_above)
+FIND(find_below, vf_lanes_below)
 #undef FIND
 
 static double strip_exponentials(const float *p, size_t count, float by, float *out) {

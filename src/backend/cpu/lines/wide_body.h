@@ -331,6 +331,44 @@ static void pick(const float *x, size_t count, size_t k, bool smallest, uint64_t
   }
 }
 
+/* ---- Keys ----------------------------------------------------------------------------------- */
+
+/* As signed numbers: the sign bit is turned at the end. */
+HONE_INLINE vd_bits key_f64(vd_bits bits) {
+  vd x = (vd)bits + vd_set(0); /* one zero */
+  vd_bits key = (vd_bits)x ^ (((vd_bits)x >> 63) & INT64_MAX), odd = (vd_bits)(x != x);
+  return (key & ~odd) | (odd & INT64_MAX);
+}
+HONE_INLINE vd_bits key_s64(vd_bits bits) {
+  return bits;
+}
+
+#define KEYS(name, type)                                                                        \
+  static uint64_t keys_##name(const type *x, size_t step, size_t count, uint64_t flip,          \
+                              uint64_t *keys) {                                                 \
+    const vd_bits turn = (vd_bits){0} + (int64_t)flip;                                          \
+    vd_bits most = (vd_bits){0} + INT64_MIN;                                                    \
+    for (size_t i = 0, n; i < count; i += n) {                                                  \
+      vd_bits bits = {0};                                                                       \
+      n = count - i < VD_LANES ? count - i : VD_LANES;                                          \
+      if (n == VD_LANES && step == 1)                                                           \
+        memcpy(&bits, x + i, sizeof bits);                                                      \
+      else                                                                                      \
+        for (size_t j = 0; j < VD_LANES; j++) /* some twice */                                  \
+          memcpy((char *)&bits + j * 8, x + (i + (j < n ? j : 0)) * step, 8);                   \
+      bits = key_##name(bits) ^ turn;                                                           \
+      most = keys_max(most, bits);                                                              \
+      bits ^= INT64_MIN;                                                                        \
+      memcpy(keys + i, &bits, n * 8);                                                           \
+    }                                                                                           \
+    if (VD_LANES > 4) most = keys_max(most, (vd_bits)vd_swap4((vd)most));                       \
+    if (VD_LANES > 2) most = keys_max(most, (vd_bits)vd_swap2((vd)most));                       \
+    return (uint64_t)keys_max(most, (vd_bits)vd_swap1((vd)most))[0] ^ (uint64_t)1 << 63;        \
+  }
+KEYS(f64, double)
+KEYS(s64, int64_t)
+#undef KEYS
+
 /* ---- Boxes ---------------------------------------------------------------------------------- */
 
 HONE_INLINE bool any(vd_bits which) {
@@ -363,6 +401,8 @@ static bool overlaps(const hone_wide_boxes *b, size_t count, double top, double 
 }
 
 const hone_wide WIDE = {.pick = pick,
+                        .keys_f64 = keys_f64,
+                        .keys_s64 = keys_s64,
                         .max_rows = max_rows,
                         .blend_rows = blend_rows,
                         .turn = turn,

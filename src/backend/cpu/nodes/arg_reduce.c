@@ -1,4 +1,11 @@
-/* arg_reduce nodes: where the extreme of each line is. Room: backend/cpu/nodes. */
+/* arg_reduce nodes: where the extreme of each line is. Room: backend/cpu/nodes.
+ *
+ * Of floats vectors work on neighbouring lines at once, short ones turned into such; of a long line
+ * the extreme comes first, then the place where it is. */
+#include <math.h>
+
+#include "backend/cpu/lines/short.h"
+#include "backend/cpu/lines/strips.h"
 #include "backend/cpu/nodes/node.h"
 #include "base/pool.h"
 #include "ops/axes.h"
@@ -9,16 +16,24 @@ typedef struct search {
   bool most, last;
 } search;
 
-/* NaN counts as beyond all. `beats` compares the elements v and b. */
+enum {
+  COLUMNS = 256,      /* lines whose places a part finds together */
+  SHORT = 32,         /* lines of no more elements are turned first */
+  COUNTABLE = 1 << 24 /* a float holds all smaller numbers */
+};
+
+/* NaN counts as beyond all. */
 #define FIND(name, type, is_nan)                                                    \
   static int64_t find_##name(const search *s, const type *x) {                      \
     size_t best = 0, step = s->line.inner;                                          \
+    type b = x[0];                                                                  \
     for (size_t i = 1; i < s->line.size; i++) {                                     \
-      type v = x[i * step], b = x[best * step];                                     \
+      type v = x[i * step];                                                         \
       bool better = is_nan(b)   ? s->last && is_nan(v)                              \
                     : is_nan(v) ? true                                              \
                                 : (s->most ? v > b : v < b) || (s->last && v == b); \
-      if (better) best = i;                                                         \
+      best = better ? i : best;                                                     \
+      b = better ? v : b;                                                           \
     }                                                                               \
     return (int64_t)best;                                                           \
   }
@@ -60,6 +75,66 @@ static void run(const void *args, const hone_kernel_io *io, int part, int parts)
   }
 }
 
+/* ---- Floats --------------------------------------------------------------------------------- */
+
+/* Lines that lie side by side. */
+static void run_columns(const void *args, const hone_kernel_io *io, int part, int parts) {
+  const search *s = args;
+  const hone_short *lines = hone_short_here();
+  size_t inner = s->line.inner, strips = (inner + COLUMNS - 1) / COLUMNS, begin, end;
+  hone_split(s->line.outer * strips, 1, part, parts, &begin, &end);
+  for (size_t i = begin; i < end; i++) {
+    size_t outer = i / strips, column = i % strips * COLUMNS, left = inner - column;
+    lines->extreme((const float *)io->in[0] + outer * s->line.size * inner + column, inner,
+                   s->line.size, left < COLUMNS ? left : COLUMNS, !s->most, s->last,
+                   (int64_t *)io->out[0] + outer * inner + column);
+  }
+}
+
+/* Short lines one after the other. */
+static void run_short(const void *args, const hone_kernel_io *io, int part, int parts) {
+  const search *s = args;
+  const hone_short *lines = hone_short_here();
+  float turned[SHORT * COLUMNS];
+  size_t begin, end, size = s->line.size;
+  hone_split(s->line.outer, 1, part, parts, &begin, &end);
+  for (size_t i = begin, count; i < end; i += count) {
+    count = end - i < COLUMNS ? end - i : COLUMNS;
+    lines->turn((const float *)io->in[0] + i * size, size, count, turned, COLUMNS);
+    lines->extreme(turned, COLUMNS, size, count, !s->most, s->last, (int64_t *)io->out[0] + i);
+  }
+}
+
+/* The first place of the extreme of a long line: the first that is beyond the number before it. */
+static size_t find_first(const search *s, const hone_strips *strips, const float *x) {
+  size_t size = s->line.size, at;
+  float most = s->most ? strips->max(x, size) : strips->min(x, size);
+  if (most != most)
+    at = strips->find_above(x, 0, size, INFINITY);
+  else if (s->most)
+    at = strips->find_above(x, 0, size, nextafterf(most, -INFINITY));
+  else
+    at = strips->find_below(x, 0, size, nextafterf(most, INFINITY));
+  return at < size ? at : 0; /* all are infinite */
+}
+
+static void run_long(const void *args, const hone_kernel_io *io, int part, int parts) {
+  const search *s = args;
+  const hone_strips *strips = hone_strips_here();
+  size_t begin, end;
+  hone_split(s->line.outer, 1, part, parts, &begin, &end);
+  for (size_t i = begin; i < end; i++)
+    ((int64_t *)io->out[0])[i] =
+        (int64_t)find_first(s, strips, (const float *)io->in[0] + i * s->line.size);
+}
+
+static hone_kernel_phase *phase_of(const search *s) {
+  size_t size = s->line.size;
+  if (s->dtype != HONE_F32 || size == 0 || size >= COUNTABLE) return run;
+  if (s->line.inner > 1) return run_columns;
+  return size <= SHORT ? run_short : s->last ? run : run_long;
+}
+
 static bool accepts(const hone_cpu_kernel *row, const hone_node *node) {
   (void)row;
   hone_dtype dtype = node->inputs[0].value->type.dtype;
@@ -85,8 +160,9 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
                 .dtype = view->in[0]->dtype,
                 .most = hone_node_text(view->node, "kind")[1] == 'a',
                 .last = hone_node_flag(view->node, "last")};
-  out->work = (double)(s->line.outer * s->line.size * s->line.inner);
-  out->kernel = hone_one_phase(run, s);
+  hone_kernel_phase *phase = phase_of(s);
+  out->work = (double)(s->line.outer * s->line.size * s->line.inner) * (phase == run ? 1 : 0.2);
+  out->kernel = hone_one_phase(phase, s);
   return NULL;
 }
 

@@ -5,6 +5,7 @@
 #include "backend/cpu/products/conv.h"
 #include "backend/cpu/products/gemm.h"
 #include "backend/cpu/products/matmul.h"
+#include "backend/cpu/products/thin.h"
 #include "backend/cpu/nodes/node.h"
 
 enum { A, B, BIAS };
@@ -299,7 +300,7 @@ static hone_status *matmul_plan(const hone_cpu_kernel *row, const hone_node_view
   batch_strides(y, &dense, y, matmul.out_batch);
   HONE_TRY(check_result(row, view));
   HONE_TRY(set_bias(view, &matmul.finish));
-  out->work = macs(a, y, at) / 50;
+  out->work = macs(a, y, at) / (hone_matmul_is_thin(&matmul) ? 15 : 50); /* memory's pace */
   return hone_matmul_plan(&matmul, arena, &out->kernel);
 }
 

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "backend/cpu/nodes/node.h"
+#include "backend/cpu/lines/short.h"
 #include "backend/cpu/lines/strips.h"
 #include "base/pool.h"
 
@@ -32,6 +33,21 @@ static void run(const void *args, const hone_kernel_io *io, int part, int parts)
     if (means) means[r] = mean;
     if (inverses) inverses[r] = inverse;
   }
+}
+
+static void run_short(const void *args, const hone_kernel_io *io, int part, int parts) {
+  const norm *n = args;
+  size_t begin, end;
+  float *means = io->out[1], *inverses = io->out[2];
+  hone_split(n->rows, 1, part, parts, &begin, &end);
+  const hone_short_norm s = {.epsilon = n->epsilon,
+                             .centred = n->centred,
+                             .scale = io->in[SCALE],
+                             .bias = io->in[BIAS],
+                             .means = means ? means + begin : NULL,
+                             .inverses = inverses ? inverses + begin : NULL};
+  hone_short_here()->norm(&s, (const float *)io->in[X] + begin * n->size, n->size, end - begin,
+                          (float *)io->out[0] + begin * n->size);
 }
 
 /* Scale and bias are one number for each element of a row, or absent. */
@@ -66,7 +82,8 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
               .centred = view->node->op == &hone_op_layer_norm,
               .strips = hone_strips_here()};
   out->work = (double)n->rows * (double)n->size * 0.2;
-  out->kernel = hone_one_phase(run, n);
+  bool is_short = n->size > 0 && n->size <= hone_short_here()->most;
+  out->kernel = hone_one_phase(is_short ? run_short : run, n);
   return NULL;
 }
 

@@ -4,6 +4,7 @@
 
 #include "backend/cpu/nodes/node.h"
 #include "backend/cpu/products/recurrent.h"
+#include "ops/recurrent.h"
 
 /* Inputs, as ops/recurrent.h states them. */
 enum { X, W, R, BIAS, LENGTHS, H0, C0, PEEPHOLE };
@@ -34,32 +35,32 @@ static const struct {
              {3, 2, {"sigmoid", "tanh", NULL}},
              {1, 1, {"tanh", NULL, NULL}}};
 
-static bool activation_of(const char *name, hone_activation *out) {
+static hone_real_activation activation_of(const hone_recurrent_function *f) {
   static const struct {
     const char *name;
-    hone_activation activation;
-  } rows[] = {{"sigmoid", {HONE_ACTIVATION_SIGMOID, 0, 0}},
-              {"tanh", {HONE_ACTIVATION_TANH, 0, 0}},
-              {"relu", {HONE_ACTIVATION_CLAMP, 0, INFINITY}}};
-  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-    if (strcmp(rows[i].name, name) != 0) continue;
-    *out = rows[i].activation;
-    return true;
-  }
-  return false;
+    hone_activation_kind kind;
+  } rows[] = {{"sigmoid", HONE_ACTIVATION_SIGMOID},
+              {"tanh", HONE_ACTIVATION_TANH},
+              {"affine", HONE_ACTIVATION_AFFINE},
+              {"leaky_relu", HONE_ACTIVATION_LEAKY_RELU},
+              {"thresholded_relu", HONE_ACTIVATION_THRESHOLDED_RELU},
+              {"scaled_tanh", HONE_ACTIVATION_SCALED_TANH},
+              {"hard_sigmoid", HONE_ACTIVATION_HARD_SIGMOID},
+              {"elu", HONE_ACTIVATION_ELU},
+              {"softsign", HONE_ACTIVATION_SOFTSIGN},
+              {"softplus", HONE_ACTIVATION_SOFTPLUS}};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    if (strcmp(rows[i].name, f->name) == 0)
+      return (hone_real_activation){rows[i].kind, (real)f->alpha, (real)f->beta};
+  return (hone_real_activation){HONE_ACTIVATION_CLAMP, 0, INFINITY}; /* relu */
 }
 
-/* Functions with parameters of their own are left to the reference. */
-static bool read_activations(const hone_node *node, hone_recurrent_layer *out) {
-  const hone_attr *names = hone_node_attr(node, "activations");
+static void read_activations(const hone_node *node, hone_recurrent_layer *out) {
+  hone_recurrent_function all[HONE_RECURRENT_FUNCTIONS];
   int functions = kinds[out->kind].functions;
-  for (size_t d = 0; d < out->directions; d++)
-    for (int f = 0; f < functions; f++) {
-      size_t at = d * (size_t)functions + (size_t)f;
-      const char *name = at < names->count ? names->texts[at] : kinds[out->kind].defaults[f];
-      if (!activation_of(name, &out->activations[d][f])) return false;
-    }
-  return true;
+  hone_recurrent_functions(node, functions, kinds[out->kind].defaults, all);
+  for (int i = 0; i < functions * (int)out->directions; i++)
+    out->activations[i / functions][i % functions] = activation_of(&all[i]);
 }
 
 static int input_of(const hone_node *node, int index) {
@@ -91,7 +92,8 @@ static bool read_layer(const hone_cpu_kernel *row, const hone_node *node,
   if (out->kind == HONE_RECURRENT_GRU)
     out->reset_after = hone_node_flag(node, "linear_before_reset");
   if (out->lengths >= 0) out->lengths_type = node->inputs[LENGTHS].value->type.dtype;
-  return out->tiles && out->input && out->hidden && read_activations(node, out);
+  read_activations(node, out);
+  return out->tiles && out->input && out->hidden;
 }
 
 static bool is_reals(const hone_cpu_kernel *row, const hone_node *node) {

@@ -8,6 +8,7 @@
 
 #include "backend/cpu/lines/lanes.h"
 #include "backend/cpu/nodes/reduce_axes.h"
+#include "backend/cpu/lines/short.h"
 #include "backend/cpu/lines/strips.h"
 #include "base/pool.h"
 
@@ -155,18 +156,41 @@ static void all_columns(const reduction *r, hone_reduce_kind what, const float *
   }
 }
 
-static void run_strip(const reduction *r, const float *x, size_t count, float *y) {
-  double total[WIDTH], most[WIDTH] = {0};
+/* y[] becomes what is made of the totals that it holds. */
+static void finish_strip(const reduction *r, size_t count, const float *shift, float *y) {
+  const float terms = (float)r->axes.terms;
+  if (r->kind == HONE_REDUCE_MEAN)
+    for (size_t c = 0; c < count; c++) y[c] /= terms;
+  if (r->kind == HONE_REDUCE_L2) r->lanes[HONE_LANE_sqrt](count, y, y, y, 0, 0, y);
+  if (r->kind == HONE_REDUCE_LOG_SUM || r->kind == HONE_REDUCE_LOG_SUM_EXP)
+    r->lanes[HONE_LANE_log](count, y, y, y, 0, 0, y);
+  if (r->kind != HONE_REDUCE_LOG_SUM_EXP) return;
+  for (size_t c = 0; c < count; c++) y[c] = fabsf(shift[c]) < INFINITY ? shift[c] + y[c] : shift[c];
+}
+
+/* The totals of few rows need no doubles, and a float holds the count of them. */
+static void run_few_rows(const reduction *r, const float *x, size_t count, float *y) {
   float shift[WIDTH] = {0};
-  if (r->kind == HONE_REDUCE_LOG_SUM_EXP) {
-    all_columns(r, HONE_REDUCE_MAX, x, shift, count, most);
-    for (size_t c = 0; c < count; c++) shift[c] = (float)most[c];
+  size_t rows = r->axes.gone.count;
+  if (r->kind == HONE_REDUCE_LOG_SUM_EXP)
+    few_rows(r, HONE_REDUCE_MAX, x, NULL, 0, rows, count, shift);
+  few_rows(r, r->kind, x, shift, 0, rows, count, y);
+  finish_strip(r, count, shift, y);
+}
+
+static void run_strip(const reduction *r, const float *x, size_t count, float *y) {
+  double total[WIDTH];
+  float shift[WIDTH] = {0};
+  bool shifted = r->kind == HONE_REDUCE_LOG_SUM_EXP;
+  if (r->axes.gone.count <= FLUSH && r->kind != HONE_REDUCE_PROD) {
+    run_few_rows(r, x, count, y);
+    return;
   }
+  if (shifted) all_columns(r, HONE_REDUCE_MAX, x, NULL, count, total);
+  for (size_t c = 0; shifted && c < count; c++) shift[c] = (float)total[c];
   all_columns(r, r->kind, x, shift, count, total);
-  for (size_t c = 0; c < count; c++) {
-    bool finite = fabs(most[c]) < INFINITY;
-    y[c] = (float)(finite ? finished(r, total[c], most[c]) : most[c]);
-  }
+  for (size_t c = 0; c < count; c++) y[c] = (float)(shifted ? total[c] : finished(r, total[c], 0));
+  if (shifted) finish_strip(r, count, shift, y);
 }
 
 /* Short lines one after the other: turned around, they are columns. */
@@ -180,8 +204,7 @@ static void run_short(const void *args, const hone_kernel_io *io, int part, int 
   for (size_t i = begin, count; i < end; i += count) {
     const float *x = (const float *)io->in[0] + i * run;
     count = end - i < most ? end - i : most;
-    for (size_t k = 0; k < run; k++)
-      for (size_t l = 0; l < count; l++) turned[k * count + l] = x[l * run + k];
+    hone_short_here()->turn(x, run, count, turned, count);
     columns.axes.gone.stride[0] = count;
     run_strip(&columns, turned, count, (float *)io->out[0] + i);
   }

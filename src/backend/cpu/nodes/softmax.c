@@ -1,10 +1,12 @@
 /* softmax and log_softmax nodes, f32. Room: backend/cpu/nodes.
  *
- * Along the last axis a row at a time; along another in strips of neighbouring lines. */
+ * Along the last axis a row at a time, short ones many; along another in strips of neighbouring
+ * lines. */
 #include <math.h>
 #include <string.h>
 
 #include "backend/cpu/lines/lanes.h"
+#include "backend/cpu/lines/short.h"
 #include "backend/cpu/nodes/node.h"
 #include "backend/cpu/lines/strips.h"
 #include "base/pool.h"
@@ -41,6 +43,14 @@ static void run_rows(const void *args, const hone_kernel_io *io, int part, int p
     size_t at = o * s->line.size;
     run_row(s, (const float *)io->in[0] + at, (float *)io->out[0] + at);
   }
+}
+
+static void run_short(const void *args, const hone_kernel_io *io, int part, int parts) {
+  const softmax *s = args;
+  size_t begin, end, size = s->line.size;
+  hone_split(s->line.outer, 1, part, parts, &begin, &end);
+  hone_short_here()->softmax((const float *)io->in[0] + begin * size, size, end - begin, s->log,
+                             (float *)io->out[0] + begin * size);
 }
 
 /* `count` neighbouring lines; both tensors step by `inner` from element to element of a line. */
@@ -104,7 +114,8 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
   s->strips = hone_strips_here();
   s->lanes = hone_lanes();
   out->work = (double)(s->line.outer * s->line.size * s->line.inner) * 0.4;
-  out->kernel = hone_one_phase(s->line.inner == 1 ? run_rows : run_strips, s);
+  bool is_short = s->line.size > 0 && s->line.size <= hone_short_here()->most;
+  out->kernel = hone_one_phase(s->line.inner != 1 ? run_strips : is_short ? run_short : run_rows, s);
   return NULL;
 }
 

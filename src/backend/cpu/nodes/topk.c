@@ -77,12 +77,11 @@ static size_t select_floats(const topk *t, const float *x, size_t begin, size_t 
 static uint64_t load_keys(const topk *t, const void *x, size_t first, size_t count, uint64_t *out) {
   size_t step = t->line.inner;
   uint64_t greatest = 0, flip = t->smallest ? UINT64_MAX : 0;
-  if (t->dtype == HONE_F64) {
-    for (size_t i = 0; i < count; i++) out[i] = real_key(((const double *)x)[first + i * step]);
-  } else if (t->dtype == HONE_S64) {
-    for (size_t i = 0; i < count; i++)
-      out[i] = ((const uint64_t *)x)[first + i * step] ^ (uint64_t)1 << 63;
-  } else if (hone_dtype_class_of(t->dtype) == HONE_CLASS_FLOAT) {
+  if (t->dtype == HONE_F64)
+    return hone_wide_here()->keys_f64((const double *)x + first, step, count, flip, out);
+  if (t->dtype == HONE_S64)
+    return hone_wide_here()->keys_s64((const int64_t *)x + first, step, count, flip, out);
+  if (hone_dtype_class_of(t->dtype) == HONE_CLASS_FLOAT) {
     for (size_t i = 0; i < count; i++)
       out[i] = real_key(hone_load_real(t->dtype, x, first + i * step));
   } else {

@@ -1,7 +1,7 @@
 /* Activations in place for one instruction set: included by activation*.c with ACTIVATE defined.
  * Room: backend/cpu/products. The formulas are in finish.h. */
 #include "backend/cpu/products/activation.h"
-#include "backend/cpu/simd/simd_math.h"
+#include "backend/cpu/simd/simd_more.h"
 
 HONE_INLINE vf formula(const hone_activation_kind kind, vf x, vf a, vf b) {
   const vf zero = vf_set(0), one = vf_set(1), half = vf_set(0.5f);
@@ -31,6 +31,16 @@ HONE_INLINE vf formula(const hone_activation_kind kind, vf x, vf a, vf b) {
       x = vf_mul(x, half);
       return vf_fma(x, vf_tanh(inner), x);
     }
+    case HONE_ACTIVATION_AFFINE:
+      return vf_fma(a, x, b);
+    case HONE_ACTIVATION_THRESHOLDED_RELU:
+      return vf_less(a, x, x, vf_equal(x, x, zero, x));
+    case HONE_ACTIVATION_SCALED_TANH:
+      return vf_mul(a, vf_tanh(vf_mul(b, x)));
+    case HONE_ACTIVATION_SOFTSIGN:
+      return vf_div(x, vf_add(one, vf_abs(x)));
+    case HONE_ACTIVATION_SOFTPLUS:
+      return vf_softplus(x);
     case HONE_ACTIVATION_NONE:
     case HONE_ACTIVATION_COUNT:
       break;

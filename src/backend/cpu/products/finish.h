@@ -24,7 +24,12 @@
   X(HARD_SIGMOID, "hard_sigmoid", min(max(a x + b, 0), 1))     \
   X(HARD_SWISH, "hard_swish", x min(max(x / 6 + 1 / 2, 0), 1)) \
   X(GELU_ERF, "gelu_erf", x(1 + erf(x / sqrt 2)) / 2)          \
-  X(GELU_TANH, "gelu_tanh", x(1 + tanh(sqrt(2 / pi)(x + 0.044715 x ^ 3))) / 2)
+  X(GELU_TANH, "gelu_tanh", x(1 + tanh(sqrt(2 / pi)(x + 0.044715 x ^ 3))) / 2) \
+  X(AFFINE, "affine", a x + b)                                 \
+  X(THRESHOLDED_RELU, "thresholded_relu", x > a ? x : 0)       \
+  X(SCALED_TANH, "scaled_tanh", a tanh(b x))                   \
+  X(SOFTSIGN, "softsign", x / (1 + |x|))                       \
+  X(SOFTPLUS, "softplus", ln(1 + e ^ x))
 
 typedef enum hone_activation_kind {
 #define HONE_ACTIVATION_ENUMERATOR(suffix, name, formula) HONE_ACTIVATION_##suffix,

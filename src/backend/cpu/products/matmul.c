@@ -1,6 +1,7 @@
 /* Batched matrix multiplication of two run-time operands. Room: backend/cpu/products. */
 #include "backend/cpu/products/matmul.h"
 
+#include "backend/cpu/products/thin.h"
 #include "backend/cpu/share.h"
 #include "base/pool.h"
 
@@ -19,16 +20,6 @@ static size_t smaller(size_t a, size_t b) {
   return a < b ? a : b;
 }
 
-/* Floats from the first matrix of an operand to that of batch `number`. */
-static ptrdiff_t batch_offset(const hone_matmul *m, const ptrdiff_t *strides, size_t number) {
-  ptrdiff_t offset = 0;
-  for (int i = m->batch_rank - 1; i >= 0; i--) {
-    offset += (ptrdiff_t)(number % m->batch[i]) * strides[i];
-    number /= m->batch[i];
-  }
-  return offset;
-}
-
 /* Phase 1 where `a` has strided depth: rows of all batches, copied contiguous. */
 static void copy_a(const void *args, const hone_kernel_io *io, int part, int parts) {
   const batched *x = args;
@@ -37,7 +28,7 @@ static void copy_a(const void *args, const hone_kernel_io *io, int part, int par
   hone_split(x->a_copies * m->rows, 1, part, parts, &begin, &end);
   float *to = (float *)io->scratch + begin * m->depth;
   for (size_t row = begin; row < end; row++) {
-    const float *a = (const float *)io->in[m->a] + batch_offset(m, m->a_batch, row / m->rows) +
+    const float *a = (const float *)io->in[m->a] + hone_matmul_offset(m, m->a_batch, row / m->rows) +
                      (ptrdiff_t)(row % m->rows) * m->a_row;
     for (size_t k = 0; k < m->depth; k++) *to++ = a[(ptrdiff_t)k * m->a_depth];
   }
@@ -51,13 +42,13 @@ static void run_panel(const batched *x, const hone_kernel_io *io, int part, size
   const hone_finish *finish = &m->finish;
   const hone_tile_set *tiles = m->tiles;
   size_t lanes = (size_t)tiles->lanes, width = smaller(m->columns - column, vectors * lanes);
-  const float *a = (const float *)io->in[m->a] + batch_offset(m, m->a_batch, batch);
+  const float *a = (const float *)io->in[m->a] + hone_matmul_offset(m, m->a_batch, batch);
   ptrdiff_t a_row = m->a_row;
   if (x->a_copies) {
     a = (const float *)io->scratch + batch * m->rows * m->depth;
     a_row = (ptrdiff_t)m->depth;
   }
-  float *out = (float *)io->out[m->out] + batch_offset(m, m->out_batch, batch) + column;
+  float *out = (float *)io->out[m->out] + hone_matmul_offset(m, m->out_batch, batch) + column;
   const void *table[HONE_TILE_ROWS];
   hone_tile tile = {.rows = table,
                     .taps = 1,
@@ -102,7 +93,7 @@ static void run(const void *args, const hone_kernel_io *io, int part, int parts)
   float *panel =
       (float *)(void *)((char *)io->scratch + x->shared_scratch + (size_t)part * x->part_scratch);
   for (size_t batch = mine.column / vectors; batch * vectors < mine.column_end; batch++) {
-    const float *b = (const float *)io->in[m->b] + batch_offset(m, m->b_batch, batch);
+    const float *b = (const float *)io->in[m->b] + hone_matmul_offset(m, m->b_batch, batch);
     for (size_t v = 0, wide; v < vectors; v += wide) {
       wide = hone_panel_vectors(m->tiles, vectors - v);
       size_t begin = batch * vectors + v, column = v * lanes, width = wide * lanes;
@@ -114,10 +105,32 @@ static void run(const void *args, const hone_kernel_io *io, int part, int parts)
   }
 }
 
+/* Batches that share the right side and whose rows lie on at one step become rows. */
+static hone_matmul with_joined_rows(const hone_matmul *matmul) {
+  hone_matmul m = *matmul;
+  while (m.batch_rank > 0) {
+    int last = m.batch_rank - 1;
+    ptrdiff_t rows = (ptrdiff_t)m.rows;
+    if (m.batch[last] == 0 || (m.b_batch[last] != 0 && m.batch[last] > 1)) break;
+    if (m.batch[last] > 1 && m.rows == 1) {
+      m.a_row = m.a_batch[last];
+      m.out_row = m.out_batch[last];
+    }
+    if (m.batch[last] > 1 &&
+        (m.a_batch[last] != rows * m.a_row || m.out_batch[last] != rows * m.out_row))
+      break;
+    m.rows *= m.batch[last];
+    m.batch_rank = last;
+  }
+  return m;
+}
+
 hone_status *hone_matmul_plan(const hone_matmul *matmul, hone_arena *arena, hone_kernel_plan *out) {
+  const hone_matmul joined = with_joined_rows(matmul);
+  if (hone_matmul_is_thin(&joined)) return hone_thin_plan(&joined, arena, out);
   batched *x = HONE_NEW(arena, batched);
   HONE_TRY_MEMORY(x);
-  *x = (batched){.m = *matmul, .batches = 1};
+  *x = (batched){.m = joined, .batches = 1};
   const hone_matmul *m = &x->m;
   for (int i = 0; i < m->batch_rank; i++) x->batches *= m->batch[i];
   x->a_copies = m->a_depth != 1 && m->depth > 1 ? x->batches : 0;

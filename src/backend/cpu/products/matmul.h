@@ -4,7 +4,8 @@
  *
  * Any strides, so transposed operands need no copy of their own; a batch stride of 0 repeats a
  * matrix. The right side is packed panel by panel in scratch; a left side whose depth is not
- * contiguous is copied first. rows, columns, depth and batch sizes may be 0.
+ * contiguous is copied first. What is thin (thin.h) is neither packed nor copied. rows, columns,
+ * depth and batch sizes may be 0.
  */
 #ifndef HONE_BACKEND_CPU_PRODUCTS_MATMUL_H
 #define HONE_BACKEND_CPU_PRODUCTS_MATMUL_H
@@ -29,6 +30,17 @@ typedef struct hone_matmul {
   /* Rows count through all batches, the last batch dimension fastest: row = batch * rows + m. */
   hone_finish finish;
 } hone_matmul;
+
+/* Floats from the first matrix of an operand to that of batch `number`. */
+static inline ptrdiff_t hone_matmul_offset(const hone_matmul *m, const ptrdiff_t *strides,
+                                           size_t number) {
+  ptrdiff_t offset = 0;
+  for (int i = m->batch_rank - 1; i >= 0; i--) {
+    offset += (ptrdiff_t)(number % m->batch[i]) * strides[i];
+    number /= m->batch[i];
+  }
+  return offset;
+}
 
 /* Copies *matmul into the arena. LIMIT when the scratch does not fit in memory. */
 hone_status *hone_matmul_plan(const hone_matmul *matmul, hone_arena *arena, hone_kernel_plan *out);

@@ -37,7 +37,7 @@ void hone_multiply_f64(const hone_product_set *set, size_t rows, size_t depth, s
       const void *table[HONE_PRODUCT_ROWS];
       for (size_t i = 0; i < HONE_PRODUCT_ROWS; i++) /* rows that there are not repeat the first */
         table[i] = a + (ptrdiff_t)(row + (i < live ? i : 0)) * a_stride;
-      set->f64(1, depth, table, 1, packed, tile);
+      set->f64(1, depth, table, 1, packed, (ptrdiff_t)panel, tile);
       for (size_t i = 0; i < live; i++) {
         double *to = out + (ptrdiff_t)(row + i) * out_stride + column;
         for (size_t j = 0; j < width; j++) to[j] = tile[i * panel + j] + (add ? to[j] : 0);
@@ -55,11 +55,37 @@ void hone_limit_f64(double limit, double *x, ptrdiff_t stride, size_t rows, size
     for (size_t i = 0; i < columns; i++) x[i] = clamped(x[i], -limit, limit);
 }
 
-void hone_activate_f64(hone_activation f, double *x, ptrdiff_t stride, size_t rows,
+static double activated(hone_activation_f64 f, double x) {
+  switch (f.kind) {
+    case HONE_ACTIVATION_CLAMP:
+      return clamped(x, f.a, f.b);
+    case HONE_ACTIVATION_SIGMOID:
+      return 1 / (1 + exp(-x));
+    case HONE_ACTIVATION_TANH:
+      return tanh(x);
+    case HONE_ACTIVATION_AFFINE:
+      return f.a * x + f.b;
+    case HONE_ACTIVATION_LEAKY_RELU:
+      return x < 0 ? f.a * x : x;
+    case HONE_ACTIVATION_THRESHOLDED_RELU:
+      return x > f.a || x != x ? x : 0;
+    case HONE_ACTIVATION_SCALED_TANH:
+      return f.a * tanh(f.b * x);
+    case HONE_ACTIVATION_HARD_SIGMOID:
+      return clamped(f.a * x + f.b, 0, 1);
+    case HONE_ACTIVATION_ELU:
+      return x < 0 ? f.a * expm1(x) : x;
+    case HONE_ACTIVATION_SOFTSIGN:
+      return x / (1 + fabs(x));
+    case HONE_ACTIVATION_SOFTPLUS:
+      return (x > 0 ? x : 0) + log1p(exp(-fabs(x)));
+    default:
+      return x;
+  }
+}
+
+void hone_activate_f64(hone_activation_f64 f, double *x, ptrdiff_t stride, size_t rows,
                        size_t columns) {
   for (size_t r = 0; r < rows; r++, x += stride)
-    for (size_t i = 0; i < columns; i++)
-      x[i] = f.kind == HONE_ACTIVATION_SIGMOID ? 1 / (1 + exp(-x[i]))
-             : f.kind == HONE_ACTIVATION_TANH  ? tanh(x[i])
-                                               : clamped(x[i], (double)f.a, (double)f.b);
+    for (size_t i = 0; i < columns; i++) x[i] = activated(f, x[i]);
 }

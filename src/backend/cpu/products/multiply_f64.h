@@ -15,9 +15,14 @@ void hone_multiply_f64(const hone_product_set *set, size_t rows, size_t depth, s
                        const double *a, ptrdiff_t a_stride, const double *packed, double *out,
                        ptrdiff_t out_stride, bool add);
 
-/* In place, rows x columns: into -limit … limit, NaN stays; sigmoid, tanh or a clamp. */
+typedef struct hone_activation_f64 {
+  hone_activation_kind kind; /* of those that recurrent layers have */
+  double a, b;
+} hone_activation_f64;
+
+/* In place, rows x columns: into -limit … limit, NaN stays; an activation. */
 void hone_limit_f64(double limit, double *x, ptrdiff_t stride, size_t rows, size_t columns);
-void hone_activate_f64(hone_activation activation, double *x, ptrdiff_t stride, size_t rows,
+void hone_activate_f64(hone_activation_f64 activation, double *x, ptrdiff_t stride, size_t rows,
                        size_t columns);
 
 #endif

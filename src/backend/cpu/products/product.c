@@ -71,14 +71,25 @@ static void pack_row(const hone_product *p, const char *from, size_t live, char 
   memset(to + live * e, 0, p->set->width - live * e);
 }
 
-static void pack_panel(const hone_product *p, const hone_kernel_io *io, size_t outer, size_t column,
-                       size_t live, char *to) {
-  ptrdiff_t e = (ptrdiff_t)p->element;
+/* What tiles read as the columns from `column` on. */
+typedef struct panel {
+  const char *at;
+  ptrdiff_t step; /* elements */
+} panel;
+
+/* A whole panel whose rows are used by one tile is read where it lies, others are packed. */
+static panel make_panel(const hone_product *p, const hone_kernel_io *io, size_t outer,
+                        size_t column, size_t live, char *to) {
+  ptrdiff_t e = (ptrdiff_t)p->element, width = (ptrdiff_t)p->set->width / e;
   const char *b = (const char *)io->in[p->b] +
                   (offset_of(p, p->b_outer, outer) + (ptrdiff_t)column * p->b_column) * e;
+  panel packed = {to, width};
+  if (p->rows <= HONE_PRODUCT_ROWS && p->taps == 1 && p->b_column == 1 && (ptrdiff_t)live == width)
+    return (panel){b, p->b_depth};
   for (size_t t = 0; t < p->taps; t++)
     for (size_t k = 0; k < p->depth; k++, to += p->set->width)
       pack_row(p, b + ((ptrdiff_t)t * p->b_tap + (ptrdiff_t)k * p->b_depth) * e, live, to);
+  return packed;
 }
 
 /* y = alpha * sum + bias for one row of a tile. */
@@ -115,14 +126,15 @@ static void finish_row(const hone_product *p, const void *sum, const void *bias,
 }
 
 static void run_tile(const hone_product *p, const hone_kernel_io *io, const workspace *w,
-                     size_t outer, size_t row, size_t rows, size_t column, size_t columns) {
+                     const panel *b, size_t outer, size_t row, size_t rows, size_t column,
+                     size_t columns) {
   ptrdiff_t e = (ptrdiff_t)p->element;
   const char *a = (const char *)io->in[p->a] + offset_of(p, p->a_outer, outer) * e;
   p->locate(p, a, outer, row, rows, w->zeros, w->table);
   for (size_t t = 0; t < p->taps; t++) /* rows that there are not repeat the first */
     for (size_t i = rows; i < HONE_PRODUCT_ROWS; i++)
       w->table[t * HONE_PRODUCT_ROWS + i] = w->table[t * HONE_PRODUCT_ROWS];
-  p->tile(p->taps, p->depth, w->table, p->a_step, w->panel, w->tile);
+  p->tile(p->taps, p->depth, w->table, p->a_step, b->at, b->step, w->tile);
   for (size_t i = 0; i < rows; i++) {
     ptrdiff_t at = (ptrdiff_t)outer * p->y_outer + (ptrdiff_t)(row + i) * p->y_row;
     const char *bias = p->bias < 0 ? NULL : io->in[p->bias];
@@ -138,6 +150,7 @@ static void run_tile(const hone_product *p, const hone_kernel_io *io, const work
 void hone_product_run(const void *args, const hone_kernel_io *io, int part, int parts) {
   const hone_product *p = args;
   workspace w;
+  panel b = {0};
   size_t scratch = lay_out(p, NULL, NULL);
   if (lay_out(p, (char *)io->scratch + (size_t)part * scratch, &w) == 0)
     return; /* planning refuses what is too large */
@@ -146,14 +159,14 @@ void hone_product_run(const void *args, const hone_kernel_io *io, int part, int 
   size_t panels = (p->columns + width - 1) / width, chunks = (p->rows + CHUNK - 1) / CHUNK;
   hone_split(p->outer * panels * chunks, 1, part, parts, &begin, &end);
   for (size_t i = begin; i < end; i++) {
-    size_t panel = i / chunks, outer = panel / panels, column = panel % panels * width;
+    size_t number = i / chunks, outer = number / panels, column = number % panels * width;
     size_t columns = p->columns - column < width ? p->columns - column : width;
     size_t row = i % chunks * CHUNK, last = p->rows - row < CHUNK ? p->rows : row + CHUNK;
-    if (packed != panel) pack_panel(p, io, outer, column, columns, w.panel);
-    packed = panel;
+    if (packed != number) b = make_panel(p, io, outer, column, columns, w.panel);
+    packed = number;
     for (; row < last; row += HONE_PRODUCT_ROWS) {
       size_t rows = last - row < HONE_PRODUCT_ROWS ? last - row : HONE_PRODUCT_ROWS;
-      run_tile(p, io, &w, outer, row, rows, column, columns);
+      run_tile(p, io, &w, &b, outer, row, rows, column, columns);
     }
   }
 }

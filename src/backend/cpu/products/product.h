@@ -24,9 +24,9 @@
   X(u64, uint64_t)
 
 /* out[i][j] = the sum over taps t and depths k of rows[t * HONE_PRODUCT_ROWS + i][k * step] times
- * panel[(t * depth + k)][j]; out and panel are dense, 64-byte aligned. */
+ * panel[(t * depth + k) * panel_step + j]; out is dense, 64-byte aligned. */
 typedef void hone_product_tile(size_t taps, size_t depth, const void *const *rows, ptrdiff_t step,
-                               const void *panel, void *out);
+                               const void *panel, ptrdiff_t panel_step, void *out);
 
 typedef struct hone_product_set {
   size_t width; /* bytes */

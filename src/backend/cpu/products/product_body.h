@@ -41,16 +41,19 @@ typedef uint64_t u64_vector __attribute__((vector_size(sizeof(vf))));
     sum[i][1] = ADD_##name(x, b[1], sum[i][1]); \
   }
 
+#define LOAD(to, p) memcpy(&(to), p, sizeof(to))
 #define TILE(name, type)                                                                       \
   static void tile_##name(size_t taps, size_t depth, const void *const *rows, ptrdiff_t step,  \
-                          const void *panel, void *out) {                                      \
-    name##_vector sum[HONE_PRODUCT_ROWS][VECTORS];                                             \
-    const name##_vector *b = panel;                                                            \
+                          const void *panel, ptrdiff_t panel_step, void *out) {                \
+    name##_vector sum[HONE_PRODUCT_ROWS][VECTORS], b[VECTORS];                                 \
+    const type *at = panel;                                                                    \
     HONE_UNROLL                                                                                \
     for (int i = 0; i < HONE_PRODUCT_ROWS; i++) sum[i][0] = sum[i][1] = SET_##name(0);         \
     for (size_t t = 0; t < taps; t++, rows += HONE_PRODUCT_ROWS) {                             \
       const type *a0 = rows[0], *a1 = rows[1], *a2 = rows[2], *a3 = rows[3];                   \
-      for (size_t k = 0; k < depth; k++, b += VECTORS) {                                       \
+      for (size_t k = 0; k < depth; k++, at += panel_step) {                                   \
+        LOAD(b[0], at);                                                                        \
+        LOAD(b[1], at + sizeof(b[0]) / sizeof(type));                                          \
         ROW(name, 0)                                                                           \
         ROW(name, 1) ROW(name, 2) ROW(name, 3) a0 += step, a1 += step, a2 += step, a3 += step; \
       }                                                                                        \
@@ -64,6 +67,7 @@ typedef uint64_t u64_vector __attribute__((vector_size(sizeof(vf))));
   }
 HONE_PRODUCT_TYPES(TILE)
 #undef TILE
+#undef LOAD
 
 const hone_product_set PRODUCT = {.width = VECTORS * VECTOR,
 #define MEMBER(name, type) .name = tile_##name,

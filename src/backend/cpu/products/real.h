@@ -16,6 +16,7 @@
 typedef double real;
 typedef hone_wide hone_real_lines;
 typedef hone_product_set hone_real_tiles;
+typedef hone_activation_f64 hone_real_activation;
 #define HONE_REAL_DTYPE      HONE_F64
 #define HONE_REAL_NAME(name) name##_f64
 #define hone_real_lines_here hone_wide_here
@@ -23,6 +24,7 @@ typedef hone_product_set hone_real_tiles;
 typedef float real;
 typedef hone_strips hone_real_lines;
 typedef hone_tile_set hone_real_tiles;
+typedef hone_activation hone_real_activation;
 #define HONE_REAL_DTYPE      HONE_F32
 #define HONE_REAL_NAME(name) name
 #define hone_real_lines_here hone_strips_here
@@ -82,7 +84,7 @@ static inline void hone_real_multiply(const hone_real_tiles *tiles, size_t rows,
 #endif
 }
 
-/* Rows brought into -limit … limit; rows put through sigmoid, tanh or a clamp. */
+/* Rows brought into -limit … limit; rows put through an activation of recurrent layers. */
 static inline void hone_real_limit(const hone_real_tiles *tiles, real limit, real *x,
                                    ptrdiff_t stride, size_t rows, size_t columns) {
 #if defined(HONE_REAL_F64)
@@ -94,8 +96,9 @@ static inline void hone_real_limit(const hone_real_tiles *tiles, real limit, rea
 #endif
 }
 
-static inline void hone_real_activate(const hone_real_tiles *tiles, hone_activation activation,
-                                      real *x, ptrdiff_t stride, size_t rows, size_t columns) {
+static inline void hone_real_activate(const hone_real_tiles *tiles,
+                                      hone_real_activation activation, real *x,
+                                      ptrdiff_t stride, size_t rows, size_t columns) {
 #if defined(HONE_REAL_F64)
   (void)tiles;
   hone_activate_f64(activation, x, stride, rows, columns);

@@ -31,7 +31,7 @@ typedef struct hone_recurrent_layer {
   bool coupled;     /* lstm: the forget gate is 1 - i */
   bool reset_after; /* gru: the reset gate comes after the product */
   real clip;        /* 0: none */
-  hone_activation activations[2][3];
+  hone_real_activation activations[2][3];
   /* io->in and io->out are those of the node. */
   int lengths, bias, h0, c0, peephole; /* inputs; -1 where absent */
   hone_dtype lengths_type;

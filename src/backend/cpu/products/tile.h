@@ -61,6 +61,20 @@ typedef void hone_scale_panel_function(const float *panel, const float *by, size
 typedef void hone_narrow_function(const float *from, size_t count, uint16_t *to);
 typedef void hone_widen_function(const uint16_t *from, size_t count, float *to);
 
+/* A few rows times a matrix, each read where it lies; steps in floats, columns of out side by side. */
+typedef struct hone_thin {
+  size_t rows, depth, columns;
+  const float *a, *b;
+  ptrdiff_t a_row, a_depth, b_depth, b_column;
+  float *out;
+  ptrdiff_t out_row;
+} hone_thin;
+
+/* stream: b_column is 1; each output is the chain that a tile makes of it. dots: a_depth and b_depth
+ * are 1; an output's bits depend on the place of its column among neighbouring `lanes`, and on
+ * whether there are as many. */
+typedef void hone_thin_function(const hone_thin *product);
+
 /* One instruction set's tiles: the geometry of its packing, a function for each size. */
 typedef struct hone_tile_set {
   const char *name;
@@ -71,7 +85,8 @@ typedef struct hone_tile_set {
   int operand; /* bytes of an operand: 4 for float, 2 for bfloat16 */
   int step;    /* operands multiplied at once; depths are padded with zeros to a multiple */
   hone_pack_function *pack;
-  hone_scale_panel_function *scale; /* of floats only */
+  hone_scale_panel_function *scale; /* this and the next two: of floats only */
+  hone_thin_function *stream, *dots;
   hone_narrow_function *narrow;
   hone_tile_function
       *run[HONE_TILE_MOST_VECTORS + 1][HONE_TILE_MOST_ROWS + 1]; /* [vectors][rows] */

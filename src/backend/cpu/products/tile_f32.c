@@ -21,6 +21,8 @@ const hone_tile_set hone_tiles_f32_plain = {
     .step = 1,
     .pack = pack_panel,
     .scale = scale_panel,
+    .stream = stream,
+    .dots = dots,
     .narrow = narrow,
     .run = {{NULL}, ROW(1), ROW(2)},
 };

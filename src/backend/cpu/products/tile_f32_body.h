@@ -31,4 +31,5 @@ static void scale_panel(const float *panel, const float *by, size_t depth, size_
   }
 }
 
+#include "backend/cpu/products/thin_body.h"
 #include "backend/cpu/products/tile_body.h"

@@ -35,6 +35,10 @@ HONE_INLINE vf vf_load_n(const float *p, int n) {
 HONE_INLINE void vf_store_n(float *p, vf x, int n) {
   _mm512_mask_storeu_ps(p, vf_first(n), x);
 }
+/* The first n lanes of x, the others of rest. */
+HONE_INLINE vf vf_keep_n(vf x, int n, vf rest) {
+  return _mm512_mask_mov_ps(rest, vf_first(n), x);
+}
 HONE_INLINE vf vf_set(float x) {
   return _mm512_set1_ps(x);
 }
@@ -130,6 +134,9 @@ HONE_INLINE vf vf_load_n(const float *p, int n) {
 HONE_INLINE void vf_store_n(float *p, vf x, int n) {
   _mm256_maskstore_ps(p, vf_first(n), x);
 }
+HONE_INLINE vf vf_keep_n(vf x, int n, vf rest) {
+  return _mm256_blendv_ps(rest, x, _mm256_castsi256_ps(vf_first(n)));
+}
 HONE_INLINE vf vf_set(float x) {
   return _mm256_set1_ps(x);
 }
@@ -218,6 +225,10 @@ HONE_INLINE vf vf_load_n(const float *p, int n) {
 }
 HONE_INLINE void vf_store_n(float *p, vf x, int n) {
   for (int i = 0; i < n; i++) p[i] = x[i];
+}
+HONE_INLINE vf vf_keep_n(vf x, int n, vf rest) {
+  for (int i = n; i < VF_LANES; i++) x[i] = rest[i];
+  return x;
 }
 HONE_INLINE vf vf_set(float x) {
   return (vf){x, x, x, x};
