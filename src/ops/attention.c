@@ -203,7 +203,8 @@ const hone_op hone_op_attention = {
     .name = "attention",
     /* q [b, h, s, d], k [b, h / n, t, d], v [b, h / n, t, e]; mask (added, or bool: true looks)
      * broadcast to [b, h, s, t]; lengths: how many keys count; offset: the position of query 0
-     * among the keys, 0 if absent; both a scalar or [b]. */
+     * among the keys, 0 if absent; both a scalar or [b]. A query that may look at no key gives zeros:
+     * every kernel keeps to that, and passes count on it. */
     .inputs = "q k v mask? lengths? offset?",
     .outputs = "y scores?",                         /* [b, h, s, e] of q's type; [b, h, s, t] */
     .attrs = {{"scale", HONE_ATTR_REAL, "0", NULL}, /* 0: 1 / sqrt(d) */

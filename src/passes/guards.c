@@ -45,6 +45,11 @@ static bool is_positive(const hone_match *match, const char *const *arguments, i
   return count == 1 && hone_match_number(match, arguments[0]) > 0;
 }
 
+/* nonzero(n) */
+static bool is_nonzero(const hone_match *match, const char *const *arguments, int count) {
+  return count == 1 && hone_match_number(match, arguments[0]) != 0;
+}
+
 /* same(x): the root has x's type */
 static bool is_same(const hone_match *match, const char *const *arguments, int count) {
   const hone_value *x = count == 1 ? hone_match_value(match, arguments[0]) : NULL;
@@ -62,7 +67,7 @@ hone_guard *hone_guard_find(const char *name) {
   static const struct { const char *name; hone_guard *test; } guards[] = {
       {"rank", has_rank}, {"last", is_last}, {"channels", is_channels},
       {"low", is_low},    {"same", is_same}, {"number", is_number},
-      {"positive", is_positive}, {"float", is_of_floats}};
+      {"positive", is_positive}, {"float", is_of_floats}, {"nonzero", is_nonzero}};
   for (size_t i = 0; i < sizeof guards / sizeof *guards; i++)
     if (strcmp(guards[i].name, name) == 0) return guards[i].test;
   return NULL;

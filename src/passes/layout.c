@@ -78,6 +78,7 @@ static const struct {
     {&hone_op_resize, hone_sink_resize},       {&hone_op_reshape, hone_sink_view},
     {&hone_op_squeeze, hone_sink_view},        {&hone_op_unsqueeze, hone_sink_view},
     {&hone_op_flatten, hone_sink_view},        {&hone_op_matmul, hone_sink_matmul},
+    {&hone_op_layer_norm, hone_sink_norm},     {&hone_op_rms_norm, hone_sink_norm},
 };
 
 static hone_sink *sink_for(const hone_op *op) {

@@ -27,7 +27,7 @@ HONE_MUST_USE hone_status *hone_turn_outputs(hone_node *node, hone_node *above,
  * below `node`; leaves all as it was, and `*done` false, where that cannot be done or does not pay. */
 typedef hone_status *hone_sink(hone_node *node, const hone_turn *turn, bool *done);
 hone_sink hone_sink_alike, hone_sink_axis, hone_sink_reduce, hone_sink_slice, hone_sink_pad,
-    hone_sink_resize, hone_sink_view, hone_sink_matmul;
+    hone_sink_resize, hone_sink_view, hone_sink_norm, hone_sink_matmul;
 
 /* The other way, where it brings two transposes together: `node` goes over the view it reads. */
 HONE_MUST_USE hone_status *hone_lift_over_view(hone_node *node, bool *done);

@@ -75,7 +75,52 @@ hone_status *hone_turn_weights(hone_node *node, bool *done) {
   return NULL;
 }
 
+/* Whether what becomes of the value is read by attention, which takes any order of rows. */
+static bool feeds_attention(const hone_value *value) {
+  enum { MOST_STEPS = 16 };
+  for (int i = 0; i < MOST_STEPS && value && value->uses; i++) {
+    const hone_node *user = value->uses->user;
+    if (!user) return false;
+    if (user->op == &hone_op_attention) return true;
+    bool moves = user->op == &hone_op_transpose || user->op == &hone_op_slice ||
+                 user->op == &hone_op_split || (user->op->facts & (HONE_VIEW | HONE_POINTWISE));
+    value = moves ? user->outputs[0] : NULL;
+  }
+  return false;
+}
+
+/* Products with weights and norms take rows, the last axis, one by one: a transpose that leaves them
+ * whole sinks below, where it moves no more than above. */
+static hone_status *sink_rows(hone_node *node, const hone_turn *turn, bool *done) {
+  hone_value *x = node->inputs[0].value, *inputs[3] = {x};
+  const hone_shape *y = &node->outputs[0]->type.shape;
+  int last = turn->rank - 1;
+  hone_node *above;
+  if (turn->perm[last] != last || y->rank != turn->rank || node->input_count > 3) return NULL;
+  for (int i = 1; i < node->input_count; i++) {
+    inputs[i] = node->inputs[i].value;
+    if (inputs[i] && inputs[i]->type.shape.rank != 1 + (node->op == &hone_op_matmul && i == 1))
+      return NULL;
+  }
+  bool wider = y->dim[last] > x->type.shape.dim[last];
+  if (wider && !feeds_attention(node->outputs[0])) return NULL;
+  inputs[0] = x->producer->inputs[0].value;
+  HONE_TRY(hone_copy_above(node, inputs, node->input_count, &above));
+  *done = true;
+  return hone_turn_outputs(node, above, turn);
+}
+
+hone_status *hone_sink_norm(hone_node *node, const hone_turn *turn, bool *done) {
+  int axis;
+  bool rows = hone_axis(hone_node_int(node, "axis"), turn->rank, &axis) && axis == turn->rank - 1;
+  return rows && !hone_node_out(node, 1) ? sink_rows(node, turn, done) : NULL;
+}
+
 hone_status *hone_sink_matmul(hone_node *node, const hone_turn *turn, bool *done) {
   (void)turn;
-  return swap_operands(node, done);
+  HONE_TRY(swap_operands(node, done));
+  bool weighted = hone_value_is_constant(node->inputs[1].value) && !hone_node_flag(node, "transpose_a");
+  hone_turn own;
+  if (*done || !weighted || !hone_turn_of(node->inputs[0].value, &own)) return NULL;
+  return sink_rows(node, &own, done);
 }

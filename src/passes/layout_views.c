@@ -34,12 +34,47 @@ static bool next_piece(const hone_shape *in, const hone_shape *out, piece *p) {
   return left > 0;
 }
 
+/* The same from where a piece ends, no further back than `first`. */
+static bool piece_before(const hone_shape *in, const hone_shape *out, const piece *first, piece *p) {
+  if (p->in_end == first->in || p->out_end == first->out) return false;
+  p->in = p->in_end - 1;
+  p->out = p->out_end - 1;
+  int64_t left = in->dim[p->in], right = out->dim[p->out];
+  if (!hone_dim_known(left) || !hone_dim_known(right)) return left == right;
+  while (left != right) {
+    bool grow_in = left < right;
+    const hone_shape *shape = grow_in ? in : out;
+    int *begin = grow_in ? &p->in : &p->out;
+    if (*begin == (grow_in ? first->in : first->out) || shape->dim[*begin - 1] <= 0) return false;
+    --*begin;
+    if (!hone_mul_s64(grow_in ? left : right, shape->dim[*begin], grow_in ? &left : &right))
+      return false;
+  }
+  return left > 0;
+}
+
+/* Pieces from the end to the one that `middle` begins, and what is left between: symbols of products. */
+static bool cut_back(const hone_shape *in, const hone_shape *out, piece middle, pieces *all) {
+  piece p = {.in_end = in->rank, .out_end = out->rank};
+  middle.in_end = in->rank;
+  middle.out_end = out->rank;
+  while (piece_before(in, out, &middle, &p)) {
+    all->list[all->count++] = p;
+    middle.in_end = p.in_end = p.in;
+    middle.out_end = p.out_end = p.out;
+  }
+  if (middle.in == middle.in_end || middle.out == middle.out_end) return false;
+  all->list[all->count++] = middle;
+  return true;
+}
+
 static bool cut(const hone_shape *in, const hone_shape *out, pieces *all) {
   int i = 0, o = 0;
   while (i < in->rank && o < out->rank) {
-    piece *p = &all->list[all->count++];
+    piece *p = &all->list[all->count];
     *p = (piece){.in = i, .out = o};
-    if (!next_piece(in, out, p)) return false;
+    if (!next_piece(in, out, p)) return cut_back(in, out, *p, all);
+    all->count++;
     i = p->in_end;
     o = p->out_end;
   }
@@ -89,20 +124,50 @@ static bool cut_above(const hone_shape *in, const hone_shape *out, const hone_tu
   return true;
 }
 
+/* Attention writes its heads in any order. Where a transpose of its result does two things at once,
+ * brings what a view merges side by side and the merged axes into another order, it becomes two, of
+ * which the second sinks: `*turn` is it then. */
+static hone_status *part_turn(hone_node *node, hone_turn *turn) {
+  hone_value *turned = node->inputs[0].value, *x = turned->producer->inputs[0].value;
+  pieces all = {.count = 0};
+  int together[HONE_MAX_RANK], count = 0;
+  hone_turn rest = {.rank = turn->rank};
+  bool moves = false;
+  if (!x->producer || x->producer->op != &hone_op_attention || !hone_value_has_one_use(turned) ||
+      !cut(&turned->type.shape, &node->outputs[0]->type.shape, &all))
+    return NULL;
+  for (int i = 0; i < all.count; i++) all.list[i].place = turn->perm[all.list[i].in_end - 1];
+  sort_by_place(&all);
+  for (int i = 0; i < all.count; i++)
+    for (int k = all.list[i].in; k < all.list[i].in_end; k++) {
+      moves = moves || k != count;
+      rest.perm[k] = count;
+      together[count++] = turn->perm[k];
+    }
+  if (!moves || count != turn->rank || together[count - 1] != count - 1) return NULL;
+  HONE_TRY(hone_make_transpose(node, x, together, &x));
+  HONE_TRY(hone_make_transpose(node, x, rest.perm, &x));
+  hone_node_set_input(node, 0, x);
+  hone_remove_unused(turned->producer);
+  *turn = rest;
+  return NULL;
+}
+
 hone_status *hone_sink_view(hone_node *node, const hone_turn *turn, bool *done) {
-  const hone_shape *in = &node->inputs[0].value->type.shape;
   const hone_shape *out = &node->outputs[0]->type.shape;
+  hone_turn parted = *turn;
   pieces all = {.count = 0};
   hone_shape above = {.rank = 0};
   int perm[HONE_MAX_RANK], symbols = 0;
-  if (!cut_above(in, out, turn, &all)) return NULL;
+  for (int i = 0; i < out->rank; i++) symbols += !hone_dim_known(out->dim[i]);
+  if (symbols > 1) return NULL;
+  HONE_TRY(part_turn(node, &parted));
+  if (!cut_above(&node->inputs[0].value->type.shape, out, &parted, &all)) return NULL;
   for (int i = 0; i < all.count; i++)
     for (int o = all.list[i].out; o < all.list[i].out_end; o++) {
-      symbols += !hone_dim_known(out->dim[o]);
       perm[o] = above.rank;
       above.dim[above.rank++] = out->dim[o];
     }
-  if (symbols > 1) return NULL;
   hone_value *x = node->inputs[0].value->producer->inputs[0].value, *view, *turned;
   HONE_TRY(hone_make_reshape(node, x, &above, &view));
   HONE_TRY(hone_make_transpose(node, view, perm, &turned));

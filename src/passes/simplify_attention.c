@@ -1,6 +1,14 @@
-/* Keys and values that are repeated for groups of query heads: attention shares them by itself.
+/* What attention does by itself: heads of keys and values shared by groups of query heads, factors of
+ * queries and keys, masks that broadcast, choose between 0 and -infinity, or hide nothing.
  * Room: passes. */
+#include <math.h>
+
 #include "passes/simplify.h"
+
+enum { Q, K, V, MASK };
+enum { MOST_LINKS = 8 }; /* between a factor and attention */
+
+typedef const hone_pass_context context_t;
 
 /* One operand as exporters repeat it: expand makes an axis of 1 behind the heads `times`, a view merges
  * the two, and perhaps a transpose brings the heads to their place. */
@@ -85,9 +93,7 @@ static hone_status *restore(hone_node *node, const repeated *operand, hone_value
   return hone_make_transpose(node, *out, perm, out);
 }
 
-static hone_status *share_heads(hone_node *node, const hone_pass_context *context,
-                                hone_value **to) {
-  enum { K = 1, V = 2 };
+static hone_status *share_heads(hone_node *node, context_t *context, hone_value **to) {
   (void)context;
   repeated k, v;
   hone_value *operands[2];
@@ -105,5 +111,114 @@ static hone_status *share_heads(hone_node *node, const hone_pass_context *contex
   return hone_node_infer(node);
 }
 
+/* ---- Factors ------------------------------------------------------------------------------------ */
+
+/* The factor by which mul or div changes all of `*x`, which is as large as the result. */
+static bool find_factor(const hone_node *node, hone_value **x, double *factor) {
+  if (!node || (node->op != &hone_op_mul && node->op != &hone_op_div)) return false;
+  bool divides = node->op == &hone_op_div;
+  for (int i = 1; i >= divides; i--) {
+    *x = node->inputs[1 - i].value;
+    if (!hone_uniform(node->inputs[i].value, factor) || !hone_same_type(*x, node->outputs[0]))
+      continue;
+    if (divides) *factor = 1 / *factor;
+    return isfinite(*factor) && *factor != 0;
+  }
+  return false;
+}
+
+/* The scale as a number; 0 where it depends on a width that is not known. */
+static double scale_of(const hone_node *node) {
+  double scale = hone_node_real(node, "scale");
+  const hone_shape *q = &node->inputs[Q].value->type.shape;
+  return scale != 0 || q->rank != 4 || q->dim[3] <= 0 ? scale : 1 / sqrt((double)q->dim[3]);
+}
+
+/* attention(q * c, k, v) = attention(q, k, v) with c times the scale, likewise for k, also where the
+ * factor stands before transposes and views that attention alone reads. */
+static hone_status *take_factor(hone_node *node, context_t *context, hone_value **to) {
+  (void)context;
+  for (int i = Q; i <= K; i++) {
+    hone_node *user = node, *maker = node->inputs[i].value->producer;
+    int at = i, links = 0;
+    while (maker && links++ < MOST_LINKS && hone_value_has_one_use(maker->outputs[0]) &&
+           (maker->op == &hone_op_transpose || (maker->op->facts & HONE_VIEW))) {
+      user = maker;
+      at = 0;
+      maker = user->inputs[0].value->producer;
+    }
+    hone_value *x;
+    double factor, scale = scale_of(node);
+    if (!find_factor(maker, &x, &factor) || !isfinite(scale * factor) || scale * factor == 0) continue;
+    HONE_TRY(hone_node_set_real(node, "scale", scale * factor));
+    hone_node_set_input(user, at, x);
+    hone_remove_unused(maker);
+    *to = node->outputs[0];
+    return NULL;
+  }
+  return NULL;
+}
+
+/* ---- Masks -------------------------------------------------------------------------------------- */
+
+static hone_status *set_mask(hone_node *node, hone_value *mask, hone_value **to) {
+  hone_node *old = node->inputs[MASK].value->producer;
+  hone_node_set_input(node, MASK, mask);
+  if (old) hone_remove_unused(old);
+  *to = node->outputs[0];
+  return hone_node_infer(node);
+}
+
+/* Whether the last axis of a mask speaks of all keys, one by one or all alike. */
+static bool has_all_keys(const hone_node *node, const hone_shape *mask) {
+  const hone_shape *k = &node->inputs[K].value->type.shape;
+  if (mask->rank == 0) return true;
+  if (mask->rank < 0 || k->rank != 4) return false;
+  return mask->dim[mask->rank - 1] == 1 || mask->dim[mask->rank - 1] == k->dim[2];
+}
+
+/* What is added is 0 or -infinity: the mask says which. A finite number, which hides nothing where it
+ * is added to all keys, stays. */
+static hone_status *take_truths(hone_node *node, context_t *context, hone_value **to) {
+  (void)context;
+  hone_value *mask = hone_node_in(node, MASK);
+  const hone_node *choice = mask ? mask->producer : NULL;
+  double yes, no;
+  if (!choice || choice->op != &hone_op_select || !hone_uniform(choice->inputs[1].value, &yes) ||
+      !hone_uniform(choice->inputs[2].value, &no))
+    return NULL;
+  hone_value *may = choice->inputs[0].value;
+  if (!hone_shape_equal(&may->type.shape, &mask->type.shape)) return NULL;
+  if (yes == 0 && no == -INFINITY) return set_mask(node, may, to);
+  if (no != 0 || yes != -INFINITY) return NULL;
+  HONE_TRY(hone_make(node, &hone_op_not, &may, 1, &may));
+  return set_mask(node, may, to);
+}
+
+/* A mask broadcasts by itself, but for a last axis that stops short of the keys. */
+static hone_status *take_narrow_mask(hone_node *node, context_t *context, hone_value **to) {
+  (void)context;
+  const hone_value *mask = hone_node_in(node, MASK);
+  if (!mask || !mask->producer || mask->producer->op != &hone_op_expand) return NULL;
+  hone_value *x = mask->producer->inputs[0].value;
+  if (x->type.shape.rank < 0 || !has_all_keys(node, &mask->type.shape)) return NULL;
+  return set_mask(node, x, to);
+}
+
+static hone_status *drop_mask(hone_node *node, context_t *context, hone_value **to) {
+  (void)context;
+  const hone_value *mask = hone_node_in(node, MASK);
+  double element;
+  if (!mask || !hone_uniform(mask, &element)) return NULL;
+  if (element != (mask->type.dtype == HONE_BOOL ? 1 : 0) || !has_all_keys(node, &mask->type.shape))
+    return NULL;
+  return set_mask(node, NULL, to);
+}
+
 const hone_simplify_rule hone_attention_rules[] = {
-    {"share heads", &hone_op_attention, share_heads}, {0}};
+    {"share heads", &hone_op_attention, share_heads},
+    {"factor into attention", &hone_op_attention, take_factor},
+    {"truths as mask", &hone_op_attention, take_truths},
+    {"narrow mask", &hone_op_attention, take_narrow_mask},
+    {"drop mask", &hone_op_attention, drop_mask},
+    {0}};

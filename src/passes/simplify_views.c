@@ -171,8 +171,25 @@ static hone_status *drop_expand(hone_node *node, context_t *context, hone_value 
   return NULL;
 }
 
-/* view(matmul(view(x), w)) = matmul(x, w) where the views only flatten the leading axes and unfold
- * them again: how a dense layer on sequences is spelled. */
+/* What the rows of `flat` are before the views that made it, where those of `y` are the same in another
+ * shape: itself, or a view of it. */
+static hone_status *rows_before(hone_node *from, hone_value *x, const hone_shape *flat,
+                                const hone_shape *y, hone_value **out) {
+  hone_shape rows = *y;
+  int symbols;
+  *out = NULL;
+  if (y->rank < 2) return NULL;
+  rows.dim[y->rank - 1] = flat->dim[flat->rank - 1];
+  if (x->type.shape.rank == y->rank && same_dims(&x->type.shape, y, y->rank - 1) &&
+      x->type.shape.dim[y->rank - 1] == rows.dim[y->rank - 1])
+    *out = x;
+  else if (symbols_of(&rows, &symbols) && symbols <= 1)
+    return hone_make_reshape(from, x, &rows, out);
+  return NULL;
+}
+
+/* view(matmul(view(x), w)) = matmul(view(x), w), or matmul(x, w), where the outer view leaves the last
+ * axis: how a dense layer on sequences is spelled. */
 static hone_status *unwrap_product(hone_node *node, context_t *context, hone_value **to) {
   (void)context;
   if (!(node->op->facts & HONE_VIEW)) return NULL;
@@ -181,20 +198,18 @@ static hone_status *unwrap_product(hone_node *node, context_t *context, hone_val
     return NULL;
   const hone_node *inner = product->inputs[0].value->producer;
   if (!inner || !(inner->op->facts & HONE_VIEW)) return NULL;
-  hone_value *inputs[3] = {inner->inputs[0].value, product->inputs[1].value,
-                           hone_node_in(product, 2)};
-  const hone_shape *x = &inputs[0]->type.shape, *y = &node->outputs[0]->type.shape;
+  hone_value *inputs[3] = {NULL, product->inputs[1].value, hone_node_in(product, 2)};
+  const hone_shape *y = &node->outputs[0]->type.shape;
   const hone_shape *flat = &product->inputs[0].value->type.shape;
-  bool fits = x->rank >= 2 && y->rank == x->rank && inputs[1]->type.shape.rank == 2 &&
-              flat->rank >= 2 && flat->dim[flat->rank - 1] == x->dim[x->rank - 1] &&
+  bool fits = flat->rank >= 2 && y->rank >= 2 && inputs[1]->type.shape.rank == 2 &&
               product->outputs[0]->type.shape.dim[flat->rank - 1] == y->dim[y->rank - 1] &&
               (!inputs[2] || inputs[2]->type.shape.rank <= 1) &&
               hone_value_has_one_use(product->outputs[0]);
-  if (!fits || !same_dims(x, y, x->rank - 1)) return NULL;
+  if (fits) HONE_TRY(rows_before(node, inner->inputs[0].value, flat, y, &inputs[0]));
+  if (!inputs[0]) return NULL;
   HONE_TRY(hone_node_start(node, &hone_op_matmul, inputs, inputs[2] ? 3 : 2, &made));
   HONE_TRY(hone_node_add_sources(made, product));
-  for (int i = 0; i < HONE_MAX_ATTRS && product->op->attrs[i].name; i++)
-    made->attrs[i] = product->attrs[i];
+  hone_copy_attrs(made, product);
   return hone_node_finish(made, to);
 }
 

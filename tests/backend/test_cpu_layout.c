@@ -45,6 +45,22 @@ TEST(reshapes) {
   check_reshape(SHAPE(3, 0, 2), (int64_t[]){1, 0, 2}, SHAPE(6, 0), true);
 }
 
+/* Two thirds of a projection for batches of 3, tokens of 2, heads of 4: batches and heads merge into one
+ * axis, which takes two steps, and part again. */
+TEST(steps_merge_and_part) {
+  hone_shape packed = SHAPE(2, 3, 4, 5), merged = SHAPE(2, 12, 5), parted = SHAPE(3, 4, 2, 5);
+  hone_shape torn = SHAPE(2, 6, 2, 5);
+  hone_layout lies = {.at = 20, .stride = {180, 60, 5, 1}}, layout = {0};
+  hone_steps steps = hone_steps_of(&lies, &packed);
+  CHECK(hone_steps_reshape(&steps, &merged) && !hone_steps_layout(&steps, &layout));
+  hone_steps_transpose(&steps, (int64_t[]){1, 0, 2});
+  CHECK(hone_steps_reshape(&steps, &parted) && hone_steps_layout(&steps, &layout));
+  CHECK(layout.at == 20 && layout.stride[0] == 60 && layout.stride[1] == 5);
+  CHECK(layout.stride[2] == 180 && layout.stride[3] == 1);
+  /* the step of 3 is not cut in 2 */
+  CHECK(!hone_steps_reshape(&steps, &torn));
+}
+
 TEST(untranspose_is_the_inverse) {
   const int64_t perm[] = {2, 0, -1, 1};
   hone_shape shape = SHAPE(2, 3, 4, 5);
@@ -91,6 +107,22 @@ TEST(attention_by_strides) {
       " f = transpose(c) {perm=[1, 0, 2]} q = unsqueeze(d, u) m = unsqueeze(e, u)\n"
       " v = unsqueeze(f, u) y = attention(q, m, v)\n w = squeeze(y, u)\n"
       " o = transpose(w) {perm=[1, 0, 2]}\n}",
+      1);
+}
+
+/* As torch.onnx writes nn.MultiheadAttention: tokens before batches, batches and heads in one axis. */
+TEST(attention_of_packed_batches) {
+  check_phases(
+      "graph g(x: f32[7, 3, 96]) -> (o) {\n"
+      " s = const s64[4] [7, 3, 3, 32] i = const s64[1] [0] j = const s64[1] [1]\n"
+      " k = const s64[1] [2] l = const s64[1] [3] h = const s64[3] [7, 12, 8]\n"
+      " w = const s64[4] [3, 4, 7, 8]\n"
+      " a = reshape(x, s) b = transpose(a) {perm=[2, 0, 1, 3]}\n"
+      " q0 = slice(b, i, j, i) k0 = slice(b, j, k, i) v0 = slice(b, k, l, i)\n"
+      " q1 = reshape(q0, h) k1 = reshape(k0, h) v1 = reshape(v0, h)\n"
+      " q2 = transpose(q1) {perm=[1, 0, 2]} k2 = transpose(k1) {perm=[1, 0, 2]}\n"
+      " v2 = transpose(v1) {perm=[1, 0, 2]} q3 = reshape(q2, w) k3 = reshape(k2, w)\n"
+      " v3 = reshape(v2, w) y = attention(q3, k3, v3)\n o = transpose(y) {perm=[2, 0, 1, 3]}\n}",
       1);
 }
 
@@ -160,8 +192,10 @@ int main(void) {
   body_fill(HONE_F32, weights, 1024, 5);
   body_weights = (hone_bytes){weights, sizeof weights};
   RUN(reshapes);
+  RUN(steps_merge_and_part);
   RUN(untranspose_is_the_inverse);
   RUN(attention_by_strides);
+  RUN(attention_of_packed_batches);
   RUN(copies_where_strides_do_not_reach);
   RUN(convolutions_by_pitch);
   RUN(products_by_strides);

@@ -122,6 +122,27 @@ static const cuda_body cuda_bodies[] = {
      " q = transpose(r0) {perm=[0, 2, 1, 3]}\n k = transpose(r1) {perm=[0, 2, 1, 3]}\n"
      " v = transpose(r2) {perm=[0, 2, 1, 3]}\n y = attention(q, k, v)\n"
      " o = transpose(y) {perm=[0, 2, 1, 3]}\n}", "f16"},
+    /* packed projections of tokens before images, images and heads in one axis */
+    {"graph g(x: f16[70, 2, 96]) -> (o) {\n s = const s64[4] [70, 2, 3, 32]\n i = const s64[1] [0]\n"
+     " j = const s64[1] [1]\n k = const s64[1] [2]\n l = const s64[1] [3]\n"
+     " h = const s64[3] [70, 4, 16]\n w = const s64[4] [2, 2, 70, 16]\n"
+     " a = reshape(x, s)\n b = transpose(a) {perm=[2, 0, 1, 3]}\n"
+     " q0 = slice(b, i, j, i)\n k0 = slice(b, j, k, i)\n v0 = slice(b, k, l, i)\n q1 = reshape(q0, h)\n"
+     " k1 = reshape(k0, h)\n v1 = reshape(v0, h)\n q2 = transpose(q1) {perm=[1, 0, 2]}\n"
+     " k2 = transpose(k1) {perm=[1, 0, 2]}\n v2 = transpose(v1) {perm=[1, 0, 2]}\n q3 = reshape(q2, w)\n"
+     " k3 = reshape(k2, w)\n v3 = reshape(v2, w)\n y = attention(q3, k3, v3)\n"
+     " o = transpose(y) {perm=[2, 0, 1, 3]}\n}", "f16"},
+    /* queries that see no key */
+    {"graph g(q: f32[1, 2, 3, 8], k: f32[1, 2, 40, 8], v: f32[1, 2, 40, 6]) -> (o) {\n"
+     " m = const bool[2, 3, 1] [true, false, true, false, false, true]\n o = attention(q, k, v, m)\n}",
+     "fp32"},
+    {"graph g(q: f64[1, 1, 3, 8], k: f64[1, 1, 300, 8], v: f64[1, 1, 300, 6]) -> (o) {\n"
+     " m = const f64[3, 1] [-inf, 0, -inf]\n o = attention(q, k, v, m)\n}", "fp64"},
+    {"graph g(q: f16[1, 2, 70, 16], k: f16[1, 2, 66, 16], v: f16[1, 2, 66, 16]) -> (o) {\n"
+     " m = const f16[2, 1, 1] [-inf, 0.5]\n o = attention(q, k, v, m)\n}", "f16"},
+    {"graph g(q: bf16[1, 2, 3, 16], k: bf16[1, 2, 66, 16], v: bf16[1, 2, 66, 16]) -> (o) {\n"
+     " m = const bool[2, 3, 1] [true, false, true, false, false, true]\n o = attention(q, k, v, m)\n}",
+     "bf16"},
     {"graph g(x: f32[2, 3, 4, 5]) -> (o) { o = transpose(x) {perm=[0, 2, 3, 1]} }", NULL},
     {"graph g(x: u8[7, 9]) -> (o) { o = transpose(x) }", NULL},
     {"graph g(x: s64[9, 8]) -> (o) {\n s = const s64[2] [7, 1]\n e = const s64[2] [-100, 6]\n"

@@ -404,6 +404,39 @@ TEST(pipeline_on_packed_projections) {
   }
 }
 
+/* Vision transformers as torch.onnx writes them: nn.MultiheadAttention turns tokens before images and
+ * back. Norm, projection, attention, projection with the residual: no transpose between them. */
+TEST(pipeline_on_tokens_before_images) {
+  static const char text[] =
+      "graph g(x: f32[n, 5, 8]) -> (y) {\n"
+      "  w = const f32[8, 24] @weights+0 u = const f32[24] @weights+768\n"
+      "  wo = const f32[8, 8] @weights+1024 bo = const f32[8] @weights+2048\n"
+      "  g = const f32[8] @weights+4096 c = const f32[] 0.8408964\n"
+      "  s4 = const s64[4] [5, -1, 3, 8] z = const s64[1] [0] t = const s64[1] [-2]\n"
+      "  i = const s64[] 0 j = const s64[] 1 k = const s64[] 2 h = const s64[3] [5, -1, 4]\n"
+      "  w4 = const s64[4] [-1, 2, 5, 4] m = const s64[2] [-1, 8] m3 = const s64[3] [5, -1, 8]\n"
+      "  l = layer_norm(x, g, bo) a = transpose(l) {perm=[1, 0, 2]} p0 = matmul(a, w) p = add(p0, u)\n"
+      "  p4 = reshape(p, s4) p5 = unsqueeze(p4, z) p6 = transpose(p5) {perm=[3, 1, 2, 0, 4]}\n"
+      "  p7 = squeeze(p6, t) q0 = gather(p7, i) {axis=0} k0 = gather(p7, j) {axis=0}\n"
+      "  v0 = gather(p7, k) {axis=0} q1 = reshape(q0, h) k1 = reshape(k0, h) v1 = reshape(v0, h)\n"
+      "  q2 = transpose(q1) {perm=[1, 0, 2]} k2 = transpose(k1) {perm=[1, 0, 2]}\n"
+      "  v2 = transpose(v1) {perm=[1, 0, 2]} q3 = reshape(q2, w4) k3 = reshape(k2, w4)\n"
+      "  v3 = reshape(v2, w4) k4 = transpose(k3) {perm=[0, 1, 3, 2]} q5 = mul(q3, c) k5 = mul(k4, c)\n"
+      "  f0 = matmul(q5, k5) f1 = softmax(f0) {axis=-1} f2 = matmul(f1, v3)\n"
+      "  f3 = transpose(f2) {perm=[2, 0, 1, 3]} f4 = reshape(f3, m) o1 = matmul(f4, wo, bo)\n"
+      "  o2 = reshape(o1, m3) o3 = transpose(o2) {perm=[1, 0, 2]} y = add(o3, x)\n"
+      "}\n";
+  hone_graph *before = rewrite_parse(text), *after = rewrite_parse(text);
+  hone_pass_context context = rewrite_defaults;
+  if (!before || !after) return;
+  CHECK_OK(hone_run_passes(after, &context));
+  rewrite_compare(before, after, bound("rewritten sums", "fp32"));
+  CHECK(rewrite_count(after, "attention") == 1 && rewrite_count(after, "group") == 4);
+  if (check_failed) fprintf(stderr, "%s", rewrite_print(after));
+  hone_graph_free(before);
+  hone_graph_free(after);
+}
+
 int main(void) {
   RUN(groups);
   RUN(groups_keep_names_and_sources);
@@ -418,5 +451,6 @@ int main(void) {
   RUN(planes_into_conv);
   RUN(pipeline_on_a_transformer_layer);
   RUN(pipeline_on_packed_projections);
+  RUN(pipeline_on_tokens_before_images);
   return check_report();
 }

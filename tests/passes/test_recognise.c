@@ -17,6 +17,12 @@ typedef struct spelling {
 #define X   "x: f32[n, 5, 6]"
 #define QKV "q: f32[n, 2, 5, 4], t: f32[n, 2, 4, 7], v: f32[n, 2, 7, 3]"
 
+#define SDPA                                                                                       \
+  "z = const f32[] 0 low = const f32[] -inf c = const f32[] 0.7071068 "                             \
+  "may = const bool[2, 5, 1] [true, true, false, true, true, false, false, false, false, false] "   \
+  "hide = not(may) m = select(may, z, low) t = transpose(k) {perm=[0, 1, 3, 2]} "                   \
+  "q1 = mul(q, c) t1 = mul(t, c) s = matmul(q1, t1) "
+
 static const spelling spellings[] = {
     {"gelu", X,
      ERF "r = const f32[] 1.4142135 d = div(x, r) f = erf(d) g = add(f, one) "
@@ -150,6 +156,28 @@ static const spelling spellings[] = {
     {"attention", "q: f32[6, 5, 4], t: f32[6, 4, 7], v: f32[6, 7, 3], mask: f32[6, 5, 7]",
      "c = const f32[] 0.5 r = mul(q, c) s = matmul(r, t) u = add(mask, s) p = softmax(u) {axis=2} "
      "y = matmul(p, v)"},
+    /* as torch.onnx writes scaled_dot_product_attention from 2.9 on: a query and a head see nothing */
+    {"attention", "q: f32[n, 2, 5, 4], k: f32[n, 2, 7, 4], v: f32[n, 2, 7, 3]",
+     SDPA "a = add(s, m) p = softmax(a) {axis=-1} i = is_nan(p) w = select(i, z, p) y = matmul(w, v)"},
+    {"attention", "q: f32[n, 2, 5, 4], k: f32[n, 2, 7, 4], v: f32[n, 2, 7, 3]",
+     SDPA "p = softmax(s) {axis=-1} i = is_nan(p) w = select(i, z, p) y = matmul(w, v)"},
+    {"attention", "q: f32[n, 2, 5, 4], k: f32[n, 2, 7, 4], v: f32[n, 2, 7, 3]",
+     SDPA "u = select(hide, low, s) p = softmax(u) {axis=-1} i = is_nan(p) w = select(i, z, p) "
+          "y = matmul(w, v)"},
+    {"attention", "q: f32[6, 5, 4], k: f32[6, 7, 4], v: f32[6, 7, 3], mask: f32[6, 5, 7]",
+     "c = const f32[] 2 z = const f32[] 0 k1 = div(k, c) t = transpose(k1) {perm=[0, 2, 1]} "
+     "s = matmul(q, t) u = add(mask, s) p = softmax(u) {axis=2} i = is_nan(p) w = select(i, z, p) "
+     "y = matmul(w, v)"},
+    /* another axis, another number than 0, the guard of something else, weights that are read twice */
+    {NULL, "q: f32[n, 2, 5, 4], k: f32[n, 2, 7, 4], v: f32[n, 2, 7, 3]",
+     SDPA "a = add(s, m) p = softmax(a) {axis=2} i = is_nan(p) w = select(i, z, p) y = matmul(w, v)"},
+    {NULL, "q: f32[n, 2, 5, 4], k: f32[n, 2, 7, 4], v: f32[n, 2, 7, 3]",
+     SDPA "a = add(s, m) p = softmax(a) {axis=-1} i = is_nan(p) w = select(i, c, p) y = matmul(w, v)"},
+    {NULL, "q: f32[n, 2, 5, 4], k: f32[n, 2, 7, 4], v: f32[n, 2, 7, 3]",
+     SDPA "a = add(s, m) p = softmax(a) {axis=-1} i = is_nan(a) w = select(i, z, p) y = matmul(w, v)"},
+    {NULL, "q: f32[n, 2, 5, 4], k: f32[n, 2, 7, 4], v: f32[n, 2, 7, 3]",
+     SDPA "a = add(s, m) p = softmax(a) {axis=-1} i = is_nan(p) w = select(i, z, p) o = matmul(w, v) "
+          "l = const s64[1] [3] r = reduce(w, l) {kind=max} y = add(o, r)"},
     {NULL, "q: f32[5, 4], t: f32[4, 7], v: f32[7, 3]",
      "s = matmul(q, t) p = softmax(s) {axis=-1} "
      "y = matmul(p, v)"},
@@ -160,7 +188,8 @@ static const spelling spellings[] = {
 
 static const hone_pass *const passes[] = {&hone_pass_propagate,   &hone_pass_simplify,
                                           &hone_pass_merge_equal, &hone_pass_recognise,
-                                          &hone_pass_dead_code,   NULL};
+                                          &hone_pass_simplify,    &hone_pass_dead_code,
+                                          NULL};
 
 static void check_spelling(const spelling *s, hone_pass_context context) {
   static const char *const made[] = {"gelu",       "silu",    "swish",      "mish",

@@ -16,7 +16,8 @@ typedef struct row {
   const char *op;
 } row;
 
-#define X "x: f32[n, 4, 6]"
+#define X        "x: f32[n, 4, 6]"
+#define ATTENDED "q: f32[n, 4, 3, 5], k: f32[n, 4, 7, 5]"
 static const row rows[] = {
     {X, "z = const f32[] 0 a = add(x, z) y = relu(a)", 1, "relu"},
     {X, "z = const f32[1, 1] [1] a = mul(z, x) y = relu(a)", 1, "relu"},
@@ -83,7 +84,7 @@ static const row rows[] = {
     {X,
      "s = const s64[2] [-1, 24] w = const f32[24, 5] @weights+0 t = const s64[3] [-1, 1, 5] "
      "a = reshape(x, s) m = matmul(a, w) y = reshape(m, t)",
-     3, "matmul"},
+     2, "matmul"},
     {"x: f32[n, 4, 3, 5], k: f32[n, 2, 7, 5]",
      "i = const s64[5] [0, 2, 1, 7, 5] "
      "w = const s64[5] [1, 2, 2, 7, 5] m = const s64[4] [0, 4, 7, 5] a = reshape(k, i) b = "
@@ -103,6 +104,37 @@ static const row rows[] = {
      "expand(a, w) "
      "c = reshape(b, m) y = attention(x, c, c)",
      4, "expand"},
+    /* factors of queries and keys are the scale, also before views and transposes */
+    {ATTENDED,
+     "c = const f32[] 0.7 d = const f32[] 3 a = mul(q, c) b = div(k, d) y = attention(a, b, k)",
+     1, "attention"},
+    {ATTENDED ", x: f32[n, 7, 20]",
+     "c = const f32[] 0.7 s = const s64[4] [0, 0, 4, 5] b = mul(c, x) e = reshape(b, s) "
+     "f = transpose(e) {perm=[0, 2, 1, 3]} y = attention(q, f, k) {scale=0.3}",
+     3, "reshape"},
+    /* read twice the factor counts twice; one for each feature is none */
+    {ATTENDED, "c = const f32[] 0.7 a = mul(k, c) y = attention(a, a, k)", 1, "attention"},
+    {ATTENDED,
+     "c = const f32[] 0.7 a = mul(k, c) b = transpose(a) {perm=[1, 0, 2, 3]} y = attention(b, b, b)", 3,
+     "mul"},
+    {ATTENDED, "c = const f32[5] [1, 2, 3, 4, 5] a = mul(q, c) y = attention(a, k, k)", 2, "mul"},
+    {ATTENDED, "c = const f32[] 0 a = mul(q, c) y = attention(a, k, k)", 2, "mul"},
+    /* masks: 0 or -infinity, broadcast, all alike; a finite number is no -infinity */
+    {ATTENDED ", m: bool[3, 7]",
+     "z = const f32[] 0 l = const f32[] -inf a = select(m, z, l) y = attention(q, k, k, a)", 1,
+     "attention"},
+    {ATTENDED ", m: bool[3, 7]",
+     "z = const f32[] 0 l = const f32[] -inf a = select(m, l, z) y = attention(q, k, k, a)", 2, "not"},
+    {ATTENDED ", m: bool[3, 7]",
+     "z = const f32[] 0 l = const f32[] -3e38 a = select(m, z, l) y = attention(q, k, k, a)", 2,
+     "select"},
+    {ATTENDED ", m: bool[7]",
+     "s = const s64[4] [1, 4, 3, 7] a = expand(m, s) y = attention(q, k, k, a)", 1, "attention"},
+    {ATTENDED ", m: f32[1, 1, 1]",
+     "s = const s64[3] [1, 3, 6] a = expand(m, s) y = attention(q, k, k, a)", 2, "expand"},
+    {ATTENDED,
+     "s = const s64[3] [1, 3, 7] t = const bool[1] [true] a = expand(t, s) y = attention(q, k, k, a)", 1,
+     "attention"},
     /* one index is a slice; of an axis of unknown size it might be outside */
     {X, "i = const s64[] 1 y = gather(x, i) {axis=1}", 2, "slice"},
     {X, "i = const s64[1] [-1] y = gather(x, i) {axis=2}", 1, "slice"},

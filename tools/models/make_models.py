@@ -31,13 +31,16 @@ MODELS = {
     "vit_b16": sequence.vit_b16,
     "bert_base": sequence.bert,
     "bert_base_op20": sequence.bert_op20,
+    "bert_torch": sequence.bert_torch,
+    "vit_torch": sequence.vit_torch,
     "gpt2_small": sequence.gpt2_small,
     "ds_cnn": sequence.ds_cnn,
     "lstm": sequence.lstm,
     "crnn": sequence.crnn,
 }
-# Models without operators that gain by int8 on any engine, or whose quantiser needs more than weights.
-NOT_QUANTISED = {"digits", "lstm", "crnn", "ssd_nms"}
+# Models without operators that gain by int8 on any engine, whose quantiser needs more than weights, or that
+# are here for another exporter's spelling.
+NOT_QUANTISED = {"digits", "lstm", "crnn", "ssd_nms", "bert_torch", "vit_torch"}
 # suffix: (Q/DQ form?, type of activations); weights are signed bytes a channel
 QUANTISED = {"u8s8": (True, "QUInt8"), "s8s8": (True, "QInt8"), "qop": (False, "QUInt8")}
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / ".cache" / "models"

@@ -67,6 +67,82 @@ def vit_b16(seed, tiny):
     return net.model()
 
 
+def sdpa(net, q, k, v, width, mask=None):
+    """F.scaled_dot_product_attention as torch.onnx writes it from 2.9 on: half of the scale on either operand,
+    keys transposed as matrices of one long batch; with a mask of truths its guard, which gives zeros to
+    queries that see no key. Heads are [n, heads, tokens, width]."""
+    scale = net.const(np.array([width ** -0.25], np.float32))
+    shape = net.node("Shape", k)
+    part = lambda begin, end: net.node("Slice", shape, net.ints(begin), net.ints(end))  # noqa: E731
+    tokens, features = part(-2, -1), part(-1, 2 ** 31)
+    flat = net.node("Reshape", k, net.node("Concat", net.ints(-1), tokens, features, axis=0))
+    turned = net.node("Transpose", flat, perm=[0, 2, 1])
+    turned = net.node("Reshape", turned, net.node("Concat", part(0, -2), features, tokens, axis=0))
+    scores = net.node("MatMul", net.node("Mul", q, scale), net.node("Mul", turned, scale))
+    if mask:
+        zero, low = net.scalar(0.0), net.scalar(-np.inf)
+        scores = net.node("Add", scores, net.node("Where", mask, zero, low))
+    weights = net.node("Softmax", scores, axis=-1)
+    if mask:
+        weights = net.node("Where", net.node("IsNaN", weights), zero, weights)
+    return net.node("MatMul", weights, v)
+
+
+def vit_torch(seed, tiny):
+    """A vision transformer as torch.onnx writes torchvision's: nn.MultiheadAttention puts tokens before images,
+    packs queries, keys and values into one product and parts them by transposes and gathers."""
+    size, patch, width, layers, count, classes = (32, 8, 32, 2, 4, 10) if tiny else \
+        (224, 16, 768, 12, 12, 1000)
+    net = Net("vit_torch", seed, 20, {"n": 1})
+    tokens, each = (size // patch) ** 2, width // count
+    x = net.conv(net.input("x", ["n", 3, size, size]), 3, width, patch, patch, gain=1.0, pads=[0] * 4)
+    x = net.node("Transpose", net.node("Reshape", x, net.ints(-1, width, tokens)), perm=[0, 2, 1])
+    x = net.node("Add", x, net.draw(1, tokens, width, scale=0.5))
+    for _ in range(layers):
+        y = net.node("Transpose", net.layer_norm(x, width), perm=[1, 0, 2])
+        y = net.node("Reshape", net.linear(y, width, 3 * width), net.ints(tokens, -1, 3, width))
+        y = net.node("Transpose", net.node("Unsqueeze", y, net.ints(0)), perm=[3, 1, 2, 0, 4])
+        y, heads = net.node("Squeeze", y, net.ints(-2)), []
+        for i in range(3):
+            part = net.node("Gather", y, net.const(np.array(i, np.int64)), axis=0)
+            part = net.node("Reshape", part, net.ints(tokens, -1, each))
+            part = net.node("Transpose", part, perm=[1, 0, 2])
+            heads.append(net.node("Reshape", part, net.ints(-1, count, tokens, each)))
+        y = net.node("Transpose", sdpa(net, *heads, each), perm=[2, 0, 1, 3])
+        y = net.node("Gemm", net.node("Reshape", y, net.ints(-1, width)),
+                     net.draw(width, width, scale=width ** -0.5), net.draw(width, scale=0.1), transB=1)
+        y = net.node("Reshape", y, net.ints(tokens, -1, width))
+        x = net.node("Add", net.node("Transpose", y, perm=[1, 0, 2]), x)
+        y = net.gelu(net.linear(net.layer_norm(x, width), width, 4 * width))
+        x = net.node("Add", x, net.linear(y, 4 * width, width))
+    x = net.node("Gather", net.layer_norm(x, width), net.const(np.array(0, np.int64)), axis=1)
+    net.output(net.linear(x, width, classes), ["n", classes], name="logits")
+    return net.model()
+
+
+def bert_torch(seed, tiny):
+    """BERT as torch.onnx writes it of F.scaled_dot_product_attention; what is padded neither sees nor is seen."""
+    width, layers, count, tokens, vocabulary = (32, 2, 4, 12, 100) if tiny else (768, 12, 12, 128, 30522)
+    net, each = Net("bert_torch", seed, 20, {"n": 1}), width // count
+    ids = net.input("input_ids", ["n", tokens], TensorProto.INT64, vocabulary)
+    attend = net.input("attention_mask", ["n", tokens], TensorProto.INT64, 2)
+    x = net.node("Gather", net.draw(vocabulary, width), ids)
+    x = net.layer_norm(net.node("Add", x, net.draw(1, tokens, width)), width, epsilon=1e-12)
+    attend = net.node("Cast", attend, to=TensorProto.BOOL)
+    mask = net.node("And", *(net.node("Unsqueeze", attend, net.ints(1, axis)) for axis in (2, 3)))
+    mask = net.node("Expand", mask, net.node("Concat", net.size(ids, 0), net.ints(1, tokens, tokens), axis=0))
+    for _ in range(layers):
+        q, k, v = (net.node("Transpose", net.node("Reshape", net.linear(x, width, width), net.ints(
+            -1, tokens, count, each)), perm=[0, 2, 1, 3]) for _ in range(3))
+        y = net.node("Transpose", sdpa(net, q, k, v, each, mask), perm=[0, 2, 1, 3])
+        y = net.linear(net.node("Reshape", y, net.ints(-1, tokens, width)), width, width)
+        x = net.layer_norm(net.node("Add", y, x), width, epsilon=1e-12)
+        y = net.linear(net.gelu(net.linear(x, width, 4 * width)), 4 * width, width)
+        x = net.layer_norm(net.node("Add", y, x), width, epsilon=1e-12)
+    net.output(x, ["n", tokens, width], name="last_hidden_state")
+    return net.model()
+
+
 def gpt2_small(seed, tiny):
     """A decoder with a causal mask made of the sequence length, and the embedding as output weight."""
     width, layers, count, vocabulary = (32, 2, 4, 100) if tiny else (768, 12, 12, 50257)

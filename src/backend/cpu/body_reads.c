@@ -60,13 +60,37 @@ static bool slice(const chooser *c, const hone_node *node, hone_layout *layout) 
   return true;
 }
 
-/* Takes the layout of the node's input to that of its output. */
-static bool pass(const chooser *c, const hone_node *node, hone_layout *layout) {
-  const hone_shape *from = shape_of(c, node->inputs[0].value);
-  if (is_view(node)) return hone_layout_reshape(layout, from, shape_of(c, node->outputs[0]));
-  if (node->op == &hone_op_slice) return slice(c, node, layout);
-  hone_layout_transpose(layout, from->rank, perm_of(node));
+/* Takes the steps of the node's input to those of its output. */
+static bool pass(const chooser *c, const hone_node *node, hone_steps *steps) {
+  const hone_shape *to = shape_of(c, node->outputs[0]);
+  hone_layout layout;
+  if (is_view(node)) return hone_steps_reshape(steps, to);
+  if (node->op == &hone_op_slice) {
+    if (!hone_steps_layout(steps, &layout) || !slice(c, node, &layout)) return false;
+    *steps = hone_steps_of(&layout, to);
+    return true;
+  }
+  hone_steps_transpose(steps, perm_of(node));
   return true;
+}
+
+/* The moves and views before an operand, the nearest first. */
+typedef struct chain {
+  const chooser *c;
+  const hone_node *nodes[MOST_MOVES];
+  int count;
+} chain;
+
+static const hone_node *node_of(const chain *moves, int move) {
+  return moves->nodes[moves->count - 1 - move];
+}
+static bool pass_move(const void *context, int move, hone_steps *steps) {
+  const chain *moves = context;
+  return pass(moves->c, node_of(moves, move), steps);
+}
+static const hone_shape *shape_of_move(const void *context, int move) {
+  const chain *moves = context;
+  return shape_of(moves->c, node_of(moves, move)->outputs[0]);
 }
 
 /* Rows of `shape` at a pitch. */
@@ -84,28 +108,22 @@ static size_t pitch_of(const chooser *c, const hone_value *value) {
   return input && c->view->in_pitch ? c->view->in_pitch[value->index] : 0;
 }
 
-/* How `value` lies in the nearest value before it that has memory. Where a node tears the layout,
- * the copy that it reads is made after all, and counts as that memory. */
+/* How `value` lies in the nearest value before it that has memory; whether it was moved since. */
 static bool trace(const chooser *c, const hone_value *value, hone_strided *out) {
-  const hone_node *chain[MOST_MOVES];
-  int count = 0;
-  bool moved = false;
-  while (count < MOST_MOVES && (is_move(value->producer) || is_view(value->producer))) {
-    chain[count++] = value->producer;
+  chain moves = {.c = c};
+  while (moves.count < MOST_MOVES && (is_move(value->producer) || is_view(value->producer))) {
+    moves.nodes[moves.count++] = value->producer;
     value = value->producer->inputs[0].value;
   }
   size_t pitch = pitch_of(c, value);
   *out = (hone_strided){value, hone_layout_dense(shape_of(c, value))};
   if (pitch) out->layout = pitched(shape_of(c, value), pitch);
-  if (pitch) return count == 0;
-  while (count-- > 0) {
-    const hone_node *node = chain[count];
-    moved = moved || is_move(node);
-    if (pass(c, node, &out->layout)) continue;
-    moved = false;
-    out->base = node->outputs[0];
-    out->layout = hone_layout_dense(shape_of(c, out->base));
-  }
+  if (pitch) return moves.count == 0;
+  bool moved = false;
+  int copied = hone_layout_follow(&out->layout, shape_of(c, value),
+                                  &(hone_moves){&moves, pass_move, shape_of_move}, moves.count);
+  if (copied) out->base = node_of(&moves, copied - 1)->outputs[0];
+  for (int i = copied; i < moves.count; i++) moved = moved || is_move(node_of(&moves, i));
   return moved;
 }
 

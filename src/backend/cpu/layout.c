@@ -7,61 +7,59 @@ hone_layout hone_layout_dense(const hone_shape *shape) {
   return layout;
 }
 
-/* Axes [from, from_end) with as many elements as axes [to, to_end) of the other shape. */
-typedef struct run {
-  int from, from_end, to, to_end;
-} run;
+/* ---- Steps -------------------------------------------------------------------------------------- */
 
-/* The smallest run that begins where `r` says; axes of 1 on their own make runs of nothing. Since
- * the shapes hold as many elements, the side that lags has axes left. */
-static void find_run(const hone_shape *from, const hone_shape *to, run *r) {
-  int64_t left = 1, right = 1;
-  r->from_end = r->from;
-  r->to_end = r->to;
-  do {
-    if (left < right)
-      left *= from->dim[r->from_end++];
-    else
-      right *= to->dim[r->to_end++];
-  } while (left != right);
-}
-
-/* Whether one step leads through all of the run's axes. */
-static bool is_even(const hone_layout *layout, const hone_shape *from, const run *r) {
-  for (int i = r->from; i + 1 < r->from_end; i++)
-    if (layout->stride[i] != from->dim[i + 1] * layout->stride[i + 1]) return false;
+/* Appends a step to the last axis; a step that goes on where the one before it ends is part of it. */
+static bool add_step(hone_steps *steps, int from, int64_t size, int64_t stride) {
+  int last = steps->count - 1;
+  if (size == 1) return true;
+  if (last >= from && steps->stride[last] == size * stride) {
+    steps->size[last] *= size;
+    steps->stride[last] = stride;
+    return true;
+  }
+  if (steps->count == HONE_STEPS) return false;
+  steps->size[steps->count] = size;
+  steps->stride[steps->count++] = stride;
   return true;
 }
 
-/* The shape and the layout without axes of 1. */
-static hone_shape squeeze(hone_layout *layout, const hone_shape *shape) {
-  hone_shape out = {.rank = 0};
+hone_steps hone_steps_of(const hone_layout *layout, const hone_shape *shape) {
+  hone_steps steps = {.at = layout->at, .rank = shape->rank};
   for (int i = 0; i < shape->rank; i++) {
-    if (shape->dim[i] == 1) continue;
-    layout->stride[out.rank] = layout->stride[i];
-    out.dim[out.rank++] = shape->dim[i];
+    (void)add_step(&steps, steps.count, shape->dim[i], layout->stride[i]);
+    steps.first[i + 1] = steps.count;
   }
-  return out;
+  return steps;
 }
 
-bool hone_layout_reshape(hone_layout *layout, const hone_shape *from, const hone_shape *to) {
-  hone_layout old = *layout, made = {.at = layout->at};
-  hone_shape plain = squeeze(&old, from);
+/* The first `*wanted` elements of a step, or all of it where there are no more, to the last axis of
+ * `to`; the step keeps the rest. False where it cannot be cut so. */
+static bool take_step(hone_steps *to, int64_t *size, int64_t stride, int64_t *wanted) {
+  int64_t taken = *wanted < *size ? *wanted : *size;
+  if (*size % taken != 0 || *wanted % taken != 0) return false;
+  *size /= taken;
+  *wanted /= taken;
+  return add_step(to, to->first[to->rank], taken, *size * stride);
+}
+
+bool hone_steps_reshape(hone_steps *steps, const hone_shape *to) {
+  hone_steps all = {.rank = 0}, made = {.at = steps->at};
   for (int i = 0; i < to->rank; i++)
-    if (to->dim[i] == 0) {
-      *layout = hone_layout_dense(to); /* no element, any layout */
+    if (to->dim[i] == 0) { /* no element, any layout */
+      hone_layout dense = hone_layout_dense(to);
+      *steps = hone_steps_of(&dense, to);
       return true;
     }
-  for (run r = {0}; r.to < to->rank; r.from = r.from_end, r.to = r.to_end) {
-    find_run(&plain, to, &r);
-    if (!is_even(&old, &plain, &r)) return false;
-    int64_t step = r.from_end > r.from ? old.stride[r.from_end - 1] : 1;
-    for (int i = r.to_end - 1; i >= r.to; i--) {
-      made.stride[i] = step;
-      step *= to->dim[i];
-    }
+  for (int i = 0; i < steps->count; i++) (void)add_step(&all, 0, steps->size[i], steps->stride[i]);
+  int next = 0;
+  for (; made.rank < to->rank; made.first[made.rank] = made.count) {
+    for (int64_t wanted = to->dim[made.rank]; wanted > 1; next += all.size[next] == 1)
+      if (next == all.count || !take_step(&made, &all.size[next], all.stride[next], &wanted))
+        return false;
+    made.rank++;
   }
-  *layout = made;
+  *steps = made;
   return true;
 }
 
@@ -69,6 +67,60 @@ static int axis_of(int i, int rank, const int64_t *perm) {
   int axis = rank - 1 - i;
   if (perm) (void)hone_axis(perm[i], rank, &axis);
   return axis;
+}
+
+void hone_steps_transpose(hone_steps *steps, const int64_t *perm) {
+  const hone_steps old = *steps;
+  steps->count = 0;
+  for (int i = 0; i < old.rank; i++) {
+    int axis = axis_of(i, old.rank, perm);
+    for (int k = old.first[axis]; k < old.first[axis + 1]; k++) {
+      steps->size[steps->count] = old.size[k];
+      steps->stride[steps->count++] = old.stride[k];
+    }
+    steps->first[i + 1] = steps->count;
+  }
+}
+
+bool hone_steps_layout(const hone_steps *steps, hone_layout *out) {
+  hone_layout made = {.at = steps->at};
+  int64_t past = 1; /* the step over the axis behind */
+  for (int i = steps->rank - 1; i >= 0; i--) {
+    int first = steps->first[i], count = steps->first[i + 1] - first;
+    if (count > 1) return false;
+    made.stride[i] = count ? steps->stride[first] : past;
+    past = made.stride[i] * (count ? steps->size[first] : 1);
+  }
+  *out = made;
+  return true;
+}
+
+int hone_layout_follow(hone_layout *layout, const hone_shape *shape, const hone_moves *moves,
+                       int count) {
+  hone_steps steps = hone_steps_of(layout, shape);
+  int copied = 0;
+  for (int i = 0, torn = -1; i < count; i++) {
+    bool passed = moves->pass(moves->context, i, &steps);
+    if (passed && hone_steps_layout(&steps, layout)) {
+      torn = -1;
+      continue;
+    }
+    if (torn < 0) torn = i;
+    if (passed && i + 1 < count) continue; /* a later move may mend it */
+    i = torn;
+    torn = -1;
+    copied = i + 1;
+    *layout = hone_layout_dense(moves->shape(moves->context, i));
+    steps = hone_steps_of(layout, moves->shape(moves->context, i));
+  }
+  return copied;
+}
+
+/* ---- Layouts ------------------------------------------------------------------------------------ */
+
+bool hone_layout_reshape(hone_layout *layout, const hone_shape *from, const hone_shape *to) {
+  hone_steps steps = hone_steps_of(layout, from);
+  return hone_steps_reshape(&steps, to) && hone_steps_layout(&steps, layout);
 }
 
 void hone_layout_transpose(hone_layout *layout, int rank, const int64_t *perm) {

@@ -8,6 +8,8 @@
 
 #include "ir/type.h"
 
+enum { HONE_STEPS = 2 * HONE_MAX_RANK };
+
 /* In elements: where the first lies, and the step along each axis. */
 typedef struct hone_layout {
   int64_t at;
@@ -15,6 +17,34 @@ typedef struct hone_layout {
 } hone_layout;
 
 hone_layout hone_layout_dense(const hone_shape *shape);
+
+/* A layout on its way through moves: between two views an axis may take several steps, where one merged
+ * what lies apart (batch and heads of a projection, say) and a later one may part it again. */
+typedef struct hone_steps {
+  int64_t at;
+  int rank, count;
+  int first[HONE_MAX_RANK + 1]; /* axis i has the steps [first[i], first[i + 1]), the widest first */
+  int64_t size[HONE_STEPS], stride[HONE_STEPS];
+} hone_steps;
+
+hone_steps hone_steps_of(const hone_layout *layout, const hone_shape *shape);
+/* The same elements as `to`, of as many; false where that cuts a step unevenly. */
+bool hone_steps_reshape(hone_steps *steps, const hone_shape *to);
+void hone_steps_transpose(hone_steps *steps, const int64_t *perm); /* as hone_layout_transpose */
+/* One step an axis; false where an axis needs more. */
+bool hone_steps_layout(const hone_steps *steps, hone_layout *out);
+
+/* Moves one after the other, by their numbers. */
+typedef struct hone_moves {
+  const void *context;
+  bool (*pass)(const void *context, int move, hone_steps *steps); /* false: it needs a copy */
+  const hone_shape *(*shape)(const void *context, int move);      /* of what it makes */
+} hone_moves;
+
+/* Takes the layout of what the first of `count` moves reads to that of what the last makes. Where one
+ * tears it the copy is made after all, and the layout goes on from there. How many moves are copied. */
+int hone_layout_follow(hone_layout *layout, const hone_shape *shape, const hone_moves *moves, int count);
+
 /* The layout of the same elements as `to`; false, and unchanged, where steps of one size do not
  * reach them. Both shapes are known and hold as many elements. */
 bool hone_layout_reshape(hone_layout *layout, const hone_shape *from, const hone_shape *to);

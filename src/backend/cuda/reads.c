@@ -54,32 +54,51 @@ static bool slice(const hone_cuda_plan *plan, const hone_node *node, hone_layout
   return true;
 }
 
-/* Takes the layout of the node's input to that of its output. */
-static bool pass(const hone_cuda_plan *plan, const hone_node *node, hone_layout *layout) {
-  const hone_shape *from = hone_cuda_shape(plan, node->inputs[0].value);
-  if (node->op == &hone_op_slice) return slice(plan, node, layout);
-  if (node->op != &hone_op_transpose)
-    return hone_layout_reshape(layout, from, hone_cuda_shape(plan, node->outputs[0]));
-  hone_layout_transpose(layout, from->rank, perm_of(node));
+/* Takes the steps of the node's input to those of its output. */
+static bool pass(const hone_cuda_plan *plan, const hone_node *node, hone_steps *steps) {
+  const hone_shape *to = hone_cuda_shape(plan, node->outputs[0]);
+  hone_layout layout;
+  if (node->op == &hone_op_slice) {
+    if (!hone_steps_layout(steps, &layout) || !slice(plan, node, &layout)) return false;
+    *steps = hone_steps_of(&layout, to);
+    return true;
+  }
+  if (node->op != &hone_op_transpose) return hone_steps_reshape(steps, to);
+  hone_steps_transpose(steps, perm_of(node));
   return true;
 }
 
-/* How the value lies in the nearest one before it that has memory. Where a node tears the layout, the
- * copy that it reads is made after all, and counts as that memory. */
+/* The moves and views before an operand, the nearest first. */
+typedef struct chain {
+  const hone_cuda_plan *plan;
+  const hone_node *nodes[MOST_MOVES];
+  int count;
+} chain;
+
+static const hone_node *node_of(const chain *moves, int move) {
+  return moves->nodes[moves->count - 1 - move];
+}
+static bool pass_move(const void *context, int move, hone_steps *steps) {
+  const chain *moves = context;
+  return pass(moves->plan, node_of(moves, move), steps);
+}
+static const hone_shape *shape_of_move(const void *context, int move) {
+  const chain *moves = context;
+  return hone_cuda_shape(moves->plan, node_of(moves, move)->outputs[0]);
+}
+
+/* How the value lies in the nearest one before it that has memory. */
 static hone_cuda_strided trace(const hone_cuda_plan *plan, const hone_value *value) {
-  const hone_node *chain[MOST_MOVES];
-  int count = 0;
-  while (count < MOST_MOVES && value->producer &&
+  chain moves = {.plan = plan};
+  while (moves.count < MOST_MOVES && value->producer &&
          (is_move(value->producer) || (value->producer->op->facts & HONE_VIEW))) {
-    chain[count++] = value->producer;
+    moves.nodes[moves.count++] = value->producer;
     value = value->producer->inputs[0].value;
   }
   hone_cuda_strided found = {value, hone_layout_dense(hone_cuda_shape(plan, value))};
-  while (count-- > 0) {
-    if (pass(plan, chain[count], &found.layout)) continue;
-    found.base = chain[count]->outputs[0];
-    found.layout = hone_layout_dense(hone_cuda_shape(plan, found.base));
-  }
+  int copied = hone_layout_follow(&found.layout, hone_cuda_shape(plan, value),
+                                  &(hone_moves){&moves, pass_move, shape_of_move}, moves.count);
+  if (copied) found.base = node_of(&moves, copied - 1)->outputs[0];
   return found;
 }
 

@@ -5,6 +5,16 @@
 #include "backend/cpu/products/attention_softmax.h"
 #include "backend/cpu/simd/simd_math.h"
 
+/* 0 for hidden keys, more for others; zeros beyond `n`. */
+HONE_INLINE vf kept(const hone_softmax_row *row, size_t j, int n) {
+  unsigned char last[VF_LANES] = {0};
+  const unsigned char *keep = row->mask;
+  if (row->mask_repeats) return vf_set(keep[0]);
+  if (n == VF_LANES) return vf_load_bytes(keep + j);
+  memcpy(last, keep + j, (size_t)n);
+  return vf_load_bytes(last);
+}
+
 /* Scores of `n` keys from key j on, scaled, capped and masked. */
 HONE_INLINE vf finished_scores(const hone_softmax_row *row, size_t j, int n) {
   const vf hidden = vf_set(-INFINITY);
@@ -14,10 +24,7 @@ HONE_INLINE vf finished_scores(const hone_softmax_row *row, size_t j, int n) {
     const float *mask = row->mask;
     s = vf_add(s, row->mask_repeats ? vf_set(*mask) : vf_load_n(mask + j, n));
   } else if (row->mask) {
-    const unsigned char *mask = row->mask;
-    float keep[VF_LANES] = {0};
-    for (int i = 0; i < n; i++) keep[i] = mask[row->mask_repeats ? 0 : j + (size_t)i] ? 1 : 0;
-    s = vf_less(vf_set(0), vf_load(keep), s, hidden);
+    s = vf_less(vf_set(0), kept(row, j, n), s, hidden);
   }
   return s;
 }

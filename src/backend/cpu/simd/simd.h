@@ -22,6 +22,10 @@ typedef __m512 vf;
 HONE_INLINE vf vf_load(const float *p) {
   return _mm512_loadu_ps(p);
 }
+/* VF_LANES bytes, 0..255. */
+HONE_INLINE vf vf_load_bytes(const unsigned char *p) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)));
+}
 HONE_INLINE void vf_store(float *p, vf x) {
   _mm512_storeu_ps(p, x);
 }
@@ -122,6 +126,9 @@ typedef __m256 vf;
 HONE_INLINE vf vf_load(const float *p) {
   return _mm256_loadu_ps(p);
 }
+HONE_INLINE vf vf_load_bytes(const unsigned char *p) {
+  return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)));
+}
 HONE_INLINE void vf_store(float *p, vf x) {
   _mm256_storeu_ps(p, x);
 }
@@ -214,6 +221,9 @@ HONE_INLINE vf vf_load(const float *p) {
   vf x;
   memcpy(&x, p, sizeof(x));
   return x;
+}
+HONE_INLINE vf vf_load_bytes(const unsigned char *p) {
+  return (vf){p[0], p[1], p[2], p[3]};
 }
 HONE_INLINE void vf_store(float *p, vf x) {
   memcpy(p, &x, sizeof(x));
