@@ -3,12 +3,12 @@
  * The reference works in blocks: loads up to BLOCK elements of each input as double or 64-bit
  * integer, computes the row's expression in a plain loop, stores the block with one rounding.
  */
-#include <math.h>
 #include <string.h>
 
 #include "ops/broadcast.h"
 #include "ops/ops.h"
 #include "ops/pointwise.h"
+#include "ops/pointwise_math.h"
 
 enum { BLOCK = HONE_BLOCK, MAX_INPUTS = 3 };
 enum { F = 1u << HONE_CLASS_FLOAT, S = 1u << HONE_CLASS_SIGNED, U = 1u << HONE_CLASS_UNSIGNED,
@@ -18,37 +18,6 @@ enum { SAME = 0, TRUTH = 1 };
 typedef hone_block block;
 typedef hone_block_loop block_loop;
 typedef hone_pointwise_meaning meaning;
-
-/* What the expressions call. */
-static double sigmoid(double x) { return 1 / (1 + exp(-x)); }
-static double softplus(double x) { return (x > 0 ? x : 0) + log1p(exp(-fabs(x))); }
-static double unit_clamp(double x) { return x < 0 ? 0 : x > 1 ? 1 : x; }
-static double shrink(double x, double bias, double lambd) {
-  return x < -lambd ? x + bias : x > lambd ? x - bias : x != x ? x : 0;
-}
-static double gelu_tanh(double x) {
-  return 0.5 * x * (1 + tanh(M_2_SQRTPI * M_SQRT1_2 * (x + 0.044715 * x * x * x)));
-}
-static double floor_mod(double x, double y) {
-  double rest = fmod(x, y);
-  return rest != 0 && (rest < 0) != (y < 0) ? rest + y : rest;
-}
-static int64_t floor_mod_int(int64_t x, int64_t y) {
-  int64_t rest = x % y;
-  return rest != 0 && (rest < 0) != (y < 0) ? rest + y : rest;
-}
-static uint64_t power_uint(uint64_t x, uint64_t y) {
-  uint64_t result = 1;
-  for (; y; y >>= 1, x *= x)
-    if (y & 1) result *= x;
-  return result;
-}
-/* A negative exponent gives the truncated reciprocal. */
-static int64_t power_int(int64_t x, int64_t y) {
-  if (y >= 0) return (int64_t)power_uint((uint64_t)x, (uint64_t)y);
-  return x == 1 ? 1 : x == -1 ? (y & 1 ? -1 : 1) : 0;
-}
-#define clip_high(x, high) ((x) > (high) ? (high) : (x))
 
 #define LOOP(name, suffix, type, member, expression)                                               \
   static void name##_##suffix(size_t count, const block *in_x, const block *in_y,                  \

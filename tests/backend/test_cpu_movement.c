@@ -16,6 +16,10 @@ TEST(transposes) {
       {"[7]", "[0]"},
       {"[2, 0, 3]", "[2, 0, 1]"},
       {"[2, 9, 4, 8]", "[0, 2, 1, 3]"},
+      {"[2, 35, 4]", "[0, 2, 1]"}, /* planes and pixels of bytes */
+      {"[2, 2, 33]", "[0, 2, 1]"},
+      {"[3, 17, 16]", "[0, 2, 1]"},
+      {"[48, 2, 3]", "[2, 0, 1]"},
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
     for (size_t t = 0; t < 4; t++)
@@ -75,6 +79,9 @@ TEST(repeats) {
       " o = expand(x, s) }",
       0);
   check_body("graph g(x: u8[3, 5]) -> (o) { s = const s64[2] [2, 3]\n o = tile(x, s) }", 0);
+  check_body("graph g(x: f32[9, 1, 3]) -> (o) { s = const s64[3] [1, 70, 4]\n o = tile(x, s) }", 0);
+  check_body("graph g(x: u8[2, 3, 1]) -> (o) { s = const s64[3] [3, 2, 90]\n o = tile(x, s) }", 0);
+  check_body("graph g(x: s64[40, 1]) -> (o) { s = const s64[2] [40, 9]\n o = expand(x, s) }", 0);
   check_body("graph g(x: s64[3, 5]) -> (o) { s = const s64[2] [2, 0]\n o = tile(x, s) }", 0);
 }
 

@@ -34,7 +34,7 @@ typedef struct maker {
   int *last;     /* by value id: the node that reads it last; `count` for results */
   int *place;    /* by value id: register + 1 */
   uint64_t free; /* registers to use again */
-  double *fills;
+  uint64_t *fills;
   hone_arena *arena;
 } maker;
 
@@ -66,16 +66,19 @@ static hone_status *stream_of(maker *m, const hone_value *value, int *out) {
   return NULL;
 }
 
-/* A register that holds what stands for clip's absent limits. */
+/* A register that holds what stands for clip's absent limits: infinities, the type's extremes. */
 static hone_status *limit_register(maker *m, hone_dtype dtype, bool highest, int *out) {
-  hone_dtype_class klass = hone_dtype_class_of(dtype);
+  hone_dtype type = hone_register_type(dtype);
+  hone_dtype_class klass = hone_dtype_class_of(type);
   int found = fresh_register(m);
   if (found < 0) return too_large();
-  double value = highest ? INFINITY : -INFINITY;
-  bool wide = hone_width_of(dtype) == HONE_WIDTH_WHOLE;
-  if (wide && klass == HONE_CLASS_SIGNED) value = highest ? 0x1p63 : -0x1p63;
-  if (wide && klass == HONE_CLASS_UNSIGNED) value = highest ? -1 : 0; /* all bits set */
-  m->fills[found] = value;
+  unsigned spare = 64 - hone_dtype_bits(type);
+  int64_t most = klass == HONE_CLASS_SIGNED ? INT64_MAX >> spare : (int64_t)(UINT64_MAX >> spare);
+  int64_t least = klass == HONE_CLASS_SIGNED ? -most - 1 : 0;
+  if (klass == HONE_CLASS_FLOAT)
+    hone_store_real(type, &m->fills[found], 0, highest ? INFINITY : -INFINITY);
+  else
+    hone_store_int(type, &m->fills[found], 0, highest ? most : least);
   m->formula->filled |= UINT64_C(1) << found;
   *out = found;
   return NULL;
@@ -85,62 +88,22 @@ static hone_status *limit_register(maker *m, hone_dtype dtype, bool highest, int
 static hone_lane lane_of_power(const hone_node *node) {
   const hone_value *power = node->inputs[1].value;
   if (!power->constant || power->type.dtype != HONE_F32 || power->constant_size != sizeof(float))
-    return HONE_LANES;
+    return HONE_LANE_pow;
   double value = hone_load_real(HONE_F32, power->constant, 0);
   if (value == 2) return HONE_LANE_mul;
   if (value == 0.5) return HONE_LANE_sqrt;
   if (value == -0.5) return HONE_LANE_rsqrt;
-  return value == -1 ? HONE_LANE_reciprocal : HONE_LANES;
+  if (value == 3) return HONE_LANE_mul_mul;
+  return value == -1 ? HONE_LANE_reciprocal : HONE_LANE_pow;
 }
 
-/* Whether the vector form computes integers held as floats exactly, without wrapping. */
-static bool suits_integers(hone_lane lane) {
-  switch (lane) {
-    case HONE_LANE_min:
-    case HONE_LANE_max:
-    case HONE_LANE_clip:
-    case HONE_LANE_select:
-    case HONE_LANE_relu:
-    case HONE_LANE_equal:
-    case HONE_LANE_not_equal:
-    case HONE_LANE_less:
-    case HONE_LANE_less_equal:
-    case HONE_LANE_greater:
-    case HONE_LANE_greater_equal:
-      return true;
-    default:
-      return false;
-  }
-}
-
-static void choose_kind(const hone_node *node, hone_formula_step *s) {
-  const hone_op *op = node->op;
-  if (op == &hone_op_cast) {
-    s->kind = HONE_STEP_CAST;
-    return;
-  }
-  if (op == &hone_op_select && hone_width_of(s->to) != HONE_WIDTH_FLOAT) {
-    s->kind = HONE_STEP_SELECT;
-    return;
-  }
-  if (op == &hone_op_byte_table) {
-    s->kind = HONE_STEP_LOOKUP;
-    return;
-  }
-  s->lane = hone_lane_of(op);
-  if (op == &hone_op_pow) s->lane = lane_of_power(node);
-  if (s->lane != HONE_LANES && hone_width_of(s->from) == HONE_WIDTH_FLOAT &&
-      (!hone_is_integer(s->from) || suits_integers(s->lane))) {
-    s->kind = HONE_STEP_LANE;
-    if (op == &hone_op_pow) s->in[1] = s->in[0]; /* x x, and unused by roots */
-    return;
-  }
-  const hone_pointwise_meaning *meaning = hone_pointwise_meaning_of(op);
-  hone_dtype_class klass = hone_dtype_class_of(s->from);
-  s->kind = HONE_STEP_LOOP;
-  s->loop = klass == HONE_CLASS_FLOAT    ? meaning->real
-            : klass == HONE_CLASS_SIGNED ? meaning->integer
-                                         : meaning->natural;
+static hone_status *choose_kind(const hone_node *node, hone_formula_step *s) {
+  if (!hone_formula_step_choose(node->op, s))
+    return hone_error(HONE_UNSUPPORTED, "%s has no vector form", node->op->name);
+  if (s->kind != HONE_STEP_LANE || node->op != &hone_op_pow) return NULL;
+  s->lane = lane_of_power(node);
+  if (s->lane != HONE_LANE_pow) s->in[1] = s->in[0]; /* x x, and unused by roots */
+  return NULL;
 }
 
 static hone_status *make_inputs(maker *m, const hone_node *node, hone_formula_step *s) {
@@ -158,7 +121,7 @@ static hone_status *make_inputs(maker *m, const hone_node *node, hone_formula_st
 
 /* What a step has besides operands: attributes as numbers, a table. */
 static hone_status *make_attrs(const hone_node *node, hone_arena *arena, hone_formula_step *s) {
-  if (s->kind == HONE_STEP_CAST) {
+  if (s->kind == HONE_STEP_CAST || s->kind == HONE_STEP_NARROW) {
     s->attrs[0] = hone_node_flag(node, "saturate");
     s->attrs[1] = hone_node_text(node, "round")[0];
   } else if (s->kind == HONE_STEP_LOOKUP) {
@@ -174,9 +137,12 @@ static hone_status *make_attrs(const hone_node *node, hone_arena *arena, hone_fo
 }
 
 static double cost_of(const hone_formula_step *s) {
-  if (s->kind != HONE_STEP_LANE) return s->kind == HONE_STEP_LOOP ? 5 : 1;
-  return s->lane == HONE_LANE_exp || s->lane == HONE_LANE_gelu || s->lane == HONE_LANE_tanh ? 0.4
-                                                                                            : 0.06;
+  if (s->kind == HONE_STEP_TYPED) return s->from == HONE_F64 ? 2 : 0.2;
+  if (s->kind != HONE_STEP_LANE) return s->kind == HONE_STEP_NARROW ? 1 : 0.2;
+  if (s->lane == HONE_LANE_pow) return 5;
+  bool function = s->lane == HONE_LANE_exp || s->lane == HONE_LANE_gelu ||
+                  (s->lane >= HONE_LANE_tanh && s->lane <= HONE_LANE_atanh);
+  return function ? 0.4 : 0.06;
 }
 
 static bool number_of(const hone_value *value, double *out) {
@@ -187,31 +153,27 @@ static bool number_of(const hone_value *value, double *out) {
   return true;
 }
 
-/* A cast to bytes that only stores them, of what a clip has brought into their range: storing cuts to
- * whole numbers by itself. */
-static bool is_stored_alone(const maker *m, const hone_node *node) {
+/* A cast to bytes of what a clip has brought into their range: nothing wraps. */
+static bool casts_clipped(const hone_node *node) {
   double low, high;
-  if (node->op != &hone_op_cast || m->last[node->outputs[0]->id] != m->count) return false;
+  if (node->op != &hone_op_cast) return false;
   const hone_value *x = node->inputs[0].value;
   hone_dtype to = node->outputs[0]->type.dtype;
   const hone_node *clip = x ? x->producer : NULL;
-  bool inside = clip && clip->op == &hone_op_clip && m->place[x->id] && clip->input_count == 3 &&
-                x->type.dtype == HONE_F32 && (to == HONE_U8 || to == HONE_S8);
-  for (const hone_use *use = node->outputs[0]->uses; inside && use; use = use->next)
-    for (int i = 0; use->user && i < m->count; i++) inside = inside && m->nodes[i] != use->user;
-  return inside && number_of(clip->inputs[1].value, &low) &&
+  return clip && clip->op == &hone_op_clip && clip->input_count == 3 && x->type.dtype == HONE_F32 &&
+         (to == HONE_U8 || to == HONE_S8) && number_of(clip->inputs[1].value, &low) &&
          number_of(clip->inputs[2].value, &high) && low >= (to == HONE_S8 ? -128 : 0) &&
          high <= (to == HONE_S8 ? 127 : 255);
+}
+
+static void widen(hone_formula *f, hone_dtype dtype) {
+  size_t bytes = hone_register_bytes(dtype);
+  if (bytes > f->widest) f->widest = bytes;
 }
 
 static hone_status *make_step(maker *m, int index) {
   const hone_node *node = m->nodes[index];
   const hone_value *x = node->inputs[0].value;
-  if (x && is_stored_alone(m, node)) { /* its register is not used again */
-    m->place[node->outputs[0]->id] = m->place[x->id];
-    m->last[x->id] = m->count;
-    return NULL;
-  }
   hone_formula *f = m->formula;
   hone_formula_step *s = &f->steps[f->step_count++];
   const hone_value *result = node->outputs[0];
@@ -220,7 +182,8 @@ static hone_status *make_step(maker *m, int index) {
   s->from = first->type.dtype;
   s->to = result->type.dtype;
   HONE_TRY(make_inputs(m, node, s));
-  choose_kind(node, s);
+  HONE_TRY(choose_kind(node, s));
+  if (casts_clipped(node)) s->kind = HONE_STEP_BYTES;
   HONE_TRY(make_attrs(node, m->arena, s));
   bool is_result = m->last[result->id] == m->count;
   /* Only vector forms may write over an operand. */
@@ -236,8 +199,8 @@ static hone_status *make_step(maker *m, int index) {
   if (s->out < 0) return too_large();
   if (s->kind != HONE_STEP_LANE) m->free |= done;
   m->place[result->id] = s->out + 1;
-  if (hone_width_of(s->to) != HONE_WIDTH_FLOAT || hone_width_of(s->from) != HONE_WIDTH_FLOAT)
-    f->wide = true;
+  widen(f, s->from);
+  widen(f, s->to);
   f->cost += cost_of(s);
   return NULL;
 }
@@ -255,7 +218,7 @@ static hone_status *make_all(maker *m, const hone_value *const *results, int res
   }
   f->result_count = result_count;
   for (int i = 0; i < f->stream_count; i++)
-    if (hone_width_of(f->streams[i]->type.dtype) != HONE_WIDTH_FLOAT) f->wide = true;
+    widen(f, f->streams[i]->type.dtype);
   return NULL;
 }
 
@@ -270,7 +233,7 @@ hone_status *hone_formula_make(const hone_node *const *nodes, int count,
   maker m = {.formula = f, .nodes = nodes, .count = count, .arena = arena};
   m.last = HONE_NEW_ARRAY(arena, values, int);
   m.place = HONE_NEW_ARRAY(arena, values, int);
-  m.fills = HONE_NEW_ARRAY(arena, HONE_FORMULA_REGISTERS, double);
+  m.fills = HONE_NEW_ARRAY(arena, HONE_FORMULA_REGISTERS, uint64_t);
   if (!f->steps || !m.last || !m.place || !m.fills) return hone_error_memory();
   f->fills = m.fills;
   HONE_TRY(make_all(&m, results, result_count));

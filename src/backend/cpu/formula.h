@@ -3,10 +3,9 @@
  *
  * A formula is compiled once from nodes of a body (hone_formula_make), bound to shapes at plan time
  * (hone_formula_plan, hone_formula_tile_plan), and run either over a whole output or on the tile
- * that a matrix kernel has just stored. Registers hold HONE_BLOCK elements: f32 and what fits into
- * it (f16, bf16, integers up to 16 bits, bool as 0 and 1) as floats, f64 as doubles, other integers
- * as 64 bits. Narrow floats are rounded where they are stored or cast, not between; integers wrap
- * to their type after each op.
+ * that a matrix kernel has just stored. Registers hold HONE_BLOCK elements as they lie in memory,
+ * narrow floats as f32, which are rounded where they are stored or cast, not between. What lies
+ * as a register holds it is read and written in place.
  */
 #ifndef HONE_BACKEND_CPU_FORMULA_H
 #define HONE_BACKEND_CPU_FORMULA_H
@@ -31,9 +30,9 @@ typedef struct hone_formula {
   int result_register[HONE_FORMULA_RESULTS];
   int result_count;
   int register_count;
-  const double *fills; /* by register: the value of one that holds a constant */
+  const uint64_t *fills; /* by register: the element of one that holds a constant */
   uint64_t filled;     /* which registers those are */
-  bool wide;           /* some register is not made of floats */
+  size_t widest;       /* bytes of an element in any register */
   double cost;         /* nanoseconds an element, guessed */
 } hone_formula;
 

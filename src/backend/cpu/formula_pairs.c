@@ -44,7 +44,7 @@ static bool is_passed_on(const hone_formula *f, int i) {
 /* The one number that a register holds in every run. */
 static bool constant_of(const hone_formula *f, int r, double *out) {
   if (f->filled >> r & 1) {
-    *out = f->fills[r];
+    *out = hone_load_real(HONE_F32, &f->fills[r], 0);
     return true;
   }
   for (int s = 0; s < f->stream_count; s++) {

@@ -8,6 +8,7 @@
  * neighbours; where those are too few the output is one row, and streams that repeat within it are
  * gathered element by element. */
 #define LEAST_ROW 32
+#define TEMPORARY  2 /* blocks */
 /* fill writes no further than this beyond its count */
 #define FILL_SLACK 15
 
@@ -40,12 +41,11 @@ typedef struct bound {
 } bound;
 
 static size_t register_bytes(const hone_formula *f) {
-  size_t element = f->wide ? sizeof(double) : sizeof(float);
-  return hone_align_up((HONE_BLOCK + FILL_SLACK) * element, 64);
+  return hone_align_up((HONE_BLOCK + FILL_SLACK) * f->widest, 64);
 }
 
 size_t hone_formula_scratch(const hone_formula *f) {
-  return (size_t)f->register_count * register_bytes(f) + 4 * sizeof(hone_block);
+  return (size_t)f->register_count * register_bytes(f) + TEMPORARY * sizeof(hone_block);
 }
 
 /* ---- Binding -------------------------------------------------------------------------------- */
@@ -170,7 +170,8 @@ static void start(state *st, const bound *b, char *scratch) {
     for (int k = 0; k < 3; k++) {
       int r = step->in[k];
       if (f->filled >> r & 1)
-        hone_register_set(hone_width_of(step->from), f->fills[r], st->registers[r]);
+        hone_register_fill(hone_register_type(step->from), &f->fills[r], 0, HONE_BLOCK,
+                           st->registers[r]);
     }
   }
 }
@@ -192,7 +193,7 @@ static void seek(state *st, size_t index) {
 static void gather(const state *st, int s, size_t from, size_t count, void *to) {
   const bound *b = st->b;
   hone_dtype dtype = b->formula->streams[s]->type.dtype;
-  size_t width = hone_width_of(dtype) == HONE_WIDTH_FLOAT ? sizeof(float) : sizeof(int64_t);
+  size_t width = hone_register_bytes(dtype);
   size_t position[HONE_MAX_RANK];
   ptrdiff_t at = 0;
   for (int axis = b->rank - 1; axis >= 0; axis--) {
@@ -218,7 +219,7 @@ static void gather(const state *st, int s, size_t from, size_t count, void *to) 
 static void stack(const state *st, int s, ptrdiff_t at, size_t rows, void *to) {
   const bound *b = st->b;
   hone_dtype dtype = b->formula->streams[s]->type.dtype;
-  size_t width = hone_width_of(dtype) == HONE_WIDTH_FLOAT ? sizeof(float) : sizeof(int64_t);
+  size_t width = hone_register_bytes(dtype);
   char *row = to;
   for (size_t i = 0; i < rows; i++, row += b->row * width, at += b->deep_stride[s]) {
     if (b->row_stride[s] == 0)

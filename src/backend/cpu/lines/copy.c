@@ -3,11 +3,11 @@
 
 #include <string.h>
 
+#include "backend/cpu/lines/by_element.h"
+#include "backend/cpu/lines/transpose.h"
 #include "base/pool.h"
 
-/* Edge of the blocks of a transposition, in elements: a block of 4-byte elements is 16 cache lines
- * read and 16 written. */
-#define BLOCK 16
+#define BLOCK HONE_TRANSPOSE_BLOCK
 
 static const char zeros[16];
 
@@ -89,101 +89,30 @@ void hone_copies_add(hone_copies *copy, int in, int out, const hone_box *box) {
 
 /* ---- The innermost loops -------------------------------------------------------------------- */
 
-#define BY_ELEMENT(element, CALL) \
-  switch (element) {              \
-    case 1:                       \
-      CALL(uint8_t);              \
-      break;                      \
-    case 2:                       \
-      CALL(uint16_t);             \
-      break;                      \
-    case 4:                       \
-      CALL(uint32_t);             \
-      break;                      \
-    case 8:                       \
-      CALL(uint64_t);             \
-      break;                      \
-    default:                      \
-      CALL(wide_element);         \
-      break;                      \
-  }
-
-typedef struct wide_element {
-  uint64_t half[2];
-} wide_element;
-
-/* `count` elements, each stride its own; memcpy because 16-byte elements may lie at 8. */
+/* `count` elements, each stride its own; memcpy because 16-byte elements may lie at 8. One element
+ * for all of a run is stored by vectors. */
 static void copy_single(size_t element, char *to, ptrdiff_t to_stride, const char *from,
                         ptrdiff_t from_stride, size_t count) {
-#define SINGLE(type)                                                       \
-  for (size_t i = 0; i < count; i++, to += to_stride, from += from_stride) \
-  memcpy(to, from, sizeof(type))
-  BY_ELEMENT(element, SINGLE)
+#define SINGLE(type)                                                                        \
+  if (from_stride == 0 && to_stride == (ptrdiff_t)sizeof(type)) {                           \
+    type value;                                                                             \
+    memcpy(&value, from, sizeof value);                                                     \
+    for (size_t i = 0; i < count; i++) memcpy(to + i * sizeof(type), &value, sizeof value); \
+  } else {                                                                                  \
+    for (size_t i = 0; i < count; i++, to += to_stride, from += from_stride)                \
+      memcpy(to, from, sizeof(type));                                                       \
+  }
+  HONE_BY_ELEMENT(element, SINGLE)
 #undef SINGLE
 }
 
-typedef uint32_t four __attribute__((vector_size(16)));
-
-static inline four load_four(const char *from) {
-  four x;
-  memcpy(&x, from, sizeof x);
-  return x;
-}
-
-static inline void store_four(char *to, four x) {
-  memcpy(to, &x, sizeof x);
-}
-
-/* Four rows of four elements of four bytes. */
-static inline void transpose_fours(char *to, ptrdiff_t to_stride, const char *from,
-                                   ptrdiff_t from_stride) {
-  four r0 = load_four(from), r1 = load_four(from + from_stride);
-  four r2 = load_four(from + 2 * from_stride), r3 = load_four(from + 3 * from_stride);
-  four a = __builtin_shufflevector(r0, r1, 0, 4, 1, 5);
-  four b = __builtin_shufflevector(r0, r1, 2, 6, 3, 7);
-  four c = __builtin_shufflevector(r2, r3, 0, 4, 1, 5);
-  four d = __builtin_shufflevector(r2, r3, 2, 6, 3, 7);
-  store_four(to, __builtin_shufflevector(a, c, 0, 1, 4, 5));
-  store_four(to + to_stride, __builtin_shufflevector(a, c, 2, 3, 6, 7));
-  store_four(to + 2 * to_stride, __builtin_shufflevector(b, d, 0, 1, 4, 5));
-  store_four(to + 3 * to_stride, __builtin_shufflevector(b, d, 2, 3, 6, 7));
-}
-
-/* to[j][i] = from[i][j] for rows i of `from` at from_stride and rows j of `to` at to_stride. */
-static void transpose_single(size_t element, char *to, ptrdiff_t to_stride, const char *from,
-                             ptrdiff_t from_stride, size_t rows, size_t columns) {
-#define TRANSPOSE(type)                                    \
-  for (size_t j = 0; j < columns; j++)                     \
-    for (size_t i = 0; i < rows; i++)                      \
-  memcpy(to + (ptrdiff_t)j * to_stride + i * sizeof(type), \
-         from + (ptrdiff_t)i * from_stride + j * sizeof(type), sizeof(type))
-  BY_ELEMENT(element, TRANSPOSE)
-#undef TRANSPOSE
-}
-
-static size_t distance(ptrdiff_t stride) {
-  return (size_t)(stride < 0 ? -stride : stride);
-}
-
-/* The same; of elements of four bytes in vectors as far as fours of rows and columns go. Where
- * lines are far apart, and so in one place of the cache, all of four is done before the next. */
-static void transpose_block(size_t element, char *to, ptrdiff_t to_stride, const char *from,
-                            ptrdiff_t from_stride, size_t rows, size_t columns) {
-  size_t r = element == sizeof(uint32_t) ? rows / 4 * 4 : 0, c = r ? columns / 4 * 4 : 0;
-  bool by_rows = distance(from_stride) > distance(to_stride);
-  size_t most = by_rows ? r : c, least = by_rows ? c : r;
-  for (size_t p = 0; p < most; p += 4)
-    for (size_t q = 0; q < least; q += 4) {
-      size_t i = by_rows ? p : q, j = by_rows ? q : p;
-      transpose_fours(to + (ptrdiff_t)j * to_stride + i * element, to_stride,
-                      from + (ptrdiff_t)i * from_stride + j * element, from_stride);
-    }
-  if (c < columns)
-    transpose_single(element, to + (ptrdiff_t)c * to_stride, to_stride, from + c * element,
-                     from_stride, rows, columns - c);
-  if (r < rows && c > 0)
-    transpose_single(element, to + r * element, to_stride, from + (ptrdiff_t)r * from_stride,
-                     from_stride, rows - r, c);
+/* What lies in `block` bytes at `to` again and again, `times` in all. */
+static void repeat(char *to, size_t block, size_t times) {
+  size_t all = block * times;
+  for (size_t done = block, now; done < all; done += now) {
+    now = done < all - done ? done : all - done;
+    memcpy(to + done, to, now);
+  }
 }
 
 /* Rows [begin, end) of the second last axis against all of the last, block by block. */
@@ -193,7 +122,7 @@ static void transpose_rows(size_t element, const hone_box_copy *b, char *to, con
   ptrdiff_t from_stride = b->from_stride[last], to_stride = b->to_stride[last - 1];
   for (size_t j = 0; j < columns; j += BLOCK)
     for (size_t i = 0; i < rows; i += BLOCK)
-      transpose_block(element, to + (ptrdiff_t)j * to_stride + i * element, to_stride,
+      hone_transpose_block(element, to + (ptrdiff_t)j * to_stride + i * element, to_stride,
                       from + (ptrdiff_t)i * from_stride + j * element, from_stride,
                       rows - i < BLOCK ? rows - i : BLOCK,
                       columns - j < BLOCK ? columns - j : BLOCK);
@@ -229,6 +158,19 @@ static void take_share(hone_box_copy *b, int part, int parts) {
   cut(b, widest, widest >= b->rank - 2 ? BLOCK : 1, part, parts);
 }
 
+/* The axes, by bit, along which one block of the destination repeats: it need be copied once. */
+static unsigned repeated_axes(const hone_box_copy *b, size_t element) {
+  int last = b->rank - 1;
+  size_t block = b->size[last] * element;
+  unsigned found = 0;
+  if (b->way == HONE_COPY_TRANSPOSED || b->to_stride[last] != (ptrdiff_t)element) return 0;
+  for (int i = last - 1; i >= 0 && b->to_stride[i] == (ptrdiff_t)block; i--) {
+    if (b->from_stride[i] == 0) found |= 1u << i;
+    block *= b->size[i];
+  }
+  return found;
+}
+
 static void run_box(const hone_copies *copy, const hone_box_copy *box, const hone_kernel_io *io,
                     int part, int parts) {
   hone_box_copy b = *box;
@@ -239,10 +181,15 @@ static void run_box(const hone_copies *copy, const hone_box_copy *box, const hon
   const char *from = (b.in < 0 ? zeros : (const char *)io->in[b.in]) + b.from;
   char *to = (char *)io->out[b.out] + b.to;
   size_t at[HONE_MAX_BOX] = {0};
+  unsigned repeated = repeated_axes(&b, copy->element);
   for (;;) {
     copy_innermost(copy->element, &b, to, from);
     int axis = outer - 1;
     for (; axis >= 0; axis--) {
+      if (repeated >> axis & 1) {
+        repeat(to, (size_t)b.to_stride[axis], b.size[axis]);
+        continue;
+      }
       from += b.from_stride[axis];
       to += b.to_stride[axis];
       if (++at[axis] < b.size[axis]) break;

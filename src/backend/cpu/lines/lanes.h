@@ -6,10 +6,11 @@
 #include "backend/cpu/simd/isa.h"
 #include "ops/ops.h"
 
-/* out[i] = f(x[i], y[i], z[i]) for i < count. Unused operands may be any readable run; `out` may be
- * one of the operands. An element's bits do not depend on its place. */
-typedef void hone_lane_function(size_t count, const float *x, const float *y, const float *z,
-                                float a, float b, float *out);
+/* out[i] = f(x[i], y[i], z[i]) for i < count, floats but where lanes.def says bools. Unused operands
+ * may be any readable run; `out` may be an operand of the same type. An element's bits do not depend
+ * on its place. */
+typedef void hone_lane_function(size_t count, const void *x, const void *y, const void *z, float a,
+                                float b, void *out);
 
 typedef enum hone_lane {
 #define LANE(op, value) HONE_LANE_##op,

@@ -61,13 +61,10 @@ typedef struct hone_strips {
    * quotient itself where scale is NULL. */
   void (*quantize)(const float *x, const float *scale, const float *zero, float least, float most,
                    size_t count, float *out);
-  /* Bytes to f32 and back, bools to 0 and 1; floats are whole and in the range of the type. */
-  void (*from_bool)(const uint8_t *x, size_t count, float *out);
+  /* Bytes to f32 and back; floats are whole and in the range of the type. */
   void (*from_u8)(const uint8_t *x, size_t count, float *out);
   void (*from_s8)(const int8_t *x, size_t count, float *out);
   void (*to_byte)(const float *x, size_t count, uint8_t *out); /* of either sign */
-  /* out[i] = x[i] cut to a whole number of 64 bits, NaN as 0, and wrapped to a byte. */
-  void (*wrap_byte)(const float *x, size_t count, bool is_signed, float *out);
   /* f16 to f32 and back, half to even. */
   void (*from_f16)(const uint16_t *x, size_t count, float *out);
   void (*to_f16)(const float *x, size_t count, uint16_t *out);

@@ -245,11 +245,11 @@ static void strip_sum_rows_u8(const uint8_t *x, size_t stride, size_t row_count,
   }
 }
 
-#define FROM_BYTES(name, type, widen, one)                            \
+#define FROM_BYTES(name, type, widen)                            \
   static void strip_##name(const type *x, size_t count, float *out) { \
     size_t i = 0;                                                     \
     FROM_EIGHT(widen)                                                 \
-    for (; i < count; i++) out[i] = one(x[i]);                        \
+    for (; i < count; i++) out[i] = (float)x[i];                        \
   }
 #if defined(__AVX2__)
 #define FROM_EIGHT(widen)        \
@@ -258,13 +258,8 @@ static void strip_sum_rows_u8(const uint8_t *x, size_t stride, size_t row_count,
 #else
 #define FROM_EIGHT(widen)
 #endif
-#define TRUTHS(x) _mm256_cvtepu8_epi32(_mm_min_epu8(x, _mm_set1_epi8(1)))
-#define TRUTH(x)  (float)((x) != 0)
-FROM_BYTES(from_u8, uint8_t, _mm256_cvtepu8_epi32, (float))
-FROM_BYTES(from_s8, int8_t, _mm256_cvtepi8_epi32, (float))
-FROM_BYTES(from_bool, uint8_t, TRUTHS, TRUTH)
-#undef TRUTHS
-#undef TRUTH
+FROM_BYTES(from_u8, uint8_t, _mm256_cvtepu8_epi32)
+FROM_BYTES(from_s8, int8_t, _mm256_cvtepi8_epi32)
 #undef FROM_BYTES
 #undef FROM_EIGHT
 
@@ -282,21 +277,6 @@ static void strip_to_byte(const float *x, size_t count, uint8_t *out) {
   }
 #endif
   for (; i < count; i++) out[i] = (uint8_t)(int)x[i];
-}
-
-/* Differences of multiples of 256 are exact; beyond 64 bits the nearest whole number ends in ones.
- */
-static void strip_wrap_byte(const float *x, size_t count, bool is_signed, float *out) {
-  vf most = vf_set(is_signed ? -1 : 255), half = vf_set(is_signed ? 128 : 256);
-  for (size_t i = 0; i < count; i += VF_LANES) {
-    int n = count - i < VF_LANES ? (int)(count - i) : VF_LANES;
-    vf whole = vf_trunc(vf_load_n(x + i, n)), size = vf_set(256);
-    vf rest = vf_sub(whole, vf_mul(size, vf_floor(vf_mul(whole, vf_set(1.0f / 256)))));
-    rest = vf_less(rest, half, rest, vf_sub(rest, size));
-    rest = vf_equal(whole, whole, rest, vf_set(0));
-    rest = vf_less_equal(vf_set(0x1p63f), whole, most, rest);
-    vf_store_n(out + i, vf_less_equal(whole, vf_set(-0x1p63f), vf_set(0), rest), n);
-  }
 }
 
 static void strip_from_f16(const uint16_t *x, size_t count, float *out) {
@@ -335,11 +315,9 @@ const hone_strips STRIPS = {
     .blend_rows = strip_blend_rows,
     .turn = strip_turn,
     .quantize = strip_quantize,
-    .from_bool = strip_from_bool,
     .from_u8 = strip_from_u8,
     .from_s8 = strip_from_s8,
     .to_byte = strip_to_byte,
-    .wrap_byte = strip_wrap_byte,
     .from_f16 = strip_from_f16,
     .to_f16 = strip_to_f16,
 };

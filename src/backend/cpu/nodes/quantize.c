@@ -119,10 +119,16 @@ static void run_blocks(const scaled *q, const hone_kernel_io *io, int part, int 
   }
 }
 
-/* Elements of any type that floats hold; hone_register_load has those of whole bytes. */
+static bool is_integer(hone_dtype dtype) {
+  hone_dtype_class klass = hone_dtype_class_of(dtype);
+  return klass == HONE_CLASS_SIGNED || klass == HONE_CLASS_UNSIGNED;
+}
+
+/* Elements of any type that floats hold; hone_floats_load has those of whole bytes. */
 static void load_floats(hone_dtype dtype, const void *data, size_t at, size_t count, float *out) {
-  if (hone_dtype_bits(dtype) >= 8 && hone_width_of(dtype) == HONE_WIDTH_FLOAT) {
-    hone_register_load(dtype, data, at, count, out);
+  unsigned bits = hone_dtype_bits(dtype);
+  if (dtype == HONE_F32 || bits == 8 || bits == 16) {
+    hone_floats_load(dtype, data, at, count, out);
     return;
   }
   double reals[BLOCK];
@@ -147,7 +153,7 @@ static void dequantize_block(const scaled *q, const hone_kernel_io *io, const co
   if (q->zero) q->lanes[HONE_LANE_sub](count, x, with->zero_f32, x, 0, 0, x);
   float *y = q->y == HONE_F32 ? (float *)io->out[0] + begin : x;
   q->lanes[HONE_LANE_mul](count, x, with->scale_f32, x, 0, 0, y);
-  if (y == x) hone_register_store(q->y, x, count, io->out[0], begin);
+  if (y == x) hone_floats_store(q->y, x, count, io->out[0], begin);
 }
 
 static void run_dequantize(const void *args, const hone_kernel_io *io, int part, int parts) {
@@ -166,7 +172,7 @@ static double round_to(hone_dtype dtype, double value) {
 
 static void store_wholes(const scaled *q, const float *x, size_t begin, size_t count, void *y) {
   if (hone_dtype_bits(q->y) >= 8) {
-    hone_register_store(q->y, x, count, y, begin);
+    hone_floats_store(q->y, x, count, y, begin);
     return;
   }
   int64_t wholes[BLOCK];
@@ -199,7 +205,7 @@ static int64_t saturated(const scaled *q, double quotient, double zero) {
 static void quantize_reals(const scaled *q, const hone_kernel_io *io, const companions *with,
                            size_t begin, size_t count) {
   double x[BLOCK];
-  bool whole = hone_is_integer(q->y);
+  bool whole = is_integer(q->y);
   hone_load_reals(q->x, io->in[X], begin, count, x);
   for (size_t i = 0; i < count; i++) {
     double quotient = round_to(q->precision, x[i] / with->scale[i]);
@@ -223,7 +229,7 @@ static void run_quantize(const void *args, const hone_kernel_io *io, int part, i
 static bool floats_hold(hone_dtype dtype) {
   hone_dtype_class klass = hone_dtype_class_of(dtype);
   if (klass == HONE_CLASS_FLOAT) return dtype != HONE_F64;
-  return hone_is_integer(dtype) && hone_dtype_bits(dtype) <= 16;
+  return is_integer(dtype) && hone_dtype_bits(dtype) <= 16;
 }
 
 /* As quantize.c chooses it. */
@@ -259,7 +265,7 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
   if (quantizes) {
     q->precision = precision_of(view);
     q->saturate = hone_node_flag(view->node, "saturate");
-    q->floats = q->floats && hone_is_integer(q->y) &&
+    q->floats = q->floats && is_integer(q->y) &&
                 hone_dtype_class_of(q->x) == HONE_CLASS_FLOAT &&
                 (q->precision == HONE_F32 || q->precision == HONE_F16);
   }

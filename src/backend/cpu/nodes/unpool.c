@@ -2,6 +2,7 @@
  * Room: backend/cpu/nodes. */
 #include <string.h>
 
+#include "backend/cpu/lines/by_element.h"
 #include "backend/cpu/lines/index.h"
 #include "backend/cpu/nodes/node.h"
 #include "base/pool.h"
@@ -15,6 +16,7 @@ typedef struct unpool {
   int rank;
   int64_t inner[HONE_MAX_RANK], stride[HONE_MAX_RANK];
   hone_dtype index;
+  bool dense; /* y is of the sizes that indices count in */
 } unpool;
 
 static void clear(const void *args, const hone_kernel_io *io, int part, int parts) {
@@ -26,6 +28,7 @@ static void clear(const void *args, const hone_kernel_io *io, int part, int part
 
 static size_t place_of(const unpool *u, size_t index) {
   size_t to = 0;
+  if (u->dense) return index;
   for (int axis = u->rank - 1; axis >= 0; axis--) {
     to += index % (size_t)u->inner[axis] * (size_t)u->stride[axis];
     index /= (size_t)u->inner[axis];
@@ -37,12 +40,16 @@ static size_t place_of(const unpool *u, size_t index) {
 static void put(const void *args, const hone_kernel_io *io, int part, int parts) {
   const unpool *u = args;
   (void)parts;
-  for (size_t i = 0; part == 0 && i < u->count; i++) {
-    int64_t index = hone_load_int(u->index, io->in[1], i);
-    size_t at = hone_place_at(io, 1, i, index, u->places);
-    memcpy((char *)io->out[0] + place_of(u, at) * u->element,
-           (const char *)io->in[0] + i * u->element, u->element);
+#define PUT(type)                                                                         \
+  for (size_t i = 0; part == 0 && i < u->count; i++) {                                    \
+    int64_t index = u->index == HONE_S64 ? ((const int64_t *)io->in[1])[i]                \
+                                         : hone_load_int(u->index, io->in[1], i);         \
+    size_t at = hone_place_at(io, 1, i, index, u->places);                                \
+    memcpy((char *)io->out[0] + place_of(u, at) * sizeof(type),                           \
+           (const char *)io->in[0] + i * sizeof(type), sizeof(type));                     \
   }
+  HONE_BY_ELEMENT(u->element, PUT)
+#undef PUT
 }
 
 static bool unpool_accepts(const hone_cpu_kernel *row, const hone_node *node) {
@@ -68,6 +75,7 @@ static hone_status *unpool_plan(const hone_cpu_kernel *row, const hone_node_view
   if (!hone_shape_count(&inner, &u->places) || !hone_shape_bytes(y, view->out[0]->dtype, &u->bytes))
     return hone_error(HONE_LIMIT, "the sizes of an unpooling overflow");
   if (u->count && u->places == 0) return hone_error(HONE_UNSUPPORTED, "an index into nothing");
+  u->dense = hone_shape_equal(y, &inner);
   out->work = (double)u->bytes / 16;
   out->kernel = (hone_kernel_plan){.phases = {clear, put}, .phase_count = 2, .args = u};
   return NULL;

@@ -16,14 +16,22 @@ HONE_INLINE vf vf_polynomial(vf x, const float *c, const int count) {
   return sum;
 }
 
-/* e^x within 1.5 ulp for x of -104..89. x = n ln 2 + r with |r| <= ln 2 / 2. */
-HONE_INLINE vf vf_exp_limited(vf x) {
+/* e^x = m 2^n within 1.5 ulp: the result m, about 0.7 .. 1.4, and n. x = n ln 2 + r with
+ * |r| <= ln 2 / 2. */
+HONE_INLINE vf vf_exp_parts(vf x, vf *exponent) {
   static const float c[] = {1,           1,           0.49999994f,  0.16666521f,
                             0.04166839f, 0.00836871f, 0.0013814615f};
   vf n = vf_round(vf_mul(x, vf_set(1.44269504f)));
   vf r = vf_fnma(n, vf_set(0.693145752f), x); /* ln 2 in two pieces: n times the first is exact */
   r = vf_fnma(n, vf_set(1.42860677e-6f), r);
-  return vf_scale2(vf_polynomial(r, c, 7), n);
+  *exponent = n;
+  return vf_polynomial(r, c, 7);
+}
+
+/* e^x for x of -104..89. */
+HONE_INLINE vf vf_exp_limited(vf x) {
+  vf n, m = vf_exp_parts(x, &n);
+  return vf_scale2(m, n);
 }
 
 /* The same for all x: 0 below -104, infinity above 89. */
@@ -45,10 +53,10 @@ HONE_INLINE vf vf_sigmoid(vf x) {
 HONE_INLINE vf vf_tanh(vf x) {
   static const float c[] = {-0.3333326f, 0.13330829f, -0.053687982f, 0.020469293f, -0.005515025f};
   vf size = vf_abs(x), square = vf_mul(x, x);
-  vf inner = vf_fma(vf_mul(vf_polynomial(square, c, 5), square), x, x);
+  vf inner = vf_fma(vf_mul(vf_polynomial(square, c, 5), square), size, size);
   vf e = vf_exp(vf_add(size, size));
   vf outer = vf_sub(vf_set(1), vf_div(vf_set(2), vf_add(e, vf_set(1))));
-  return vf_less(size, vf_set(0.625f), inner, vf_copysign(outer, x));
+  return vf_copysign(vf_less(size, vf_set(0.625f), inner, outer), x);
 }
 
 /* erf x within 4e-7 of its value: a rational function, and +-1 where that is the nearest float. */

@@ -39,7 +39,24 @@ HONE_INLINE unsigned vf_lanes_above(vf a, vf b) {
 HONE_INLINE unsigned vf_lanes_below(vf a, vf b) {
   return _mm512_cmp_ps_mask(a, b, _CMP_NGE_UQ);
 }
+/* Bools: what is not 0 as 1, and 0 and 1 as bytes. */
+HONE_INLINE vf vf_load_truths(const uint8_t *p) {
+  __m128i bytes = _mm_min_epu8(_mm_loadu_si128((const __m128i *)p), _mm_set1_epi8(1));
+  return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes));
+}
+HONE_INLINE void vf_store_truths(uint8_t *p, vf x) {
+  _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(_mm512_cvttps_epi32(x)));
+}
 #elif defined(__AVX2__)
+HONE_INLINE vf vf_load_truths(const uint8_t *p) {
+  __m128i bytes = _mm_min_epu8(_mm_loadl_epi64((const __m128i *)p), _mm_set1_epi8(1));
+  return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes));
+}
+HONE_INLINE void vf_store_truths(uint8_t *p, vf x) {
+  __m256i whole = _mm256_cvttps_epi32(x);
+  __m128i half = _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
+  _mm_storel_epi64((__m128i *)p, _mm_packs_epi16(half, half));
+}
 HONE_INLINE vf vf_sqrt(vf a) {
   return _mm256_sqrt_ps(a);
 }
@@ -74,6 +91,14 @@ HONE_INLINE unsigned vf_lanes_below(vf a, vf b) {
   return (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_NGE_UQ));
 }
 #else
+HONE_INLINE vf vf_load_truths(const uint8_t *p) {
+  vf x;
+  for (int i = 0; i < VF_LANES; i++) x[i] = p[i] != 0;
+  return x;
+}
+HONE_INLINE void vf_store_truths(uint8_t *p, vf x) {
+  for (int i = 0; i < VF_LANES; i++) p[i] = (uint8_t)x[i];
+}
 HONE_INLINE vf vf_sqrt(vf a) {
   for (int i = 0; i < VF_LANES; i++) a[i] = sqrtf(a[i]);
   return a;
@@ -115,6 +140,18 @@ HONE_INLINE unsigned vf_lanes_below(vf a, vf b) {
   return vf_lanes_above(b, a);
 }
 #endif
+
+/* The first n of VF_LANES bools. */
+HONE_INLINE vf vf_load_truths_n(const uint8_t *p, int n) {
+  uint8_t few[VF_LANES] = {0};
+  memcpy(few, p, (size_t)n);
+  return vf_load_truths(few);
+}
+HONE_INLINE void vf_store_truths_n(uint8_t *p, vf x, int n) {
+  uint8_t few[VF_LANES];
+  vf_store_truths(few, x);
+  memcpy(p, few, (size_t)n);
+}
 
 /* ln x within 2 ulp. The polynomial is that of logf in the Cephes library (Moshier). */
 HONE_INLINE vf vf_log(vf x) {
