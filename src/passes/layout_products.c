@@ -90,7 +90,7 @@ static bool feeds_attention(const hone_value *value) {
 }
 
 /* Products with weights and norms take rows, the last axis, one by one: a transpose that leaves them
- * whole sinks below, where it moves no more than above. */
+ * whole sinks below, where it moves no more than above or attention takes it in. */
 static hone_status *sink_rows(hone_node *node, const hone_turn *turn, bool *done) {
   hone_value *x = node->inputs[0].value, *inputs[3] = {x};
   const hone_shape *y = &node->outputs[0]->type.shape;
@@ -102,8 +102,8 @@ static hone_status *sink_rows(hone_node *node, const hone_turn *turn, bool *done
     if (inputs[i] && inputs[i]->type.shape.rank != 1 + (node->op == &hone_op_matmul && i == 1))
       return NULL;
   }
-  bool wider = y->dim[last] > x->type.shape.dim[last];
-  if (wider && !feeds_attention(node->outputs[0])) return NULL;
+  bool pays = y->dim[last] <= x->type.shape.dim[last] && hone_value_has_one_use(x);
+  if (!pays && !feeds_attention(node->outputs[0])) return NULL;
   inputs[0] = x->producer->inputs[0].value;
   HONE_TRY(hone_copy_above(node, inputs, node->input_count, &above));
   *done = true;

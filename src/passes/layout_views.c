@@ -124,9 +124,26 @@ static bool cut_above(const hone_shape *in, const hone_shape *out, const hone_tu
   return true;
 }
 
+/* Whether a transpose that sinks from `value` on meets another before anything that stops it. */
+static bool meets_transpose(const hone_value *value) {
+  enum { MOST_STEPS = 16 };
+  for (int i = 0; i < MOST_STEPS && hone_value_has_one_use(value) && value->uses->user; i++) {
+    const hone_node *user = value->uses->user;
+    if (user->op == &hone_op_transpose) return true;
+    bool rows = user->op == &hone_op_matmul || (user->op->facts & HONE_POINTWISE);
+    if (!rows && !(user->op->facts & HONE_VIEW)) return false;
+    for (int k = 0; k < user->input_count; k++) {
+      const hone_value *in = user->inputs[k].value;
+      if (in && in != value && !in->constant) return false;
+    }
+    value = user->outputs[0];
+  }
+  return false;
+}
+
 /* Attention writes its heads in any order. Where a transpose of its result does two things at once,
  * brings what a view merges side by side and the merged axes into another order, it becomes two, of
- * which the second sinks: `*turn` is it then. */
+ * which the second sinks to meet another: `*turn` is it then. */
 static hone_status *part_turn(hone_node *node, hone_turn *turn) {
   hone_value *turned = node->inputs[0].value, *x = turned->producer->inputs[0].value;
   pieces all = {.count = 0};
@@ -134,6 +151,7 @@ static hone_status *part_turn(hone_node *node, hone_turn *turn) {
   hone_turn rest = {.rank = turn->rank};
   bool moves = false;
   if (!x->producer || x->producer->op != &hone_op_attention || !hone_value_has_one_use(turned) ||
+      !meets_transpose(node->outputs[0]) ||
       !cut(&turned->type.shape, &node->outputs[0]->type.shape, &all))
     return NULL;
   for (int i = 0; i < all.count; i++) all.list[i].place = turn->perm[all.list[i].in_end - 1];

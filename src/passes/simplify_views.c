@@ -188,6 +188,35 @@ static hone_status *rows_before(hone_node *from, hone_value *x, const hone_shape
   return NULL;
 }
 
+/* f(expand(x), numbers) = expand(f(x, numbers)): less to compute, and what reads it may broadcast by
+ * itself. */
+static hone_status *lift_over_expand(hone_node *node, context_t *context, hone_value **to) {
+  (void)context;
+  hone_value *inputs[HONE_MAX_RANK], *wide = NULL;
+  if (!(node->op->facts & HONE_POINTWISE) || node->output_count != 1 ||
+      node->input_count > HONE_MAX_RANK)
+    return NULL;
+  for (int i = 0; i < node->input_count; i++) {
+    hone_value *in = inputs[i] = node->inputs[i].value;
+    size_t count;
+    if (!in || (in->constant && hone_shape_count(&in->type.shape, &count) && count == 1)) continue;
+    if (wide || !in->producer || in->producer->op != &hone_op_expand) return NULL;
+    wide = in;
+    inputs[i] = in->producer->inputs[0].value;
+  }
+  if (!wide || !hone_value_has_one_use(wide) ||
+      !hone_shape_equal(&wide->type.shape, &node->outputs[0]->type.shape))
+    return NULL;
+  hone_node *narrow, *expand = wide->producer;
+  hone_value *operands[2] = {NULL, expand->inputs[1].value};
+  HONE_TRY(hone_node_start(node, node->op, inputs, node->input_count, &narrow));
+  hone_copy_attrs(narrow, node);
+  HONE_TRY(hone_node_finish(narrow, &operands[0]));
+  HONE_TRY(hone_node_start(node, &hone_op_expand, operands, 2, &narrow));
+  HONE_TRY(hone_node_add_sources(narrow, expand));
+  return hone_node_finish(narrow, to);
+}
+
 /* view(matmul(view(x), w)) = matmul(view(x), w), or matmul(x, w), where the outer view leaves the last
  * axis: how a dense layer on sequences is spelled. */
 static hone_status *unwrap_product(hone_node *node, context_t *context, hone_value **to) {
@@ -248,6 +277,7 @@ const hone_simplify_rule hone_view_rules[] = {
     {"view to reshape", NULL, view_to_reshape},
     {"merge views", NULL, merge_views},
     {"drop expand", NULL, drop_expand},
+    {"lift over expand", NULL, lift_over_expand},
     {"drop concat of one", &hone_op_concat, drop_concat},
     {"drop whole slice", &hone_op_slice, drop_slice},
     {0}};

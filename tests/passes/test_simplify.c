@@ -132,6 +132,14 @@ static const row rows[] = {
      "s = const s64[4] [1, 4, 3, 7] a = expand(m, s) y = attention(q, k, k, a)", 1, "attention"},
     {ATTENDED ", m: f32[1, 1, 1]",
      "s = const s64[3] [1, 3, 6] a = expand(m, s) y = attention(q, k, k, a)", 2, "expand"},
+    {ATTENDED ", m: bool[1, 1, 7]",
+     "z = const f32[] 0 l = const f32[] -3e38 s = const s64[4] [1, 1, 3, 7] e = expand(m, s) "
+     "a = select(e, z, l) y = attention(q, k, k, a)",
+     2, "select"},
+    {X ", w: f32[6]",
+     "s = const s64[3] [0, 4, 6] t = shape(x) e = expand(w, t) c = const f32[] 2 a = mul(e, c) "
+     "b = relu(e) y = sub(a, b)",
+     5, "expand"},
     {ATTENDED,
      "s = const s64[3] [1, 3, 7] t = const bool[1] [true] a = expand(t, s) y = attention(q, k, k, a)", 1,
      "attention"},
