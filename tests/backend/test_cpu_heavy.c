@@ -134,6 +134,23 @@ TEST(matmuls) {
       "graph g(a: f32[3, 4, 6]) -> (o) {\n w = const f32[3, 6, 5] @weights+0\n"
       " o = matmul(a, w)\n}",
       bound("product", "fp32"));
+  /* Thin ones: a row, a column, a vector, batches that share a side, and what follows. */
+  static const char *const thin[][3] = {{"1, 37", "37, 150", "150"}, {"150, 37", "37, 1", "1"},
+                                        {"150, 300", "300, 1", "1"}, {"37", "37, 150", "150"},
+                                        {"3, 1, 37", "37, 70", "70"}, {"2, 3, 37", "2, 37, 70", "70"},
+                                        {"3, 300", "300, 33", "33"},  {"4, 1, 40", "4, 40, 1", "1"}};
+  for (size_t i = 0; i < sizeof thin / sizeof *thin; i++) {
+    char text[512];
+    snprintf(text, sizeof text,
+             "graph g(a: f32[%s], b: f32[%s], c: f32[%s]) -> (o) {\n p = matmul(a, b)\n"
+             " q = add(p, c)\n r = tanh(q)\n o = mul(r, q)\n}",
+             thin[i][0], thin[i][1], thin[i][2]);
+    check_weighted(text, bound("product", "fp32"));
+    snprintf(text, sizeof text,
+             "graph g(a: f32[%s], b: f32[%s]) -> (o) {\n p = matmul(a, b)\n o = relu(p)\n}",
+             thin[i][0], thin[i][1]);
+    check_weighted(text, bound("product", "fp32"));
+  }
 }
 
 /* More than one kernel in a body, heads, several outputs, views. */

@@ -18,10 +18,24 @@ typedef struct hone_short_norm {
   float *means, *inverses;   /* one a line, or NULL */
 } hone_short_norm;
 
+/* X(name, start, what the vector x brings, the total t joined with that); extremes keep a NaN */
+#define HONE_SHORT_FOLDS(X)                          \
+  X(sum, 0, x, vf_add(t, x))                         \
+  X(abs, 0, vf_abs(x), vf_add(t, x))                 \
+  X(square, 0, vf_mul(x, x), vf_add(t, x))           \
+  X(prod, 1, x, vf_mul(t, x))                        \
+  X(max, -INFINITY, x, vf_keep_nan(t, vf_max(t, x))) \
+  X(min, INFINITY, x, vf_keep_nan(t, vf_min(t, x)))
+
 typedef struct hone_short {
   size_t most; /* elements of a line of the next two; lines lie one after the other */
   void (*softmax)(const float *x, size_t size, size_t lines, bool log, float *y);
   void (*norm)(const hone_short_norm *norm, const float *x, size_t size, size_t lines, float *y);
+  /* y[l] = all that line l comes to; lines may be longer, and are added up in floats. */
+#define HONE_SHORT_MEMBER(name, start, term, join) \
+  void (*name)(const float *x, size_t size, size_t lines, float *y);
+  HONE_SHORT_FOLDS(HONE_SHORT_MEMBER)
+#undef HONE_SHORT_MEMBER
   /* columns[k * pitch + l] = x[l * size + k]; pitch >= lines. */
   void (*turn)(const float *x, size_t size, size_t lines, float *columns, size_t pitch);
   /* out[j] = where the greatest (least) of x[i * step + j], i < rows, is: the first (last) of

@@ -5,7 +5,7 @@
 #include "backend/cpu/lines/short.h"
 #include "backend/cpu/simd/simd_more.h"
 
-enum { MOST = 4 };
+enum { MOST = 8 };
 
 #define LINES_OF(function, ...)                                \
   {                                                            \
@@ -16,6 +16,10 @@ enum { MOST = 4 };
       if (vectors == 2) function(2, rest, __VA_ARGS__);        \
       if (vectors == 3) function(3, rest, __VA_ARGS__);        \
       if (vectors == 4) function(4, rest, __VA_ARGS__);        \
+      if (vectors == 5) function(5, rest, __VA_ARGS__);        \
+      if (vectors == 6) function(6, rest, __VA_ARGS__);        \
+      if (vectors == 7) function(7, rest, __VA_ARGS__);        \
+      if (vectors == 8) function(8, rest, __VA_ARGS__);        \
     }                                                          \
   }
 
@@ -105,14 +109,96 @@ HONE_INLINE void norm_line(const int vectors, int rest, const hone_short_norm *n
   if (n->inverses) n->inverses[l] = inverse;
 }
 
-static void norm(const hone_short_norm *n, const float *x, size_t size, size_t lines,
-                 float *y){LINES_OF(norm_line, n, l, size, x, y)}
+static void norm(const hone_short_norm *n, const float *x, size_t size, size_t lines, float *y) {
+  LINES_OF(norm_line, n, l, size, x, y)
+}
+
+/* ---- Folds ---------------------------------------------------------------------------------- */
+
+/* Of each pair of vectors groups of lanes side by side: the first of each two groups of x, then of
+ * y (LOW), or the second ones (HIGH); groups of 8, 4, 2, 1. */
+#if VF_LANES == 16
+#define LOW8(x, y) \
+  __builtin_shufflevector(x, y, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23)
+#define HIGH8(x, y) \
+  __builtin_shufflevector(x, y, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31)
+#define LOW4(x, y) \
+  __builtin_shufflevector(x, y, 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27)
+#define HIGH4(x, y) \
+  __builtin_shufflevector(x, y, 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31)
+#define LOW2(x, y) \
+  __builtin_shufflevector(x, y, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29)
+#define HIGH2(x, y) \
+  __builtin_shufflevector(x, y, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31)
+#define LOW1(x, y) \
+  __builtin_shufflevector(x, y, 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30)
+#define HIGH1(x, y) \
+  __builtin_shufflevector(x, y, 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31)
+#elif VF_LANES == 8
+#define LOW8(x, y)  (x)
+#define HIGH8(x, y) (x)
+#define LOW4(x, y)  __builtin_shufflevector(x, y, 0, 1, 2, 3, 8, 9, 10, 11)
+#define HIGH4(x, y) __builtin_shufflevector(x, y, 4, 5, 6, 7, 12, 13, 14, 15)
+#define LOW2(x, y)  __builtin_shufflevector(x, y, 0, 1, 8, 9, 4, 5, 12, 13)
+#define HIGH2(x, y) __builtin_shufflevector(x, y, 2, 3, 10, 11, 6, 7, 14, 15)
+#define LOW1(x, y)  __builtin_shufflevector(x, y, 0, 8, 2, 10, 4, 12, 6, 14)
+#define HIGH1(x, y) __builtin_shufflevector(x, y, 1, 9, 3, 11, 5, 13, 7, 15)
+#else
+#define LOW8(x, y)  (x)
+#define HIGH8(x, y) (x)
+#define LOW4(x, y)  (x)
+#define HIGH4(x, y) (x)
+#define LOW2(x, y)  __builtin_shufflevector(x, y, 0, 1, 4, 5)
+#define HIGH2(x, y) __builtin_shufflevector(x, y, 2, 3, 6, 7)
+#define LOW1(x, y)  __builtin_shufflevector(x, y, 0, 4, 2, 6)
+#define HIGH1(x, y) __builtin_shufflevector(x, y, 1, 5, 3, 7)
+#endif
+
+/* A level of the tree that brings vectors, one a line, together into one of a lane a line. */
+#define LEVEL(name, size)                           \
+  HONE_UNROLL                                       \
+  for (int i = 0; i < size && VF_LANES > size; i++) \
+    t[i] = join_##name(LOW##size(t[i], t[i + size]), HIGH##size(t[i], t[i + size]));
+
+/* VF_LANES lines at once. */
+#define FOLD(name, start, term, join)                                                 \
+  HONE_INLINE vf join_##name(vf t, vf x) {                                            \
+    return join;                                                                      \
+  }                                                                                   \
+  HONE_INLINE vf line_##name(const float *p, size_t size) {                           \
+    vf t = vf_set(start);                                                             \
+    size_t i = 0;                                                                     \
+    for (; i + VF_LANES <= size; i += VF_LANES) {                                     \
+      vf x = vf_load(p + i);                                                          \
+      t = join_##name(t, term);                                                       \
+    }                                                                                 \
+    const int rest = (int)(size - i);                                                 \
+    if (rest == 0) return t;                                                          \
+    vf x = vf_load_n(p + i, rest);                                                    \
+    return join_##name(t, vf_keep_n(term, rest, vf_set(start)));                      \
+  }                                                                                   \
+  static void fold_##name(const float *p, size_t size, size_t lines, float *y) {      \
+    for (size_t l = 0; l < lines; l += VF_LANES) {                                    \
+      const int n = lines - l < VF_LANES ? (int)(lines - l) : VF_LANES;               \
+      vf t[2 * VF_LANES];                                                             \
+      for (int i = 0; i < VF_LANES; i++)                                              \
+        t[i] = i < n ? line_##name(p + (l + (size_t)i) * size, size) : vf_set(start); \
+      LEVEL(name, 8)                                                                  \
+      LEVEL(name, 4)                                                                  \
+      LEVEL(name, 2)                                                                  \
+      LEVEL(name, 1)                                                                  \
+      vf_store_n(y + l, t[0], n);                                                     \
+    }                                                                                 \
+  }
+HONE_SHORT_FOLDS(FOLD)
+#undef FOLD
+#undef LEVEL
 
 /* ---- Columns -------------------------------------------------------------------------------- */
 
 /* A block of VF_LANES lines from element k on; `wide` elements of each, `high` lines. */
 HONE_INLINE
-    void turn_block(const float *x, size_t size, int wide, int high, float *columns, size_t pitch) {
+void turn_block(const float *x, size_t size, int wide, int high, float *columns, size_t pitch) {
   vf block[VF_LANES];
   HONE_UNROLL
   for (int l = 0; l < VF_LANES; l++)
@@ -174,5 +260,12 @@ static void extreme(const float *x, size_t step, size_t rows, size_t columns, bo
   }
 }
 
-const hone_short SHORT = {
-    .most = MOST * VF_LANES, .softmax = softmax, .norm = norm, .turn = turn, .extreme = extreme};
+const hone_short SHORT = {.most = MOST * VF_LANES,
+                          .softmax = softmax,
+                          .norm = norm,
+                          .turn = turn,
+                          .extreme = extreme,
+#define MEMBER(name, start, term, join) .name = fold_##name,
+                          HONE_SHORT_FOLDS(MEMBER)
+#undef MEMBER
+};

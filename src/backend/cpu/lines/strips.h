@@ -40,6 +40,8 @@ typedef struct hone_strips {
   /* out[i] = (x[i] - shift) * factor, times scale[i], plus bias[i], where given. */
   void (*normalise)(const float *x, size_t count, float shift, float factor, const float *scale,
                     const float *bias, float *out);
+  /* out[i] = x[i] - first - second. */
+  void (*less)(const float *x, size_t count, float first, float second, float *out);
   /* out[i] = the largest, or factor times the sum, of rows[k][i] over k < row_count. */
   void (*max_rows)(const float *const *rows, size_t row_count, size_t count, float *out);
   void (*max_rows_bf16)(const void *const *rows, size_t row_count, size_t count, uint16_t *out);

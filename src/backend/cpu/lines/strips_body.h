@@ -56,19 +56,35 @@ HONE_STRIP_SUMS(SUM)
 #define vf_swap1(x) __builtin_shufflevector(x, x, 1, 0, 3, 2)
 #endif
 
-/* The last vector takes some in twice, which changes nothing. */
+/* The last vector takes some in twice, which changes nothing. Two chains, and a third that keeps a
+ * NaN: the extremes of two are the second where either is none. */
 #define EXTREME(name, start, choose)                                 \
   static float strip_##name(const float *p, size_t count) {          \
-    vf best = vf_set(start);                                         \
+    vf best = vf_set(start), other = best, odd = vf_set(0), x = odd; \
     const int few = count < VF_LANES ? (int)count : 0;               \
-    if (few) best = vf_keep_n(vf_load_n(p, few), few, best);         \
-    if (count >= VF_LANES) best = vf_load(p + count - VF_LANES);     \
-    for (size_t i = 0; i + VF_LANES < count; i += VF_LANES)          \
-      best = vf_keep_nan(best, choose(best, vf_load(p + i)));        \
-    best = vf_keep_nan(best, choose(best, vf_swap8(best)));          \
-    best = vf_keep_nan(best, choose(best, vf_swap4(best)));          \
-    best = vf_keep_nan(best, choose(best, vf_swap2(best)));          \
-    return vf_keep_nan(best, choose(best, vf_swap1(best)))[0];       \
+    size_t i = 0;                                                    \
+    if (count >= VF_LANES) x = best = vf_load(p + count - VF_LANES); \
+    if (few) x = best = vf_keep_n(vf_load_n(p, few), few, best);     \
+    odd = vf_equal(x, x, odd, x);                                    \
+    for (; i + 2 * VF_LANES < count; i += 2 * VF_LANES) {            \
+      vf y = vf_load(p + i + VF_LANES);                              \
+      x = vf_load(p + i);                                            \
+      best = choose(best, x);                                        \
+      other = choose(other, y);                                      \
+      odd = vf_equal(x, x, odd, x);                                  \
+      odd = vf_equal(y, y, odd, y);                                  \
+    }                                                                \
+    for (; i + VF_LANES < count; i += VF_LANES) {                    \
+      x = vf_load(p + i);                                            \
+      best = choose(best, x);                                        \
+      odd = vf_equal(x, x, odd, x);                                  \
+    }                                                                \
+    float sum = vf_sum(odd);                                         \
+    best = choose(best, other);                                      \
+    best = choose(best, vf_swap8(best));                             \
+    best = choose(best, vf_swap4(best));                             \
+    best = choose(best, vf_swap2(best));                             \
+    return sum == sum ? choose(best, vf_swap1(best))[0] : sum;       \
   }
 EXTREME(max, -INFINITY, vf_max)
 EXTREME(min, INFINITY, vf_min)
@@ -134,6 +150,15 @@ static void strip_normalise(const float *p, size_t count, float by, float times,
     else
       vf_store_n(out + i, y, n);
   }
+}
+
+static void strip_less(const float *p, size_t count, float first, float second, float *out) {
+  const vf a = vf_set(first), b = vf_set(second);
+  size_t i = 0;
+  for (; i + VF_LANES <= count; i += VF_LANES)
+    vf_store(out + i, vf_sub(vf_sub(vf_load(p + i), a), b));
+  const int rest = (int)(count - i);
+  if (rest) vf_store_n(out + i, vf_sub(vf_sub(vf_load_n(p + i, rest), a), b), rest);
 }
 
 #define OVER_ROWS(start, step, finish)                                         \
@@ -306,6 +331,7 @@ const hone_strips STRIPS = {
     .min = strip_min,
     .exponentials = strip_exponentials,
     .normalise = strip_normalise,
+    .less = strip_less,
     .max_rows = strip_max_rows,
     .max_rows_bf16 = strip_max_rows_bf16,
     .max_rows_u8 = strip_max_rows_u8,

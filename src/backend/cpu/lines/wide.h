@@ -55,8 +55,6 @@ typedef struct hone_wide_boxes {
   double *top, *left, *bottom, *right, *area;
 } hone_wide_boxes;
 
-#define HONE_WIDE_FEW 256
-
 typedef struct hone_wide {
 #define HONE_WIDE_MEMBER(name, start, term, join) hone_wide_fold name;
   HONE_WIDE_FOLDS(HONE_WIDE_MEMBER)
@@ -68,13 +66,6 @@ typedef struct hone_wide {
                       bool exclusive, total *running);
   HONE_WIDE_SCANS(HONE_WIDE_MEMBER)
 #undef HONE_WIDE_MEMBER
-  /* Where the k largest (smallest) of `count` numbers are, the first of equals first; NaN is the
-   * largest. k <= count <= HONE_WIDE_FEW. */
-  void (*pick)(const float *x, size_t count, size_t k, bool smallest, uint64_t *positions);
-  /* Unsigned numbers in the order of x[i * step], NaN greater than all and zeros equal, each with
-   * the bits of `flip` turned; returns the greatest. */
-  uint64_t (*keys_f64)(const double *x, size_t step, size_t count, uint64_t flip, uint64_t *keys);
-  uint64_t (*keys_s64)(const int64_t *x, size_t step, size_t count, uint64_t flip, uint64_t *keys);
   /* As those of hone_strips. */
   void (*max_rows)(const double *const *rows, size_t row_count, size_t count, double *out);
   void (*blend_rows)(const double *const *rows, const double *weights, size_t row_count,

@@ -1,82 +1,7 @@
 /* The vector forms of doubles and integers for one instruction set: included by wide_*.c with WIDE
  * defined. Room: backend/cpu/lines. */
-#include "backend/cpu/simd/simd.h"
 #include "backend/cpu/lines/wide.h"
-
-typedef double vd __attribute__((vector_size(sizeof(vf))));
-typedef int64_t vd_bits __attribute__((vector_size(sizeof(vf)))); /* what comparing vd gives */
-enum { VD_LANES = sizeof(vd) / sizeof(double) };
-
-HONE_INLINE vd vd_load(const double *p) {
-  vd x;
-  memcpy(&x, p, sizeof x);
-  return x;
-}
-HONE_INLINE vd vd_set(double x) {
-  vd y;
-  for (int i = 0; i < VD_LANES; i++) y[i] = x;
-  return y;
-}
-/* The extreme of both, t where either is NaN; x where it is NaN, else y. */
-#if defined(__AVX512F__)
-#define vd_max(x, t)    _mm512_max_pd(x, t)
-#define vd_min(x, t)    _mm512_min_pd(x, t)
-#define vd_nan_or(x, y) _mm512_mask_mov_pd(y, _mm512_cmp_pd_mask(x, x, _CMP_UNORD_Q), x)
-#elif defined(__AVX2__)
-#define vd_max(x, t)    _mm256_max_pd(x, t)
-#define vd_min(x, t)    _mm256_min_pd(x, t)
-#define vd_nan_or(x, y) _mm256_blendv_pd(y, x, _mm256_cmp_pd(x, x, _CMP_UNORD_Q))
-#else
-HONE_INLINE vd vd_pick(vd_bits which, vd a, vd b) {
-  return (vd)(((vd_bits)a & which) | ((vd_bits)b & ~which));
-}
-#define vd_max(x, t)    vd_pick(x > t, x, t)
-#define vd_min(x, t)    vd_pick(x < t, x, t)
-#define vd_nan_or(x, y) vd_pick(x != x, x, y)
-#endif
-HONE_INLINE vd vd_abs(vd x) {
-  return (vd)((vd_bits)x & INT64_MAX);
-}
-
-/* The first `count` < VD_LANES numbers, and `fill`. */
-HONE_INLINE vd vd_load_first(const double *p, size_t count, double fill) {
-  vd x = vd_set(fill);
-#if defined(__AVX512F__)
-  x = _mm512_mask_loadu_pd(x, (__mmask8)((1u << count) - 1), p);
-#elif defined(__AVX2__)
-  const int64_t n = (int64_t)count;
-  const vd_bits which = (vd_bits){0, 1, 2, 3} < (vd_bits){n, n, n, n};
-  x = _mm256_blendv_pd(x, _mm256_maskload_pd(p, (__m256i)which), (__m256d)which);
-#else
-  if (count) x[0] = p[0];
-#endif
-  return x;
-}
-/* Numbers `step` apart. */
-HONE_INLINE vd vd_load_step(const double *p, size_t step) {
-#if defined(__AVX512F__)
-  return (vd){p[0],        p[step],     p[2 * step], p[3 * step],
-              p[4 * step], p[5 * step], p[6 * step], p[7 * step]};
-#elif defined(__AVX2__)
-  return (vd){p[0], p[step], p[2 * step], p[3 * step]};
-#else
-  return (vd){p[0], p[step]};
-#endif
-}
-/* Neighbouring groups of 4, 2 or 1 lanes change places. */
-#if defined(__AVX512F__)
-#define vd_swap4(x) __builtin_shufflevector(x, x, 4, 5, 6, 7, 0, 1, 2, 3)
-#define vd_swap2(x) __builtin_shufflevector(x, x, 2, 3, 0, 1, 6, 7, 4, 5)
-#define vd_swap1(x) __builtin_shufflevector(x, x, 1, 0, 3, 2, 5, 4, 7, 6)
-#elif defined(__AVX2__)
-#define vd_swap4(x) (x)
-#define vd_swap2(x) __builtin_shufflevector(x, x, 2, 3, 0, 1)
-#define vd_swap1(x) __builtin_shufflevector(x, x, 1, 0, 3, 2)
-#else
-#define vd_swap4(x) (x)
-#define vd_swap2(x) (x)
-#define vd_swap1(x) __builtin_shufflevector(x, x, 1, 0)
-#endif
+#include "backend/cpu/simd/simd_f64.h"
 
 /* ---- Folds ---------------------------------------------------------------------------------- */
 
@@ -247,8 +172,6 @@ HONE_WIDE_SCANS(SCAN)
 
 /* ---- Places in pictures --------------------------------------------------------------------- */
 
-typedef int32_t few_places __attribute__((vector_size(VD_LANES * sizeof(int32_t))));
-
 HONE_INLINE vd vd_where(vd_bits which, vd x) { /* else 0 */
   return (vd)((vd_bits)x & which);
 }
@@ -279,107 +202,7 @@ static void taps(const hone_wide_axis *axis, const double *g, size_t count, hone
   }
 }
 
-/* ---- The best of few ------------------------------------------------------------------------ */
-
-typedef float few_floats __attribute__((vector_size(VD_LANES * sizeof(float))));
-
-HONE_INLINE vd_bits keys_max(vd_bits a, vd_bits b) {
-#if defined(__AVX512F__)
-  return (vd_bits)_mm512_max_epi64((__m512i)a, (__m512i)b);
-#else
-  vd_bits above = a > b;
-  return (a & above) | (b & ~above);
-#endif
-}
-
-/* Signed numbers in the order of the floats: one zero, NaN above all; below them 32 free bits. */
-HONE_INLINE vd_bits keys_of(few_floats x, int32_t flip) {
-  few_places bits = (few_places)(x + 0), nan = (bits & INT32_MAX) > 0x7f800000;
-  few_places key = ((bits ^ ((bits >> 31) & INT32_MAX)) & ~nan) | (nan & (INT32_MAX - 1));
-  return __builtin_convertvector(key ^ flip, vd_bits) << 32;
-}
-
-/* Every key is another, since its lower half is the place turned around: what is better was taken
- * before. */
-static void pick(const float *x, size_t count, size_t k, bool smallest, uint64_t *positions) {
-  vd_bits keys[HONE_WIDE_FEW / VD_LANES], lane;
-  const vd_bits none = (vd_bits){0} + INT64_MIN;
-  const size_t vectors = (count + VD_LANES - 1) / VD_LANES;
-  for (int i = 0; i < VD_LANES; i++) lane[i] = i;
-  for (size_t v = 0; v < vectors; v++) {
-    size_t left = count - v * VD_LANES;
-    few_floats in = {0};
-    if (left >= VD_LANES)
-      memcpy(&in, x + v * VD_LANES, sizeof in);
-    else
-      for (size_t i = 0; i < left; i++) in[i] = x[v * VD_LANES + i];
-    vd_bits there = lane < (int64_t)left;
-    vd_bits key = keys_of(in, -(int32_t)smallest) | (UINT32_MAX - (int64_t)(v * VD_LANES) - lane);
-    keys[v] = (key & there) | (none & ~there);
-  }
-  vd_bits last = (vd_bits){0} + INT64_MAX;
-  for (size_t i = 0; i < k; i++) {
-    vd_bits best = none;
-    for (size_t v = 0; v < vectors; v++) {
-      vd_bits left = keys[v] < last;
-      best = keys_max(best, (keys[v] & left) | (none & ~left));
-    }
-    if (VD_LANES > 4) best = keys_max(best, (vd_bits)vd_swap4((vd)best));
-    if (VD_LANES > 2) best = keys_max(best, (vd_bits)vd_swap2((vd)best));
-    last = keys_max(best, (vd_bits)vd_swap1((vd)best));
-    positions[i] = UINT32_MAX - (uint32_t)last[0];
-  }
-}
-
-/* ---- Keys ----------------------------------------------------------------------------------- */
-
-/* As signed numbers: the sign bit is turned at the end. */
-HONE_INLINE vd_bits key_f64(vd_bits bits) {
-  vd x = (vd)bits + vd_set(0); /* one zero */
-  vd_bits key = (vd_bits)x ^ (((vd_bits)x >> 63) & INT64_MAX), odd = (vd_bits)(x != x);
-  return (key & ~odd) | (odd & INT64_MAX);
-}
-HONE_INLINE vd_bits key_s64(vd_bits bits) {
-  return bits;
-}
-
-#define KEYS(name, type)                                                                        \
-  static uint64_t keys_##name(const type *x, size_t step, size_t count, uint64_t flip,          \
-                              uint64_t *keys) {                                                 \
-    const vd_bits turn = (vd_bits){0} + (int64_t)flip;                                          \
-    vd_bits most = (vd_bits){0} + INT64_MIN;                                                    \
-    for (size_t i = 0, n; i < count; i += n) {                                                  \
-      vd_bits bits = {0};                                                                       \
-      n = count - i < VD_LANES ? count - i : VD_LANES;                                          \
-      if (n == VD_LANES && step == 1)                                                           \
-        memcpy(&bits, x + i, sizeof bits);                                                      \
-      else                                                                                      \
-        for (size_t j = 0; j < VD_LANES; j++) /* some twice */                                  \
-          memcpy((char *)&bits + j * 8, x + (i + (j < n ? j : 0)) * step, 8);                   \
-      bits = key_##name(bits) ^ turn;                                                           \
-      most = keys_max(most, bits);                                                              \
-      bits ^= INT64_MIN;                                                                        \
-      memcpy(keys + i, &bits, n * 8);                                                           \
-    }                                                                                           \
-    if (VD_LANES > 4) most = keys_max(most, (vd_bits)vd_swap4((vd)most));                       \
-    if (VD_LANES > 2) most = keys_max(most, (vd_bits)vd_swap2((vd)most));                       \
-    return (uint64_t)keys_max(most, (vd_bits)vd_swap1((vd)most))[0] ^ (uint64_t)1 << 63;        \
-  }
-KEYS(f64, double)
-KEYS(s64, int64_t)
-#undef KEYS
-
 /* ---- Boxes ---------------------------------------------------------------------------------- */
-
-HONE_INLINE bool any(vd_bits which) {
-#if defined(__AVX512F__)
-  return _mm512_test_epi64_mask((__m512i)which, (__m512i)which);
-#elif defined(__AVX2__)
-  return !_mm256_testz_si256((__m256i)which, (__m256i)which);
-#else
-  return which[0] | which[1];
-#endif
-}
 
 static bool overlaps(const hone_wide_boxes *b, size_t count, double top, double left, double bottom,
                      double right, double limit) {
@@ -391,19 +214,16 @@ static bool overlaps(const hone_wide_boxes *b, size_t count, double top, double 
     vd height = vd_min(vd_load(b->bottom + i), d) - vd_max(vd_load(b->top + i), t);
     vd width = vd_min(vd_load(b->right + i), r) - vd_max(vd_load(b->left + i), l);
     vd_bits meets = (vd_bits)(height > zero) & (vd_bits)(width > zero);
-    if (limit >= 0 && !any(meets)) continue;
+    if (limit >= 0 && !vd_any(meets)) continue;
     vd shared = height * width, total = area + vd_load(b->area + i) - shared;
     vd part = (vd)((vd_bits)(shared / total) & meets & (vd_bits)(total > zero));
     vd_bits there = lane < (vd_bits)((vd_bits){0} + (int64_t)(count - i));
-    if (any(~(vd_bits)(part <= most) & there)) return true;
+    if (vd_any(~(vd_bits)(part <= most) & there)) return true;
   }
   return false;
 }
 
-const hone_wide WIDE = {.pick = pick,
-                        .keys_f64 = keys_f64,
-                        .keys_s64 = keys_s64,
-                        .max_rows = max_rows,
+const hone_wide WIDE = {.max_rows = max_rows,
                         .blend_rows = blend_rows,
                         .turn = turn,
                         .taps = taps,

@@ -4,6 +4,7 @@
  * the extreme comes first, then the place where it is. */
 #include <math.h>
 
+#include "backend/cpu/lines/keys.h"
 #include "backend/cpu/lines/short.h"
 #include "backend/cpu/lines/strips.h"
 #include "backend/cpu/nodes/node.h"
@@ -128,8 +129,44 @@ static void run_long(const void *args, const hone_kernel_io *io, int part, int p
         (int64_t)find_first(s, strips, (const float *)io->in[0] + i * s->line.size);
 }
 
+/* ---- Numbers that have keys ----------------------------------------------------------------- */
+
+/* Those of `count` elements from position `at` on; the greatest. */
+static uint64_t keys_of(const search *s, const void *x, size_t at, size_t count, uint64_t *keys) {
+  const hone_keys *k = hone_keys_here();
+  uint64_t flip = s->most ? 0 : UINT64_MAX;
+  if (s->dtype == HONE_S32) return k->keys_s32((const int32_t *)x + at, 1, count, flip, keys);
+  if (s->dtype == HONE_S64) return k->keys_s64((const int64_t *)x + at, 1, count, flip, keys);
+  return k->keys_f64((const double *)x + at, 1, count, flip, keys);
+}
+
+static void run_keys(const void *args, const hone_kernel_io *io, int part, int parts) {
+  const search *s = args;
+  size_t begin, end, size = s->line.size;
+  uint64_t keys[HONE_KEYS_FEW];
+  hone_split(s->line.outer, 1, part, parts, &begin, &end);
+  for (size_t i = begin; i < end; i++) {
+    uint64_t best = 0;
+    size_t place = 0;
+    for (size_t at = 0, count; at < size; at += count) {
+      count = size - at < HONE_KEYS_FEW ? size - at : HONE_KEYS_FEW;
+      uint64_t greatest = keys_of(s, io->in[0], i * size + at, count, keys);
+      if (greatest <= best) continue;
+      best = greatest;
+      place = at + hone_keys_here()->find_key(keys, 0, count, greatest - 1);
+    }
+    ((int64_t *)io->out[0])[i] = (int64_t)place;
+  }
+}
+
+/* The least of doubles has no key that a NaN's is beyond. */
+static bool has_keys(const search *s) {
+  return s->dtype == HONE_S32 || s->dtype == HONE_S64 || (s->dtype == HONE_F64 && s->most);
+}
+
 static hone_kernel_phase *phase_of(const search *s) {
   size_t size = s->line.size;
+  if (has_keys(s) && s->line.inner == 1 && !s->last) return run_keys;
   if (s->dtype != HONE_F32 || size == 0 || size >= COUNTABLE) return run;
   if (s->line.inner > 1) return run_columns;
   return size <= SHORT ? run_short : s->last ? run : run_long;

@@ -246,9 +246,19 @@ const hone_node_functions hone_node_gemm_bf16 = {
 
 /* ---- matmul --------------------------------------------------------------------------------- */
 
+/* A vector of floats on the left is a row. */
+static bool accepts_vector(const hone_node *node) {
+  const hone_value *a = hone_node_in(node, A), *b = hone_node_in(node, B);
+  return a->type.shape.rank == 1 && b->type.shape.rank == 2 && !hone_node_in(node, BIAS) &&
+         a->type.dtype == HONE_F32 && b->type.dtype == HONE_F32 &&
+         node->outputs[0]->type.dtype == HONE_F32 && hone_node_operand(node, A) == a &&
+         hone_node_operand(node, B) == b;
+}
+
 /* Constant right sides of rank 2 are gemm's. */
 static bool matmul_accepts(const hone_cpu_kernel *row, const hone_node *node) {
   const hone_value *b = hone_node_operand(node, B);
+  if (accepts_vector(node)) return hone_node_real(node, "alpha") == 1 && tiles_of(row);
   return accepts_common(node) && hone_node_real(node, "alpha") == 1 &&
          (!b->constant || b->type.dtype == HONE_F32) && !gemm_accepts(row, node) && tiles_of(row);
 }
@@ -265,21 +275,28 @@ static void batch_strides(const hone_shape *operand, const hone_layout *own, con
 static bool matmul_strided(const hone_cpu_kernel *row, const hone_node *node, int operand,
                            const hone_shape *shape, const hone_layout *layout) {
   (void)row;
-  (void)node, (void)shape, (void)layout;
-  return operand == A || operand == B;
+  (void)node, (void)layout;
+  return (operand == A || operand == B) && shape->rank > 1;
 }
 
-static hone_layout layout_of(const hone_node_view *view, int operand) {
+/* A vector's shape as that of one row. */
+static hone_shape as_rows(const hone_shape *shape) {
+  hone_shape row = {.rank = 2, .dim = {1, shape->dim[0]}};
+  return shape->rank == 1 ? row : *shape;
+}
+
+static hone_layout layout_of(const hone_node_view *view, int operand, const hone_shape *shape) {
   const hone_layout *layout = view->in_layout[operand];
-  return layout ? *layout : hone_layout_dense(&view->in[operand]->shape);
+  return layout ? *layout : hone_layout_dense(shape);
 }
 
 static hone_status *matmul_plan(const hone_cpu_kernel *row, const hone_node_view *view,
                                 hone_arena *arena, hone_node_plan *out) {
-  const hone_shape *a = &view->in[A]->shape, *b = &view->in[B]->shape, *y = &view->out[0]->shape;
-  bool at = hone_node_flag(view->node, "transpose_a");
+  const hone_shape left = as_rows(&view->in[A]->shape), result = as_rows(&view->out[0]->shape);
+  const hone_shape *a = &left, *b = &view->in[B]->shape, *y = &result;
+  bool at = hone_node_flag(view->node, "transpose_a") && view->in[A]->shape.rank > 1;
   bool bt = hone_node_flag(view->node, "transpose_b");
-  hone_layout a_lies = layout_of(view, A), b_lies = layout_of(view, B),
+  hone_layout a_lies = layout_of(view, A, a), b_lies = layout_of(view, B, b),
               dense = hone_layout_dense(y);
   const int64_t *a_step = &a_lies.stride[a->rank - 2], *b_step = &b_lies.stride[b->rank - 2];
   hone_matmul matmul = {.tiles = tiles_of(row),

@@ -14,7 +14,8 @@
 
 #define WIDTH 256 /* columns in a strip */
 #define FLUSH 64  /* rows that are added up in float before they are in double */
-#define SHORT 32  /* lines of no more elements are turned around first */
+#define SHORT 32  /* lines of no more exponentials are turned around first */
+#define LINE  256 /* lines of no more elements are added up many at a time */
 
 enum { TURNED = 4096 }; /* elements at a time, in the first-level cache */
 
@@ -193,7 +194,38 @@ static void run_strip(const reduction *r, const float *x, size_t count, float *y
   if (shifted) finish_strip(r, count, shift, y);
 }
 
-/* Short lines one after the other: turned around, they are columns. */
+typedef void fold_lines(const float *x, size_t size, size_t lines, float *y);
+
+static fold_lines *fold_of(hone_reduce_kind kind) {
+  const hone_short *s = hone_short_here();
+  switch (kind) {
+    case HONE_REDUCE_MAX:
+      return s->max;
+    case HONE_REDUCE_MIN:
+      return s->min;
+    case HONE_REDUCE_PROD:
+      return s->prod;
+    case HONE_REDUCE_L1:
+      return s->abs;
+    case HONE_REDUCE_L2:
+    case HONE_REDUCE_SUM_SQUARE:
+      return s->square;
+    default:
+      return s->sum;
+  }
+}
+
+/* Lines one after the other, of which a sum needs no doubles. */
+static void run_lines(const void *args, const hone_kernel_io *io, int part, int parts) {
+  const reduction *r = args;
+  size_t begin, end, run = r->axes.run;
+  float *y = io->out[0];
+  hone_split(r->axes.kept.count, 1, part, parts, &begin, &end);
+  fold_of(r->kind)((const float *)io->in[0] + begin * run, run, end - begin, y + begin);
+  finish_strip(r, end - begin, NULL, y + begin);
+}
+
+/* Short lines of exponentials: turned around, they are columns. */
 static void run_short(const void *args, const hone_kernel_io *io, int part, int parts) {
   const reduction *r = args;
   float turned[TURNED];
@@ -210,10 +242,6 @@ static void run_short(const void *args, const hone_kernel_io *io, int part, int 
   }
 }
 
-static bool is_short(const hone_reduce_axes *a) {
-  return a->run_is_gone && a->gone.rank == 0 && a->run > 0 && a->run <= SHORT;
-}
-
 static size_t strips_of(const reduction *r) {
   return (r->axes.run + WIDTH - 1) / WIDTH;
 }
@@ -227,6 +255,14 @@ static void run_columns(const void *args, const hone_kernel_io *io, int part, in
     run_strip(r, (const float *)io->in[0] + hone_reduce_offset(&r->axes.kept, outer) + column,
               left < WIDTH ? left : WIDTH, (float *)io->out[0] + outer * r->axes.run + column);
   }
+}
+
+static hone_kernel_phase *phase_of(const reduction *r) {
+  const hone_reduce_axes *a = &r->axes;
+  bool together = a->gone.rank == 0 && a->run > 0, exp = r->kind == HONE_REDUCE_LOG_SUM_EXP;
+  if (!a->run_is_gone) return run_columns;
+  if (together && exp && a->run <= SHORT) return run_short;
+  return together && !exp && a->run <= LINE ? run_lines : run_rows;
 }
 
 /* ---- Few outputs from many rows: what each FLUSH of them come to, then all of these together. The
@@ -293,10 +329,7 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
   r->lanes = hone_lanes();
   hone_shape_count(&view->in[0]->shape, &elements);
   out->work = (double)elements * (r->kind == HONE_REDUCE_LOG_SUM_EXP ? 0.5 : 0.1);
-  out->kernel = hone_one_phase(is_short(&r->axes)    ? run_short
-                               : r->axes.run_is_gone ? run_rows
-                                                     : run_columns,
-                               r);
+  out->kernel = hone_one_phase(phase_of(r), r);
   if (!r->axes.run_is_gone && few_columns(r, view->threads))
     out->kernel = (hone_kernel_plan){
         .phases = {run_chunks, join_chunks},

@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "backend/cpu/nodes/reduce_axes.h"
+#include "backend/cpu/lines/keys.h"
 #include "backend/cpu/lines/wide.h"
 #include "base/pool.h"
 
@@ -23,13 +24,19 @@ typedef union block {
   int64_t whole[WIDTH];
 } block;
 
-/* total[i * step] takes in x[i]; step is 0 or 1. */
-#define EACH(value)                    \
-  for (size_t i = 0; i < count; i++) { \
-    total[i * step] = value;           \
-  }                                    \
+/* The total t takes in x[i]: one for each, or one for all. */
+#define EACH(value)                               \
+  if (each) {                                     \
+    for (size_t i = 0; i < count; i++) {          \
+      const uint64_t t = total[i];                \
+      total[i] = value;                           \
+    }                                             \
+  } else {                                        \
+    uint64_t t = *total;                          \
+    for (size_t i = 0; i < count; i++) t = value; \
+    *total = t;                                   \
+  }                                               \
   break
-#define T total[i * step]
 
 /* What is not e^(x - shift). */
 static const hone_wide_fold *fold_of(const reduction *r, hone_reduce_kind kind) {
@@ -51,25 +58,27 @@ static const hone_wide_fold *fold_of(const reduction *r, hone_reduce_kind kind) 
 }
 
 static void add_wholes(const reduction *r, const uint64_t *x, size_t count,
-                       uint64_t *restrict total, size_t step) {
-  const uint64_t flip = r->is_signed ? (uint64_t)1 << 63 : 0; /* orders as unsigned */
+                       uint64_t *restrict total, bool each) {
+  const bool least = r->kind == HONE_REDUCE_MIN;
+  const int64_t turn = (r->is_signed ? 0 : INT64_MIN) ^ (least ? -1 : 0);
+  const hone_keys *keys = hone_keys_here();
   switch (r->kind) {
     case HONE_REDUCE_MAX:
-      EACH((x[i] ^ flip) > (T ^ flip) ? x[i] : T);
     case HONE_REDUCE_MIN:
-      EACH((x[i] ^ flip) < (T ^ flip) ? x[i] : T);
+      (each ? keys->most_of_rows : keys->most_of_line)((const int64_t *)x, count, turn,
+                                                       (int64_t *)total);
+      break;
     case HONE_REDUCE_PROD:
-      EACH(T * x[i]);
+      EACH(t * x[i]);
     case HONE_REDUCE_L1:
-      EACH(T + (flip && x[i] >> 63 ? 0 - x[i] : x[i]));
+      EACH(t + (r->is_signed && x[i] >> 63 ? 0 - x[i] : x[i]));
     case HONE_REDUCE_SUM_SQUARE:
-      EACH(T + x[i] * x[i]);
+      EACH(t + x[i] * x[i]);
     default:
-      EACH(T + x[i]);
+      EACH(t + x[i]);
   }
 }
 #undef EACH
-#undef T
 
 static void start(const reduction *r, hone_reduce_kind kind, size_t count, block *total) {
   bool most = kind == HONE_REDUCE_MAX, least = kind == HONE_REDUCE_MIN;
@@ -96,6 +105,14 @@ static const double *reals_of(const reduction *r, const void *x, size_t at, size
   return space->real;
 }
 
+/* The same as integers. */
+static const uint64_t *wholes_of(const reduction *r, const void *x, size_t at, size_t count,
+                                 block *space) {
+  if (r->dtype == HONE_S64 || r->dtype == HONE_U64) return (const uint64_t *)x + at;
+  hone_load_ints(r->dtype, x, at, count, space->whole);
+  return (const uint64_t *)space->whole;
+}
+
 /* Elements [at, at + count) of x into the totals, each into its own. */
 static void take_row(const reduction *r, hone_reduce_kind kind, const void *x, size_t at,
                      size_t count, const block *shift, block *total) {
@@ -106,8 +123,7 @@ static void take_row(const reduction *r, hone_reduce_kind kind, const void *x, s
   } else if (r->real) {
     fold_of(r, kind)->rows(reals, count, total->real);
   } else {
-    hone_load_ints(r->dtype, x, at, count, space.whole);
-    add_wholes(r, (const uint64_t *)space.whole, count, (uint64_t *)total->whole, 1);
+    add_wholes(r, wholes_of(r, x, at, count, &space), count, (uint64_t *)total->whole, true);
   }
 }
 
@@ -135,8 +151,8 @@ static void take_line(const reduction *r, hone_reduce_kind kind, const void *x, 
       take_reals(r, kind, reals_of(r, x, at + i, size, &space), size,
                  shift ? &shift->real[to] : NULL, &total->real[to]);
     } else {
-      hone_load_ints(r->dtype, x, at + i, size, space.whole);
-      add_wholes(r, (const uint64_t *)space.whole, size, (uint64_t *)&total->whole[to], 0);
+      add_wholes(r, wholes_of(r, x, at + i, size, &space), size, (uint64_t *)&total->whole[to],
+                 false);
     }
   }
 }

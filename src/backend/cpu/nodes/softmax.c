@@ -27,8 +27,7 @@ static void run_row(const softmax *s, const float *x, float *y) {
   float most = s->strips->max(x, n);
   if (s->log) {
     double sum = s->strips->exp(x, n, most);
-    s->strips->normalise(x, n, most, 1, NULL, NULL, y);
-    s->strips->normalise(y, n, (float)log(sum), 1, NULL, NULL, y);
+    s->strips->less(x, n, most, (float)log(sum), y);
     return;
   }
   double sum = s->strips->exponentials(x, n, most, y);

@@ -13,7 +13,7 @@
 #include "backend/cpu/nodes/node.h"
 #include "backend/cpu/lines/order.h"
 #include "backend/cpu/lines/strips.h"
-#include "backend/cpu/lines/wide.h"
+#include "backend/cpu/lines/keys.h"
 #include "base/pool.h"
 #include "ops/axes.h"
 
@@ -26,6 +26,7 @@ typedef struct topk {
   size_t part_scratch; /* room for k entries of each line that a part works on */
   bool sliced;         /* parts share each line */
   size_t room;         /* of the buffer of picks; 0: a heap, or few */
+  bool few;            /* of short lines */
 } topk;
 
 /* ---- Selecting ------------------------------------------------------------------------------ */
@@ -78,9 +79,11 @@ static uint64_t load_keys(const topk *t, const void *x, size_t first, size_t cou
   size_t step = t->line.inner;
   uint64_t greatest = 0, flip = t->smallest ? UINT64_MAX : 0;
   if (t->dtype == HONE_F64)
-    return hone_wide_here()->keys_f64((const double *)x + first, step, count, flip, out);
+    return hone_keys_here()->keys_f64((const double *)x + first, step, count, flip, out);
   if (t->dtype == HONE_S64)
-    return hone_wide_here()->keys_s64((const int64_t *)x + first, step, count, flip, out);
+    return hone_keys_here()->keys_s64((const int64_t *)x + first, step, count, flip, out);
+  if (t->dtype == HONE_S32)
+    return hone_keys_here()->keys_s32((const int32_t *)x + first, step, count, flip, out);
   if (hone_dtype_class_of(t->dtype) == HONE_CLASS_FLOAT) {
     for (size_t i = 0; i < count; i++)
       out[i] = real_key(hone_load_real(t->dtype, x, first + i * step));
@@ -96,19 +99,29 @@ static uint64_t load_keys(const topk *t, const void *x, size_t first, size_t cou
   return greatest;
 }
 
+/* The best of a short line, one after the other, into `heap`; false where keys of 0 are among them. */
+static bool pick_keys(const topk *t, const void *x, size_t first, hone_best *heap) {
+  uint64_t keys[KEYS], positions[MANY];
+  (void)load_keys(t, x, first, t->line.size, keys);
+  if (hone_keys_here()->pick_keys(keys, t->line.size, t->k, positions) < t->k) return false;
+  for (size_t i = 0; i < t->k; i++) heap[i].position = positions[i];
+  return true;
+}
+
 /* The best of positions begin … end of the line that starts at element `first`. */
 static size_t select_best(const topk *t, const void *x, size_t first, size_t begin, size_t end,
                           hone_best *heap) {
   uint64_t keys[KEYS];
-  size_t count = 0;
+  size_t count = 0, (*find)(const uint64_t *, size_t, size_t, uint64_t) = hone_keys_here()->find_key;
   if (t->dtype == HONE_F32) return select_floats(t, (const float *)x + first, begin, end, heap);
   for (size_t from = begin; from < end; from += KEYS) {
     size_t size = end - from < KEYS ? end - from : KEYS;
     uint64_t greatest = load_keys(t, x, first + from * t->line.inner, size, keys);
     if (count == t->k && greatest <= heap[0].key) continue;
-    for (size_t i = 0; i < size; i++)
-      if (count < t->k || keys[i] > heap[0].key)
-        count = hone_best_offer(heap, count, t->k, (hone_best){keys[i], from + i});
+    for (size_t i = 0; i < size; i++) {
+      if (count == t->k) i = find(keys, i, size, heap[0].key);
+      if (i < size) count = hone_best_offer(heap, count, t->k, (hone_best){keys[i], from + i});
+    }
   }
   return count;
 }
@@ -160,10 +173,10 @@ static const uint64_t *pick_line(const topk *t, const float *x, uint64_t *space)
 
 /* The best of a short line, one after the other. */
 static void pick_few(const topk *t, const float *x, uint64_t *positions) {
-  float near[HONE_WIDE_FEW];
+  float near[HONE_KEYS_FEW];
   size_t step = t->line.inner;
   for (size_t i = 0; step > 1 && i < t->line.size; i++) near[i] = x[i * step];
-  hone_wide_here()->pick(step > 1 ? near : x, t->line.size, t->k, t->smallest, positions);
+  hone_keys_here()->pick(step > 1 ? near : x, t->line.size, t->k, t->smallest, positions);
 }
 
 /* ---- Phases --------------------------------------------------------------------------------- */
@@ -216,7 +229,9 @@ static void run_lines(const void *args, const hone_kernel_io *io, int part, int 
   hone_best *heap = entries_of(t, io, part);
   hone_split(t->line.outer * t->line.inner, 1, part, parts, &begin, &end);
   for (size_t line = begin; line < end; line++) {
-    hone_best_sort(heap, select_best(t, io->in[0], first_of(t, line), 0, t->line.size, heap));
+    size_t first = first_of(t, line);
+    if (!t->few || !pick_keys(t, io->in[0], first, heap))
+      hone_best_sort(heap, select_best(t, io->in[0], first, 0, t->line.size, heap));
     store(t, io, line, heap);
   }
 }
@@ -282,7 +297,8 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
   t->sliced = view->threads > 1 && lines && lines < (size_t)view->threads && t->line.size >= LONG;
   if (t->sliced) entries = t->k * lines;
   bool floats = !t->sliced && t->dtype == HONE_F32;
-  bool few = floats && t->k <= MANY && t->line.size <= HONE_WIDE_FEW && t->k * t->line.size <= SCAN;
+  t->few = !t->sliced && t->k <= MANY && t->line.size <= HONE_KEYS_FEW && t->k * t->line.size <= SCAN;
+  bool few = floats && t->few;
   bool picked = floats && t->k > MANY && t->line.size <= UINT32_MAX;
   if (picked) entries = t->room = 2 * t->k > KEYS ? 2 * t->k : KEYS;
   t->part_scratch = hone_align_up(entries * sizeof(hone_best), 64); /* or two numbers a pick */
