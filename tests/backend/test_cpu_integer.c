@@ -209,11 +209,35 @@ TEST(means) {
                0);
 }
 
+/* Matrices, zero points and biases that only the run knows. */
+TEST(products_of_two) {
+  static const char *const shapes[][4] = {/* a, b, its zero points, the bias */
+                                          {"[1, 33]", "[33, 130]", "[130]", "[130]"},
+                                          {"[9, 40]", "[40, 7]", "[]", "[7]"},
+                                          {"[2, 35, 5]", "[5, 64]", "[1]", "[64]"},
+                                          {"[70, 1]", "[1, 3]", "[3]", "[3]"},
+                                          {"[12]", "[12, 20]", "[]", "[20]"},
+                                          {"[0, 4]", "[4, 20]", "[]", "[20]"},
+                                          {"[4, 0]", "[0, 20]", "[]", "[20]"}};
+  static const char *const given[] = {"", ", i", ", _, j", ", i, j", ", i, j, c"};
+  for (size_t i = 0; i < COUNT(shapes); i++)
+    for (int k = 0; k < 4; k++)
+      for (size_t g = 0; g < COUNT(given); g++) {
+        const char *a = bytes[k & 1], *b = bytes[k >> 1], *const *s = shapes[i];
+        check_body(BODY("graph g(q: %s%s, r: %s%s, u: %s[], v: %s%s, c: s32%s) -> (o) {\n"
+                        " n = const %s[] %s\n m = const %s[] %s\n x = mul(q, n)\n y = mul(r, m)\n"
+                        " i = mul(u, n)\n j = mul(v, m)\n o = matmul_integer(x, y%s)\n}",
+                        a, s[0], b, s[1], a, b, s[2], s[3], a, SPREAD(a), b, SPREAD(b), given[g]),
+                   0);
+      }
+}
+
 int main(void) {
   make_noise();
   RUN(convolutions);
   RUN(planes);
   RUN(products);
+  RUN(products_of_two);
   RUN(tails);
   RUN(tables);
   RUN(means);

@@ -1,6 +1,6 @@
 /* Quantised operators. QLinear… become dequantize, the operator, quantize; …Integer become
- * matmul_integer and conv_integer where the weights are constant, else exact integer arithmetic with the
- * zero points taken off. Room: import. */
+ * matmul_integer, and conv_integer where the weights are constant, else exact integer arithmetic with
+ * the zero points taken off. Room: import. */
 #include "import/onnx/quantised.h"
 #include "import/onnx/windows.h"
 
@@ -99,9 +99,18 @@ static bool has_constant_weights(hone_call *call, const hone_value *w) {
          (!zero || (hone_value_is_constant(zero) && zero->type.shape.rank <= 1));
 }
 
+/* Whether matmul_integer says what the operator does: one matrix on the right, one zero point on the
+ * left. */
+static bool is_one_matrix(hone_call *call, const hone_value *left, const hone_value *right) {
+  const hone_value *zero = hone_onnx_in(call, 3);
+  return right->type.shape.rank == 2 && left->type.shape.rank >= 1 &&
+         is_single(hone_onnx_in(call, 2)) &&
+         (!zero || zero->type.shape.rank == 0 || zero->type.shape.rank == 1);
+}
+
 static hone_status *import_matmul_integer(hone_call *call) {
   hone_value *left = hone_onnx_need(call, 0), *right = hone_onnx_need(call, 1);
-  if (has_constant_weights(call, right) && right->type.shape.rank == 2) {
+  if (is_one_matrix(call, left, right)) {
     hone_node *node = HONE_EMIT_BEGIN(call, "matmul_integer", left, right, hone_onnx_in(call, 2),
                                       hone_onnx_in(call, 3));
     hone_onnx_return(call, 0, hone_emit_end(call, node));

@@ -1,0 +1,3 @@
+/* Products of bytes in 16-bit pairs. Room: backend/cpu/products. */
+#define BYTES_SET hone_bytes_avx2
+#include "backend/cpu/products/multiply_bytes_body.h"
