@@ -19,6 +19,10 @@
   {"conv_depthwise_" #suffix, HONE_ISA_##ISA,         NULL,                     \
    &hone_depthwise_##suffix,  hone_depthwise_accepts, hone_depthwise_pack_size, \
    hone_depthwise_pack,       hone_depthwise_plan},
+#define DEPTHWISE_BFLOAT16(suffix, ISA)                                        \
+  {"conv_depthwise_" #suffix, ISA,                         NULL,               \
+   &hone_depthwise_##suffix,  hone_depthwise_bf16_accepts, hone_depthwise_pack_size, \
+   hone_depthwise_pack,       hone_depthwise_plan},
 #define GROUPS(suffix, ISA)      \
   {"conv_groups_" #suffix,       \
    HONE_ISA_##ISA,               \
@@ -65,5 +69,6 @@
 const hone_conv_kernel hone_conv_kernels[] = {
 #if defined(__x86_64__)
     ALL(avx512, AVX512) ALL(avx2, AVX2) ALL_BFLOAT16(avx512bf16, HONE_ISA_AVX512 | HONE_ISA_BF16)
+    DEPTHWISE_BFLOAT16(avx512bf16, HONE_ISA_AVX512 | HONE_ISA_BF16)
 #endif
         ALL(plain, PLAIN) ALL_BFLOAT16(plain, HONE_ISA_PLAIN){.name = NULL}};

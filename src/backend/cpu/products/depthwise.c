@@ -26,6 +26,10 @@ bool hone_depthwise_accepts(const hone_conv *conv) {
          !conv->x_planar && !conv->bf16;
 }
 
+bool hone_depthwise_bf16_accepts(const hone_conv *conv) {
+  return hone_depthwise_accepts(conv) && conv->x_bf16;
+}
+
 static size_t group_of(const hone_conv *conv) {
   return conv->in_channels / conv->groups;
 }
@@ -76,7 +80,8 @@ void hone_depthwise_pack(const hone_conv_kernel *kernel, const hone_conv *conv,
   for (size_t first = 0; first < conv->in_channels; first += lanes) {
     for (size_t step = 0; step < steps; step++) { /* line, channel of the group, tap of the line */
       size_t tap = step / width / group * width + step % width, in = step / width % group;
-      for (size_t c = first; c < first + lanes; c++) {
+      for (size_t i = 0, half = lanes / 2; i < lanes; i++) {
+        size_t c = first + (set->pairs ? i % half * 2 + i / half : i);
         ptrdiff_t at = (ptrdiff_t)c * weights.out_channel + (ptrdiff_t)tap * weights.tap +
                        (ptrdiff_t)in * weights.in_channel;
         *packed++ = c < conv->in_channels ? weights.data[at] : 0;

@@ -49,6 +49,7 @@ typedef enum hone_window_kind { /* width and stride */
 
 typedef struct hone_depthwise_set {
   int lanes, pixels;
+  bool pairs; /* of each `lanes` channels the packed weights have the even ones, then the odd ones */
   hone_narrow_function *narrow;
   hone_depthwise_function *run[HONE_WINDOW_KINDS][HONE_DEPTHWISE_MOST_PIXELS + 1];
   /* The same where the window's pixels are bfloat16. */
@@ -60,9 +61,11 @@ typedef struct hone_depthwise_set {
 extern const hone_depthwise_set hone_depthwise_plain;
 #if defined(__x86_64__)
 extern const hone_depthwise_set hone_depthwise_avx512, hone_depthwise_avx2;
+extern const hone_depthwise_set hone_depthwise_avx512bf16; /* only of bfloat16 pixels */
 #endif
 
 bool hone_depthwise_accepts(const hone_conv *conv);
+bool hone_depthwise_bf16_accepts(const hone_conv *conv);
 /* Groups of 2 to 4, 8 or 16 channels, powers of 2: as many as a vector of the set has lanes. */
 bool hone_groups_accepts_plain(const hone_conv *conv);
 bool hone_groups_accepts_avx2(const hone_conv *conv);

@@ -118,31 +118,7 @@ HONE_INLINE void run_window(const hone_depthwise_tile *shared, const int pixels,
   static void name##_##pixels##_##width##_##stride(const hone_depthwise_tile *tile) { \
     run_window(tile, pixels, width, stride, groups, bf16);                            \
   }
-#if PIXELS == 4
-#define TILES(name, width, stride, groups, bf16) \
-  TILE(name, 1, width, stride, groups, bf16)     \
-  TILE(name, 2, width, stride, groups, bf16)     \
-  TILE(name, 3, width, stride, groups, bf16) TILE(name, 4, width, stride, groups, bf16)
-#define ROW(name, width, stride)                                                                 \
-  {                                                                                              \
-    NULL, name##_1_##width##_##stride, name##_2_##width##_##stride, name##_3_##width##_##stride, \
-        name##_4_##width##_##stride                                                              \
-  }
-#else
-#define TILES(name, width, stride, groups, bf16) \
-  TILE(name, 1, width, stride, groups, bf16)     \
-  TILE(name, 2, width, stride, groups, bf16)     \
-  TILE(name, 3, width, stride, groups, bf16)     \
-  TILE(name, 4, width, stride, groups, bf16)     \
-  TILE(name, 5, width, stride, groups, bf16)     \
-  TILE(name, 6, width, stride, groups, bf16) TILE(name, 7, width, stride, groups, bf16)
-#define ROW(name, width, stride)                                                                 \
-  {                                                                                              \
-    NULL, name##_1_##width##_##stride, name##_2_##width##_##stride, name##_3_##width##_##stride, \
-        name##_4_##width##_##stride, name##_5_##width##_##stride, name##_6_##width##_##stride,   \
-        name##_7_##width##_##stride                                                              \
-  }
-#endif
+#include "backend/cpu/products/depthwise_tiles.h"
 
 TILES(window, 1, 1, false, false)
 TILES(window, 3, 1, false, false)
