@@ -8,6 +8,7 @@
 #include "base/pool.h"
 #include "engine/backends.h"
 #include "engine/builder.h"
+#include "ops/batch.h"
 
 hone_status *hone_engine_wrap(hone_graph *graph, hone_engine **out) {
   hone_engine *engine = hone_alloc_zero(sizeof *engine);
@@ -18,6 +19,7 @@ hone_status *hone_engine_wrap(hone_graph *graph, hone_engine **out) {
   atomic_init(&engine->references, 1);
   engine->graph = graph;
   hone_status *status = hone_program_make(graph, &engine->memory, &engine->program);
+  if (!status) status = hone_batch_symbol(graph, &engine->program->batch);
   if (!status) status = hone_options_some(HONE_OPTIONS_REFIT, NULL, &engine->options);
   if (status) {
     hone_engine_free(engine);
@@ -51,12 +53,10 @@ hone_status *hone_visit_units(hone_program *program, hone_unit_visit *visit, voi
 
 hone_status *hone_unit_prepare(hone_arena *memory, hone_unit *unit, const hone_backend *backend,
                                const char *name, int variant, const hone_pack *saved,
-                               int saved_count, const hone_tuning *tuning) {
-  hone_prepared prepared;
-  HONE_TRY(backend->prepare(unit->body, name, variant, saved, saved_count, tuning, memory,
-                            &prepared));
+                               int saved_count) {
   hone_unit_release(unit);
-  unit->prepared = prepared;
+  HONE_TRY(backend->prepare(unit->body, name, variant, saved, saved_count, memory,
+                            &unit->prepared));
   unit->kind = HONE_UNIT_KERNEL;
   unit->choice.candidate = name;
   unit->choice.variant = variant;
@@ -89,7 +89,6 @@ static hone_status *optimise(hone_builder *b, const hone_backend *device, hone_g
   hone_dtype compute = compute_type(precision);
   hone_pass_context context = {
       .compute = compute == HONE_F16 && !device ? HONE_F32 : compute,
-      .fp32_layers = hone_option_text(b->options, HONE_OPTION_fp32_layers),
       .tf32 = strcmp(precision, "tf32") == 0,
       .takes = device ? device->takes : NULL,
       .stores_bf16 = hone_cpu_isa() & HONE_ISA_BF16,

@@ -6,6 +6,7 @@
 #include "base/pool.h"
 #include "engine/backends.h"
 #include "engine/builder.h"
+#include "engine/portions.h"
 #include "engine/tune.h"
 #include "engine/typical.h"
 
@@ -20,9 +21,10 @@ hone_status *hone_build_progress(hone_builder *b, const char *phase) {
   return NULL;
 }
 
-hone_status *hone_typical_group(const hone_builder *b, const hone_unit *unit,
-                                const hone_plan *plan, hone_arena *memory, hone_bench_group *out,
-                                bool *known) {
+/* The group at the types that `plan` knows; `known` is false where it does not. */
+static hone_status *typical_group(const hone_builder *b, const hone_unit *unit,
+                                  const hone_plan *plan, hone_arena *memory, hone_bench_group *out,
+                                  bool *known) {
   const hone_node *node = unit->node;
   *known = false;
   if (!plan) return NULL;
@@ -68,7 +70,8 @@ static hone_status *get_times(hone_builder *b, const hone_bench_group *group, co
   return NULL;
 }
 
-size_t hone_fastest(const double *times, size_t count) {
+/* A challenger replaces the one before it only by 3 %, so that noise does not change engines. */
+static size_t fastest(const double *times, size_t count) {
   size_t best = 0;
   for (size_t i = 1; i < count; i++)
     if (times[i] >= 0 && (times[best] < 0 || times[i] < times[best] * 0.97)) best = i;
@@ -84,12 +87,12 @@ static hone_status *choose(hone_builder *b, hone_unit *unit, const hone_plan *pl
   char key[HONE_TIMING_KEY];
   double times[HONE_MAX_CANDIDATES];
   bool have = false;
-  hone_status *status = hone_typical_group(b, unit, plan, &memory, &group, known);
+  hone_status *status = typical_group(b, unit, plan, &memory, &group, known);
   if (!status && *known) {
-    status = hone_timing_key(&group, &hone_backend_cpu, key);
+    status = hone_timing_key(&group, key);
     if (!status) status = get_times(b, &group, key, candidates, count, times, &have);
     if (!status && have) {
-      *chosen = hone_fastest(times, count);
+      *chosen = fastest(times, count);
       unit->nanoseconds = times[*chosen] > 0 ? round(times[*chosen]) : 0;
       unit->choice.measured = true;
     }
@@ -100,7 +103,7 @@ static hone_status *choose(hone_builder *b, hone_unit *unit, const hone_plan *pl
 
 /* The kernel that the other engine has for the same group, where it is still offered. */
 static hone_status *choose_alike(hone_builder *b, hone_unit *unit, const hone_candidate *candidates,
-                                 size_t count, size_t *chosen, hone_tuning *tuning) {
+                                 size_t count, size_t *chosen) {
   const hone_unit *like;
   HONE_TRY(hone_choices_find(b->like, unit, &like));
   for (size_t i = 0; like && i < count; i++) {
@@ -108,8 +111,6 @@ static hone_status *choose_alike(hone_builder *b, hone_unit *unit, const hone_ca
         candidates[i].variant != like->choice.variant)
       continue;
     *chosen = i;
-    if (like->prepared.pack_count)
-      tuning->saved = like->prepared.packs[like->prepared.pack_count - 1];
     unit->choice.measured = like->choice.measured;
     unit->nanoseconds = like->nanoseconds;
     return NULL;
@@ -120,10 +121,10 @@ static hone_status *choose_alike(hone_builder *b, hone_unit *unit, const hone_ca
 
 /* Until a trial run has told the sizes, packs are made where they will be freed. */
 static hone_status *prepare(hone_builder *b, hone_unit *unit, const hone_backend *backend,
-                            const hone_candidate *chosen, const hone_tuning *tuning, bool later) {
+                            const hone_candidate *chosen, bool later) {
   if (later) HONE_TRY(hone_map_put(&b->later, (const char *)&unit, sizeof unit, unit));
   return hone_unit_prepare(later ? &b->trial : &b->engine->memory, unit, backend, chosen->name,
-                           chosen->variant, NULL, 0, tuning);
+                           chosen->variant, NULL, 0);
 }
 
 hone_status *hone_choose_unit(hone_builder *b, hone_unit *unit, const hone_plan *plan) {
@@ -134,13 +135,12 @@ hone_status *hone_choose_unit(hone_builder *b, hone_unit *unit, const hone_plan 
   if (count == 0) return NULL;
   unit->choice.candidate_count = (int)count;
   bool known = true;
-  hone_tuning tuning = {.view = NULL};
   hone_status *status = NULL;
   if (b->like)
-    status = choose_alike(b, unit, candidates, count, &chosen, &tuning);
-  else if (count > 1 && !backend->device)
+    status = choose_alike(b, unit, candidates, count, &chosen);
+  else if (count > 1)
     status = choose(b, unit, plan, candidates, count, &chosen, &known);
-  if (!status) status = prepare(b, unit, backend, &candidates[chosen], &tuning, b->tries && !known);
+  if (!status) status = prepare(b, unit, backend, &candidates[chosen], b->tries && !known);
   return hone_error_at(status, "node '%s'", hone_node_label(unit->node));
 }
 
@@ -160,6 +160,26 @@ static hone_status *count_unit(void *argument, hone_unit *unit) {
   return NULL;
 }
 
+static hone_status *plan_inputs(const hone_builder *b, const hone_datum *inputs, hone_datum *data,
+                                hone_plan **out) {
+  const hone_graph *graph = b->engine->graph;
+  for (int i = 0; i < graph->input_count; i++) data[graph->inputs[i]->id] = inputs[i];
+  return hone_plan_get(b->engine->program, NULL, data, b->engine->threads, out);
+}
+
+/* A batch is run in portions: kernels are chosen for one of them. */
+static hone_status *cut_batch(const hone_builder *b, hone_datum *inputs, hone_datum *data) {
+  hone_program *program = b->engine->program;
+  size_t rows = hone_batch_rows(program, inputs);
+  if (rows < 2 || b->engine->device) return NULL;
+  hone_plan *plan;
+  HONE_TRY(plan_inputs(b, inputs, data, &plan));
+  size_t portions = (size_t)hone_portion_count(plan, rows, b->engine->threads);
+  hone_batch_cut(program, inputs, 0, (rows + portions - 1) / portions, inputs);
+  hone_plan_release(plan);
+  return NULL;
+}
+
 /* Types at typical sizes: a plan in which nothing is on a kernel yet. Where they cannot be told,
  * the cost model chooses, and the log says why. */
 static hone_status *plan_typical(hone_builder *b, hone_plan **out) {
@@ -175,8 +195,8 @@ static hone_status *plan_typical(hone_builder *b, hone_plan **out) {
     hone_arena_free(&memory);
     return status;
   }
-  for (int i = 0; i < graph->input_count; i++) data[graph->inputs[i]->id] = inputs[i];
-  status = hone_plan_get(b->engine->program, NULL, data, b->engine->threads, out);
+  status = cut_batch(b, inputs, data);
+  if (!status) status = plan_inputs(b, inputs, data, out);
   if (status && hone_status_code(status) != HONE_OUT_OF_MEMORY) {
     hone_log(HONE_LOG_INFO, "kernels are chosen without measuring: %s; option shapes helps",
              hone_status_message(status));
@@ -202,13 +222,11 @@ hone_status *hone_choose_all(hone_builder *b) {
   hone_plan *typical = NULL;
   HONE_TRY(hone_visit_units(b->engine->program, count_unit, b));
   if (!hone_option_is(b->options, HONE_OPTION_kernels, "reference"))
-    HONE_TRY(hone_engine_make_code(b->engine, b->measure));
+    HONE_TRY(hone_engine_make_code(b->engine));
   if (!b->like) HONE_TRY(plan_typical(b, &typical));
   b->typical = typical;
   b->tries = !b->like && (b->measure || b->cache.times.count > 0);
   hone_status *status = hone_visit_units(b->engine->program, build_unit, b);
-  drop_plans(b->engine->program);
-  if (!status) status = hone_choose_on_device(b);
   b->typical = NULL;
   hone_plan_release(typical);
   drop_plans(b->engine->program);

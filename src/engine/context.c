@@ -20,6 +20,7 @@ static hone_status *init_context(hone_context *context, const hone_options *opti
   if (!context->inputs || !context->input_given || !context->input_items || !context->bound ||
       !context->input_memory)
     return hone_error_memory();
+  HONE_TRY(hone_portions_new(&context->memory, graph, &context->portions));
   if (context->engine->device) context->run.device = context->engine->device->device;
   HONE_TRY(hone_frame_new(&context->run, context->engine->program, 0, &context->frame));
   context->frame->bound = context->bound;
@@ -45,6 +46,7 @@ hone_status *hone_context_new(hone_engine *engine, const hone_options *options,
 
 void hone_context_free(hone_context *context) {
   if (!context) return;
+  hone_portions_free(&context->portions);
   hone_frame_free(context->frame);
   if (context->run.stream) context->run.device->close(context->run.stream);
   for (int i = 0; context->input_items && i < context->engine->program->graph->input_count; i++)
@@ -235,7 +237,7 @@ hone_status *hone_context_run(hone_context *context, bool asynchronous) {
   double seconds = context->deadline_seconds;
   context->run.deadline = seconds < 1e9 ? hone_now() + (uint64_t)(seconds * 1e9) : 0;
   context->run.next_poll = context->run.poll ? hone_now() + 20000000u : 0;
-  hone_status *status = hone_frame_run(context->frame, context->inputs);
+  hone_status *status = hone_portions_run(context);
   if (hone_status_code(status) == HONE_CANCELLED) atomic_store(&context->run.cancelled, false);
   context->ran = status == NULL;
   return status;
@@ -255,7 +257,8 @@ void hone_set_poll(hone_context *context, hone_poll *poll, void *argument) {
 }
 
 size_t hone_context_memory(const hone_context *context) {
-  size_t total = hone_frame_memory(context->frame) + context->memory.total + context->items.total;
+  size_t total = hone_frame_memory(context->frame) + context->memory.total + context->items.total +
+                 hone_portions_memory(&context->portions);
   for (int i = 0; i < context->engine->program->graph->input_count; i++)
     total += context->input_items[i].total;
   return total;

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "engine/options.h"
 #include "engine/origin.h"
+#include "engine/portions.h"
 #include "engine/program.h"
 #include "engine/stored.h"
 #include "engine/watch.h"
@@ -50,6 +51,7 @@ typedef struct hone_run_state {
   uint64_t deadline; /* hone_now() at which the run stops; 0: never */
   bool profiled;
   _Atomic bool cancelled;
+  const struct hone_run_state *whole; /* of which this is a portion; or NULL */
   hone_poll *poll; /* asked by the calling thread; NULL: never */
   void *poll_argument;
   const hone_device *device; /* the engine's; NULL: it runs on the host */
@@ -75,6 +77,7 @@ struct hone_context {
   hone_tensor *bound;
   int32_t *input_memory; /* by input: HONE_ON_… */
   hone_arena memory; /* of the arrays */
+  hone_portions portions;
   hone_arena items;  /* what the last hone_get_output lent of sequences */
   bool ran;
 };
@@ -107,11 +110,10 @@ HONE_MUST_USE hone_status *hone_build_like(const hone_engine *engine, const hone
 /* The engine around an optimised graph, no kernel chosen yet. Takes the graph. */
 HONE_MUST_USE hone_status *hone_engine_wrap(hone_graph *graph, hone_engine **out);
 /* Puts a group on the backend's kernel of this name; packs come from `saved` where given, else from
- * `memory`. `tuning`: as backends' prepare has it, or NULL. */
+ * `memory`. */
 HONE_MUST_USE hone_status *hone_unit_prepare(hone_arena *memory, hone_unit *unit,
                                              const hone_backend *backend, const char *name,
-                                             int variant, const hone_pack *saved, int saved_count,
-                                             const hone_tuning *tuning);
+                                             int variant, const hone_pack *saved, int saved_count);
 /* Calls `visit` for every unit of every program, parents first, in a fixed order. */
 typedef hone_status *hone_unit_visit(void *argument, hone_unit *unit);
 HONE_MUST_USE hone_status *hone_visit_units(hone_program *program, hone_unit_visit *visit,

@@ -43,6 +43,7 @@ typedef struct hone_unit {
 
 struct hone_program {
   const hone_graph *graph;
+  hone_dim batch; /* of the root: the symbol of rows that do not follow from each other, or 0 */
   struct hone_stored *stored; /* the file that weights and packs lie in; NULL when built here */
   hone_unit *units; /* in the order of the nodes */
   size_t unit_count;

@@ -16,6 +16,8 @@ typedef struct phase_run {
 
 bool hone_run_should_stop(hone_run_state *run) {
   if (atomic_load_explicit(&run->cancelled, memory_order_relaxed)) return true;
+  const hone_run_state *whole = run->whole;
+  if (whole && atomic_load_explicit(&whole->cancelled, memory_order_relaxed)) return true;
   if (!run->deadline && !run->poll) return false;
   uint64_t now = hone_now();
   if (run->deadline && now > run->deadline) return true;
