@@ -328,9 +328,9 @@ static hone_status *plan_kernel(planner *p, const hone_body_stage *s) {
   return add_phases(p, stage, &plan.kernel, extra);
 }
 
-/* A part should have at least this much to do, against the few hundred nanoseconds of a barrier
- * and of lines that change cores. */
-#define LEAST_WORK 4000.0
+/* Nanoseconds that a part should have to do, against the few hundred of a barrier. Lines that change
+ * cores speak for many parts: what one thread makes alone, the others have to fetch. */
+#define LEAST_WORK 1200.0
 
 static int worth_parts(double work, int threads) {
   double parts = work / LEAST_WORK;

@@ -232,7 +232,7 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
   conv.gate = view->gate;
   conv.gate_stride = view->gate_pictures > 1 ? (ptrdiff_t)conv.in_channels : 0;
   if (view->constant[BIAS]) conv.finish.bias = view->constant[BIAS];
-  out->work = macs_of(&conv) / 50;
+  out->work = macs_of(&conv) / (conv.groups > 1 ? 25 : 50);
   return kernel->plan(kernel, &conv, view->packed, arena, &out->kernel);
 }
 
