@@ -187,6 +187,20 @@ static const row rows[] = {
      "q = matmul(b, w) r = sub(p, q) s = const s64[1] [2] t = reduce(a, s) {kind=max, keep=true} "
      "y = add(r, t)",
      6, "split"},
+    /* a transposed convolution without strides is a plain one, unless it cuts off more than it adds */
+    {"x: f32[2, 5, 6, 12], b: f32[8]",
+     "w = const f32[3, 2, 4, 12] @weights+0 "
+     "y = conv_transpose(x, w, b) {groups=2, pads=[1, 0, 2, 1], dilations=[1, 2]}",
+     1, "conv"},
+    {"x: f32[2, 5, 3]", "w = const f32[4, 7, 3] @weights+0 y = conv_transpose(x, w) {padding=valid}",
+     1, "conv"},
+    {"x: f32[2, 5, 3], w: f32[4, 7, 3]", "y = conv_transpose(x, w)", 3, "conv"},
+    {"x: f32[2, 5, 3]", "w = const f32[4, 7, 3] @weights+0 y = conv_transpose(x, w) {strides=[2]}", 1,
+     "conv_transpose"},
+    {"x: f32[2, 7, 3]", "w = const f32[2, 7, 3] @weights+0 y = conv_transpose(x, w) {pads=[2, 1]}", 1,
+     "conv_transpose"},
+    {"x: f32[2, n, 3]", "w = const f32[4, 7, 3] @weights+0 y = conv_transpose(x, w)", 1,
+     "conv_transpose"},
     /* a grouped convolution, by split or by slices; in another order it is another */
     {"x: f32[n, 9, 9, 8]",
      "w = const f32[3, 3, 4, 5] @weights+0 v = const f32[3, 3, 4, 5] @weights+64 "

@@ -20,6 +20,8 @@ typedef struct hone_keys {
   uint64_t (*keys_f64)(const double *x, size_t step, size_t count, uint64_t flip, uint64_t *keys);
   uint64_t (*keys_s64)(const int64_t *x, size_t step, size_t count, uint64_t flip, uint64_t *keys);
   uint64_t (*keys_s32)(const int32_t *x, size_t step, size_t count, uint64_t flip, uint64_t *keys);
+  /* The same for the order turned around, of numbers side by side; NaN is still greater than all. */
+  uint64_t (*keys_less_f64)(const double *x, size_t count, uint64_t *keys);
   /* The first of begin … end that is greater than `limit`; `end` where there is none. */
   size_t (*find_key)(const uint64_t *keys, size_t begin, size_t end, uint64_t limit);
   /* Where the k greatest keys are, the first of equals first; each becomes 0. Returns how many it

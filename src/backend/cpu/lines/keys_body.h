@@ -98,6 +98,18 @@ KEYS(s64, int64_t, vd_bits)
 KEYS(s32, int32_t, few_places)
 #undef KEYS
 
+static uint64_t keys_less_f64(const double *x, size_t count, uint64_t *keys) {
+  double less[8 * VD_LANES];
+  uint64_t most = 0;
+  for (size_t i = 0, n; i < count; i += n) {
+    n = count - i < 8 * VD_LANES ? count - i : 8 * VD_LANES;
+    for (size_t k = 0; k < n; k++) less[k] = -x[i + k];
+    uint64_t greatest = keys_f64(less, 1, n, 0, keys + i);
+    most = greatest > most ? greatest : most;
+  }
+  return most;
+}
+
 HONE_INLINE vd_bits keys_load(const uint64_t *keys) {
   vd_bits x;
   memcpy(&x, keys, sizeof x);
@@ -158,6 +170,7 @@ const hone_keys KEYS_SET = {.pick = pick,
                             .keys_f64 = keys_f64,
                             .keys_s64 = keys_s64,
                             .keys_s32 = keys_s32,
+                            .keys_less_f64 = keys_less_f64,
                             .find_key = find_key,
                             .pick_keys = pick_keys,
                             .most_of_line = most_of_line,

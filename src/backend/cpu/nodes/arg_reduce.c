@@ -135,6 +135,7 @@ static void run_long(const void *args, const hone_kernel_io *io, int part, int p
 static uint64_t keys_of(const search *s, const void *x, size_t at, size_t count, uint64_t *keys) {
   const hone_keys *k = hone_keys_here();
   uint64_t flip = s->most ? 0 : UINT64_MAX;
+  if (s->dtype == HONE_F64 && !s->most) return k->keys_less_f64((const double *)x + at, count, keys);
   if (s->dtype == HONE_S32) return k->keys_s32((const int32_t *)x + at, 1, count, flip, keys);
   if (s->dtype == HONE_S64) return k->keys_s64((const int64_t *)x + at, 1, count, flip, keys);
   return k->keys_f64((const double *)x + at, 1, count, flip, keys);
@@ -159,9 +160,8 @@ static void run_keys(const void *args, const hone_kernel_io *io, int part, int p
   }
 }
 
-/* The least of doubles has no key that a NaN's is beyond. */
 static bool has_keys(const search *s) {
-  return s->dtype == HONE_S32 || s->dtype == HONE_S64 || (s->dtype == HONE_F64 && s->most);
+  return s->dtype == HONE_S32 || s->dtype == HONE_S64 || s->dtype == HONE_F64;
 }
 
 static hone_kernel_phase *phase_of(const search *s) {
