@@ -1,6 +1,8 @@
 /* range, eye, one_hot, trilu: tensors made from indices. Room: ops. */
 #include <math.h>
 
+#include <string.h>
+
 #include "ops/axes.h"
 #include "ops/dims.h"
 #include "ops/elements.h"
@@ -93,9 +95,13 @@ static hone_status *eye_infer(hone_infer *infer) {
 static hone_status *eye_reference(hone_reference *ref) {
   const hone_datum *y = ref->out[0];
   int64_t k = hone_node_int(ref->node, "k"), rows = y->shape.dim[0], columns = y->shape.dim[1];
-  for (int64_t r = 0; r < rows; r++)
-    for (int64_t c = 0; c < columns; c++)
-      store_number(y, (size_t)(r * columns + c), c - r == k);
+  size_t bytes = 0;
+  if (!hone_shape_bytes(&y->shape, y->dtype, &bytes))
+    return hone_error(HONE_LIMIT, "the size of a matrix overflows");
+  if (bytes) memset(y->data, 0, bytes);
+  if (k <= -rows || k >= columns) return NULL;
+  for (int64_t r = k < 0 ? -k : 0; r < rows && r < columns - k; r++)
+    store_number(y, (size_t)(r * columns + r + k), 1);
   return NULL;
 }
 

@@ -47,11 +47,13 @@ static void log_softmax_line(double *x, size_t count, size_t step) {
   for (size_t i = 0; i < count; i++) x[i * step] = x[i * step] - most - log(sum);
 }
 
-/* 1 at the first maximum, 0 elsewhere. */
+/* 1 at the first maximum, which a NaN is, 0 elsewhere. */
 static void hardmax_line(double *x, size_t count, size_t step) {
   size_t best = 0;
-  for (size_t i = 1; i < count; i++)
-    if (x[i * step] > x[best * step]) best = i;
+  for (size_t i = 1; i < count; i++) {
+    double most = x[best * step], now = x[i * step];
+    if (now > most || (now != now && most == most)) best = i;
+  }
   for (size_t i = 0; i < count; i++) x[i * step] = i == best;
 }
 

@@ -99,7 +99,6 @@ static const example examples[] = {
     {"compress", "graph g(x: $[3, 4], c: bool[4]) -> (o) { o = compress(x, c) {axis=1} }"},
     {"one_hot", "graph g(i: s64[5], v: $[2]) -> (o) { d = const s64[] 3\n o = one_hot(i, d, v) }"},
     {"one_hot", "graph g(i: $[5], v: f32[2]) -> (o) { d = const s64[] 3\n o = one_hot(i, d, v) }"},
-    {"eye_like", "graph g(x: f32[4, 5]) -> (o) { o = eye_like(x) }"},
     {"trilu", X345 " o = trilu(x) }"},
     {"conv", "graph g(x: $[1, 5, 6, 3], w: $[3, 3, 3, 4]) -> (o) { o = conv(x, w) }"},
     {"conv_integer",

@@ -105,17 +105,6 @@ TEST(one_hot) {
                0);
 }
 
-TEST(eye_like) {
-  static const char *const types[] = {"f32", "f16", "s64", "u8", "bool"};
-  static const int diagonals[] = {0, 1, -2, 100, -100};
-  for (int t = 0; t < 5; t++)
-    for (int k = 0; k < 5; k++)
-      check_body(BODY("graph g(x: f32[6, 9]) -> (y) { y = eye_like(x) {k=%d, dtype=%s} }",
-                      diagonals[k], types[t]),
-                 0);
-  check_body("graph g(x: f32[0, 9]) -> (y) { y = eye_like(x) }", 0);
-}
-
 TEST(trilu) {
   static const int edges[] = {0, 1, -2, 100, -100};
   for
@@ -353,7 +342,6 @@ int main(void) {
   RUN(topk);
   RUN(cumsum);
   RUN(one_hot);
-  RUN(eye_like);
   RUN(trilu);
   RUN(reverse_sequence);
   RUN(scatter_reductions);

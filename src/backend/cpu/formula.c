@@ -166,6 +166,17 @@ static bool casts_clipped(const hone_node *node) {
          high <= (to == HONE_S8 ? 127 : 255);
 }
 
+/* A cast of floats to halves that nothing here reads: storing rounds by itself. */
+static bool is_stored_alone(const maker *m, const hone_node *node) {
+  const hone_value *result = node->outputs[0], *x = node->inputs[0].value;
+  hone_dtype to = result->type.dtype;
+  bool alone = node->op == &hone_op_cast && x && (to == HONE_F16 || to == HONE_BF16) &&
+               hone_register_type(x->type.dtype) == HONE_F32 && m->last[result->id] == m->count;
+  for (const hone_use *use = result->uses; alone && use; use = use->next)
+    for (int i = 0; use->user && i < m->count; i++) alone = alone && m->nodes[i] != use->user;
+  return alone;
+}
+
 static void widen(hone_formula *f, hone_dtype dtype) {
   size_t bytes = hone_register_bytes(dtype);
   if (bytes > f->widest) f->widest = bytes;
@@ -175,6 +186,13 @@ static hone_status *make_step(maker *m, int index) {
   const hone_node *node = m->nodes[index];
   const hone_value *x = node->inputs[0].value;
   hone_formula *f = m->formula;
+  if (is_stored_alone(m, node)) { /* its register is not used again */
+    int found = 0;
+    HONE_TRY(stream_of(m, x, &found));
+    m->place[node->outputs[0]->id] = found + 1;
+    m->last[x->id] = m->count;
+    return NULL;
+  }
   hone_formula_step *s = &f->steps[f->step_count++];
   const hone_value *result = node->outputs[0];
   const hone_value *first = node->op == &hone_op_select ? node->inputs[1].value : x;

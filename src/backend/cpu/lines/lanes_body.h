@@ -48,7 +48,7 @@ HONE_INLINE vf shrink(vf x, vf bias, vf lambd) {
   }
 #define TRUTH(op, value)                                              \
   FUNCTION(op, float, uint8_t)                                        \
-  OVER(vf_load, vf_load_n, vf_store_truths, vf_store_truths_n, value) \
+  OVER(vf_load, vf_load_n, vf_store_bytes, vf_store_bytes_n, value) \
   }
 #define CHOICE(op)                                                                          \
   FUNCTION(op, uint8_t, float)                                                              \

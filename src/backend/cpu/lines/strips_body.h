@@ -211,21 +211,25 @@ static void strip_turn(const float *a, const float *b, const float *cosine, cons
   }
 }
 
-static void strip_quantize(const float *x, const float *scale, const float *zero, float least,
-                           float most, size_t count, float *out) {
-  for (size_t i = 0; i < count; i += VF_LANES) {
-    int n = count - i < VF_LANES ? (int)(count - i) : VF_LANES;
-    bool whole = n == VF_LANES;
-    vf q = whole ? vf_load(x + i) : vf_load_n(x + i, n);
-    if (scale) q = vf_div(q, whole ? vf_load(scale + i) : vf_load_n(scale + i, n));
-    vf sum = vf_add(vf_round(q), whole ? vf_load(zero + i) : vf_load_n(zero + i, n));
-    vf y = vf_equal(q, q, vf_clamp(sum, vf_set(least), vf_set(most)), vf_set(0));
-    if (whole)
-      vf_store(out + i, y);
-    else
-      vf_store_n(out + i, y, n);
+#define QUANTIZE(name, type, store, store_n)                                                    \
+  static void strip_##name(const float *x, const float *scale, const float *zero, float least,  \
+                           float most, size_t count, type *out) {                               \
+    for (size_t i = 0; i < count; i += VF_LANES) {                                              \
+      int n = count - i < VF_LANES ? (int)(count - i) : VF_LANES;                               \
+      bool whole = n == VF_LANES;                                                               \
+      vf q = whole ? vf_load(x + i) : vf_load_n(x + i, n);                                      \
+      if (scale) q = vf_div(q, whole ? vf_load(scale + i) : vf_load_n(scale + i, n));           \
+      vf sum = vf_add(vf_round(q), whole ? vf_load(zero + i) : vf_load_n(zero + i, n));         \
+      vf y = vf_equal(q, q, vf_clamp(sum, vf_set(least), vf_set(most)), vf_set(0));             \
+      if (whole)                                                                                \
+        store(out + i, y);                                                                      \
+      else                                                                                      \
+        store_n(out + i, y, n);                                                                 \
+    }                                                                                           \
   }
-}
+QUANTIZE(quantize, float, vf_store, vf_store_n)
+QUANTIZE(quantize_bytes, uint8_t, vf_store_bytes, vf_store_bytes_n)
+#undef QUANTIZE
 
 /* Loops of a constant length become vectors. Of nothing: the lowest value. */
 #define MAX_ROWS(name, type, lowest)                                                              \
@@ -290,18 +294,9 @@ FROM_BYTES(from_s8, int8_t, _mm256_cvtepi8_epi32)
 
 static void strip_to_byte(const float *x, size_t count, uint8_t *out) {
   size_t i = 0;
-#if defined(__AVX2__)
-  /* The low byte of each number, gathered in both halves, then side by side. */
-  const __m256i low = _mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
-                                       0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
-  for (; i + 8 <= count; i += 8) {
-    __m256i bytes = _mm256_shuffle_epi8(_mm256_cvttps_epi32(_mm256_loadu_ps(x + i)), low);
-    __m128i both =
-        _mm_unpacklo_epi32(_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1));
-    _mm_storel_epi64((__m128i *)(out + i), both);
-  }
-#endif
-  for (; i < count; i++) out[i] = (uint8_t)(int)x[i];
+  for (; i + VF_LANES <= count; i += VF_LANES) vf_store_bytes(out + i, vf_load(x + i));
+  int n = (int)(count - i);
+  if (n) vf_store_bytes_n(out + i, vf_load_n(x + i, n), n);
 }
 
 static void strip_from_f16(const uint16_t *x, size_t count, float *out) {
@@ -341,6 +336,7 @@ const hone_strips STRIPS = {
     .blend_rows = strip_blend_rows,
     .turn = strip_turn,
     .quantize = strip_quantize,
+    .quantize_bytes = strip_quantize_bytes,
     .from_u8 = strip_from_u8,
     .from_s8 = strip_from_s8,
     .to_byte = strip_to_byte,

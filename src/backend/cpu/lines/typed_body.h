@@ -99,6 +99,19 @@ static inline int64_t whole_of(double x) {
       for (size_t i = 0; i < count; i++) out[i] = (to_type)(int32_t)x[i];             \
   }
 
+/* So do most wide integers. */
+#define LONG_TO_FLOAT(from, from_type, to, to_type)                             \
+  static void cast_##from##_##to(size_t count, const void *in, void *to_) {     \
+    const from_type *x = in;                                                    \
+    to_type *restrict out = to_;                                                \
+    unsigned far = 0;                                                           \
+    for (size_t i = 0; i < count; i++) far |= x[i] != (from_type)(int32_t)x[i]; \
+    if (far)                                                                    \
+      for (size_t i = 0; i < count; i++) out[i] = (to_type)x[i];                \
+    else                                                                        \
+      for (size_t i = 0; i < count; i++) out[i] = (to_type)(int32_t)x[i];       \
+  }
+
 #define INTEGERS(X, from, from_type) \
   X(from, from_type, S64, int64_t)   \
   X(from, from_type, S32, int32_t)   \
@@ -115,17 +128,22 @@ static inline int64_t whole_of(double x) {
   CAST(from, from_type, F64, double, AS_IS) \
   CAST(from, from_type, F32, float, AS_IS)  \
   CAST(from, from_type, BOOL, uint8_t, AS_TRUTH)
+#define LONG_CASTS_OF(from, from_type)        \
+  INTEGERS(PLAIN_CAST, from, from_type)       \
+  LONG_TO_FLOAT(from, from_type, F64, double) \
+  LONG_TO_FLOAT(from, from_type, F32, float)  \
+  CAST(from, from_type, BOOL, uint8_t, AS_TRUTH)
 #define FLOAT_CASTS_OF(from, from_type)       \
   INTEGERS(FLOAT_TO_INTEGER, from, from_type) \
   CAST(from, from_type, F64, double, AS_IS)   \
   CAST(from, from_type, F32, float, AS_IS)    \
   CAST(from, from_type, BOOL, uint8_t, AS_TRUTH)
 #define TRUTH_CAST(from, from_type, to, to_type) CAST(from, from_type, to, to_type, AS_TRUTH)
-CASTS_OF(S64, int64_t)
+LONG_CASTS_OF(S64, int64_t)
 CASTS_OF(S32, int32_t)
 CASTS_OF(S16, int16_t)
 CASTS_OF(S8, int8_t)
-CASTS_OF(U64, uint64_t)
+LONG_CASTS_OF(U64, uint64_t)
 CASTS_OF(U32, uint32_t)
 CASTS_OF(U16, uint16_t)
 CASTS_OF(U8, uint8_t)

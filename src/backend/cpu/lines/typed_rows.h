@@ -18,6 +18,7 @@
       out[i] = (OUT_##result)(VALUE(real, integer, natural));                               \
     }                                                                                       \
   }
+#define QUOTIENT(x, y) ((ELEMENT)(x) / (ELEMENT)(y))
 #include "ops/pointwise.def"
 #undef POINTWISE
 #undef OUT_SAME

@@ -34,44 +34,87 @@ static size_t slice_at(const places *p, const hone_kernel_io *io, size_t i) {
   return at;
 }
 
+/* Positions of the indices from one on that lie in one of their rows. */
+typedef struct row_part {
+  size_t count, base, step; /* where the first one's axes but `axis` lie, and the next one's */
+} row_part;
+
+static row_part row_part_of(const places *p, size_t i, size_t end) {
+  int last = p->rank - 1;
+  size_t row = i / p->index_size[last], column = i % p->index_size[last];
+  size_t left = p->index_size[last] - column;
+  row_part part = {.count = left < end - i ? left : end - i,
+                   .step = last == p->axis ? 0 : p->stride[last]};
+  for (int d = last - 1; d >= 0; d--) {
+    if (d != p->axis) part.base += row % p->index_size[d] * p->stride[d];
+    row /= p->index_size[d];
+  }
+  part.base += column * part.step;
+  return part;
+}
+
 /* Where the elements lie that belong to positions `i` … `end` of the indices, in bytes: those of
  * one row, CHUNK at most. How many. */
 static size_t elements_at(const places *p, const hone_kernel_io *io, size_t i, size_t end,
                           size_t *at) {
-  int last = p->rank - 1;
-  size_t row = i / p->index_size[last], column = i % p->index_size[last], base = 0;
-  size_t left = p->index_size[last] - column, step = last == p->axis ? 0 : p->stride[last];
-  size_t count = left < end - i ? left : end - i;
-  if (count > CHUNK) count = CHUNK;
-  for (int d = last - 1; d >= 0; d--) {
-    if (d != p->axis) base += row % p->index_size[d] * p->stride[d];
-    row /= p->index_size[d];
-  }
-  base += column * step;
-  for (size_t k = 0; k < count; k++, base += step)
-    at[k] =
-        base + hone_index_at(io, INDICES, p->index, i + k, p->size[p->axis]) * p->stride[p->axis];
+  row_part row = row_part_of(p, i, end);
+  size_t count = row.count < CHUNK ? row.count : CHUNK;
+  for (size_t k = 0; k < count; k++)
+    at[k] = row.base + k * row.step +
+            hone_index_at(io, INDICES, p->index, i + k, p->size[p->axis]) * p->stride[p->axis];
   return count;
+}
+
+/* X(name, index type, element type) of the gathers that are worth code of their own. */
+#define TAKES(X)             \
+  X(s64_4, int64_t, uint32_t) \
+  X(s64_8, int64_t, uint64_t) \
+  X(s32_4, int32_t, uint32_t) \
+  X(s32_8, int32_t, uint64_t)
+/* y[k] = the element of x that index k names, `step` bytes further each time; false where an index
+ * is outside. */
+#define TAKE(name, index, element)                                                        \
+  static bool take_##name(const places *p, const void *indices, const char *x, size_t step, \
+                          size_t count, char *y) {                                        \
+    const index *at = indices;                                                            \
+    size_t size = p->size[p->axis], stride = p->stride[p->axis];                          \
+    bool outside = false;                                                                 \
+    for (size_t k = 0; k < count; k++, x += step) {                                       \
+      size_t place = (size_t)at[k] + (at[k] < 0 ? size : 0);                              \
+      outside |= place >= size;                                                           \
+      place = place < size ? place : 0;                                                   \
+      memcpy(y + k * sizeof(element), x + place * stride, sizeof(element));               \
+    }                                                                                     \
+    return !outside;                                                                      \
+  }
+TAKES(TAKE)
+#undef TAKE
+
+typedef bool take_function(const places *p, const void *indices, const char *x, size_t step,
+                           size_t count, char *y);
+static take_function *take_of(const places *p) {
+  bool longs = p->index == HONE_S64;
+  if (!longs && p->index != HONE_S32) return NULL;
+  if (p->run == 4) return longs ? take_s64_4 : take_s32_4;
+  return p->run != 8 ? NULL : longs ? take_s64_8 : take_s32_8;
 }
 
 static void gather_elements(const void *args, const hone_kernel_io *io, int part, int parts) {
   const places *p = args;
+  take_function *take = take_of(p);
   const char *x = io->in[X];
-  size_t begin, end, count, at[CHUNK];
+  size_t begin, end, count, at[CHUNK], index_bytes = hone_dtype_bits(p->index) / 8;
   hone_split(p->count, 1, part, parts, &begin, &end);
-#define TAKE(bytes) \
-  for (size_t k = 0; k < count; k++) memcpy(y + k * (bytes), x + at[k], bytes)
   for (size_t i = begin; i < end; i += count) {
     char *y = (char *)io->out[0] + i * p->run;
-    count = elements_at(p, io, i, end, at);
-    if (p->run == 4)
-      TAKE(4);
-    else if (p->run == 8)
-      TAKE(8);
-    else
-      TAKE(p->run);
+    const char *indices = (const char *)io->in[INDICES] + i * index_bytes;
+    row_part row = row_part_of(p, i, end);
+    count = row.count;
+    if (take && take(p, indices, x + row.base, row.step, count, y)) continue;
+    if (count > CHUNK) count = CHUNK;
+    count = elements_at(p, io, i, i + count, at);
+    for (size_t k = 0; k < count; k++) memcpy(y + k * p->run, x + at[k], p->run);
   }
-#undef TAKE
 }
 
 static void gather_slices(const void *args, const hone_kernel_io *io, int part, int parts) {

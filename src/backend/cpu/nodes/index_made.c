@@ -1,5 +1,5 @@
-/* one_hot, trilu, eye_like and reverse_sequence nodes: rows whose elements follow from where they
- * stand. Room: backend/cpu/nodes. */
+/* one_hot, trilu and reverse_sequence nodes: rows whose elements follow from where they stand.
+ * Room: backend/cpu/nodes. */
 #include <string.h>
 
 #include "backend/cpu/nodes/node.h"
@@ -128,54 +128,6 @@ static hone_status *plan_trilu(const hone_cpu_kernel *row, const hone_node_view 
   return NULL;
 }
 const hone_node_functions hone_node_trilu = {.accepts = accepts_first, .plan = plan_trilu};
-
-/* ---- eye_like ------------------------------------------------------------------------------- */
-
-typedef struct eye {
-  size_t rows, columns, bytes;
-  int64_t diagonal;
-  uint64_t one; /* its bytes, first in memory */
-} eye;
-
-static void run_eye(const void *args, const hone_kernel_io *io, int part, int parts) {
-  const eye *e = args;
-  size_t begin, end, row = e->columns * e->bytes;
-  hone_split(e->rows, 1, part, parts, &begin, &end);
-  if (begin < end) memset((char *)io->out[0] + begin * row, 0, (end - begin) * row);
-  for (size_t r = begin; r < end; r++) {
-    int64_t column = (int64_t)r + e->diagonal;
-    if (column >= 0 && (size_t)column < e->columns)
-      put((char *)io->out[0] + r * row, (size_t)column, &e->one, e->bytes);
-  }
-}
-
-static bool accepts_eye(const hone_cpu_kernel *row, const hone_node *node) {
-  (void)row;
-  unsigned bits = hone_dtype_bits(node->outputs[0]->type.dtype);
-  return bits >= 8 && bits <= 64 && node->outputs[0]->type.dtype != HONE_STR;
-}
-
-static hone_status *plan_eye(const hone_cpu_kernel *row, const hone_node_view *view,
-                             hone_arena *arena, hone_node_plan *out) {
-  (void)row;
-  const hone_type *y = view->out[0];
-  int64_t k = hone_node_int(view->node, "k");
-  eye *e = HONE_NEW(arena, eye);
-  HONE_TRY_MEMORY(e);
-  e->rows = (size_t)y->shape.dim[0];
-  e->columns = (size_t)y->shape.dim[1];
-  e->bytes = hone_dtype_bits(y->dtype) / 8;
-  /* No further than the edges, so that sums cannot overflow. */
-  e->diagonal = k > y->shape.dim[1] ? y->shape.dim[1] : k < -y->shape.dim[0] ? -y->shape.dim[0] : k;
-  if (hone_dtype_class_of(y->dtype) == HONE_CLASS_FLOAT)
-    hone_store_real(y->dtype, &e->one, 0, 1);
-  else
-    hone_store_int(y->dtype, &e->one, 0, 1);
-  out->work = (double)(e->rows * e->columns * e->bytes) / 16;
-  out->kernel = hone_one_phase(run_eye, e);
-  return NULL;
-}
-const hone_node_functions hone_node_eye_like = {.accepts = accepts_eye, .plan = plan_eye};
 
 /* ---- reverse_sequence ----------------------------------------------------------------------- */
 

@@ -7,12 +7,17 @@
 #include <string.h>
 
 #include "backend/cpu/lines/lanes.h"
+#include "backend/cpu/lines/short.h"
 #include "backend/cpu/nodes/node.h"
 #include "backend/cpu/lines/strips.h"
 #include "base/pool.h"
 #include "ops/axes.h"
 
-enum { WIDTH = 256 }; /* lines in a strip */
+enum {
+  WIDTH = 256,        /* lines in a strip */
+  SHORT = 32,         /* elements of a line that is turned */
+  COUNTABLE = 1 << 24 /* hone_short's extreme counts so far */
+};
 
 typedef struct lines lines;
 /* `count` elements become the result, in place. */
@@ -57,7 +62,7 @@ static void hardmax_line(const lines *l, double *x, size_t count) {
   (void)l;
   size_t best = 0;
   for (size_t i = 1; i < count; i++)
-    if (x[i] > x[best]) best = i;
+    if (x[i] > x[best] || (x[i] != x[i] && x[best] == x[best])) best = i;
   for (size_t i = 0; i < count; i++) x[i] = i == best;
 }
 
@@ -93,8 +98,9 @@ static void run_lines(const void *args, const hone_kernel_io *io, int part, int 
   }
 }
 
-/* ---- hardmax of f32 along the last axis ----------------------------------------------------- */
+/* ---- hardmax of f32 ------------------------------------------------------------------------- */
 
+/* Long lines along the last axis. */
 static void run_hardmax_rows(const void *args, const hone_kernel_io *io, int part, int parts) {
   const lines *l = args;
   size_t begin, end, size = l->line.size;
@@ -103,14 +109,51 @@ static void run_hardmax_rows(const void *args, const hone_kernel_io *io, int par
     const float *x = (const float *)io->in[0] + o * size;
     float *y = (float *)io->out[0] + o * size, most = l->strips->max(x, size);
     size_t best = 0;
-    if (most == most)
-      while (x[best] != most) best++;
-    else /* no number is above the first, if that is none */
-      for (size_t i = 1; i < size; i++)
-        if (x[i] > x[best]) best = i;
+    while (x[best] != most && x[best] == x[best]) best++;
     memset(y, 0, size * sizeof *y);
     y[best] = 1;
   }
+}
+
+/* Short ones, turned into columns. */
+static void run_hardmax_short(const void *args, const hone_kernel_io *io, int part, int parts) {
+  const lines *l = args;
+  const hone_short *columns = hone_short_here();
+  float turned[SHORT * WIDTH];
+  int64_t best[WIDTH];
+  size_t begin, end, size = l->line.size;
+  hone_split(l->line.outer, 1, part, parts, &begin, &end);
+  for (size_t i = begin, count; i < end; i += count) {
+    float *y = (float *)io->out[0] + i * size;
+    count = end - i < WIDTH ? end - i : WIDTH;
+    columns->turn((const float *)io->in[0] + i * size, size, count, turned, WIDTH);
+    columns->extreme(turned, WIDTH, size, count, false, false, best);
+    memset(y, 0, count * size * sizeof *y);
+    for (size_t k = 0; k < count; k++) y[k * size + (size_t)best[k]] = 1;
+  }
+}
+
+/* Lines that lie side by side. */
+static void run_hardmax_strips(const void *args, const hone_kernel_io *io, int part, int parts) {
+  const lines *l = args;
+  const hone_short *columns = hone_short_here();
+  int64_t best[WIDTH];
+  size_t inner = l->line.inner, strips = (inner + WIDTH - 1) / WIDTH, begin, end;
+  hone_split(l->line.outer * strips, 1, part, parts, &begin, &end);
+  for (size_t i = begin; i < end; i++) {
+    size_t column = i % strips * WIDTH, left = inner - column, count = left < WIDTH ? left : WIDTH;
+    size_t at = i / strips * l->line.size * inner + column;
+    float *y = (float *)io->out[0] + at;
+    columns->extreme((const float *)io->in[0] + at, inner, l->line.size, count, false, false, best);
+    for (size_t k = 0; k < l->line.size; k++) memset(y + k * inner, 0, count * sizeof *y);
+    for (size_t k = 0; k < count; k++) y[(size_t)best[k] * inner + k] = 1;
+  }
+}
+
+static hone_kernel_phase *hardmax_phase(const lines *l) {
+  if (l->dtype != HONE_F32 || l->line.size == 0 || l->line.size >= COUNTABLE) return NULL;
+  if (l->line.inner > 1) return run_hardmax_strips;
+  return l->line.size <= SHORT ? run_hardmax_short : run_hardmax_rows;
 }
 
 /* ---- lp_norm of f32 ------------------------------------------------------------------------- */
@@ -197,8 +240,8 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
     out->kernel = hone_one_phase(l->line.inner == 1 ? run_norm_rows : run_norm_strips, l);
     return NULL;
   }
-  if (row->op == &hone_op_hardmax && l->dtype == HONE_F32 && l->line.inner == 1) {
-    out->kernel = hone_one_phase(run_hardmax_rows, l);
+  if (row->op == &hone_op_hardmax && hardmax_phase(l)) {
+    out->kernel = hone_one_phase(hardmax_phase(l), l);
     return NULL;
   }
   if (!hone_mul(l->line.size, sizeof(double), &l->part_scratch))

@@ -185,6 +185,11 @@ static void quantize_floats(const scaled *q, const hone_kernel_io *io, const com
   float x[BLOCK];
   uint16_t halves[BLOCK];
   const float *scale = with->scale_f32;
+  if (q->x == HONE_F32 && q->precision == HONE_F32 && hone_dtype_bits(q->y) == 8) {
+    q->strips->quantize_bytes((const float *)io->in[X] + begin, scale, with->zero_f32, with->least,
+                              with->most, count, (uint8_t *)io->out[0] + begin);
+    return;
+  }
   load_floats(q->x, io->in[X], begin, count, x);
   if (q->precision == HONE_F16) {
     q->lanes[HONE_LANE_div](count, x, scale, x, 0, 0, x);

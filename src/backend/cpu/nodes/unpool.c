@@ -28,7 +28,6 @@ static void clear(const void *args, const hone_kernel_io *io, int part, int part
 
 static size_t place_of(const unpool *u, size_t index) {
   size_t to = 0;
-  if (u->dense) return index;
   for (int axis = u->rank - 1; axis >= 0; axis--) {
     to += index % (size_t)u->inner[axis] * (size_t)u->stride[axis];
     index /= (size_t)u->inner[axis];
@@ -39,14 +38,18 @@ static size_t place_of(const unpool *u, size_t index) {
 /* One part puts all: two values may go to one place, and the last is to stay. */
 static void put(const void *args, const hone_kernel_io *io, int part, int parts) {
   const unpool *u = args;
+  const size_t count = part == 0 ? u->count : 0, places = u->places;
+  const int64_t *longs = u->index == HONE_S64 ? io->in[1] : NULL;
+  const char *x = io->in[0];
+  char *y = io->out[0];
+  const bool dense = u->dense;
   (void)parts;
 #define PUT(type)                                                                         \
-  for (size_t i = 0; part == 0 && i < u->count; i++) {                                    \
-    int64_t index = u->index == HONE_S64 ? ((const int64_t *)io->in[1])[i]                \
-                                         : hone_load_int(u->index, io->in[1], i);         \
-    size_t at = hone_place_at(io, 1, i, index, u->places);                                \
-    memcpy((char *)io->out[0] + place_of(u, at) * sizeof(type),                           \
-           (const char *)io->in[0] + i * sizeof(type), sizeof(type));                     \
+  for (size_t i = 0; i < count; i++) {                                                    \
+    int64_t index = longs ? longs[i] : hone_load_int(u->index, io->in[1], i);             \
+    size_t at = (uint64_t)index < places ? (size_t)index                                  \
+                                         : hone_place_at(io, 1, i, index, places);        \
+    memcpy(y + (dense ? at : place_of(u, at)) * sizeof(type), x + i * sizeof(type), sizeof(type)); \
   }
   HONE_BY_ELEMENT(u->element, PUT)
 #undef PUT

@@ -49,14 +49,19 @@ HONE_INLINE vf vf_sigmoid(vf x) {
   return vf_sigmoid_of(x, vf_set(-1));
 }
 
-/* tanh x within 3 ulp: an odd polynomial where 1 - 2 / (e^2x + 1) would cancel. */
+/* tanh x = t / (t + 2) within 3 ulp, t = e^2|x| - 1 without cancelling: e^r - 1 from r, then times
+ * 2^n. Beyond 10 it is 1. */
 HONE_INLINE vf vf_tanh(vf x) {
-  static const float c[] = {-0.3333326f, 0.13330829f, -0.053687982f, 0.020469293f, -0.005515025f};
-  vf size = vf_abs(x), square = vf_mul(x, x);
-  vf inner = vf_fma(vf_mul(vf_polynomial(square, c, 5), square), size, size);
-  vf e = vf_exp(vf_add(size, size));
-  vf outer = vf_sub(vf_set(1), vf_div(vf_set(2), vf_add(e, vf_set(1))));
-  return vf_copysign(vf_less(size, vf_set(0.625f), inner, outer), x);
+  static const float c[] = {0.49999997f, 0.166665062f, 0.0416671373f, 0.00836910401f,
+                            0.00138888729f};
+  const vf one = vf_set(1);
+  vf a = vf_min(vf_set(10), vf_abs(x)), twice = vf_add(a, a);
+  vf n = vf_round(vf_mul(twice, vf_set(1.44269504f)));
+  vf r = vf_fnma(n, vf_set(0.693145752f), twice);
+  r = vf_fnma(n, vf_set(1.42860677e-6f), r);
+  vf power = vf_scale2(one, n), inner = vf_fma(vf_mul(r, r), vf_polynomial(r, c, 5), r);
+  vf t = vf_fma(power, inner, vf_sub(power, one));
+  return vf_copysign(vf_div(t, vf_add(t, vf_set(2))), x);
 }
 
 /* erf x within 4e-7 of its value: a rational function, and +-1 where that is the nearest float. */

@@ -39,12 +39,13 @@ HONE_INLINE unsigned vf_lanes_above(vf a, vf b) {
 HONE_INLINE unsigned vf_lanes_below(vf a, vf b) {
   return _mm512_cmp_ps_mask(a, b, _CMP_NGE_UQ);
 }
-/* Bools: what is not 0 as 1, and 0 and 1 as bytes. */
+/* Bools: what is not 0 as 1. */
 HONE_INLINE vf vf_load_truths(const uint8_t *p) {
   __m128i bytes = _mm_min_epu8(_mm_loadu_si128((const __m128i *)p), _mm_set1_epi8(1));
   return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes));
 }
-HONE_INLINE void vf_store_truths(uint8_t *p, vf x) {
+/* Numbers cut to whole ones, the low byte of each. */
+HONE_INLINE void vf_store_bytes(uint8_t *p, vf x) {
   _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(_mm512_cvttps_epi32(x)));
 }
 #elif defined(__AVX2__)
@@ -52,10 +53,12 @@ HONE_INLINE vf vf_load_truths(const uint8_t *p) {
   __m128i bytes = _mm_min_epu8(_mm_loadl_epi64((const __m128i *)p), _mm_set1_epi8(1));
   return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes));
 }
-HONE_INLINE void vf_store_truths(uint8_t *p, vf x) {
-  __m256i whole = _mm256_cvttps_epi32(x);
-  __m128i half = _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
-  _mm_storel_epi64((__m128i *)p, _mm_packs_epi16(half, half));
+HONE_INLINE void vf_store_bytes(uint8_t *p, vf x) { /* gathered in both halves, then side by side */
+  const __m256i low = _mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
+                                       0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
+  __m256i bytes = _mm256_shuffle_epi8(_mm256_cvttps_epi32(x), low);
+  _mm_storel_epi64((__m128i *)p, _mm_unpacklo_epi32(_mm256_castsi256_si128(bytes),
+                                                    _mm256_extracti128_si256(bytes, 1)));
 }
 HONE_INLINE vf vf_sqrt(vf a) {
   return _mm256_sqrt_ps(a);
@@ -96,8 +99,8 @@ HONE_INLINE vf vf_load_truths(const uint8_t *p) {
   for (int i = 0; i < VF_LANES; i++) x[i] = p[i] != 0;
   return x;
 }
-HONE_INLINE void vf_store_truths(uint8_t *p, vf x) {
-  for (int i = 0; i < VF_LANES; i++) p[i] = (uint8_t)x[i];
+HONE_INLINE void vf_store_bytes(uint8_t *p, vf x) {
+  for (int i = 0; i < VF_LANES; i++) p[i] = (uint8_t)(int)x[i];
 }
 HONE_INLINE vf vf_sqrt(vf a) {
   for (int i = 0; i < VF_LANES; i++) a[i] = sqrtf(a[i]);
@@ -141,15 +144,15 @@ HONE_INLINE unsigned vf_lanes_below(vf a, vf b) {
 }
 #endif
 
-/* The first n of VF_LANES bools. */
+/* The first n of VF_LANES. */
 HONE_INLINE vf vf_load_truths_n(const uint8_t *p, int n) {
   uint8_t few[VF_LANES] = {0};
   memcpy(few, p, (size_t)n);
   return vf_load_truths(few);
 }
-HONE_INLINE void vf_store_truths_n(uint8_t *p, vf x, int n) {
+HONE_INLINE void vf_store_bytes_n(uint8_t *p, vf x, int n) {
   uint8_t few[VF_LANES];
-  vf_store_truths(few, x);
+  vf_store_bytes(few, x);
   memcpy(p, few, (size_t)n);
 }
 
