@@ -1,5 +1,7 @@
 /* The vector forms over doubles and integers for one instruction set: included by typed_*.c with
  * TYPED defined. Room: backend/cpu/lines. */
+#include <string.h>
+
 #include "backend/cpu/lines/typed.h"
 #include "ops/pointwise_math.h"
 
@@ -10,17 +12,41 @@ enum { F = 1, S = 2, U = 4, B = 8 };
 
 /* ---- Rows ----------------------------------------------------------------------------------- */
 
+/* tanh x = t / (t + 2), t = e^2|x| - 1, within 3 ulp, without a branch so that vectors compute it; as
+ * vf_tanh of simd_math.h, with Taylor's series, whose next term is below 2^-57 of the first. */
+static inline double tanh_by_series(double x) {
+  const double shift = 0x1.8p52; /* what is added to it is rounded to a whole number */
+  double a = fabs(x), twice = a > 20 ? 40 : a + a;
+  double n = (twice * M_LOG2E + shift) - shift, place = n + (shift + 1023);
+  double r = (twice - n * 0x1.62e42fefap-1) - n * 0x1.cf79abc9e3b3ap-40; /* ln 2 in two pieces */
+  double p = 1.0 / 6227020800;
+  static const double c[] = {1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880,
+                             1.0 / 40320,     1.0 / 5040,     1.0 / 720,     1.0 / 120,
+                             1.0 / 24,        1.0 / 6,        0.5};
+  HONE_UNROLL
+  for (int i = 0; i < 11; i++) p = p * r + c[i];
+  uint64_t bits;
+  memcpy(&bits, &place, sizeof bits);
+  bits <<= 52; /* 2^n */
+  double power;
+  memcpy(&power, &bits, sizeof power);
+  double t = power * (r + r * r * p) + (power - 1);
+  return copysign(t / (t + 2), x);
+}
+
 #define LOAD(x) (x)
 
 #define WIDE                          double
 #define CLASS                         F
 #define VALUE(real, integer, natural) real
+#define tanh(x)                       tanh_by_series(x)
 #define KIND                          F64
 #define ELEMENT                       double
 #include "backend/cpu/lines/typed_rows.h"
 #undef WIDE
 #undef CLASS
 #undef VALUE
+#undef tanh
 
 #define WIDE                          int64_t
 #define CLASS                         S
