@@ -63,9 +63,9 @@ typedef struct hone_strips {
    * quotient itself where scale is NULL. */
   void (*quantize)(const float *x, const float *scale, const float *zero, float least, float most,
                    size_t count, float *out);
-  /* The same; limits are those of bytes of either sign. */
-  void (*quantize_bytes)(const float *x, const float *scale, const float *zero, float least,
-                         float most, size_t count, uint8_t *out);
+  /* The same by one scale to bytes of either sign, whose limits those are. */
+  void (*quantize_bytes)(const float *x, float scale, float zero, float least, float most,
+                         size_t count, uint8_t *out);
   /* Bytes to f32 and back; floats are whole and in the range of the type. */
   void (*from_u8)(const uint8_t *x, size_t count, float *out);
   void (*from_s8)(const int8_t *x, size_t count, float *out);

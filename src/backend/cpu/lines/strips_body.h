@@ -211,25 +211,37 @@ static void strip_turn(const float *a, const float *b, const float *cosine, cons
   }
 }
 
-#define QUANTIZE(name, type, store, store_n)                                                    \
-  static void strip_##name(const float *x, const float *scale, const float *zero, float least,  \
-                           float most, size_t count, type *out) {                               \
-    for (size_t i = 0; i < count; i += VF_LANES) {                                              \
-      int n = count - i < VF_LANES ? (int)(count - i) : VF_LANES;                               \
-      bool whole = n == VF_LANES;                                                               \
-      vf q = whole ? vf_load(x + i) : vf_load_n(x + i, n);                                      \
-      if (scale) q = vf_div(q, whole ? vf_load(scale + i) : vf_load_n(scale + i, n));           \
-      vf sum = vf_add(vf_round(q), whole ? vf_load(zero + i) : vf_load_n(zero + i, n));         \
-      vf y = vf_equal(q, q, vf_clamp(sum, vf_set(least), vf_set(most)), vf_set(0));             \
-      if (whole)                                                                                \
-        store(out + i, y);                                                                      \
-      else                                                                                      \
-        store_n(out + i, y, n);                                                                 \
-    }                                                                                           \
+/* The last step of quantising: the quotient to a whole number. */
+HONE_INLINE vf quantized(vf quotient, vf zero, vf least, vf most) {
+  vf sum = vf_add(vf_round(quotient), zero);
+  return vf_equal(quotient, quotient, vf_clamp(sum, least, most), vf_set(0));
+}
+
+static void strip_quantize(const float *x, const float *scale, const float *zero, float least,
+                           float most, size_t count, float *out) {
+  for (size_t i = 0; i < count; i += VF_LANES) {
+    int n = count - i < VF_LANES ? (int)(count - i) : VF_LANES;
+    bool whole = n == VF_LANES;
+    vf q = whole ? vf_load(x + i) : vf_load_n(x + i, n);
+    if (scale) q = vf_div(q, whole ? vf_load(scale + i) : vf_load_n(scale + i, n));
+    vf z = whole ? vf_load(zero + i) : vf_load_n(zero + i, n);
+    vf y = quantized(q, z, vf_set(least), vf_set(most));
+    if (whole)
+      vf_store(out + i, y);
+    else
+      vf_store_n(out + i, y, n);
   }
-QUANTIZE(quantize, float, vf_store, vf_store_n)
-QUANTIZE(quantize_bytes, uint8_t, vf_store_bytes, vf_store_bytes_n)
-#undef QUANTIZE
+}
+
+static void strip_quantize_bytes(const float *x, float scale, float zero, float least, float most,
+                                 size_t count, uint8_t *out) {
+  const vf s = vf_set(scale), z = vf_set(zero), low = vf_set(least), high = vf_set(most);
+  size_t i = 0;
+  for (; i + VF_LANES <= count; i += VF_LANES)
+    vf_store_bytes(out + i, quantized(vf_div(vf_load(x + i), s), z, low, high));
+  int n = (int)(count - i);
+  if (n) vf_store_bytes_n(out + i, quantized(vf_div(vf_load_n(x + i, n), s), z, low, high), n);
+}
 
 /* Loops of a constant length become vectors. Of nothing: the lowest value. */
 #define MAX_ROWS(name, type, lowest)                                                              \

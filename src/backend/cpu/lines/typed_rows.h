@@ -1,5 +1,5 @@
 /* The rows of pointwise.def over one type, included by typed_body.h with KIND, ELEMENT, WIDE (what
- * expressions compute in), CLASS and VALUE(real, signed, unsigned) defined. Room:
+ * expressions compute in), CLASS, VALUE(real, signed, unsigned) and DIVIDED(x, y) defined. Room:
  * backend/cpu/lines.
  */
 #define OUT_SAME  ELEMENT
@@ -18,7 +18,7 @@
       out[i] = (OUT_##result)(VALUE(real, integer, natural));                               \
     }                                                                                       \
   }
-#define QUOTIENT(x, y) ((ELEMENT)(x) / (ELEMENT)(y))
+#define QUOTIENT(x, y) DIVIDED((ELEMENT)(x), (ELEMENT)(y))
 #include "ops/pointwise.def"
 #undef POINTWISE
 #undef OUT_SAME

@@ -109,7 +109,10 @@ static void run_hardmax_rows(const void *args, const hone_kernel_io *io, int par
     const float *x = (const float *)io->in[0] + o * size;
     float *y = (float *)io->out[0] + o * size, most = l->strips->max(x, size);
     size_t best = 0;
-    while (x[best] != most && x[best] == x[best]) best++;
+    if (most == most)
+      while (x[best] != most) best++;
+    else
+      while (x[best] == x[best]) best++;
     memset(y, 0, size * sizeof *y);
     y[best] = 1;
   }

@@ -185,11 +185,6 @@ static void quantize_floats(const scaled *q, const hone_kernel_io *io, const com
   float x[BLOCK];
   uint16_t halves[BLOCK];
   const float *scale = with->scale_f32;
-  if (q->x == HONE_F32 && q->precision == HONE_F32 && hone_dtype_bits(q->y) == 8) {
-    q->strips->quantize_bytes((const float *)io->in[X] + begin, scale, with->zero_f32, with->least,
-                              with->most, count, (uint8_t *)io->out[0] + begin);
-    return;
-  }
   load_floats(q->x, io->in[X], begin, count, x);
   if (q->precision == HONE_F16) {
     q->lanes[HONE_LANE_div](count, x, scale, x, 0, 0, x);
@@ -222,6 +217,19 @@ static void quantize_reals(const scaled *q, const hone_kernel_io *io, const comp
     else
       hone_store_real(q->y, io->out[0], begin + i, quotient);
   }
+}
+
+/* f32 to bytes by one scale. */
+static void run_quantize_bytes(const void *args, const hone_kernel_io *io, int part, int parts) {
+  const scaled *q = args;
+  size_t begin, end;
+  double least, most;
+  float scale = (float)hone_load_real(q->scale, io->in[SCALE], 0);
+  float zero = q->zero ? (float)hone_load_real(q->zero, io->in[ZERO], 0) : 0;
+  limits_of(q->y, &least, &most);
+  hone_split(q->count, BLOCK, part, parts, &begin, &end);
+  q->strips->quantize_bytes((const float *)io->in[X] + begin, scale, zero, (float)least,
+                            (float)most, end - begin, (uint8_t *)io->out[0] + begin);
 }
 
 static void run_quantize(const void *args, const hone_kernel_io *io, int part, int parts) {
@@ -275,7 +283,12 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
                 (q->precision == HONE_F32 || q->precision == HONE_F16);
   }
   out->work = (double)q->count * (q->floats ? 0.5 : 10);
-  out->kernel = hone_one_phase(quantizes ? run_quantize : run_dequantize, q);
+  bool bytes = quantizes && q->floats && q->x == HONE_F32 && q->precision == HONE_F32 &&
+               hone_dtype_bits(q->y) == 8 && q->scaling.extent == 1 && q->scaling.inner == 1;
+  out->kernel = hone_one_phase(bytes       ? run_quantize_bytes
+                               : quantizes ? run_quantize
+                                           : run_dequantize,
+                               q);
   return NULL;
 }
 
