@@ -1,5 +1,6 @@
 /* quantize and dequantize on the CPU backend: every type, scales of all forms, given at run. */
 #include "cpu_bodies.h"
+#include "backend/cpu/lines/strips.h"
 
 static char text[4096];
 #define BODY(...)   (snprintf(text, sizeof text, __VA_ARGS__), text)
@@ -70,7 +71,40 @@ TEST(quantize) {
   }
 }
 
+/* Quotients by one scale are those of a division, also next to where they round another way. */
+static void check_one_scale(const hone_strips *strips, float scale, float zero) {
+  enum { LENGTH = 4099 };
+  static float x[LENGTH];
+  static uint8_t y[LENGTH];
+  const float special[] = {NAN, INFINITY, -INFINITY, 0x1.8p127f, -0x1.8p127f, 0x1p-149f, -0.0f};
+  uint32_t seed = 1;
+  for (int i = 0; i < LENGTH; i++) {
+    seed = seed * 1664525 + 1013904223;
+    x[i] = scale * ((float)(seed >> 23) - 100.5f - zero);
+    for (uint32_t k = 0; k < (seed >> 8) % 3; k++) x[i] = nextafterf(x[i], i % 2 ? INFINITY : -INFINITY);
+  }
+  memcpy(x + 17, special, sizeof special);
+  strips->quantize_bytes(x, scale, zero, 0, 255, LENGTH, y);
+  for (int i = 0; i < LENGTH; i++) {
+    float quotient = x[i] / scale, want = rintf(quotient) + zero;
+    want = quotient != quotient || want < 0 ? 0 : want > 255 ? 255 : want;
+    CHECK(y[i] == (uint8_t)want);
+  }
+}
+
+TEST(one_scale) {
+  static const float scales[] = {1, 0.1f, 0.0371f, 3, 0x1p-100f, 0x1p100f, -0.7f};
+  for (size_t i = 0; i < COUNT(scales); i++) {
+    check_one_scale(&hone_strips_plain, scales[i], 7);
+#if defined(__x86_64__)
+    if (hone_isa_runs(HONE_ISA_AVX2)) check_one_scale(&hone_strips_avx2, scales[i], 0);
+    if (hone_isa_runs(HONE_ISA_AVX512)) check_one_scale(&hone_strips_avx512, scales[i], 128);
+#endif
+  }
+}
+
 int main(void) {
+  RUN(one_scale);
   RUN(dequantize);
   RUN(quantize);
   CHECK(bodies_on_kernels > 300);

@@ -233,10 +233,25 @@ static void strip_quantize(const float *x, const float *scale, const float *zero
   }
 }
 
+/* x / s for s of no extreme size, `inverse` being 1 / s rounded: two steps with exact remainders make
+ * the product the rounded quotient (Markstein, Computation of Elementary Functions on the IBM RISC
+ * System/6000, 1990). Those that underflow may differ; they are 0 as whole numbers. */
+HONE_INLINE vf quotient_of(vf x, vf s, vf inverse) {
+  vf near = vf_mul(x, inverse), q = vf_fma(vf_fnma(near, s, x), inverse, near);
+  q = vf_fma(vf_fnma(q, s, x), inverse, q);
+  return vf_less(vf_abs(near), vf_set(1e30f), q, near);
+}
+
 static void strip_quantize_bytes(const float *x, float scale, float zero, float least, float most,
                                  size_t count, uint8_t *out) {
   const vf s = vf_set(scale), z = vf_set(zero), low = vf_set(least), high = vf_set(most);
   size_t i = 0;
+#if defined(__FMA__) /* without, remainders are not exact */
+  const vf inverse = vf_set(1 / scale);
+  const bool moderate = fabsf(scale) > 0x1p-60f && fabsf(scale) < 0x1p60f;
+  for (; moderate && i + VF_LANES <= count; i += VF_LANES)
+    vf_store_bytes(out + i, quantized(quotient_of(vf_load(x + i), s, inverse), z, low, high));
+#endif
   for (; i + VF_LANES <= count; i += VF_LANES)
     vf_store_bytes(out + i, quantized(vf_div(vf_load(x + i), s), z, low, high));
   int n = (int)(count - i);
