@@ -6,6 +6,7 @@ calls it once with a batch of 1; loading is the median of three processes, memor
 
   in_tensorflow.py                                  every model of tensorflow_models.py; batch 1 and 32
   in_tensorflow.py --models ResNet50 --batches 1 8 --rounds 25
+  in_tensorflow.py --precision bf16                 layers may compute in bf16; native stays fp32
 """
 import argparse
 import json
@@ -86,7 +87,7 @@ def given(feeds, batch):
     return made if isinstance(made, tuple) else (made,)
 
 
-def bench(name, batches, rounds, files):
+def bench(name, batches, rounds, files, precision):
     """Prints the rows of one model; gives its ratios."""
     served, feeds = MODELS[name]()
     ratios = []
@@ -95,7 +96,7 @@ def bench(name, batches, rounds, files):
         native = served.run.get_concrete_function()
         one = given(feeds, 1)
         start = time.perf_counter()
-        converted = hone.tensorflow.convert(f"{folder}/native", input_fn=lambda: [list(one)])
+        converted = hone.tensorflow.convert(f"{folder}/native", input_fn=lambda: [list(one)], precision=precision)
         took = time.perf_counter() - start
         for batch in batches:
             ratio, spent, off = measure(native, converted, given(feeds, batch), rounds)
@@ -116,11 +117,13 @@ def main():
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS))
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 32])
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     parser.add_argument("--no-files", action="store_true", help="leave out loading and memory")
     options = parser.parse_args()
     files = [] if options.no_files else ["| model | load s | first call s | peak MiB |", "|---|---|---|---|"]
     print("| model | batch | ratio | native ms | error | segments | conversion s |\n|---|---|---|---|---|---|---|")
-    ratios = [r for name in options.models for r in bench(name, options.batches, options.rounds, files)]
+    ratios = [r for name in options.models
+              for r in bench(name, options.batches, options.rounds, files, options.precision)]
     print(f"\ngeometric mean {math.exp(statistics.fmean(map(math.log, ratios))):.3f}, slowest {max(ratios):.3f}")
     if files:
         print("\nConverted / native:\n\n" + "\n".join(files))
