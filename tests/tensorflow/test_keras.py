@@ -99,3 +99,19 @@ def test_layers_that_keras_calls_differently_when_it_trains():
 def test_what_is_no_model_is_told():
     with pytest.raises(TypeError, match="Keras file or model.*not dict"):
         hone.tensorflow.convert({})
+
+
+@pytest.mark.parametrize("hold", (lambda model: model, lambda model: [model]), ids=("attribute", "list"))
+def test_a_module_around_layers_is_read_without_tensorflow(hold, tmp_path):
+    """Its restore function fills copies; which tensor a variable is only the checkpoint's graph of objects says."""
+    class Served(tf.Module):
+        def __init__(self, model):
+            super().__init__()
+            self.held = hold(model)
+            self.run = tf.function(lambda x: model(x, training=False), autograph=False,
+                                   input_signature=[tf.TensorSpec([None, 24, 24, 3], name="pictures")])
+
+    served, x = Served(residual_net()), f32(2, 24, 24, 3)
+    tf.saved_model.save(served, str(tmp_path), signatures=served.run)
+    got = hone.build(str(tmp_path), measure=False).run(x)
+    assert native.error(got, served.run(tf.constant(x)).numpy()) <= FP32

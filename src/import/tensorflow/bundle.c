@@ -221,6 +221,10 @@ static hone_status *read_strings(tf_importer *importer, tf_bundle_tensor *tensor
   return NULL;
 }
 
+bool tf_bundle_has(const tf_bundle *bundle, hone_bytes key) {
+  return hone_map_get(&bundle->entries, key.data, key.size) != NULL;
+}
+
 hone_status *tf_bundle_find(tf_importer *importer, tf_bundle *bundle, hone_bytes key,
                             tf_bundle_tensor *out) {
   tf_bundle_entry entry;

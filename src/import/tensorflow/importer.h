@@ -276,6 +276,7 @@ typedef struct tf_bundle_tensor {
 /* Opens `prefix`.index and its shards beneath the model's folder. */
 HONE_MUST_USE hone_status *tf_bundle_open(tf_importer *importer, const char *prefix,
                                           tf_bundle **out);
+bool tf_bundle_has(const tf_bundle *bundle, hone_bytes key);
 /* A tensor, its checksum verified; NOT_FOUND when the bundle has none of this name. */
 HONE_MUST_USE hone_status *tf_bundle_find(tf_importer *importer, tf_bundle *bundle,
                                           hone_bytes key, tf_bundle_tensor *out);

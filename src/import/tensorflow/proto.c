@@ -84,6 +84,10 @@ static const hone_proto_rule bundle_entry_rules[] = {
     ONE(bundle_entry, 5, VARINT, size),   ONE(bundle_entry, 6, FIXED32, crc),
     MANY(bundle_entry, 7, BYTES, slices),
 };
+static const hone_proto_rule saved_tensor_rules[] = {
+    ONE(saved_tensor, 2, BYTES, full_name),
+    ONE(saved_tensor, 3, BYTES, key),
+};
 
 #define TF_READER(message)                                                                       \
   hone_status *tf_read_##message(hone_proto_reader *reader, hone_bytes bytes, tf_##message *out) { \
@@ -105,6 +109,7 @@ TF_READER(meta_graph)
 TF_READER(signature_def)
 TF_READER(tensor_info)
 TF_READER(bundle_entry)
+TF_READER(saved_tensor)
 
 hone_status *tf_read_bytes(hone_proto_reader *reader, hone_bytes message, uint32_t number,
                            hone_bytes *out) {

@@ -74,6 +74,11 @@ typedef struct tf_bundle_entry {
   hone_proto_list slices;
 } tf_bundle_entry;
 
+/* A tensor of an object that a checkpoint holds: the variable's own name, and its key in the bundle. */
+typedef struct tf_saved_tensor {
+  hone_bytes full_name, key;
+} tf_saved_tensor;
+
 /* Each clears `out` and reads `message` into it. */
 #define TF_READER(message)                                                                       \
   HONE_MUST_USE hone_status *tf_read_##message(hone_proto_reader *reader, hone_bytes bytes,      \
@@ -92,6 +97,7 @@ TF_READER(meta_graph)
 TF_READER(signature_def)
 TF_READER(tensor_info)
 TF_READER(bundle_entry)
+TF_READER(saved_tensor)
 #undef TF_READER
 
 /* schema.c: the two kinds of files by name, for those in the text form. */

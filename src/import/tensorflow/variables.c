@@ -1,5 +1,5 @@
 /* Which tensor of the bundle each variable is restored from: what the model's own restore function
- * does, read instead of run. Room: import. */
+ * does, read instead of run; else what its graph of objects says. Room: import. */
 #include <string.h>
 
 #include "base/text.h"
@@ -110,20 +110,63 @@ static hone_status *read_level(tf_importer *importer, const level *at) {
   return NULL;
 }
 
-/* The graph's own assignments, and what the saver's restore operation calls. */
-hone_status *tf_bind_variables(tf_importer *importer, const tf_body *body, hone_bytes saver) {
-  level graph = {body, NULL, NULL, 0};
+/* ---- The graph of objects that TensorFlow 2 restores by (trackable_object_graph.proto) ---- */
+
+/* Binds a variable by its own name; one that two objects share says nothing, and gets an empty key. */
+static hone_status *read_saved_tensor(tf_importer *importer, hone_bytes bytes) {
+  tf_saved_tensor saved;
+  HONE_TRY(tf_read_saved_tensor(&importer->reader, bytes, &saved));
+  if (!saved.full_name.size || !saved.key.size) return NULL;
+  hone_bytes *kept = hone_arena_copy(&importer->scratch, &saved.key, sizeof saved.key);
+  HONE_TRY_MEMORY(kept);
+  const hone_bytes *other =
+      hone_map_get(&importer->variables, saved.full_name.data, saved.full_name.size);
+  if (other && !tf_spans_equal(*other, saved.key)) kept->size = 0;
+  return hone_map_put(&importer->variables, saved.full_name.data, saved.full_name.size, kept);
+}
+
+static hone_status *read_objects(tf_importer *importer) {
+  static const char name[] = "_CHECKPOINTABLE_OBJECT_GRAPH";
+  tf_bundle_tensor graph;
+  hone_proto_list objects, tensors;
+  hone_bytes key = {name, sizeof name - 1};
+  if (!tf_bundle_has(importer->bundle, key)) return NULL;
+  HONE_TRY(tf_bundle_find(importer, importer->bundle, key, &graph));
+  if (graph.dtype != HONE_STR || graph.shape.rank != 0) return NULL;
+  const hone_string *text = graph.bytes.data;
+  HONE_TRY(tf_read_list(&importer->reader, (hone_bytes){text->data, text->size}, 1, &objects));
+  for (size_t i = 0; i < objects.count; i++) {
+    HONE_TRY(tf_check_limits(importer));
+    HONE_TRY(tf_read_list(&importer->reader, objects.items[i], 2, &tensors));
+    for (size_t k = 0; k < tensors.count; k++)
+      HONE_TRY(read_saved_tensor(importer, tensors.items[k]));
+  }
+  return NULL;
+}
+
+/* ---- Both ---- */
+
+/* What the saver's restore operation calls. */
+static hone_status *read_restore(tf_importer *importer, const level *graph, hone_bytes saver) {
   hone_bytes name = {0};
   const tf_body *called = NULL;
-  HONE_TRY(read_level(importer, &graph));
   if (saver.data) HONE_TRY(tf_read_bytes(&importer->reader, saver, 3, &name));
   if (name.size > 2 && memcmp((const char *)name.data + name.size - 2, ":0", 2) == 0)
     name.size -= 2;
-  const tf_node *restore = tf_find_node(body, name);
+  const tf_node *restore = tf_find_node(graph->body, name);
   if (restore) HONE_TRY(called_function(importer, restore, &called));
   if (!called) return NULL;
-  level inner = {called, &graph, restore, 1};
+  level inner = {called, graph, restore, 1};
   return read_level(importer, &inner);
+}
+
+/* The restore function has the last word. Newer savers restore copies of which the variables are the
+ * initial values: those variables only the graph of objects names. */
+hone_status *tf_bind_variables(tf_importer *importer, const tf_body *body, hone_bytes saver) {
+  level graph = {body, NULL, NULL, 0};
+  HONE_TRY(read_objects(importer));
+  HONE_TRY(read_level(importer, &graph));
+  return read_restore(importer, &graph, saver);
 }
 
 /* A variable that nothing restores is looked for under its own name. */
@@ -132,7 +175,7 @@ hone_status *tf_variable_constant(tf_importer *importer, hone_graph *graph, cons
   char shown[80];
   tf_bundle_tensor tensor;
   const hone_bytes *bound = hone_map_get(&importer->variables, variable, strlen(variable));
-  hone_bytes key = bound ? *bound : (hone_bytes){variable, strlen(variable)};
+  hone_bytes key = bound && bound->size ? *bound : (hone_bytes){variable, strlen(variable)};
   if (!importer->bundle)
     return hone_error(HONE_INVALID_MODEL, "variable '%s' has no value: the model is not frozen and "
                       "has no saved variables",
