@@ -61,6 +61,7 @@ typedef struct hone_group_view {
 typedef struct hone_step {
   hone_kernel_phase *phases[HONE_MAX_PHASES];
   int phase_count;
+  size_t repeats[HONE_MAX_PHASES]; /* of each phase: turns after its first, each behind a barrier */
   const void *args; /* from the plan's arena; shared by the phases */
   size_t scratch;   /* bytes for hone_kernel_io.scratch, for view->threads parts */
   int parts;        /* workers it is worth: 1..view->threads */

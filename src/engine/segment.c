@@ -70,7 +70,8 @@ static hone_status *run_kernel(hone_frame *frame, hone_team *team, const hone_pl
   if (step->kernel.finds) run.io.dims = pointers + node->input_count + node->output_count;
   int parts = parts_of(frame, step);
   for (; run.phase < step->kernel.phase_count; run.phase++) {
-    hone_team_run(team, parts, phase_part, &run);
+    for (run.io.turn = 0; run.io.turn <= step->kernel.repeats[run.phase]; run.io.turn++)
+      hone_team_run(team, parts, phase_part, &run);
     if (__builtin_expect(run.fault.what != NULL, 0)) return fault_status(&run);
   }
   return NULL;

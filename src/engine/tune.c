@@ -136,7 +136,8 @@ static double time_once(const bench *b, const hone_bench_group *group, const con
   hone_team_open(&team, parts);
   for (int r = 0; r < repeats; r++)
     for (t.phase = 0; t.phase < c->step.phase_count; t.phase++)
-      hone_team_run(&team, parts < 1 ? 1 : parts, phase_part, &t);
+      for (t.io.turn = 0; t.io.turn <= c->step.repeats[t.phase]; t.io.turn++)
+        hone_team_run(&team, parts < 1 ? 1 : parts, phase_part, &t);
   hone_team_close(&team);
   return (double)(hone_now() - start) / repeats;
 }

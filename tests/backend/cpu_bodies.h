@@ -17,6 +17,7 @@
 static hone_bytes body_weights; /* what @weights+N in bodies points into */
 static int bodies_on_kernels;   /* how many candidates ran, so that tests see that some did */
 static int body_phases;         /* of the last candidate that ran */
+static size_t body_repeats;      /* and of its last phase */
 
 typedef struct body_run {
   const char *text;
@@ -94,9 +95,10 @@ static bool body_run_parts(body_run *r, const hone_step *step, int parts, void *
     out[i] = hone_arena_alloc(&r->memory, bytes + 128);
     memset(out[i], 0xff, bytes + 128);
   }
-  hone_kernel_io io = {in, out, scratch, NULL, NULL};
+  hone_kernel_io io = {.in = in, .out = out, .scratch = scratch};
   for (int phase = 0; phase < step->phase_count; phase++)
-    for (int part = 0; part < parts; part++) step->phases[phase](step->args, &io, part, parts);
+    for (io.turn = 0; io.turn <= step->repeats[phase]; io.turn++)
+      for (int part = 0; part < parts; part++) step->phases[phase](step->args, &io, part, parts);
   bool whole = true;
   for (int i = 0; i < 64; i++) whole = whole && scratch[step->scratch + (size_t)i] == 0xff;
   for (int o = 0; o < g->output_count; o++) {
@@ -139,6 +141,7 @@ static bool body_candidate(body_run *r, const char *name) {
   }
   bodies_on_kernels++;
   body_phases = step.phase_count;
+  body_repeats = step.repeats[step.phase_count - 1];
   return good;
 }
 

@@ -337,6 +337,35 @@ TEST(layers_with_other_activations) {
     }
 }
 
+/* Fewer sequences than threads, and so many columns that parts share them. */
+TEST(wide_layers) {
+  static const struct {
+    const char *type, *op, *results, *more, *attributes;
+    int gates, hidden, directions;
+  } rows[] = {
+      {"f32", "lstm", "y, h, c", "b, l, h0, h0, p", "clip=0.7", 4, 100, 1},
+      {"f32", "lstm", "y, h, c", "_, l, h0", "direction=reverse, input_forget=true", 4, 144, 1},
+      {"f32", "gru", "y, h", "b, l, h0", "", 3, 144, 1},
+      {"f32", "gru", "y, h", "b", "linear_before_reset=true, direction=bidirectional", 3, 130, 2},
+      {"f32", "rnn", "y, h", "b, l", "activations=[\"relu\"]", 1, 200, 1},
+      {"f64", "lstm", "y, h, c", "b", "", 4, 100, 1},
+      {"f64", "gru", "y, h", "b, l, h0", "direction=reverse", 3, 110, 1},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    char text[1024];
+    const char *t = rows[i].type;
+    int n = rows[i].hidden, d = rows[i].directions, wide = rows[i].gates * n;
+    snprintf(text, sizeof text,
+             "graph g(x: %s[6, 3, 5], w: %s[%d, %d, 5], r: %s[%d, %d, %d], b: %s[%d, %d], l: s64[3],"
+             " h0: %s[%d, 3, %d], p: %s[%d, %d]) -> (%s) {\n z = const %s[] 0.1\n u = mul(w, z)\n"
+             " s = mul(r, z)\n %s = %s(x, u, s, %s) {%s}\n}",
+             t, t, d, wide, t, d, wide, n, t, d, 2 * wide, t, d, n, t, d, 3 * n, rows[i].results, t,
+             rows[i].results, rows[i].op, rows[i].more, rows[i].attributes);
+    check_weighted(text, bound("recurrent", t[1] == '6' ? "fp64" : "fp32"));
+    CHECK(body_repeats > 0);
+  }
+}
+
 /* What the precision pass makes: casts around the product. Kernels may round less than the graph
  * says: the bound is for sums of a hundred products of numbers up to 2. */
 TEST(lowered) {
@@ -445,6 +474,7 @@ int main(void) {
   RUN(layers_of_doubles);
   RUN(layers);
   RUN(layers_with_other_activations);
+  RUN(wide_layers);
   RUN(tails_of_conv);
   RUN(gates_of_conv);
   RUN(kinds_of_conv);

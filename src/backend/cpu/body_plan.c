@@ -23,6 +23,7 @@ typedef struct bound_stage {
 typedef struct bound_phase {
   hone_kernel_phase *run;
   const void *args;
+  size_t repeats;
   const bound_stage *stage;
 } bound_phase;
 
@@ -58,7 +59,8 @@ static void run_phase(const void *args, const hone_kernel_io *io, int part, int 
   void *dims[HONE_NODE_OUTPUTS] = {NULL};
   for (int i = 0; io->dims && i < stage->out_count; i++)
     if (stage->out[i].kind == PLACE_OUT) dims[i] = io->dims[stage->out[i].at];
-  hone_kernel_io own = {in, out, (char *)io->scratch + stage->scratch_at, dims, io->fault};
+  hone_kernel_io own = {in, out, (char *)io->scratch + stage->scratch_at, dims, io->fault,
+                        io->turn};
   phase->run(phase->args, &own, part, parts);
   if (io->fault && io->fault->what && !io->fault->node) io->fault->node = stage->node;
 }
@@ -164,7 +166,8 @@ static hone_status *add_phases(planner *p, bound_stage *stage, const hone_kernel
   if (b->phase_count + plan->phase_count > HONE_MAX_PHASES)
     return hone_error(HONE_UNSUPPORTED, "the group takes too many phases");
   for (int i = 0; i < plan->phase_count; i++)
-    b->phases[b->phase_count++] = (bound_phase){plan->phases[i], plan->args, stage};
+    b->phases[b->phase_count++] =
+        (bound_phase){plan->phases[i], plan->args, plan->repeats[i], stage};
   return NULL;
 }
 
@@ -356,6 +359,9 @@ hone_status *hone_body_plan(const hone_body *body, const void *pack, const hone_
   *out = (hone_step){.phase_count = p.bound->phase_count, .args = p.bound, .scratch = p.scratch};
   out->parts = worth_parts(p.work, view->threads);
   out->finds = body->graph->first->op->facts & HONE_DATA_SHAPED;
-  for (int i = 0; i < p.bound->phase_count; i++) out->phases[i] = numbered[i];
+  for (int i = 0; i < p.bound->phase_count; i++) {
+    out->phases[i] = numbered[i];
+    out->repeats[i] = p.bound->phases[i].repeats;
+  }
   return NULL;
 }

@@ -30,6 +30,7 @@ typedef struct hone_kernel_io {
   void *scratch;
   void *const *dims; /* of a data-shaped op, by output: its dimensions, for hone_kernel_found */
   hone_kernel_fault *fault; /* this worker's own, for hone_kernel_fail; NULL: nobody asks */
+  size_t turn;      /* of a phase that repeats: from 0 */
 } hone_kernel_io;
 
 /* Reports a value that the kernel cannot follow; the first of a worker counts, and of workers the
@@ -53,6 +54,7 @@ typedef void hone_kernel_phase(const void *args, const hone_kernel_io *io, int p
 typedef struct hone_kernel_plan {
   hone_kernel_phase *phases[HONE_KERNEL_PHASES];
   int phase_count;
+  size_t repeats[HONE_KERNEL_PHASES]; /* of each phase: turns after its first, each behind a barrier */
   const void *args;
   size_t shared_scratch, part_scratch; /* bytes, multiples of 64; for n parts shared + n * part */
 } hone_kernel_plan;

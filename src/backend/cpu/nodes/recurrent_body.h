@@ -122,6 +122,7 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
     return hone_error(HONE_INTERNAL, "kernel %s was given a node it does not take", row->name);
   l.steps = (size_t)x->dim[0];
   l.batch = (size_t)x->dim[1];
+  l.threads = view->threads;
   if (view->packed) {
     l.w = view->packed;
     l.r = l.w + l.directions * l.w_step;

@@ -62,6 +62,34 @@ static inline size_t hone_real_pack_size(const hone_real_tiles *tiles, size_t de
 #endif
 }
 
+/* Columns of a panel of a pack; where the panel that begins at or after column `at`, a multiple of
+ * those, does; where in the pack the one of column `at` begins. */
+static inline size_t hone_real_panel(const hone_real_tiles *tiles) {
+#if defined(HONE_REAL_F64)
+  return tiles->width / sizeof(double);
+#else
+  return (size_t)(tiles->panel * tiles->lanes);
+#endif
+}
+
+static inline size_t hone_real_panel_begin(const hone_real_tiles *tiles, size_t columns, size_t at) {
+#if defined(HONE_REAL_F64)
+  (void)tiles, (void)columns;
+#else /* a last vector shares the panel before it: hone_panel_vectors */
+  if (at && columns - at <= (size_t)tiles->lanes) return columns;
+#endif
+  return at;
+}
+
+static inline size_t hone_real_pack_at(const hone_real_tiles *tiles, size_t depth, size_t at) {
+#if defined(HONE_REAL_F64)
+  (void)tiles;
+  return at * depth;
+#else
+  return at * hone_padded_depth(tiles, depth);
+#endif
+}
+
 static inline void hone_real_pack(const hone_real_tiles *tiles, size_t depth, size_t columns,
                                   const real *weights, ptrdiff_t depth_step, ptrdiff_t column_step,
                                   real *packed) {

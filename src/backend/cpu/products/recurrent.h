@@ -3,7 +3,9 @@
  *
  * Two phases, after one that packs weights which only the run knows: all steps' products with the
  * input at once, then the steps one after the other. A unit of the second is a few sequences in one
- * direction; units share nothing, so parts split them. Meanings and shapes are those of
+ * direction; units share nothing, so parts split them. Where there are fewer of them than threads,
+ * the phase repeats for every step, and parts split the columns of the state: each reads its share
+ * of the weights, from a cache that may be too small for all. Meanings and shapes are those of
  * ops/recurrent.h.
  */
 #ifndef HONE_BACKEND_CPU_PRODUCTS_RECURRENT_H
@@ -27,6 +29,7 @@ typedef struct hone_recurrent_layer {
   hone_recurrent_kind kind;
   const hone_real_tiles *tiles;
   size_t steps, batch, input, hidden, gates, directions;
+  int threads;      /* that may run it */
   bool reversed;    /* the first direction */
   bool coupled;     /* lstm: the forget gate is 1 - i */
   bool reset_after; /* gru: the reset gate comes after the product */
