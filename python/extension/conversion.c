@@ -84,17 +84,22 @@ static PyObject *leave(PyObject *object, PyObject *arguments) {
   Py_RETURN_NONE;
 }
 
-/* place(segment, bytes of the engine, or None for a placeholder of its path) */
+/* place(segment, bytes of the engine, its path, or None for a placeholder of the path) */
 static PyObject *place(PyObject *object, PyObject *arguments) {
   conversion_object *self = (conversion_object *)object;
   PyObject *bytes;
   Py_ssize_t segment, size = 0;
   char *data = NULL;
+  const char *path = NULL;
   if (!PyArg_ParseTuple(arguments, "nO", &segment, &bytes)) return NULL;
-  if (bytes != Py_None &&
-      (PyBytes_AsStringAndSize(bytes, &data, &size) != 0 || PyList_Append(self->kept, bytes) != 0))
+  if (PyUnicode_Check(bytes)) {
+    path = PyUnicode_AsUTF8AndSize(bytes, NULL);
+    if (!path) return NULL;
+  } else if (bytes != Py_None && (PyBytes_AsStringAndSize(bytes, &data, &size) != 0 ||
+                                  PyList_Append(self->kept, bytes) != 0)) {
     return NULL;
-  hone_status *status = hone_conversion_place(self->conversion, (size_t)segment, NULL,
+  }
+  hone_status *status = hone_conversion_place(self->conversion, (size_t)segment, path,
                                               (hone_bytes){data, (size_t)size});
   if (status) return raise_status(status);
   Py_RETURN_NONE;

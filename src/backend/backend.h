@@ -16,11 +16,12 @@
 #include "ops/ops.h"
 
 /* One way to run a group. `name` is static and unique in the backend: timing cache and engine file
- * store it. */
+ * store it. A device's begin with the backend's name. */
 typedef struct hone_candidate {
   const char *name;
   int variant;     /* a tuning choice within the kernel (tile, split); 0 where there is none */
   double estimate; /* cost model's nanoseconds at `sizes` of the group; ranks before timing */
+  const char *needs; /* a library that may be absent where the engine runs; NULL: none */
 } hone_candidate;
 
 /* Weights as a kernel wants them, made at build, saved in the engine as they are. The bytes are
@@ -32,6 +33,15 @@ typedef struct hone_pack {
 
 #define HONE_MAX_PACKS 8
 
+typedef struct hone_group_view hone_group_view;
+
+/* The sizes that a candidate was chosen at, on a backend whose candidates are for sizes: as they are met
+ * at build (`view`), or as the last pack of a group that was prepared for them (`saved`). */
+typedef struct hone_tuning {
+  const hone_group_view *view; /* NULL: `saved` */
+  hone_pack saved;
+} hone_tuning;
+
 /* A group made ready by one candidate. Immutable; shared by threads and plans. */
 typedef struct hone_prepared {
   const struct hone_backend *backend;
@@ -41,10 +51,12 @@ typedef struct hone_prepared {
   hone_pack packs[HONE_MAX_PACKS];
   int pack_count;
   void *state; /* what else prepare made, from the arena it was given */
+  const char *needs; /* the library that the candidate needs; NULL: none */
+  char missing[160]; /* why it is not run here, and the first candidate in its place; empty: it is */
 } hone_prepared;
 
 /* What plan sees: concrete types for every value of the body, and elements where known. */
-typedef struct hone_group_view {
+struct hone_group_view {
   const hone_graph *body;
   const hone_type *types;         /* by value id of the body; all shapes known, or bounds of what
                                      a data-shaped op makes, which is then the only node */
@@ -53,7 +65,7 @@ typedef struct hone_group_view {
   uint64_t in_place;              /* of a concat: body inputs, by bit, already in the output */
   size_t pitch;                   /* elements from row to row of output 0; 0: side by side */
   const size_t *in_pitch;         /* the same by body input; NULL: all side by side */
-} hone_group_view;
+};
 
 #define HONE_MAX_PHASES 8
 
@@ -93,6 +105,8 @@ typedef struct hone_device_fault {
 /* Work in order on a device, and what it was recorded as. Each is used by one thread at a time. */
 typedef struct hone_stream hone_stream;
 typedef struct hone_recording hone_recording;
+/* A moment of a stream's work, to be asked for its time. */
+typedef struct hone_mark hone_mark;
 
 /* A device: memory that is not the host's, and work that the host only asks for. What is asked on one
  * stream is done in order, and is over when `wait` returns; memory of the host's that an upload reads
@@ -116,9 +130,17 @@ typedef struct hone_device {
   hone_status *(*record)(hone_stream *stream);
   hone_status *(*recorded)(hone_stream *stream, hone_recording **out);
   hone_status *(*replay)(hone_stream *stream, const hone_recording *recording);
-  /* Has the step, recorded with the same io->step, run on other addresses from now on. */
+  /* Has the step, recorded with the same io->step, run on other addresses from now on; UNSUPPORTED
+   * where it has to be recorded again. */
   hone_status *(*repoint)(hone_recording *recording, const hone_step *step, const hone_device_io *io);
   void (*forget)(hone_recording *recording);              /* NULL allowed */
+  hone_status *(*take_mark)(hone_mark **out);
+  void (*give_mark)(hone_mark *mark);                     /* NULL allowed */
+  hone_status *(*set_mark)(hone_stream *stream, hone_mark *mark); /* when what was asked for is over */
+  /* Nanoseconds from one to the other, when both have come. */
+  hone_status *(*between)(const hone_mark *from, const hone_mark *to, double *out);
+  /* All that a kernel's time depends on beside the kernel and its sizes. */
+  hone_status *(*describe)(hone_text *out);
 } hone_device;
 
 /* What saved machine code runs on. */
@@ -132,8 +154,9 @@ typedef struct hone_code_needs {
  * was made or loaded is known until the process ends: preparing takes it from there. */
 typedef struct hone_backend_code {
   hone_status *(*can_make)(void); /* why kernels cannot be compiled here */
-  /* Compiles, on all threads, what preparing these bodies would compile one by one. */
-  hone_status *(*make)(const hone_graph *const *bodies, size_t count);
+  /* Compiles, on all threads, what preparing these bodies would compile one by one: by their first
+   * candidate, or by all. */
+  hone_status *(*make)(const hone_graph *const *bodies, size_t count, bool all);
   /* The code of the kernels of these groups, each once, in order. */
   hone_status *(*save)(const hone_prepared *const *groups, size_t count, hone_text *out);
   /* Makes saved code known. `*make`: part of it has to be compiled again; the log says what. */
@@ -145,16 +168,19 @@ typedef struct hone_backend_code {
 typedef struct hone_backend {
   const char *name;
   /* Fills `out` with the ways to run `body`, best guess first; returns how many there are (may be
-   * more than `room`). None: another backend, or the reference, has to. */
+   * more than `room`). None: another backend, or the reference, has to. On a device the first is for any
+   * sizes and needs the driver alone, and the others are for the sizes that they are prepared for. */
   size_t (*candidates)(const hone_graph *body, hone_candidate *out, size_t room);
   /* Whether it has a kernel for the node, in whatever group; NULL: it is not asked. */
   bool (*takes)(const hone_node *node);
   /* Packs weights for `name`/`variant`. `saved` (count `saved_count`, from an engine file of the
-   * same packing version) replaces the packing work; its bytes outlive the result. Memory from
-   * `arena`, which also outlives it. NOT_FOUND when no such kernel accepts the body here. */
+   * same packing version, or of the same body prepared before) replaces the packing work; its bytes
+   * outlive the result. Memory from `arena`, which also outlives it. `tuning`: the sizes that the
+   * candidate is for; NULL: they are in `saved`, or it is for any. NOT_FOUND when no such kernel accepts
+   * the body here. */
   hone_status *(*prepare)(const hone_graph *body, const char *name, int variant,
-                          const hone_pack *saved, int saved_count, hone_arena *arena,
-                          hone_prepared *out);
+                          const hone_pack *saved, int saved_count, const hone_tuning *tuning,
+                          hone_arena *arena, hone_prepared *out);
   /* Sizes to arguments: no packing, no timing, no compiling. UNSUPPORTED when the candidate's
    * range does not hold these shapes. */
   hone_status *(*plan)(const hone_prepared *prepared, const hone_group_view *view,

@@ -111,3 +111,12 @@ const char *hone_quoted(char *buffer, size_t room, const char *data, size_t size
   }
   return buffer;
 }
+
+bool hone_is_listed(const char *list, const char *name, size_t size) {
+  while (list && *list) {
+    size_t span = strcspn(list, ",");
+    if (span == size && memcmp(list, name, size) == 0) return true;
+    list += span + (list[span] == ',');
+  }
+  return false;
+}

@@ -27,4 +27,7 @@ void hone_text_free(hone_text *text);
  * returns `buffer`. For names in messages. */
 const char *hone_quoted(char *buffer, size_t room, const char *data, size_t size);
 
+/* Whether a list of names with commas between them, NULL or empty included, has this one. */
+bool hone_is_listed(const char *list, const char *name, size_t size);
+
 #endif

@@ -31,7 +31,8 @@ const hone_backend *hone_backend_for(const hone_engine *engine, const hone_graph
 }
 
 const hone_backend *hone_backend_named(const char *candidate, const hone_graph *body) {
-  return strcmp(candidate, hone_backend_cuda.name) == 0 ? &hone_backend_cuda : hone_backend_of(body);
+  bool device = strncmp(candidate, hone_backend_cuda.name, strlen(hone_backend_cuda.name)) == 0;
+  return device ? &hone_backend_cuda : hone_backend_of(body);
 }
 
 typedef struct body_list {
@@ -52,19 +53,19 @@ static hone_status *add_body(void *argument, hone_unit *unit) {
   return NULL;
 }
 
-static hone_status *make_bodies(hone_engine *engine, body_list *list) {
+static hone_status *make_bodies(hone_engine *engine, bool all, body_list *list) {
   HONE_TRY(hone_visit_units(engine->program, count_body, list));
   list->items = HONE_NEW_ARRAY(&list->memory, list->count + 1, const hone_graph *);
   HONE_TRY_MEMORY(list->items);
   list->count = 0;
   HONE_TRY(hone_visit_units(engine->program, add_body, list));
-  return engine->device->code->make(list->items, list->count);
+  return engine->device->code->make(list->items, list->count, all);
 }
 
-hone_status *hone_engine_make_code(hone_engine *engine) {
+hone_status *hone_engine_make_code(hone_engine *engine, bool all) {
   body_list list = {.count = 0};
   if (!engine->device || !engine->device->code) return NULL;
-  hone_status *status = make_bodies(engine, &list);
+  hone_status *status = make_bodies(engine, all, &list);
   hone_arena_free(&list.memory);
   return status;
 }

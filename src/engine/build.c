@@ -53,10 +53,12 @@ hone_status *hone_visit_units(hone_program *program, hone_unit_visit *visit, voi
 
 hone_status *hone_unit_prepare(hone_arena *memory, hone_unit *unit, const hone_backend *backend,
                                const char *name, int variant, const hone_pack *saved,
-                               int saved_count) {
+                               int saved_count, const hone_tuning *tuning) {
+  hone_prepared prepared;
+  HONE_TRY(backend->prepare(unit->body, name, variant, saved, saved_count, tuning, memory,
+                            &prepared));
   hone_unit_release(unit);
-  HONE_TRY(backend->prepare(unit->body, name, variant, saved, saved_count, memory,
-                            &unit->prepared));
+  unit->prepared = prepared;
   unit->kind = HONE_UNIT_KERNEL;
   unit->choice.candidate = name;
   unit->choice.variant = variant;
@@ -89,6 +91,7 @@ static hone_status *optimise(hone_builder *b, const hone_backend *device, hone_g
   hone_dtype compute = compute_type(precision);
   hone_pass_context context = {
       .compute = compute == HONE_F16 && !device ? HONE_F32 : compute,
+      .fp32_layers = hone_option_text(b->options, HONE_OPTION_fp32_layers),
       .tf32 = strcmp(precision, "tf32") == 0,
       .takes = device ? device->takes : NULL,
       .stores_bf16 = hone_cpu_isa() & HONE_ISA_BF16,

@@ -7,6 +7,8 @@
 #include "engine/plan.h"
 #include "engine/timing_cache.h"
 
+struct hone_bench_group;
+
 typedef struct hone_builder {
   const hone_options *options;
   hone_engine *engine;
@@ -29,6 +31,19 @@ HONE_MUST_USE hone_status *hone_choose_all(hone_builder *b);
 /* Chooses and packs for a group that has the sizes that `plan` knows (NULL: none). */
 HONE_MUST_USE hone_status *hone_choose_unit(hone_builder *b, hone_unit *unit,
                                             const hone_plan *plan);
+/* The group at the types that `plan` knows; `known` is false where it does not. */
+HONE_MUST_USE hone_status *hone_typical_group(const hone_builder *b, const hone_unit *unit,
+                                              const hone_plan *plan, hone_arena *memory,
+                                              struct hone_bench_group *out, bool *known);
+/* The candidate that the times (negative: none) speak for: a challenger replaces the one before it only
+ * by 3 %, so that noise does not change engines. */
+size_t hone_fastest(const double *times, size_t count);
+/* Times the candidates of the groups on the engine's device, all inside one run at the typical sizes,
+ * and puts each group on its fastest (choose_device.c). */
+HONE_MUST_USE hone_status *hone_choose_on_device(hone_builder *b);
+/* A context that ran once, on seeded inputs of typical sizes; NULL where that came to nothing, which the
+ * log says (trial.c). */
+HONE_MUST_USE hone_status *hone_run_typical(hone_builder *b, hone_context **out);
 /* Runs the engine once on seeded inputs of typical sizes, so that the groups in `later` get sizes,
  * then chooses for them: groups in regions, and those after what only running tells (trial.c). */
 HONE_MUST_USE hone_status *hone_choose_later(hone_builder *b);

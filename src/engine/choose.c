@@ -21,10 +21,9 @@ hone_status *hone_build_progress(hone_builder *b, const char *phase) {
   return NULL;
 }
 
-/* The group at the types that `plan` knows; `known` is false where it does not. */
-static hone_status *typical_group(const hone_builder *b, const hone_unit *unit,
-                                  const hone_plan *plan, hone_arena *memory, hone_bench_group *out,
-                                  bool *known) {
+hone_status *hone_typical_group(const hone_builder *b, const hone_unit *unit,
+                                const hone_plan *plan, hone_arena *memory, hone_bench_group *out,
+                                bool *known) {
   const hone_node *node = unit->node;
   *known = false;
   if (!plan) return NULL;
@@ -70,8 +69,7 @@ static hone_status *get_times(hone_builder *b, const hone_bench_group *group, co
   return NULL;
 }
 
-/* A challenger replaces the one before it only by 3 %, so that noise does not change engines. */
-static size_t fastest(const double *times, size_t count) {
+size_t hone_fastest(const double *times, size_t count) {
   size_t best = 0;
   for (size_t i = 1; i < count; i++)
     if (times[i] >= 0 && (times[best] < 0 || times[i] < times[best] * 0.97)) best = i;
@@ -87,12 +85,12 @@ static hone_status *choose(hone_builder *b, hone_unit *unit, const hone_plan *pl
   char key[HONE_TIMING_KEY];
   double times[HONE_MAX_CANDIDATES];
   bool have = false;
-  hone_status *status = typical_group(b, unit, plan, &memory, &group, known);
+  hone_status *status = hone_typical_group(b, unit, plan, &memory, &group, known);
   if (!status && *known) {
-    status = hone_timing_key(&group, key);
+    status = hone_timing_key(&group, &hone_backend_cpu, key);
     if (!status) status = get_times(b, &group, key, candidates, count, times, &have);
     if (!status && have) {
-      *chosen = fastest(times, count);
+      *chosen = hone_fastest(times, count);
       unit->nanoseconds = times[*chosen] > 0 ? round(times[*chosen]) : 0;
       unit->choice.measured = true;
     }
@@ -103,7 +101,7 @@ static hone_status *choose(hone_builder *b, hone_unit *unit, const hone_plan *pl
 
 /* The kernel that the other engine has for the same group, where it is still offered. */
 static hone_status *choose_alike(hone_builder *b, hone_unit *unit, const hone_candidate *candidates,
-                                 size_t count, size_t *chosen) {
+                                 size_t count, size_t *chosen, hone_tuning *tuning) {
   const hone_unit *like;
   HONE_TRY(hone_choices_find(b->like, unit, &like));
   for (size_t i = 0; like && i < count; i++) {
@@ -111,6 +109,8 @@ static hone_status *choose_alike(hone_builder *b, hone_unit *unit, const hone_ca
         candidates[i].variant != like->choice.variant)
       continue;
     *chosen = i;
+    if (like->prepared.pack_count)
+      tuning->saved = like->prepared.packs[like->prepared.pack_count - 1];
     unit->choice.measured = like->choice.measured;
     unit->nanoseconds = like->nanoseconds;
     return NULL;
@@ -121,10 +121,10 @@ static hone_status *choose_alike(hone_builder *b, hone_unit *unit, const hone_ca
 
 /* Until a trial run has told the sizes, packs are made where they will be freed. */
 static hone_status *prepare(hone_builder *b, hone_unit *unit, const hone_backend *backend,
-                            const hone_candidate *chosen, bool later) {
+                            const hone_candidate *chosen, const hone_tuning *tuning, bool later) {
   if (later) HONE_TRY(hone_map_put(&b->later, (const char *)&unit, sizeof unit, unit));
   return hone_unit_prepare(later ? &b->trial : &b->engine->memory, unit, backend, chosen->name,
-                           chosen->variant, NULL, 0);
+                           chosen->variant, NULL, 0, tuning);
 }
 
 hone_status *hone_choose_unit(hone_builder *b, hone_unit *unit, const hone_plan *plan) {
@@ -135,12 +135,13 @@ hone_status *hone_choose_unit(hone_builder *b, hone_unit *unit, const hone_plan 
   if (count == 0) return NULL;
   unit->choice.candidate_count = (int)count;
   bool known = true;
+  hone_tuning tuning = {.view = NULL};
   hone_status *status = NULL;
   if (b->like)
-    status = choose_alike(b, unit, candidates, count, &chosen);
-  else if (count > 1)
+    status = choose_alike(b, unit, candidates, count, &chosen, &tuning);
+  else if (count > 1 && !backend->device)
     status = choose(b, unit, plan, candidates, count, &chosen, &known);
-  if (!status) status = prepare(b, unit, backend, &candidates[chosen], b->tries && !known);
+  if (!status) status = prepare(b, unit, backend, &candidates[chosen], &tuning, b->tries && !known);
   return hone_error_at(status, "node '%s'", hone_node_label(unit->node));
 }
 
@@ -222,11 +223,13 @@ hone_status *hone_choose_all(hone_builder *b) {
   hone_plan *typical = NULL;
   HONE_TRY(hone_visit_units(b->engine->program, count_unit, b));
   if (!hone_option_is(b->options, HONE_OPTION_kernels, "reference"))
-    HONE_TRY(hone_engine_make_code(b->engine));
+    HONE_TRY(hone_engine_make_code(b->engine, b->measure));
   if (!b->like) HONE_TRY(plan_typical(b, &typical));
   b->typical = typical;
   b->tries = !b->like && (b->measure || b->cache.times.count > 0);
   hone_status *status = hone_visit_units(b->engine->program, build_unit, b);
+  drop_plans(b->engine->program);
+  if (!status) status = hone_choose_on_device(b);
   b->typical = NULL;
   hone_plan_release(typical);
   drop_plans(b->engine->program);

@@ -110,10 +110,11 @@ HONE_MUST_USE hone_status *hone_build_like(const hone_engine *engine, const hone
 /* The engine around an optimised graph, no kernel chosen yet. Takes the graph. */
 HONE_MUST_USE hone_status *hone_engine_wrap(hone_graph *graph, hone_engine **out);
 /* Puts a group on the backend's kernel of this name; packs come from `saved` where given, else from
- * `memory`. */
+ * `memory`. `tuning`: as backends' prepare has it, or NULL. */
 HONE_MUST_USE hone_status *hone_unit_prepare(hone_arena *memory, hone_unit *unit,
                                              const hone_backend *backend, const char *name,
-                                             int variant, const hone_pack *saved, int saved_count);
+                                             int variant, const hone_pack *saved, int saved_count,
+                                             const hone_tuning *tuning);
 /* Calls `visit` for every unit of every program, parents first, in a fixed order. */
 typedef hone_status *hone_unit_visit(void *argument, hone_unit *unit);
 HONE_MUST_USE hone_status *hone_visit_units(hone_program *program, hone_unit_visit *visit,

@@ -99,8 +99,7 @@ static void *address_of(const hone_frame *frame, const hone_value *value) {
   return hone_root_on_device(frame, planned->root) + planned->inside;
 }
 
-/* The step's addresses are written to `pointers`, as those of a step on the host are. */
-static hone_device_io io_of(const hone_frame *frame, size_t index, void **pointers) {
+hone_device_io hone_frame_device_io(const hone_frame *frame, size_t index, void **pointers) {
   const hone_node *node = frame->plan->steps[index].unit->node;
   const hone_frame_device *d = &frame->device;
   for (int i = 0; i < node->input_count; i++)
@@ -114,7 +113,7 @@ static hone_device_io io_of(const hone_frame *frame, size_t index, void **pointe
 
 static hone_status *ask_step(hone_frame *frame, size_t index, hone_stream *stream) {
   const hone_plan_step *step = &frame->plan->steps[index];
-  hone_device_io io = io_of(frame, index, frame->pointers);
+  hone_device_io io = hone_frame_device_io(frame, index, frame->pointers);
   return hone_error_at(frame->device.device->run(stream, &step->kernel, &io), "node '%s'",
                        hone_node_label(step->unit->node));
 }
@@ -205,13 +204,14 @@ static hone_status *repoint_root(hone_frame *frame, const hone_device_run *run,
                                  const hone_frame_recording *r, uint32_t root) {
   for (size_t s = run->first; s < run->first + run->count; s++) {
     if (!reads_port(frame, frame->plan->steps[s].unit->node, root)) continue;
-    hone_device_io io = io_of(frame, s, frame->pointers);
+    hone_device_io io = hone_frame_device_io(frame, s, frame->pointers);
     HONE_TRY(frame->device.device->repoint(r->recording, &frame->plan->steps[s].kernel, &io));
   }
   return NULL;
 }
 
-/* The caller's memory may be another than when the run was recorded. What half changed is forgotten. */
+/* The caller's memory may be another than when the run was recorded. What half changed is forgotten; so
+ * is what takes no other addresses, and the run goes on without. */
 static hone_status *repoint(hone_frame *frame, const hone_device_run *run, hone_frame_recording *r) {
   for (int p = 0; frame->callers.any && p < ports_of(frame); p++) {
     void *now = caller_of_port(frame, p);
@@ -219,7 +219,9 @@ static hone_status *repoint(hone_frame *frame, const hone_device_run *run, hone_
     hone_status *status = repoint_root(frame, run, r, root_of_port(frame, p));
     if (status) {
       forget_recording(&frame->device, r);
-      return status;
+      if (hone_status_code(status) != HONE_UNSUPPORTED) return status;
+      hone_status_free(status);
+      return NULL;
     }
     r->callers[p] = now;
   }

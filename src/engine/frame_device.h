@@ -45,6 +45,9 @@ HONE_MUST_USE hone_status *hone_frame_device_place(const struct hone_frame *fram
                                                    size_t bytes, void **out);
 /* Makes room for the plan, which has steps on a device. */
 HONE_MUST_USE hone_status *hone_frame_device_enter(struct hone_frame *frame, const hone_plan *plan);
+/* What step `index` of the frame's plan runs on; its addresses are written to `pointers`, as those of a
+ * step on the host are. */
+hone_device_io hone_frame_device_io(const struct hone_frame *frame, size_t index, void **pointers);
 void hone_frame_device_free(struct hone_frame *frame);
 /* The run whose first step is `step`. */
 const hone_device_run *hone_frame_device_run_at(const hone_plan *plan, size_t step);

@@ -67,7 +67,7 @@ static hone_status *repack(choice_reader *r, hone_unit *unit) {
   const hone_backend *backend = hone_backend_for(r->engine, unit->body);
   if (backend->candidates(unit->body, &candidate, 1) == 0) return NULL;
   return hone_unit_prepare(&r->engine->memory, unit, backend, candidate.name,
-                           candidate.variant, NULL, 0);
+                           candidate.variant, NULL, 0, NULL);
 }
 
 /* What goes to a device's memory is read now, not when a plan first needs it. */
@@ -105,7 +105,7 @@ static hone_status *read_choice(void *argument, hone_unit *unit) {
   const hone_backend *backend = hone_backend_named(kept, unit->body);
   if (backend->device) HONE_TRY(check_packs(r->engine->stored, saved, (size_t)packs));
   return hone_unit_prepare(&r->engine->memory, unit, backend, kept, (int)variant, saved,
-                           (int)packs);
+                           (int)packs, NULL);
 }
 
 /* ---- Opening
@@ -162,7 +162,7 @@ static hone_status *read_choices(hone_engine *engine, const hone_format_view *vi
                           view->sections[HONE_SECTION_PACKS],
                           repack,
                           0};
-  if (repack && engine->device) HONE_TRY(hone_engine_make_code(engine));
+  if (repack && engine->device) HONE_TRY(hone_engine_make_code(engine, false));
   if (repack) HONE_TRY(verify_constants(engine->stored, engine->graph, false));
   HONE_TRY(hone_visit_units(engine->program, read_choice, &reader));
   return reader.at == reader.end ? NULL : bad_line(&reader);
@@ -196,7 +196,7 @@ static hone_status *load_code(hone_engine *engine, hone_bytes code) {
   bool make = false;
   if (!engine->device) return NULL;
   HONE_TRY(engine->device->code->load(code, &make));
-  return make ? hone_engine_make_code(engine) : NULL;
+  return make ? hone_engine_make_code(engine, false) : NULL;
 }
 
 /* `*replaced` is the engine to go on with where it is another one. `used`: what its

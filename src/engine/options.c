@@ -141,8 +141,9 @@ double hone_option_real(const hone_options *options, hone_option_id id) {
 }
 
 static const hone_option_id for_refit[] = {
-    HONE_OPTION_precision, HONE_OPTION_passes,   HONE_OPTION_kernels, HONE_OPTION_fold_limit,
-    HONE_OPTION_refit,     HONE_OPTION_portable, HONE_OPTION_threads};
+    HONE_OPTION_precision,  HONE_OPTION_fp32_layers, HONE_OPTION_passes,
+    HONE_OPTION_kernels,    HONE_OPTION_fold_limit,  HONE_OPTION_refit,
+    HONE_OPTION_portable,   HONE_OPTION_threads};
 static const hone_option_id for_import[] = {HONE_OPTION_format, HONE_OPTION_inputs,
                                             HONE_OPTION_outputs, HONE_OPTION_signature,
                                             HONE_OPTION_tags};

@@ -11,7 +11,6 @@
 
 #define HEADER     "# hone timing cache 1: key, kernel, variant, nanoseconds\n"
 #define FILE_LIMIT ((size_t)64 << 20)
-#define LONGEST    1e15 /* nanoseconds, eleven days */
 
 static int compose(char *out, size_t room, const char *key, const char *kernel, int variant) {
   return snprintf(out, room, "%s\t%s\t%d", key, kernel, variant);
@@ -56,7 +55,7 @@ static bool is_measurement(const char *line, size_t size, double value) {
     tabs += line[i] == '\t';
     if ((unsigned char)line[i] < ' ' && line[i] != '\t') return false;
   }
-  return tabs == 3 && value >= 0 && value <= LONGEST;
+  return tabs == 3 && value >= 0 && value <= HONE_TIMING_NEVER;
 }
 
 /* One line: everything before the last tab is the name, after it the time. */

@@ -10,6 +10,8 @@
 
 #include "base/map.h"
 
+#define HONE_TIMING_NEVER 1e15 /* nanoseconds, eleven days: the kernel does not run those sizes */
+
 typedef struct hone_timing_cache {
   hone_map times; /* "key\tkernel\tvariant" to a double in `memory` */
   hone_arena memory;

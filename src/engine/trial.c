@@ -54,7 +54,7 @@ static hone_status *run_in(asker *a, hone_context *context) {
   return status;
 }
 
-static hone_status *run_once(asker *a) {
+static hone_status *run_once(asker *a, hone_context **out) {
   hone_options *options;
   hone_context *context = NULL;
   char threads[16];
@@ -64,17 +64,24 @@ static hone_status *run_once(asker *a) {
   if (!status) status = hone_options_set(options, "deadline", SECONDS);
   if (!status) status = hone_context_new(a->b->engine, options, &context);
   if (!status) status = run_in(a, context);
-  hone_context_free(context);
   hone_options_free(options);
-  return status;
+  if (status) {
+    hone_context_free(context);
+    return status;
+  }
+  *out = context;
+  return NULL;
 }
 
 /* A run that fails leaves the plans that it came to. */
-static hone_status *try_run(hone_builder *b) {
+hone_status *hone_run_typical(hone_builder *b, hone_context **out) {
   asker a = {.b = b};
+  *out = NULL;
   if (b->stopped) return NULL;
-  hone_status *status = run_once(&a);
+  hone_status *status = run_once(&a, out);
   if (a.refused) {
+    hone_context_free(*out);
+    *out = NULL;
     hone_status_free(status);
     return a.refused;
   }
@@ -159,7 +166,9 @@ static hone_status *settle(hone_builder *b, hone_program *program) {
 
 hone_status *hone_choose_later(hone_builder *b) {
   if (b->later.count == 0) return NULL;
+  hone_context *context;
   b->tries = false;
-  HONE_TRY(try_run(b));
+  HONE_TRY(hone_run_typical(b, &context));
+  hone_context_free(context);
   return settle(b, b->engine->program);
 }

@@ -19,13 +19,25 @@
 #define GROUP_NS 60e6
 #define HOPELESS 2.0 /* times the quickest: slower ones take no part in the rounds */
 
-hone_status *hone_timing_key(const hone_bench_group *group, char *key) {
+/* What runs the kernels, and how they are packed. */
+static hone_status *put_machine(const hone_bench_group *group, const hone_backend *backend,
+                                hone_text *out) {
+  char isa[64];
+  hone_text_puts(out, "\n");
+  if (backend->device)
+    HONE_TRY(backend->device->describe(out));
+  else
+    hone_text_printf(out, "%s %s %d", hone_cpu_name(),
+                     hone_cpu_isa_text(hone_cpu_isa(), isa, sizeof isa), group->threads);
+  hone_text_printf(out, " %u\n", backend->packing_version);
+  return NULL;
+}
+
+hone_status *hone_timing_key(const hone_bench_group *group, const hone_backend *backend,
+                             char *key) {
   hone_text text = {0};
   hone_status *status = hone_graph_print(group->body, 16, NULL, NULL, &text);
-  char isa[64];
-  hone_text_printf(&text, "\n%s %s %d %u\n", hone_cpu_name(),
-                   hone_cpu_isa_text(hone_cpu_isa(), isa, sizeof isa), group->threads,
-                   hone_backend_cpu.packing_version);
+  if (!status) status = put_machine(group, backend, &text);
   for (int i = 0; i < group->body->input_count; i++) {
     const hone_type *type = &group->inputs[i];
     hone_text_printf(&text, "%s", hone_dtype_name(type->dtype));
@@ -145,7 +157,7 @@ static double time_once(const bench *b, const hone_bench_group *group, const con
 static hone_status *make_ready(bench *b, const hone_bench_group *group, const hone_backend *backend,
                                const hone_candidate *candidate, contender *c) {
   hone_status *status = backend->prepare(group->body, candidate->name, candidate->variant, NULL, 0,
-                                         &b->memory, &c->prepared);
+                                         NULL, &b->memory, &c->prepared);
   hone_group_view view = {group->body, b->types, group->known, group->threads};
   if (!status) status = backend->plan(&c->prepared, &view, &b->memory, &c->step);
   if (hone_status_code(status) == HONE_UNSUPPORTED) {

@@ -5,7 +5,7 @@
 #include "backend/backend.h"
 #include "engine/timing_cache.h"
 
-#define HONE_MAX_CANDIDATES 24
+#define HONE_MAX_CANDIDATES 96
 #define HONE_TIMING_KEY     33 /* characters of a key, the zero included */
 
 /* A group at concrete types, ready to be timed. */
@@ -16,8 +16,9 @@ typedef struct hone_bench_group {
   int threads;
 } hone_bench_group;
 
-/* All that a time depends on, hashed: 32 hexadecimal digits. */
-HONE_MUST_USE hone_status *hone_timing_key(const hone_bench_group *group, char *key);
+/* All that a time on the backend depends on, hashed: 32 hexadecimal digits. */
+HONE_MUST_USE hone_status *hone_timing_key(const hone_bench_group *group,
+                                           const hone_backend *backend, char *key);
 
 /* Times the candidates interleaved and writes the median nanoseconds of each; a candidate that
  * cannot run these shapes gets a negative time. */

@@ -90,9 +90,10 @@ static hone_status *take_pack(const prepared_op *op, const hone_pack *saved, int
 }
 
 static hone_status *prepare(const hone_graph *body, const char *name, int variant,
-                            const hone_pack *saved, int saved_count, hone_arena *arena,
-                            hone_prepared *out) {
+                            const hone_pack *saved, int saved_count, const hone_tuning *tuning,
+                            hone_arena *arena, hone_prepared *out) {
   const hone_node *node = only_node(body);
+  (void)tuning;
   if (!node || strcmp(name, CANDIDATE) != 0)
     return hone_error(HONE_NOT_FOUND, "kernel '%s' does not take this group here", name);
   prepared_op *op = HONE_NEW(arena, prepared_op);

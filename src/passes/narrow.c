@@ -186,7 +186,9 @@ static void decide(narrower *w, hone_graph *graph) {
   for (hone_node *node = graph->first; node; node = node->next) {
     mark_data(w, node);
     if (!narrows(w, node)) continue;
-    const char *why = kept_for(node, w->context->compute);
+    const char *why = hone_pass_keeps_f32(w->context, node)
+                          ? "kept in f32: asked for"
+                          : kept_for(node, w->context->compute);
     if (why) hone_pass_fired(w->context, why);
     of(w, node->outputs[0])->narrows = !why;
   }
@@ -214,6 +216,7 @@ static hone_status *narrow_graph(hone_graph *graph, hone_pass_context *context) 
 static hone_status *mark_tf32(hone_node *node, hone_pass_context *context) {
   if (node->op != &hone_op_conv && node->op != &hone_op_matmul) return NULL;
   if (!is_f32(node->outputs[0]) || !context->takes(node)) return NULL;
+  if (hone_pass_keeps_f32(context, node)) return NULL;
   hone_pass_fired(context, "multiply in tf32");
   return hone_node_set_int(node, "tf32", true);
 }

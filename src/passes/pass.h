@@ -7,6 +7,7 @@
 /* What passes may know of the wish and the machine; filled by the engine from the options. */
 typedef struct hone_pass_context {
   hone_dtype compute;         /* F32, BF16, F16: fastest type a layer may use */
+  const char *fp32_layers;    /* names of nodes that stay in f32 all the same; NULL: none */
   bool stores_bf16;           /* the processor multiplies bf16: layers may exchange it */
   bool tf32;                  /* f32 operands may be multiplied as tf32, 10 bits of fraction */
   bool (*takes)(const hone_node *node); /* whether the device has a kernel; NULL: there is no device */
@@ -35,6 +36,8 @@ typedef struct hone_pass_log {
 } hone_pass_log;
 
 void hone_pass_fired(hone_pass_context *context, const char *name); /* name: static */
+/* Whether a node stands for one of fp32_layers. */
+bool hone_pass_keeps_f32(const hone_pass_context *context, const hone_node *node);
 
 /* The passes in their order, and running them all with the verifier between (in debug builds). */
 const hone_pass *const *hone_pipeline(size_t *count);

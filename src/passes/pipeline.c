@@ -59,6 +59,13 @@ void hone_pass_fired(hone_pass_context *context, const char *name) {
   log->entries[log->count++].count = 1;
 }
 
+bool hone_pass_keeps_f32(const hone_pass_context *context, const hone_node *node) {
+  for (int i = 0; i < node->source_count; i++)
+    if (hone_is_listed(context->fp32_layers, node->sources[i], strlen(node->sources[i])))
+      return true;
+  return false;
+}
+
 static hone_status *run_pass(const hone_pass *pass, hone_graph *graph,
                              hone_pass_context *context) {
   if (context->cancelled && context->cancelled(context->cancel_argument))

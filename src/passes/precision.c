@@ -31,7 +31,7 @@ static hone_status *lower_node(hone_node *node, hone_pass_context *context) {
   enum { OPERANDS = 2, BIAS = 2 };
   hone_value *inputs[OPERANDS], *sum[2] = {NULL, hone_node_in(node, BIAS)};
   hone_node *low;
-  if (!takes_precision(node)) return NULL;
+  if (!takes_precision(node) || hone_pass_keeps_f32(context, node)) return NULL;
   for (int i = 0; i < OPERANDS; i++)
     HONE_TRY(cast(node, node->inputs[i].value, context->compute, &inputs[i]));
   HONE_TRY(hone_node_start(node, node->op, inputs, OPERANDS, &low));

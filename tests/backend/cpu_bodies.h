@@ -114,7 +114,7 @@ static bool body_candidate(body_run *r, const char *name) {
   static const int test_parts[] = {1, 2, 3, 5};
   hone_prepared prepared;
   const hone_datum *known[64] = {0};
-  hone_status *status = hone_backend_cpu.prepare(r->body, name, 0, NULL, 0, &r->memory, &prepared);
+  hone_status *status = hone_backend_cpu.prepare(r->body, name, 0, NULL, 0, NULL, &r->memory, &prepared);
   for (int i = 0; i < r->body->input_count; i++) known[i] = r->known[r->body->inputs[i]->id];
   hone_group_view view = {r->body, r->types, known, 5};
   hone_step step;

@@ -229,7 +229,7 @@ static hone_status *cuda_run_body(body_run *r, void **out) {
   hone_step step;
   for (int i = 0; i < r->body->input_count; i++) known[i] = r->known[r->body->inputs[i]->id];
   hone_group_view view = {r->body, r->types, known, 1};
-  HONE_TRY(hone_backend_cuda.prepare(r->body, "cuda", 0, NULL, 0, &r->memory, &prepared));
+  HONE_TRY(hone_backend_cuda.prepare(r->body, "cuda", 0, NULL, 0, NULL, &r->memory, &prepared));
   hone_status *status = hone_backend_cuda.plan(&prepared, &view, &r->memory, &step);
   if (!status) status = cuda_run_step(r, &step, out);
   hone_backend_cuda.release(&prepared);

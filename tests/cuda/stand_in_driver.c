@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "backend/cuda/args.h"
@@ -25,7 +26,7 @@ enum { INVALID = 1, NO_MEMORY = 2, NOT_INITIALISED = 3, NO_CONTEXT = 201, NO_IMA
 /* ---- What is there ----------------------------------------------------------------------------
  */
 
-typedef enum kind { MEMORY = 1, PINNED, STREAM, MODULE, GRAPH, GRAPH_EXEC } kind;
+typedef enum kind { MEMORY = 1, PINNED, STREAM, MODULE, GRAPH, GRAPH_EXEC, EVENT } kind;
 
 typedef struct object {
   kind kind;
@@ -35,7 +36,7 @@ typedef struct object {
 } object;
 
 typedef struct work {
-  enum { UPLOAD, DOWNLOAD, LAUNCH, REPLAY, CALL } what;
+  enum { UPLOAD, DOWNLOAD, LAUNCH, REPLAY, CALL, MARK } what;
   void *to;
   const void *from;
   size_t bytes;
@@ -155,6 +156,18 @@ static void free_work(work *w) {
   }
 }
 
+/* The clock when the event came; 0: not yet. */
+typedef struct event {
+  uint64_t came;
+} event;
+
+static void mark(event *e) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  if (!is(EVENT, e)) broke("an event that is not there is recorded");
+  else e->came = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 static void perform(const work *w) {
   switch (w->what) {
     case UPLOAD:
@@ -176,6 +189,9 @@ static void perform(const work *w) {
       break;
     case CALL:
       w->call(w->argument);
+      break;
+    case MARK:
+      mark(w->to);
       break;
     case REPLAY:
       state.replays++;
@@ -405,6 +421,45 @@ int cuLaunchHostFunc(void *handle, void (*call)(void *), void *argument) {
   ENTER(true);
   if (!result && !call) result = broke("nothing to call");
   if (!result) result = ask(handle, (work){.what = CALL, .call = call, .argument = argument});
+  LEAVE;
+}
+
+SHOWN int cuEventCreate(void **out, unsigned flags);
+int cuEventCreate(void **out, unsigned flags) {
+  ENTER(true);
+  if (!result && flags) result = broke("an event with flags has no time");
+  if (!result) {
+    *out = calloc(1, sizeof(event));
+    add(EVENT, *out, 0);
+  }
+  LEAVE;
+}
+SHOWN int cuEventDestroy_v2(void *handle);
+int cuEventDestroy_v2(void *handle) {
+  ENTER(true);
+  if (drop(EVENT, handle))
+    free(handle);
+  else
+    result = broke("an event that is not there is freed");
+  LEAVE;
+}
+/* In a recording only an external event becomes a node. */
+SHOWN int cuEventRecordWithFlags(void *handle, void *s, unsigned flags);
+int cuEventRecordWithFlags(void *handle, void *s, unsigned flags) {
+  ENTER(true);
+  stream *at = stream_of(s);
+  if (!result && (!is(EVENT, handle) || !at || flags != (unsigned)at->capturing))
+    result = broke("no event, or recorded in the wrong way");
+  if (!result) result = ask(s, (work){.what = MARK, .to = handle});
+  LEAVE;
+}
+SHOWN int cuEventElapsedTime(float *milliseconds, void *from, void *to);
+int cuEventElapsedTime(float *milliseconds, void *from, void *to) {
+  ENTER(true);
+  if (!result && (!is(EVENT, from) || !is(EVENT, to) || !((event *)from)->came || !((event *)to)->came))
+    result = broke("a time between events that have not come");
+  if (!result)
+    *milliseconds = (float)((double)(((event *)to)->came - ((event *)from)->came) * 1e-6);
   LEAVE;
 }
 

@@ -41,7 +41,7 @@ static void compile_for(const hone_nvrtc *nvrtc, const hone_graph *graph, hone_m
                         size_t form, bool turn) {
   hone_arena memory = {0};
   hone_cuda_body *body = NULL;
-  CHECK_OK(hone_cuda_body_make(graph, sm, &memory, &body));
+  CHECK_OK(hone_cuda_body_make(graph, sm, (hone_cuda_way){0}, &memory, &body));
   for (int s = 0; body && s < body->stage_count; s++) {
     char key[80];
     int size = snprintf(key, sizeof key, "%s %d", body->stages[s].kernel->name, sm);

@@ -12,7 +12,7 @@ import native
 import numerics
 
 import hone.tensorflow
-from hone.tensorflow import _precision, _worth, contrib, trt_convert as trt
+from hone.tensorflow import _precision, _surgery, _worth, contrib, trt_convert as trt
 
 rng = np.random.default_rng(21)
 BOUND = numerics.bound("TensorFlow segment", "bf16")
@@ -41,6 +41,12 @@ def folder(tmp_path_factory):
 def frozen_net():
     graph, inputs, outputs, _ = native.frozen(lambda x: net(x)["scores"], [f32(4, 6)], open_sizes=True)
     return tf.compat.v1.GraphDef.FromString(graph), inputs[0], outputs[0]
+
+
+def run_graph(graph_def, source, sink, x):
+    with tf.Graph().as_default() as graph, tf.compat.v1.Session(graph=graph) as session:
+        tf.import_graph_def(graph_def, name="")
+        return session.run(f"{sink}:0", {f"{source}:0": x})
 
 
 def engines(graph_def):
@@ -266,6 +272,67 @@ def test_fp16_goes_back_to_fp32_where_it_cancels():
     assert native.error(got, want) <= BOUND
 
 
+LAYERS = "abcdefgh"
+
+
+def eight_layers(x):
+    for i, name in enumerate(LAYERS):
+        x = tf.tanh(tf.matmul(x, tf.constant(WEIGHTS[0][:, :6] if i % 2 else WEIGHTS[1][:, :6]), name=name))
+    return {"y": x}
+
+
+@pytest.mark.parametrize("spread, tried, kept", [
+    ({"c": 0.5, "f": 0.02}, [1e-3], "cf"), ({"c": 0.5}, [0.02, 1e-3], "cx"), ({"c": 0.5}, [0.02, 0.02, 0.02], "")])
+def test_fp16_keeps_layers_in_fp32_that_break_the_bound(monkeypatch, spread, tried, kept):
+    """Each layer's own error is given (those not named make next to none), and what trying then finds."""
+    found = iter([0.5, *tried])
+    monkeypatch.setattr(_precision, "_segment_error", lambda surgery, segment: next(found))
+    monkeypatch.setattr(_precision._Layers, "errors", lambda self: {
+        node.name: spread.get(node.name.rpartition("/")[2], 1e-5) for node in self.nodes})
+    function = tf.function(eight_layers, autograph=False).get_concrete_function(tf.TensorSpec([None, 6]))
+    converted = hone.tensorflow.convert(function, minimum_segment_size=1, precision="bf16", measure=False)
+    segment, = converted.segments
+    assert segment.precision == ("bf16" if kept else "fp32") and len(segment.kept) == len(kept)
+    names = {name.rpartition("/")[2] for name in segment.kept}
+    assert names >= set(kept) - {"x"}
+    report = converted.report().text()
+    assert not kept or f"{len(kept)} layers in fp32" in report and segment.kept[0] in report
+
+
+def test_fp16_of_a_segment_with_one_layer_that_cancels():
+    """The others stay in bf16, and results within the bound."""
+    near = np.ones((6, 1), np.float32) + 1e-3 * f32(6, 6)
+    apart = np.eye(6, dtype=np.float32) - np.eye(6, k=1, dtype=np.float32)
+
+    def net(x):
+        return {"y": tf.concat([tf.tanh(tf.abs(x) @ near @ apart * 300) @ np.eye(6, dtype=np.float32), x @ near], 1)}
+
+    function = tf.function(net, autograph=False).get_concrete_function(tf.TensorSpec([None, 6]))
+    x = f32(8, 6)
+    converted = hone.tensorflow.convert(function, minimum_segment_size=1, precision="bf16", measure=False,
+                                        input_fn=lambda: [x])
+    segment, = converted.segments
+    got, want = converted(tf.constant(x))["y"].numpy(), function(tf.constant(x))["y"].numpy()
+    assert native.error(got, want) <= BOUND and segment.precision == "bf16"
+    assert 0 < len(segment.kept) < 4 or "bf16" not in open("/proc/cpuinfo", encoding="ascii").read()
+
+
+def test_build_measures_the_sizes_that_it_is_given(folder, monkeypatch):
+    """Kernels with the largest, segments with all of them; what seeded inputs told convert() no longer counts."""
+    seen = []
+    monkeypatch.delenv("HONE_TRT_ALWAYS")
+    monkeypatch.setattr(_worth, "_measure", lambda surgery, segment, values: seen.append(len(values[0])) or [
+        0.001, 0.0005 if len(values[0]) > 1 else 0.002])
+    monkeypatch.setattr(hone.tensorflow, "race", lambda calls, inputs: [0.001, 0.0009])
+    converter = trt.TrtGraphConverterV2(folder)
+    converter.convert()
+    assert not converter._surgery.segments and set(seen) == {1}
+    converter.build(lambda: [f32(rows, 6) for rows in (4, 9, 4)])
+    assert converter._surgery.segments and set(seen) == {1, 4, 9}
+    for segment in converter._surgery.segments:
+        assert len(segment.times) == 2 and segment.sizes["in_0"][0] == 9
+
+
 # ---- Environment ----
 
 @pytest.mark.parametrize("prefix", ["TF_TRT", "HONE"])
@@ -291,6 +358,21 @@ def test_compatible_operators(monkeypatch):
     monkeypatch.setenv("HONE_TRT_COMPAT", "1")
     converted = trt.create_inference_graph(graph_def, outputs, minimum_segment_size=1)
     assert "Cumsum" in {n.op for n in converted.node} and len(engines(converted)) == 2
+
+
+def test_engines_too_large_for_a_frozen_graph_are_files(monkeypatch, tmp_path):
+    graph_def, source, sink = frozen_net()
+    x = f32(4, 6)
+    want = run_graph(graph_def, source, sink, x)
+    monkeypatch.setattr(_surgery, "EMBED_MOST", 100)
+    with pytest.raises(hone.LimitError, match="HONE_ENGINES_PATH"):
+        trt.create_inference_graph(graph_def, [sink], minimum_segment_size=1)
+    monkeypatch.setenv("HONE_ENGINES_PATH", str(tmp_path / "engines"))
+    converted = trt.create_inference_graph(graph_def, [sink], minimum_segment_size=1)
+    files = sorted(path.stem for path in (tmp_path / "engines").iterdir())
+    assert files == sorted(node.name for node in engines(converted)) and files
+    monkeypatch.setenv("HONE_ALLOW_NATIVE", "0")
+    assert native.error(run_graph(converted, source, sink, x), want) <= numerics.bound("model", "fp32")
 
 
 # ---- Report ----

@@ -201,21 +201,3 @@ def test_results_beyond_the_range_of_fp16():
     converted = trt.create_inference_graph(v1.GraphDef.FromString(graph), outputs, precision_mode="FP16")
     got = run(converted, inputs[0], outputs[0], x)
     assert np.isfinite(got).all() and native.error(got, want) <= FP16
-
-
-def test_a_loop_of_single_nodes_stays_and_what_is_around_it_converts():
-    """Enter, Merge, Switch, NextIteration, Exit, as TensorFlow 1 wrote them."""
-    x = f32(4, 6)
-    with tf.Graph().as_default() as graph:
-        source = v1.placeholder(tf.float32, [None, 6], name="x")
-        start = tf.nn.relu(source @ PARTS[0]) @ PARTS[2]
-        v2, _ = v1.control_flow_v2_enabled(), v1.disable_control_flow_v2()
-        _, y = v1.while_loop(lambda i, y: i < 3, lambda i, y: (i + 1, tf.tanh(y @ PARTS[0] + PARTS[1]) @ PARTS[2]),
-                             [tf.constant(0), start])
-        if v2:
-            v1.enable_control_flow_v2()
-        tf.nn.softmax(tf.nn.relu(y) @ PARTS[0], name="y")
-    graph_def = graph.as_graph_def()
-    converted = trt.create_inference_graph(graph_def, ["y"], minimum_segment_size=2)
-    assert {"Enter", "Exit", "Tanh"} <= {node.op for node in converted.node} and len(engines(converted)) == 2
-    assert native.error(run(converted, "x", "y", x), run(graph_def, "x", "y", x)) <= FP32

@@ -449,6 +449,7 @@ CASES = {
                              [[(3, 4, 5, 6)]], dtype=tf.int32),
     "memory_alignment": Case(lambda x: tf.squeeze(tf.nn.conv2d(tf.nn.conv2d(
         x, constant(1, 1, 3, 5), 1, "VALID"), constant(1, 1, 5, 10), 1, "VALID"), name="output_0"), [[(2, 15, 15, 3)]]),
+    # TF-TRT made three of it too where sizes may change, one with implicit batches (its biasadd_matmul_test.py).
     "biasadd_matmul": Case(products, [[(4, 144)]], 3, (), ("Erfc",), open_sizes=()),
     "batch_matmul: two tensors": Case(lambda x, y: tf.identity(tf.nn.relu(tf.matmul(x, y, name="matmul")),
                                                                name="output_0"),

@@ -15,7 +15,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from ._auto import disable, enable
 from ._library import Asset, engine_op, library_path, op_library
 from ._places import install
-from ._precision import judge, observe, seeded
+from ._precision import observe, seeded
 from ._report import Report, make_report
 from ._surgery import Surgery
 from ._worth import Times, keep_what_wins, race, with_cache
@@ -115,18 +115,20 @@ def _as_function(model, signature, tags):
                     f"input_signature is wanted, not {type(model).__name__}")
 
 
-def _ratio(converted, surgery, native, inputs, times):
-    """The median time of a converted function as a share of native's, taking turns; 0 where it does not run on the
-    inputs (seeded texts are no pictures)."""
-    segments = [(s.precision, sorted(s.ops.items())) for s in surgery.segments]
-    shapes = [t.shape.as_list() for t in inputs]
-    content = f"whole {segments} {shapes}".encode() + b"".join(
-        surgery.conversion.model(segment.index)[0] for segment in surgery.segments)
-    try:
-        spent, own = times.get(content, "race", lambda: race([native, converted], inputs))
-    except tf.errors.OpError:
-        return 0.0
-    return own / spent
+def _ratio(converted, surgery, native, items, times):
+    """The median time of a converted function on all items as a share of native's, taking turns; 0 where it does not
+    run on them (seeded texts are no pictures)."""
+    segments = [(s.precision, s.kept, sorted(s.ops.items())) for s in surgery.segments]
+    digests = b"".join(surgery.digest(segment) for segment in surgery.segments)
+    spent = []
+    for inputs in items:
+        shapes = [t.shape.as_list() for t in inputs]
+        try:
+            spent.append(times.get(f"whole {segments} {shapes}".encode() + digests, "race",
+                                   lambda: race([native, converted], inputs)))
+        except tf.errors.OpError:
+            return 0.0
+    return sum(own for _, own in spent) / sum(native for native, _ in spent)
 
 
 def convert(model: Any, *, signature: str = "serving_default", tags: Optional[Sequence[str]] = None,
@@ -149,22 +151,21 @@ def convert(model: Any, *, signature: str = "serving_default", tags: Optional[Se
         def operate(native=()):
             made = Surgery(frozen.graph, [t.name for t in frozen.outputs], denied=denied, native=native,
                            least_nodes=1 if minimum_segment_size is None else minimum_segment_size)
-            made.build_all(**building)
-            judge(made, feeds, data, **building)
+            made.prepare([feeds], data, **building)
             return made
 
         surgery = operate()
         if minimum_segment_size is not None:
             return Converted(original, surgery)
         times = Times(options.get("timing_cache"), frozen=bool(options.get("frozen_cache")))
-        surgery = keep_what_wins(surgery, feeds, times, operate)
-    return converted_that_wins(original, surgery, native_call(function, frozen), inputs, times)
+        surgery = keep_what_wins(surgery, times, operate)
+    return converted_that_wins(original, surgery, native_call(function, frozen), [inputs], times)
 
 
-def converted_that_wins(original: Any, surgery: Any, native: Any, inputs: Any, times: Any) -> Converted:
+def converted_that_wins(original: Any, surgery: Any, native: Any, items: Any, times: Any) -> Converted:
     """The converted function; without engines where it is slower than native as a whole."""
     converted = Converted(original, surgery)
-    ratio = _ratio(converted, surgery, native, inputs, times) if surgery.segments else 0.0
+    ratio = _ratio(converted, surgery, native, items, times) if surgery.segments else 0.0
     if ratio <= NEVER_SLOWER:
         return converted
     for segment in list(surgery.segments):

@@ -1,10 +1,12 @@
-"""Which segments may multiply in less than fp32: those whose results stay right on data."""
+"""Which layers may multiply in less than fp32: those with which a segment's results stay right on data."""
 from __future__ import annotations
 
 from typing import Any, Sequence
 
 import numpy as np
 import tensorflow as tf
+
+import hone
 
 # Of a segment's output range: docs/numerics.md, "TensorFlow segment".
 BOUND = 1e-2
@@ -19,12 +21,12 @@ def seeded(shape: Any, dtype: Any) -> np.ndarray:
     return np.random.default_rng(0).uniform(0, 1, sizes).astype(kind) if dtype.is_floating else np.zeros(sizes, kind)
 
 
-def observe(graph_def: Any, feeds: dict[str, Any], wanted: Sequence[str]) -> list[np.ndarray]:
-    """The values of tensors, computed natively."""
+def observe(graph_def: Any, items: Sequence[dict[str, Any]], wanted: Sequence[str]) -> list[list[np.ndarray]]:
+    """The values of tensors for each of the items, computed natively."""
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(graph_def, name="")
     with tf.compat.v1.Session(graph=graph) as session:
-        return session.run(list(wanted), feeds)
+        return [session.run(list(wanted), feeds) for feeds in items]
 
 
 def placeholders(graph_def: Any) -> dict[str, np.ndarray]:
@@ -45,29 +47,99 @@ def _error(got, want):
     return worst if worst == worst else float("inf")
 
 
-def _segment_error(segment, values):
-    """Of the results on the values that reach the segment, against what TensorFlow makes of them."""
+# ---- Layer by layer ----
+
+# The operators of which a product comes.
+PRODUCTS = {"Conv2D", "Conv2DBackpropInput", "Conv3D", "Conv3DBackpropInputV2", "MatMul", "BatchMatMul",
+            "BatchMatMulV2", "BatchMatMulV3", "Einsum"}
+# What the rest of the layers may do, by their own errors' root of squares, before it is tried.
+HOPE = 0.7
+
+
+class _Layers:
+    """The products of a segment, each by itself in the lower precision while all others are native."""
+
+    def __init__(self, surgery, segment):
+        self.model, _, _ = surgery.model(segment)
+        self.graph_def = tf.compat.v1.GraphDef.FromString(self.model)
+        self.precision = segment.precision
+        with tf.Graph().as_default() as self.graph:
+            tf.import_graph_def(self.graph_def, name="")
+        config = tf.compat.v1.ConfigProto()
+        config.graph_options.rewrite_options.disable_meta_optimizer = True  # any tensor can be fed
+        self.session = tf.compat.v1.Session(graph=self.graph, config=config)
+        places = [op.outputs[0] for op in self.graph.get_operations() if op.type == "Placeholder"]
+        self.feeds = dict(zip(places, surgery.reaching(segment)))
+        self.results = [f"{node}:{output}" for node, output in segment.outputs]
+        self.right = [surgery.values[0][edge] for edge in segment.outputs]
+        self.nodes = [node for node in self.graph_def.node if node.op in PRODUCTS]
+
+    def _moving(self):
+        """The nodes that an input reaches."""
+        moving: set[str] = set()
+        for op in self.graph.get_operations():
+            if op.type == "Placeholder" or any(source.op.name in moving for source in op.inputs):
+                moving.add(op.name)
+        return moving
+
+    def _lowered(self, node, inputs, values):
+        """The node's result on its inputs, in the lower precision."""
+        ports = ",".join(f"x{i}={name}[{','.join(map(str, value.shape))}]" for i, (name, value)
+                         in enumerate(zip(inputs, values)))
+        engine = hone.build(self.model, format="graph_def", inputs=ports, outputs=f"y={node.name}", measure=False,
+                            precision=self.precision)
+        return engine.run({f"x{i}": value for i, value in enumerate(values)})["y"]
+
+    def errors(self):
+        """By layer, what the segment's results are off by where this one alone is in the lower precision."""
+        found, moving = {}, self._moving()
+        for node in self.nodes:
+            inputs = [tensor.name for tensor in self.graph.get_operation_by_name(node.name).inputs
+                      if tensor.op.name in moving]
+            values = self.session.run(inputs, self.feeds)
+            feeds = {**self.feeds, f"{node.name}:0": self._lowered(node, inputs, values)}
+            got = self.session.run(self.results, feeds)
+            found[node.name] = max(map(_error, got, self.right))
+        return found
+
+
+def _keep_layers(surgery, segment, options):
+    """Builds the segment with the layers in fp32 that make most of the error, more of them until the rest stays within
+    BOUND; whether any stays lower."""
+    errors = _Layers(surgery, segment).errors()
+    order = sorted(errors, key=errors.__getitem__, reverse=True)
+    left = [sum(errors[name] ** 2 for name in order[i:]) ** 0.5 for i in range(len(order))]
+    kept = next((i for i, rest in enumerate(left) if rest <= HOPE * BOUND), len(order))
+    while 0 < kept < len(order):
+        surgery.build(segment, **{**options, "precision": segment.precision, "fp32_layers": ",".join(order[:kept])})
+        error = _segment_error(surgery, segment)
+        if error <= BOUND:
+            segment.error, segment.kept = error, order[:kept]
+            return True
+        kept *= 2
+    return False
+
+
+# ---- Segment by segment ----
+
+def _segment_error(surgery, segment):
+    """Of the results on what reaches the segment, against what TensorFlow makes of it."""
+    values = surgery.values[0]
     taken = {port.name for port in segment.engine.inputs}
-    inputs = [values[f"{node}:{output}"] for node, output in segment.inputs]
-    got = segment.engine.run({f"in_{i}": v for i, v in enumerate(inputs) if f"in_{i}" in taken})
-    return max(_error(np.asarray(got[f"out_{i}"]), values[f"{node}:{output}"])
-               for i, (node, output) in enumerate(segment.outputs))
+    got = segment.engine.run({f"in_{i}": v for i, v in enumerate(surgery.reaching(segment)) if f"in_{i}" in taken})
+    return max(_error(np.asarray(got[f"out_{i}"]), values[edge]) for i, edge in enumerate(segment.outputs))
 
 
-def judge(surgery: Any, feeds: dict[str, Any], data: str, **options: Any) -> list[Any]:
-    """Runs each segment that is not in fp32 on what reaches it when `feeds` are fed, and builds those anew in fp32
-    that are further from native than BOUND, or all where the model cannot run on the feeds (seeded texts are no
-    pictures). `data` says whose the feeds are. Gives the segments that changed."""
-    judged = [s for s in surgery.segments if s.precision != "fp32"]
-    edges = dict.fromkeys(f"{node}:{output}" for s in judged for node, output in s.inputs + s.outputs)
-    try:
-        values = dict(zip(edges, observe(surgery.graph_def, feeds, edges))) if judged else {}
-    except tf.errors.OpError:
-        values = {}
+def judge(surgery: Any, data: str, **options: Any) -> list[Any]:
+    """Runs each segment that is not in fp32 on what reaches it, and builds those anew that are further from native
+    than BOUND: with those layers in fp32 that make most of the error, or all of it in fp32, as where nothing is known
+    to run on. `data` says whose the values are. Gives the segments that changed."""
     changed = []
-    for segment in judged:
-        segment.error, segment.judged_by = _segment_error(segment, values) if values else float("inf"), data
+    for segment in [s for s in surgery.segments if s.precision != "fp32"]:
+        segment.error = _segment_error(surgery, segment) if surgery.values else float("inf")
+        segment.judged_by = data
         if segment.error > BOUND:
-            surgery.build(segment, **{**options, "precision": "fp32"})
+            if not surgery.values or not _keep_layers(surgery, segment, options):
+                surgery.build(segment, **{**options, "precision": "fp32"})
             changed.append(segment)
     return changed

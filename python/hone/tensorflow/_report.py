@@ -34,7 +34,8 @@ def precision_line(segment: Any) -> str:
     """The precision of a segment's engine and what that rests on."""
     if segment.error is None:
         return segment.precision
-    return f"{segment.precision}, as bf16 products were off by {segment.error:.1e} on {segment.judged_by}"
+    kept = f", but {len(segment.kept)} layers in fp32 ({', '.join(segment.kept)})" if segment.kept else ""
+    return f"{segment.precision}{kept}, as bf16 products were off by {segment.error:.1e} on {segment.judged_by}"
 
 
 def print_summary(surgery: Any, line_length: int, detailed: bool, print_fn: Callable[[str], Any]) -> None:
@@ -239,7 +240,7 @@ def make_report(surgery: Any, graph_def: Any, feeds: dict[str, Any], paths: dict
         for way, edges in (("in", segment.inputs), ("out", segment.outputs)):
             crossings += [Crossing(segment.name, f"{edge[0]}:{edge[1]}", way, surgery.type_of(edge).name,
                                    str(surgery.shape_of(edge))) for edge in edges]
-        values = observe(surgery.graph_def, feeds, [f"{node}:{output}" for node, output in segment.inputs])
+        values, = observe(surgery.graph_def, [feeds], [f"{node}:{output}" for node, output in segment.inputs])
         taken = {port.name for port in segment.engine.inputs}
         steps = segment.engine.profile({f"in_{i}": v for i, v in enumerate(values) if f"in_{i}" in taken})
         engines[segment.name] = {"time": times.get(segment.name), "precision": precision_line(segment), "steps": steps}

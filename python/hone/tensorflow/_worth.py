@@ -9,7 +9,7 @@ import pathlib
 import statistics
 import tempfile
 import time
-from typing import Any, Callable, Iterator, Optional, Sequence
+from typing import Any, Callable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -18,11 +18,11 @@ import hone
 from hone import _hone
 
 from ._library import op_library
-from ._precision import observe
 
 # A segment is an engine where that takes at most this share of native's time.
 NEVER_SLOWER = 1.0
-ROUNDS = 9
+# Of a race, after two that warm up; only FEWEST where these took SECONDS and one was faster by a tenth in each.
+ROUNDS, FEWEST, SECONDS, CLEAR = 9, 3, 0.5, 1.1
 # What another engine in the graph costs, in seconds: its node, and the nodes that keep the shapes of its results.
 CROSSING = 10e-6
 # A segment is cut only for more than this share of its time.
@@ -90,11 +90,16 @@ def _session(graph: Any) -> Any:
     return tf.compat.v1.Session(graph=graph)
 
 
-def _native_call(surgery: Any, segment: Any) -> Any:
-    """A call of the segment's nodes on its inputs, in order."""
-    model, _, _ = surgery.conversion.model(segment.index)
+def _segment_graph(surgery: Any, segment: Any) -> Any:
+    model, _, _ = surgery.model(segment)
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(tf.compat.v1.GraphDef.FromString(model), name="")
+    return graph
+
+
+def _native_call(surgery: Any, segment: Any) -> Any:
+    """A call of the segment's nodes on its inputs, in order."""
+    graph = _segment_graph(surgery, segment)
     feeds = [op.outputs[0] for op in graph.get_operations() if op.type == "Placeholder"][:len(segment.inputs)]
     return _session(graph).make_callable([f"{node}:{output}" for node, output in segment.outputs], feeds)
 
@@ -109,59 +114,51 @@ def _engine_call(surgery: Any, segment: Any, path: str) -> Any:
 
 
 def race(calls: list[Callable[..., Any]], values: list[Any]) -> list[float]:
-    """The median time of each, taking turns."""
+    """The median time of each of two, taking turns."""
     spent: list[list[float]] = [[] for _ in calls]
-    for _ in range(ROUNDS + 2):  # the first two warm up
+    begun = 0.0
+    for turn in range(ROUNDS + 2):  # the first two warm up
+        begun = time.perf_counter() if turn == 2 else begun
         for call, times in zip(calls, spent):
             start = time.perf_counter()
             call(*values)
             times.append(time.perf_counter() - start)
+        if turn >= 1 + FEWEST and time.perf_counter() - begun > SECONDS and _is_clear(*(times[2:] for times in spent)):
+            break
     return [statistics.median(times[2:]) for times in spent]
 
 
+def _is_clear(first: list[float], second: list[float]) -> bool:
+    ratios = [a / b for a, b in zip(first, second)]
+    return min(ratios) > CLEAR or max(ratios) < 1 / CLEAR
+
+
 def _measure(surgery: Any, segment: Any, values: list[Any]) -> list[float]:
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "engine.hone")
-        segment.engine.save(path)
-        return race([_native_call(surgery, segment), _engine_call(surgery, segment, path)], values)
+    return race([_native_call(surgery, segment), _engine_call(surgery, segment, surgery.engine_file(segment))], values)
 
 
-def _values(surgery: Any, feeds: dict[str, Any]) -> Optional[dict[tuple[str, int], Any]]:
-    """What reaches the segments; None where the model does not run on these feeds."""
-    edges = list(dict.fromkeys(edge for segment in surgery.segments for edge in segment.inputs))
-    try:
-        return dict(zip(edges, observe(surgery.graph_def, feeds, [f"{node}:{output}" for node, output in edges])))
-    except tf.errors.OpError:
-        return None
-
-
-def time_segments(surgery: Any, feeds: dict[str, Any], times: Times) -> Optional[dict[tuple[str, int], Any]]:
-    """Sets each segment's `native_time` and `engine_time`; gives what reaches the segments, None where the model does
-    not run on these feeds."""
-    values = _values(surgery, feeds)
-    if values is None:
-        return None
+def time_segments(surgery: Any, times: Times) -> None:
+    """Sets each segment's `native_time` and `engine_time`: for all items together."""
     for segment in surgery.segments:
-        given = [values[edge] for edge in segment.inputs]
-        segment.native_time, segment.engine_time = times.get(
-            content(surgery, segment, given), "race", functools.partial(_measure, surgery, segment, given))
-    return values
+        segment.times = []
+        for item in range(len(surgery.values)):
+            given = surgery.reaching(segment, item)
+            segment.times.append(times.get(content(surgery, segment, given), "race",
+                                           functools.partial(_measure, surgery, segment, given)))
+        segment.native_time, segment.engine_time = map(sum, zip(*segment.times))
 
 
 def content(surgery: Any, segment: Any, values: list[Any]) -> bytes:
     """All that a segment's times depend on: the model, what it gives, in which precision, on which sizes."""
-    model, _, outputs = surgery.conversion.model(segment.index)
     sizes = [(np.shape(value), str(np.asarray(value).dtype)) for value in values]
-    return f"{segment.precision} {outputs} {sizes}".encode() + model
+    return f"{segment.precision} {segment.kept} {sizes}".encode() + surgery.digest(segment)
 
 
 # ---- Cutting ----
 
 def _trace(surgery: Any, segment: Any, values: list[Any]) -> list[float]:
     """Seconds of each node of a segment in one run, in the order of their names."""
-    model, _, _ = surgery.conversion.model(segment.index)
-    with tf.Graph().as_default() as graph:
-        tf.import_graph_def(tf.compat.v1.GraphDef.FromString(model), name="")
+    graph = _segment_graph(surgery, segment)
     config = tf.compat.v1.ConfigProto()
     config.graph_options.rewrite_options.disable_meta_optimizer = True  # nodes keep their names
     feeds = dict(zip([op.outputs[0] for op in graph.get_operations() if op.type == "Placeholder"], values))
@@ -177,11 +174,11 @@ def _trace(surgery: Any, segment: Any, values: list[Any]) -> list[float]:
 
 
 def _native_nodes(surgery: Any, segment: Any, values: list[Any], times: Times) -> dict[str, float]:
-    """Seconds of each node, scaled so that their sum is the segment's native time."""
+    """Seconds of each node on the first item, scaled so that their sum is the segment's native time."""
     spent = times.get(content(surgery, segment, values), "nodes",
                       functools.partial(_trace, surgery, segment, values))
     whole = sum(spent) or 1.0
-    return {name: seconds * segment.native_time / whole for name, seconds in zip(sorted(segment.ops), spent)}
+    return {name: seconds * segment.times[0][0] / whole for name, seconds in zip(sorted(segment.ops), spent)}
 
 
 def _parts(steps: list[set[str]], spent: list[float]) -> Iterator[tuple[set[str], float]]:
@@ -214,7 +211,7 @@ def _losing_nodes(surgery: Any, segment: Any, values: list[Any], native: dict[st
         if inside and won > 0:
             losing += inside
             gain += won
-    return sorted(losing) if gain > LEAST_GAIN * segment.engine_time and len(losing) < len(segment.ops) else []
+    return sorted(losing) if gain > LEAST_GAIN * segment.times[0][1] and len(losing) < len(segment.ops) else []
 
 
 def _total(surgery: Any) -> float:
@@ -222,30 +219,30 @@ def _total(surgery: Any) -> float:
     return sum(min(segment.native_time, segment.engine_time + CROSSING) for segment in surgery.segments)
 
 
-def _cut(surgery: Any, feeds: dict[str, Any], values: dict[tuple[str, int], Any], times: Times,
-         again: Callable[[list[str]], Any]) -> Any:
+def _cut(surgery: Any, times: Times, again: Callable[[list[str]], Any]) -> Any:
     """The surgery, or another in which parts that lose are native, if that is faster."""
     losing, kept = [], 0.0
     for segment in surgery.segments:
-        given = [values[edge] for edge in segment.inputs]
+        given = surgery.reaching(segment)
         native = _native_nodes(surgery, segment, given, times)
         nodes = _losing_nodes(surgery, segment, given, native, times)
-        kept += sum(native[name] for name in nodes)
+        kept += sum(native[name] for name in nodes) * segment.native_time / segment.times[0][0]
         losing += nodes
     if not losing:
         return surgery
     other = again(losing)
-    if time_segments(other, feeds, times) is None:
+    if other.segments and not other.values:
         return surgery
+    time_segments(other, times)
     return other if _total(other) + kept < (1 - LEAST_GAIN) * _total(surgery) else surgery
 
 
-def keep_what_wins(surgery: Any, feeds: dict[str, Any], times: Times, again: Callable[[list[str]], Any]) -> Any:
+def keep_what_wins(surgery: Any, times: Times, again: Callable[[list[str]], Any]) -> Any:
     """A surgery whose engines each beat the nodes that they stand for. `again`: makes one with these nodes native."""
-    values = time_segments(surgery, feeds, times) if surgery.segments else None
-    if values is None:
+    if not surgery.values:
         return surgery
-    surgery = _cut(surgery, feeds, values, times, again)
+    time_segments(surgery, times)
+    surgery = _cut(surgery, times, again)
     for segment in list(surgery.segments):
         if segment.engine_time > NEVER_SLOWER * segment.native_time:
             surgery.drop(segment, f"its engine took {segment.engine_time * 1e6:.0f} us, TensorFlow "

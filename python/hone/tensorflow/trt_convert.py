@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from typing import Any, Callable, Optional
 
 import tensorflow as tf
@@ -21,7 +22,7 @@ from ._params import (DEFAULT_MINIMUM_SEGMENT_SIZE, DEFAULT_TRT_CONVERSION_PARAM
                       PROFILE_STRATEGY_RANGE, PROFILE_STRATEGY_RANGE_OPTIMAL, TrtConversionParams, TrtPrecisionMode,
                       check_calibration, check_params, get_tensorrt_rewriter_config, is_params, own_params,
                       supported_profile_strategies)
-from ._precision import judge, placeholders
+from ._precision import placeholders
 from ._report import graph_picture, print_native, print_summary
 from ._surgery import Surgery
 from ._worth import Times, keep_what_wins, with_cache
@@ -68,29 +69,31 @@ def _measures(params):
         and not _environment.keeps_all()
 
 
-def _operate(graph, outputs, params, feeds, strategy=""):
-    """The surgery that the parameters ask for, its engines built, judged and timed on `feeds`, which are seeded."""
+def _operate(graph, outputs, params, items, data, options, times, strategy=""):
+    """The surgery that the parameters ask for, its engines built, judged and timed on the items: feeds that `data` says
+    the origin of."""
     denied = _environment.denied()
     if _environment.is_compatible():
         denied += sorted({op.type for op in graph.get_operations()} - _environment.TF_TRT_OPERATORS)
-    precision = _precision(params, graph.as_graph_def())
     least = sys.maxsize if params.minimum_segment_size == -1 else params.minimum_segment_size
 
-    with with_cache({"precision": precision}) as building:
-        def operate(native=()):
-            made = Surgery(graph, outputs, most_engines=_environment.most_engines(), denied=denied, native=native,
-                           prefix="TRTEngineOp", engine_op=engine_op(), engine_attrs=_engine_attrs(params, strategy),
-                           like_tf_trt=_environment.is_compatible(), least_nodes=least)
-            made.build_all(**building)
-            judge(made, feeds, "seeded inputs", **building)
-            return made
+    def operate(native=()):
+        made = Surgery(graph, outputs, most_engines=_environment.most_engines(), denied=denied, native=native,
+                       prefix="TRTEngineOp", engine_op=engine_op(), engine_attrs=_engine_attrs(params, strategy),
+                       like_tf_trt=_environment.is_compatible(), least_nodes=least)
+        made.prepare(items, data, **options)
+        return made
 
-        surgery = operate()
-        if _measures(params):
-            surgery = keep_what_wins(surgery, feeds, Times(None), operate)
+    surgery = operate()
+    if _measures(params):
+        surgery = keep_what_wins(surgery, times, operate)
     print_native(surgery, _environment.variable("SHOW_DETAILED_REPORT"))
     graph_picture(surgery, _environment.variable("EXPORT_GRAPH_VIZ_PATH"))
     return surgery
+
+
+def _sizes(inputs):
+    return tuple(tuple(t.shape.as_list()) for t in inputs)
 
 
 class TrtGraphConverterV2:
@@ -139,20 +142,34 @@ class TrtGraphConverterV2:
         function = _as_function(self._folder, self._signature, self._tags)
         frozen = convert_variables_to_constants_v2(function, lower_control_flow=False)
         self._original = _Original(frozen, function)
-        inputs, _ = first_item(None, self._original)
-        self._surgery = _operate(frozen.graph, [t.name for t in frozen.outputs], self._params,
-                                 feeds_of(self._original, inputs), self._strategy)
-        self._converted = converted_that_wins(
-            self._original, self._surgery, native_call(function, frozen), inputs,
-            Times(None)) if _measures(self._params) else Converted(self._original, self._surgery)
+        self._frozen, self._native = frozen, native_call(function, frozen)
+        self._work = tempfile.TemporaryDirectory(prefix="hone-")
+        self._times = Times(None)
+        self._options = {"precision": _precision(self._params, frozen.graph.as_graph_def()),
+                         "timing_cache": os.path.join(self._work.name, "times.txt")}
+        inputs, data = first_item(None, self._original)
+        self._seen = {_sizes(inputs)}
+        self._convert_for([inputs], data)
         return self._converted.function
 
-    def _judge(self, inputs, data):
-        """Whether segments went back to fp32."""
-        return judge(self._surgery, feeds_of(self._original, inputs), data)
+    def _convert_for(self, items, data):
+        self._surgery = _operate(self._frozen.graph, [t.name for t in self._frozen.outputs], self._params,
+                                 [feeds_of(self._original, inputs) for inputs in items], data, self._options,
+                                 self._times, self._strategy)
+        self._converted = converted_that_wins(self._original, self._surgery, self._native, items, self._times) \
+            if _measures(self._params) else Converted(self._original, self._surgery)
+
+    def _build_for(self, items):
+        """Judges and times anew on these items, one of each size."""
+        if _measures(self._params) and {_sizes(inputs) for inputs in items} != self._seen:
+            self._convert_for(items, "input_fn")
+        elif self._surgery.prepare_again([feeds_of(self._original, inputs) for inputs in items], "input_fn",
+                                         **self._options):
+            self._converted = Converted(self._original, self._surgery)
 
     def build(self, input_fn: Optional[Callable[[], Any]] = None) -> None:
-        """Runs every item of `input_fn`: new shapes are planned, nothing has to be built for them."""
+        """Measures kernels, and what is worth an engine, on the items of `input_fn`, one of each size, and runs each of
+        them. Other sizes run all the same. What convert() gave goes on as it is: save() writes what was built."""
         if self._built:
             raise NotImplementedError("build() is already called. It is not supported to call build() more than once.")
         if not input_fn:
@@ -160,13 +177,16 @@ class TrtGraphConverterV2:
                                "TensorRT engines")
         if self._converted is None:
             raise RuntimeError("convert() must be called before build()")
-        for index, item in enumerate(input_fn()):
+        items: dict[Any, Any] = {}
+        for item in input_fn():
             try:
                 inputs = item_tensors(item, self._original)
             except (KeyError, TypeError, ValueError) as error:
                 raise RuntimeError(f"input_fn gives what is no input of the model: {error!r}") from error
-            if index == 0 and self._judge(inputs, "input_fn"):
-                self._converted = Converted(self._original, self._surgery)
+            items.setdefault(_sizes(inputs), inputs)
+        if items:
+            self._build_for(list(items.values()))
+        for inputs in items.values():
             self._converted.run(*inputs)
         self._built = True
 
@@ -233,7 +253,10 @@ class TrtGraphConverter:
             outputs += names
         with tf.Graph().as_default() as graph:
             tf.import_graph_def(self._graph_def, name="")
-        self._surgery = _operate(graph, outputs, self._params, placeholders(graph.as_graph_def()))
+        graph_def = graph.as_graph_def()
+        with with_cache({"precision": _precision(self._params, graph_def)}) as options:
+            self._surgery = _operate(graph, outputs, self._params, [placeholders(graph_def)], "seeded inputs", options,
+                                     Times(None))
         self._converted = self._surgery.result(embed=True)
         return self._converted
 

@@ -101,10 +101,11 @@ static hone_status *take_pack(const hone_body *body, const hone_pack *saved, int
 }
 
 static hone_status *prepare(const hone_graph *graph, const char *name, int variant,
-                            const hone_pack *saved, int saved_count, hone_arena *arena,
-                            hone_prepared *out) {
+                            const hone_pack *saved, int saved_count, const hone_tuning *tuning,
+                            hone_arena *arena, hone_prepared *out) {
   const hone_cpu_kernel *kernel;
   hone_body *body;
+  (void)tuning;
   HONE_TRY(find_kernel(graph, name, &kernel));
   HONE_TRY(hone_body_make(graph, kernel, arena, &body));
   *out = (hone_prepared){.backend = &hone_backend_cpu,

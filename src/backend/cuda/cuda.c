@@ -3,32 +3,59 @@
 
 #include "backend/cuda/code.h"
 #include "backend/cuda/device.h"
+#include "backend/cuda/group.h"
 #include "backend/cuda/plan.h"
 
-/* One candidate a group: sizes are arguments, so it runs at any. */
-#define NAME "cuda"
+/* ---- Candidates ------------------------------------------------------------------------------ */
+
+static bool is_there(const hone_cuda_kernel *row) {
+  hone_status *status = row->available ? row->available() : NULL;
+  hone_status_free(status);
+  return !status;
+}
+
+/* Whether the row would run a core of the body in place of the first row, or in another variant. */
+static bool is_offered(const hone_cuda_kernel *row, const hone_graph *graph, int sm) {
+  if (!row->candidate || !is_there(row)) return false;
+  for (const hone_node *n = graph->first; n; n = n->next)
+    if (hone_cuda_kernel_takes(row, n, sm)) return true;
+  return false;
+}
+
+static size_t offer(const hone_graph *graph, int sm, hone_candidate *out, size_t room) {
+  size_t rows, count = 0;
+  const hone_cuda_kernel *const *table = hone_cuda_kernels(&rows);
+  if (room) out[0] = (hone_candidate){.name = HONE_CUDA_NAME};
+  count++;
+  for (size_t r = 0; r < rows; r++) {
+    if (!is_offered(table[r], graph, sm)) continue;
+    for (int v = 1; v <= table[r]->variants; v++, count++)
+      if (count < room) out[count] = (hone_candidate){table[r]->candidate, v, 0, table[r]->needs};
+  }
+  return count;
+}
 
 static size_t candidates(const hone_graph *graph, hone_candidate *out, size_t room) {
   hone_arena trial = {0};
   hone_cuda_body *body;
-  int sm;
+  int sm = 0;
   hone_status *status = hone_cuda_capability(&sm);
-  if (!status) status = hone_cuda_body_make(graph, sm, &trial, &body);
+  if (!status) status = hone_cuda_body_make(graph, sm, (hone_cuda_way){0}, &trial, &body);
   bool good = !status || hone_status_code(status) == HONE_OUT_OF_MEMORY;
   hone_status_free(status);
   hone_arena_free(&trial);
-  if (good && room) out[0] = (hone_candidate){NAME, 0, 0};
-  return good;
+  return good ? offer(graph, sm, out, room) : 0;
 }
 
 /* ---- Preparing ------------------------------------------------------------------------------ */
 
+/* The constants are the first pack, what the group is tuned for the last. */
 static hone_status *fill_pack(const hone_cuda_body *body, const hone_pack *saved, int saved_count,
                               hone_arena *arena, hone_prepared *out) {
   if (body->pack_size == 0) return NULL;
   out->pack_count = 1;
   if (saved_count > 0) {
-    if (saved_count != 1 || saved[0].size != body->pack_size)
+    if (saved[0].size != body->pack_size)
       return hone_error(HONE_CORRUPT, "packed weights of %zu bytes where %zu are needed",
                         saved[0].size, body->pack_size);
     out->packs[0] = saved[0];
@@ -41,6 +68,20 @@ static hone_status *fill_pack(const hone_cuda_body *body, const hone_pack *saved
            body->constants[i].value->constant_size);
   out->packs[0] = (hone_pack){bytes, body->pack_size};
   return NULL;
+}
+
+static hone_status *fill_tuning(hone_cuda_group *group, const hone_pack *saved, int saved_count,
+                                const hone_tuning *tuning, hone_arena *arena, hone_prepared *out) {
+  hone_tuning last = {.view = NULL};
+  if (!group->chosen) return NULL;
+  if (!tuning) {
+    if (saved_count != out->pack_count + 1)
+      return hone_error(HONE_CORRUPT, "a group has no tuning");
+    last.saved = saved[saved_count - 1];
+    tuning = &last;
+  }
+  return hone_cuda_group_tune(group, tuning, arena, &out->packs[out->pack_count++], out->missing,
+                              sizeof out->missing);
 }
 
 /* Calls `visit` for the text of each kernel of the body, with where its function goes. */
@@ -57,7 +98,7 @@ static hone_status *visit_one(const hone_cuda_stage *stage, int form, void **fun
 }
 
 static hone_status *visit_texts(hone_cuda_body *body, visit_text *visit, void *argument) {
-  for (int i = 0; i < body->stage_count; i++) {
+  for (int i = 0; body && i < body->stage_count; i++) {
     hone_cuda_stage *stage = &body->stages[i];
     for (int f = 0; f < HONE_CUDA_FORMS && stage->kernel->forms[f].text; f++)
       HONE_TRY(visit_one(stage, f, &stage->functions[f], visit, argument));
@@ -70,34 +111,62 @@ static hone_status *compile_text(void *argument, const char *text, void **functi
   return hone_cuda_compile(text, function);
 }
 
-static hone_status *prepare(const hone_graph *graph, const char *name, int variant,
-                            const hone_pack *saved, int saved_count, hone_arena *arena,
-                            hone_prepared *out) {
-  hone_cuda_body *body;
+static hone_status *find_way(const char *name, int variant, hone_cuda_way *out) {
+  *out = (hone_cuda_way){hone_cuda_kernel_named(name), variant};
+  bool known = out->kernel ? variant >= 1 && variant <= out->kernel->variants
+                           : strcmp(name, HONE_CUDA_NAME) == 0;
+  return known ? NULL
+               : hone_error(HONE_NOT_FOUND, "kernel '%s' %d does not run groups on the GPU", name,
+                            variant);
+}
+
+static hone_status *make_group(const hone_graph *graph, const char *name, int variant,
+                               hone_arena *arena, hone_cuda_group **out) {
+  hone_cuda_way way;
   int sm;
   HONE_TRY(hone_cuda_capability(&sm));
-  hone_status *status = hone_cuda_body_make(graph, sm, arena, &body);
-  if (strcmp(name, NAME) != 0 || hone_status_code(status) == HONE_UNSUPPORTED) {
-    hone_status_free(status);
-    return hone_error(HONE_NOT_FOUND, "kernel '%s' does not take this group on the GPU", name);
-  }
-  HONE_TRY(status);
-  *out = (hone_prepared){
-      .backend = &hone_backend_cuda, .body = graph, .variant = variant, .state = body};
-  HONE_TRY(fill_pack(body, saved, saved_count, arena, out));
-  HONE_TRY(visit_texts(body, compile_text, NULL));
-  return out->pack_count ? hone_cuda_put(out->packs[0].bytes, body->pack_size, &body->pack) : NULL;
+  HONE_TRY(find_way(name, variant, &way));
+  hone_status *status = hone_cuda_group_make(graph, way, sm, arena, out);
+  if (hone_status_code(status) != HONE_UNSUPPORTED) return status;
+  hone_status_free(status);
+  return hone_error(HONE_NOT_FOUND, "kernel '%s' does not take this group on the GPU", name);
+}
+
+static hone_status *put_pack(hone_cuda_group *group, const hone_prepared *prepared) {
+  if (group->any->pack_size == 0) return NULL;
+  const hone_pack *pack = &prepared->packs[0];
+  HONE_TRY(hone_cuda_share(pack->bytes, pack->size, &group->any->pack));
+  if (group->chosen) group->chosen->pack = group->any->pack;
+  return NULL;
 }
 
 static void release(hone_prepared *prepared) {
-  hone_cuda_body *body = prepared->state;
-  hone_cuda_device.give(body->pack);
-  body->pack = NULL;
+  hone_cuda_group *group = prepared->state;
+  hone_cuda_body_drop(group->chosen);
+  if (group->any->pack) hone_cuda_unshare(prepared->packs[0].bytes);
+  group->any->pack = NULL;
+}
+
+static hone_status *prepare(const hone_graph *graph, const char *name, int variant,
+                            const hone_pack *saved, int saved_count, const hone_tuning *tuning,
+                            hone_arena *arena, hone_prepared *out) {
+  hone_cuda_group *group;
+  HONE_TRY(make_group(graph, name, variant, arena, &group));
+  *out = (hone_prepared){
+      .backend = &hone_backend_cuda, .body = graph, .variant = variant, .state = group};
+  if (group->chosen) out->needs = group->chosen->way.kernel->needs;
+  HONE_TRY(fill_pack(group->any, saved, saved_count, arena, out));
+  HONE_TRY(put_pack(group, out));
+  hone_status *status = fill_tuning(group, saved, saved_count, tuning, arena, out);
+  if (!status) status = visit_texts(group->any, compile_text, NULL);
+  if (!status) status = visit_texts(group->chosen, compile_text, NULL);
+  if (status) release(out);
+  return status;
 }
 
 static hone_status *plan(const hone_prepared *prepared, const hone_group_view *view,
                          hone_arena *arena, hone_step *out) {
-  return hone_cuda_plan_body(prepared->state, view, arena, out);
+  return hone_cuda_group_plan(prepared->state, view, arena, out);
 }
 
 static bool takes(const hone_node *node) {
@@ -131,13 +200,13 @@ static hone_status *collect_text(void *argument, const char *text, void **functi
   return list->items[list->count++] ? NULL : hone_error_memory();
 }
 
-/* A body that no stages can be made of has no kernels. */
-static hone_status *collect_body(text_list *list, const hone_graph *graph) {
+/* What no stages can be made of has no kernels. */
+static hone_status *collect_way(text_list *list, const hone_graph *graph, hone_cuda_way way) {
   hone_arena trial = {0};
   hone_cuda_body *body;
   int sm;
   HONE_TRY(hone_cuda_capability(&sm));
-  hone_status *status = hone_cuda_body_make(graph, sm, &trial, &body);
+  hone_status *status = hone_cuda_body_make(graph, sm, way, &trial, &body);
   if (!status) {
     status = visit_texts(body, collect_text, list);
   } else if (hone_status_code(status) == HONE_UNSUPPORTED) {
@@ -148,25 +217,44 @@ static hone_status *collect_body(text_list *list, const hone_graph *graph) {
   return status;
 }
 
-static hone_status *make_code(const hone_graph *const *bodies, size_t count) {
+static hone_status *collect_body(text_list *list, const hone_graph *graph, bool all) {
+  size_t rows;
+  int sm;
+  const hone_cuda_kernel *const *table = hone_cuda_kernels(&rows);
+  HONE_TRY(hone_cuda_capability(&sm));
+  HONE_TRY(collect_way(list, graph, (hone_cuda_way){0}));
+  for (size_t r = 0; all && r < rows; r++)
+    if (is_offered(table[r], graph, sm))
+      HONE_TRY(collect_way(list, graph, (hone_cuda_way){table[r], 1}));
+  return NULL;
+}
+
+static hone_status *make_code(const hone_graph *const *bodies, size_t count, bool all) {
   text_list list = {.count = 0};
   hone_status *status = NULL;
-  for (size_t i = 0; i < count && !status; i++) status = collect_body(&list, bodies[i]);
+  for (size_t i = 0; i < count && !status; i++) status = collect_body(&list, bodies[i], all);
   if (!status) status = hone_cuda_code_make(list.items, list.count);
   hone_arena_free(&list.memory);
   return status;
 }
 
+static size_t functions_of(const hone_cuda_body *body, hone_cu_function *out) {
+  size_t count = 0;
+  for (int i = 0; body && i < HONE_CUDA_FORMS * body->stage_count; i++) {
+    void *function = body->stages[i / HONE_CUDA_FORMS].functions[i % HONE_CUDA_FORMS];
+    if (function) out[count++] = function;
+  }
+  return count;
+}
+
 static hone_status *save_code(const hone_prepared *const *groups, size_t count, hone_text *out) {
   hone_arena memory = {0};
-  size_t used = 0, room = HONE_CUDA_FORMS * HONE_CUDA_STAGES * count + 1;
+  size_t used = 0, room = 2 * HONE_CUDA_FORMS * HONE_CUDA_STAGES * count + 1;
   hone_cu_function *functions = HONE_NEW_ARRAY(&memory, room, hone_cu_function);
   for (size_t g = 0; functions && g < count; g++) {
-    const hone_cuda_body *body = groups[g]->state;
-    for (int i = 0; i < HONE_CUDA_FORMS * body->stage_count; i++) {
-      void *function = body->stages[i / HONE_CUDA_FORMS].functions[i % HONE_CUDA_FORMS];
-      if (function) functions[used++] = function;
-    }
+    const hone_cuda_group *group = groups[g]->state;
+    used += functions_of(group->any, functions + used);
+    used += functions_of(group->chosen, functions + used);
   }
   hone_status *status = functions ? hone_cuda_code_save(functions, used, out) : hone_error_memory();
   hone_arena_free(&memory);

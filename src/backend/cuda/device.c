@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "backend/cuda/code.h"
+#include "backend/cuda/lt.h"
 #include "backend/cuda/plan.h"
 
 struct hone_stream {
@@ -255,16 +256,31 @@ static hone_status *launch_one(const hone_stream *s, const hone_cuda_launch *lau
   hone_cuda_args args;
   void *arguments[] = {&args};
   set_arguments(s->counters, launch, step, io, &args);
+  if (launch->call) return launch->call(launch->own, args.p, s->stream);
   HONE_TRY(CALL(s->gpu, "starting a kernel", launch, launch->function, launch->grid[0],
                 launch->grid[1], launch->grid[2], launch->threads, 1, 1, 0, s->stream, arguments,
                 NULL));
   return s->recording ? note_launch(s, launch, io->step) : NULL;
 }
 
+/* Whether all that libraries are given lies as they want it. */
+static bool is_aligned(const hone_stream *s, const hone_cuda_step *step, const hone_device_io *io) {
+  for (const hone_cuda_launch *launch = step->first; launch; launch = launch->next) {
+    hone_cuda_args args;
+    if (!launch->call) continue;
+    set_arguments(s->counters, launch, step, io, &args);
+    for (int i = 0; i < HONE_CUDA_POINTERS; i++)
+      if ((uintptr_t)args.p[i] & 15) return false;
+  }
+  return true;
+}
+
 static hone_status *launch_all(const hone_stream *s, const hone_step *step,
                                const hone_device_io *io) {
   const hone_cuda_step *own = step->args;
-  for (const hone_cuda_launch *launch = own->first; launch; launch = launch->next)
+  bool otherwise = own->otherwise && !is_aligned(s, own, io);
+  for (const hone_cuda_launch *launch = otherwise ? own->otherwise : own->first; launch;
+       launch = launch->next)
     if (launch->grid[0] && launch->grid[1] && launch->grid[2])
       HONE_TRY(launch_one(s, launch, own, io));
   return NULL;
@@ -331,8 +347,11 @@ static hone_status *replay(hone_stream *s, const hone_recording *recording) {
   WITHIN(s->gpu, CALL(s->gpu, "running a recorded run", graph_launch, recording->made, s->stream));
 }
 
+/* Nodes of a library's are its own: what it runs is recorded again. */
 static hone_status *repoint_here(const hone_recording *r, const hone_step *step,
                                  const hone_device_io *io) {
+  if (((const hone_cuda_step *)step->args)->otherwise)
+    return hone_error(HONE_UNSUPPORTED, "a library's part of a recording takes no other addresses");
   for (size_t i = 0; i < r->count; i++) {
     const recorded_launch *one = &r->launches[i];
     if (one->step != io->step) continue;
@@ -367,6 +386,72 @@ static void forget(hone_recording *recording) {
   hone_status_free(status);
 }
 
+/* ---- Times ---------------------------------------------------------------------------------- */
+
+struct hone_mark {
+  hone_gpu *gpu;
+  hone_cu_event event;
+};
+
+static hone_status *take_mark(hone_mark **out) {
+  hone_gpu *gpu;
+  HONE_TRY(hone_gpu_get(&gpu));
+  hone_mark *mark = hone_alloc_zero(sizeof *mark);
+  HONE_TRY_MEMORY(mark);
+  mark->gpu = gpu;
+  hone_status *status = hone_gpu_enter(gpu);
+  if (!status) {
+    status = CALL(gpu, "making an event", event_new, &mark->event, 0);
+    hone_gpu_leave(gpu);
+  }
+  if (status)
+    hone_free(mark);
+  else
+    *out = mark;
+  return status;
+}
+
+static void give_mark(hone_mark *mark) {
+  if (!mark) return;
+  hone_status *status = hone_gpu_enter(mark->gpu);
+  if (!status) {
+    (void)mark->gpu->driver->event_free(mark->event);
+    hone_gpu_leave(mark->gpu);
+  }
+  hone_status_free(status);
+  hone_free(mark);
+}
+
+/* In a recording it becomes a node, which marks the time at every replay. */
+static hone_status *set_mark(hone_stream *s, hone_mark *mark) {
+  WITHIN(s->gpu, CALL(s->gpu, "recording an event", event_record, mark->event, s->stream,
+                      s->recording ? HONE_CU_EVENT_EXTERNAL : 0));
+}
+
+static hone_status *elapsed(const hone_mark *from, const hone_mark *to, double *out) {
+  float milliseconds = 0;
+  HONE_TRY_DRIVER(from->gpu->driver, "asking for a time", event_elapsed, &milliseconds, from->event,
+                  to->event);
+  *out = (double)milliseconds * 1e6;
+  return NULL;
+}
+
+static hone_status *between(const hone_mark *from, const hone_mark *to, double *out) {
+  WITHIN(from->gpu, elapsed(from, to, out));
+}
+
+static hone_status *describe(hone_text *out) {
+  hone_gpu *gpu;
+  HONE_TRY(hone_gpu_get(&gpu));
+  hone_text_printf(out, "%s, %d multiprocessors, CUDA %d", gpu->name, gpu->multiprocessors,
+                   gpu->driver->version);
+  const hone_lt *lt;
+  hone_status *status = hone_lt_get(&lt);
+  if (!status) hone_text_printf(out, ", cuBLASLt %zu", lt->version);
+  hone_status_free(status);
+  return hone_text_status(out);
+}
+
 const hone_device hone_cuda_device = {.usable = usable,
                                       .open = open_stream,
                                       .adopt = adopt,
@@ -384,7 +469,12 @@ const hone_device hone_cuda_device = {.usable = usable,
                                       .recorded = recorded,
                                       .replay = replay,
                                       .repoint = repoint,
-                                      .forget = forget};
+                                      .forget = forget,
+                                      .take_mark = take_mark,
+                                      .give_mark = give_mark,
+                                      .set_mark = set_mark,
+                                      .between = between,
+                                      .describe = describe};
 
 /* ---- For preparing groups -------------------------------------------------------------------- */
 

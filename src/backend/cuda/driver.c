@@ -1,9 +1,6 @@
 /* Loading the CUDA driver, and its errors. Room: backend/cuda. */
 #include "backend/cuda/driver.h"
 
-#include <pthread.h>
-#include <stdio.h>
-
 static const hone_library_spec spec = {"HONE_CUDA_DRIVER", {"libcuda.so.1", "libcuda.so"}};
 
 static const hone_library_symbol symbols[] = {
@@ -12,7 +9,8 @@ static const hone_library_symbol symbols[] = {
 #undef DRIVER
 };
 
-static hone_status *load(hone_driver *driver) {
+static hone_status *load(void *what) {
+  hone_driver *driver = what;
   HONE_TRY(hone_library_open(&spec, &driver->library));
   HONE_TRY(hone_library_bind(&driver->library, symbols, sizeof symbols / sizeof *symbols, driver));
   HONE_TRY_DRIVER(driver, "asking for the driver's version", driver_version, &driver->version);
@@ -23,28 +21,11 @@ static hone_status *load(hone_driver *driver) {
                     HONE_DRIVER_LEAST % 1000 / 10);
 }
 
-/* What loading came to, kept as code and text: a status belongs to who asked. */
-static hone_driver the_driver;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of the three below */
-static bool tried;
-static hone_code failed;
-static char failure[600];
-
-static void load_once(void) {
-  hone_status *status = load(&the_driver);
-  failed = hone_status_code(status);
-  tried = failed != HONE_OUT_OF_MEMORY;
-  if (status) snprintf(failure, sizeof failure, "%s", hone_status_message(status));
-  hone_status_free(status);
-}
-
 hone_status *hone_driver_get(const hone_driver **out) {
-  pthread_mutex_lock(&lock);
-  if (!tried) load_once();
-  hone_status *status = failed ? hone_error(failed, "%s", failure) : NULL;
-  pthread_mutex_unlock(&lock);
-  if (!status) *out = &the_driver;
-  return status;
+  static hone_driver the_driver;
+  static hone_once once = HONE_ONCE;
+  *out = &the_driver;
+  return hone_do_once(&once, load, &the_driver);
 }
 
 static hone_code code_of(hone_cu_result result) {

@@ -20,6 +20,7 @@ typedef struct hone_cu_function_ *hone_cu_function;
 typedef struct hone_cu_graph_ *hone_cu_graph;
 typedef struct hone_cu_graph_exec_ *hone_cu_graph_exec;
 typedef struct hone_cu_node_ *hone_cu_node;
+typedef struct hone_cu_event_ *hone_cu_event;
 
 typedef struct hone_cu_kernel_node { /* CUDA_KERNEL_NODE_PARAMS_v2 */
   hone_cu_function function;
@@ -42,7 +43,7 @@ enum { /* attributes of a device */
   HONE_CU_MAJOR = 75,
   HONE_CU_MINOR = 76
 };
-enum { HONE_CU_STREAM_NON_BLOCKING = 1, HONE_CU_CAPTURE_THREAD_LOCAL = 1 };
+enum { HONE_CU_STREAM_NON_BLOCKING = 1, HONE_CU_CAPTURE_THREAD_LOCAL = 1, HONE_CU_EVENT_EXTERNAL = 1 };
 
 typedef struct hone_driver {
   hone_library library;

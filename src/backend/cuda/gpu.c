@@ -1,15 +1,6 @@
 /* Opening the GPU. Room: backend/cuda. */
 #include "backend/cuda/gpu.h"
 
-#include <pthread.h>
-#include <stdio.h>
-
-static hone_gpu the_gpu;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of all below, and of opening */
-static bool tried;
-static hone_code failed;
-static char failure[600];
-
 static hone_status *attribute(const hone_gpu *gpu, int which, int *out) {
   HONE_TRY_DRIVER(gpu->driver, "asking for the GPU's properties", device_attribute, out, which,
                   gpu->device);
@@ -31,7 +22,8 @@ static hone_status *read_properties(hone_gpu *gpu) {
                     gpu->name, major, minor);
 }
 
-static hone_status *open_gpu(hone_gpu *gpu) {
+static hone_status *open_gpu(void *what) {
+  hone_gpu *gpu = what;
   int count = 0;
   HONE_TRY(hone_driver_get(&gpu->driver));
   HONE_TRY_DRIVER(gpu->driver, "starting", init, 0);
@@ -43,21 +35,11 @@ static hone_status *open_gpu(hone_gpu *gpu) {
   return NULL;
 }
 
-static void open_once(void) {
-  hone_status *status = open_gpu(&the_gpu);
-  failed = hone_status_code(status);
-  tried = failed != HONE_OUT_OF_MEMORY;
-  if (status) snprintf(failure, sizeof failure, "%s", hone_status_message(status));
-  hone_status_free(status);
-}
-
 hone_status *hone_gpu_get(hone_gpu **out) {
-  pthread_mutex_lock(&lock);
-  if (!tried) open_once();
-  hone_status *status = failed ? hone_error(failed, "%s", failure) : NULL;
-  pthread_mutex_unlock(&lock);
-  if (!status) *out = &the_gpu;
-  return status;
+  static hone_gpu the_gpu;
+  static hone_once once = HONE_ONCE;
+  *out = &the_gpu;
+  return hone_do_once(&once, open_gpu, &the_gpu);
 }
 
 hone_status *hone_gpu_enter(const hone_gpu *gpu) {

@@ -1,4 +1,6 @@
 /* The table of kernels. Room: backend/cuda. */
+#include <string.h>
+
 #include "backend/cuda/rows.h"
 
 static const hone_cuda_kernel *const rows[] = {
@@ -12,6 +14,7 @@ static const hone_cuda_kernel *const rows[] = {
     &hone_cuda_kernel_slice,     &hone_cuda_kernel_expand,       &hone_cuda_kernel_concat,
     &hone_cuda_kernel_conv_transpose, &hone_cuda_kernel_resize,  &hone_cuda_kernel_integer,
     &hone_cuda_kernel_topk,
+    &hone_cuda_kernel_product_lt,
     &hone_cuda_kernel_split,     &hone_cuda_kernel_gather,       &hone_cuda_kernel_pointwise,
 };
 
@@ -20,9 +23,20 @@ const hone_cuda_kernel *const *hone_cuda_kernels(size_t *count) {
   return rows;
 }
 
+bool hone_cuda_kernel_takes(const hone_cuda_kernel *kernel, const hone_node *node, int sm) {
+  return kernel->accepts && kernel->least_sm <= sm && (!kernel->last_sm || sm <= kernel->last_sm) &&
+         kernel->accepts(node);
+}
+
 const hone_cuda_kernel *hone_cuda_kernel_for(const hone_node *node, int sm) {
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-    if (rows[i]->accepts && rows[i]->least_sm <= sm && rows[i]->accepts(node)) return rows[i];
+    if (!rows[i]->only_chosen && hone_cuda_kernel_takes(rows[i], node, sm)) return rows[i];
+  return NULL;
+}
+
+const hone_cuda_kernel *hone_cuda_kernel_named(const char *candidate) {
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    if (rows[i]->candidate && strcmp(rows[i]->candidate, candidate) == 0) return rows[i];
   return NULL;
 }
 

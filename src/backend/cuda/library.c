@@ -7,6 +7,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void do_it(hone_once *once, hone_status *(*open)(void *), void *what) {
+  hone_status *status = open(what);
+  once->failed = hone_status_code(status);
+  once->tried = once->failed != HONE_OUT_OF_MEMORY;
+  if (status) snprintf(once->failure, sizeof once->failure, "%s", hone_status_message(status));
+  hone_status_free(status);
+}
+
+hone_status *hone_do_once(hone_once *once, hone_status *(*open)(void *), void *what) {
+  pthread_mutex_lock(&once->lock);
+  if (!once->tried) do_it(once, open, what);
+  hone_status *status = once->failed ? hone_error(once->failed, "%s", once->failure) : NULL;
+  pthread_mutex_unlock(&once->lock);
+  return status;
+}
+
 static bool try_file(const char *path, hone_library *out) {
   void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (!handle) return false;

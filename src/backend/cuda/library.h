@@ -2,6 +2,7 @@
 #ifndef HONE_BACKEND_CUDA_LIBRARY_H
 #define HONE_BACKEND_CUDA_LIBRARY_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -23,6 +24,21 @@ typedef struct hone_library_symbol {
   const char *name;
   size_t at; /* offset in the table, of a function pointer */
 } hone_library_symbol;
+
+/* Something that a process opens once. What came of it is kept as code and text, since a status belongs
+ * to who asked. */
+typedef struct hone_once {
+  pthread_mutex_t lock;
+  bool tried;
+  hone_code failed;
+  char failure[600];
+} hone_once;
+#define HONE_ONCE {.lock = PTHREAD_MUTEX_INITIALIZER}
+
+/* Calls `open` on `what` unless it was called before; the answer is the same at every call, but that
+ * where memory was out it tries again. */
+HONE_MUST_USE hone_status *hone_do_once(hone_once *once, hone_status *(*open)(void *what),
+                                        void *what);
 
 /* Looks where the loader looks; then in the folders of HONE_CUDA_PATH, of CUDA_HOME and
  * /usr/local/cuda; then in the nvidia-* wheels beside this library and in $VIRTUAL_ENV. NOT_FOUND says

@@ -1,7 +1,6 @@
 /* Loading NVRTC and compiling with it. Room: backend/cuda. */
 #include "backend/cuda/nvrtc.h"
 
-#include <pthread.h>
 #include <stdio.h>
 
 #include "base/memory.h"
@@ -27,7 +26,8 @@ static hone_status *fail(const hone_nvrtc *nvrtc, int result, const char *what) 
   return hone_error(HONE_DEVICE, "NVRTC failed at %s: %s", what, nvrtc->error_text(result));
 }
 
-static hone_status *load(hone_nvrtc *nvrtc) {
+static hone_status *load(void *what) {
+  hone_nvrtc *nvrtc = what;
   HONE_TRY(hone_library_open(&spec, &nvrtc->library));
   HONE_TRY(hone_library_bind(&nvrtc->library, symbols, sizeof symbols / sizeof *symbols, nvrtc));
   int result = nvrtc->version(&nvrtc->major, &nvrtc->minor);
@@ -37,27 +37,11 @@ static hone_status *load(hone_nvrtc *nvrtc) {
                     nvrtc->minor);
 }
 
-static hone_nvrtc the_nvrtc;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of the three below */
-static bool tried;
-static hone_code failed;
-static char failure[600];
-
-static void load_once(void) {
-  hone_status *status = load(&the_nvrtc);
-  failed = hone_status_code(status);
-  tried = failed != HONE_OUT_OF_MEMORY;
-  if (status) snprintf(failure, sizeof failure, "%s", hone_status_message(status));
-  hone_status_free(status);
-}
-
 hone_status *hone_nvrtc_get(const hone_nvrtc **out) {
-  pthread_mutex_lock(&lock);
-  if (!tried) load_once();
-  hone_status *status = failed ? hone_error(failed, "%s", failure) : NULL;
-  pthread_mutex_unlock(&lock);
-  if (!status) *out = &the_nvrtc;
-  return status;
+  static hone_nvrtc the_nvrtc;
+  static hone_once once = HONE_ONCE;
+  *out = &the_nvrtc;
+  return hone_do_once(&once, load, &the_nvrtc);
 }
 
 /* ---- Compiling ------------------------------------------------------------------------------ */

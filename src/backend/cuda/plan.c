@@ -159,7 +159,7 @@ hone_status *hone_cuda_plan_body(const hone_cuda_body *body, const hone_group_vi
   HONE_TRY(place_values(&plan));
   for (int i = 0; i < body->stage_count; i++)
     if (plan.reads[i].runs) HONE_TRY(body->stages[i].kernel->plan(&body->stages[i], view, &plan));
-  *step = (hone_cuda_step){body, plan.first};
+  *step = (hone_cuda_step){.body = body, .first = plan.first};
   *out = (hone_step){.args = step, .scratch = plan.scratch_size, .parts = 1, .on_device = true,
                      .faults = plan.may_fault};
   return NULL;

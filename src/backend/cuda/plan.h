@@ -23,9 +23,15 @@ typedef struct hone_cuda_slot {
   size_t at;
 } hone_cuda_slot;
 
+/* A library's part of a run: what the library asks of a stream, on the pointers of a launch. */
+typedef hone_status *hone_cuda_call(const void *own, void *const *pointers, void *stream);
+
 typedef struct hone_cuda_launch {
   struct hone_cuda_launch *next;
   void *function;
+  hone_cuda_call *call; /* NULL: a kernel of ours is started; else this is called, on memory that lies at
+                           multiples of 16 bytes */
+  const void *own;      /* for it */
   const hone_node *node; /* that faults speak of; NULL: none */
   unsigned grid[3];      /* blocks */
   unsigned threads;      /* of a block */
@@ -51,6 +57,8 @@ struct hone_cuda_plan {
 typedef struct hone_cuda_step {
   const hone_cuda_body *body;
   const hone_cuda_launch *first;
+  const hone_cuda_launch *otherwise; /* by the first rows, where a library's memory is not aligned; NULL:
+                                        none is a library's */
 } hone_cuda_step;
 
 HONE_MUST_USE hone_status *hone_cuda_plan_body(const hone_cuda_body *body,

@@ -13,6 +13,7 @@ HONE_CUDA_ROW(conv_tensor)
 HONE_CUDA_ROW(matmul)
 HONE_CUDA_ROW(matmul_f16)
 HONE_CUDA_ROW(matmul_tensor)
+HONE_CUDA_ROW(product_lt)
 HONE_CUDA_ROW(conv_transpose)
 HONE_CUDA_ROW(integer)
 HONE_CUDA_ROW(resize)
@@ -33,6 +34,14 @@ HONE_CUDA_ROW(split)
 HONE_CUDA_ROW(gather)
 HONE_CUDA_ROW(pointwise)
 #undef HONE_CUDA_ROW
+
+/* Whether a convolution is a product of pixels and filters: a window of one pixel at every pixel. */
+bool hone_cuda_is_plain_conv(const hone_node *node);
+/* A matrix product's sizes: rows, columns, depth at n[0…2], the operands' strides from row to row and
+ * from column to column at n[3…6], the axes of the batch at n[7…]: their number, sizes from n[8] on,
+ * the operands' strides from n[16] and n[24] on. The result is how many products there are. */
+int64_t hone_cuda_matmul_sizes(const hone_node *node, const hone_shape *left,
+                               const hone_shape *right, long long *n);
 
 /* Whether all inputs that are there, and all outputs, have a known rank and are floats of one type. */
 bool hone_cuda_one_float(const hone_node *node);

@@ -34,27 +34,50 @@ typedef struct choice {
   double time;
 } choice;
 
+/* Its time is 0 where the sizes do not allow it. */
+static choice choice_of(int form, int64_t parts, const long long *n, int64_t batch, size_t element) {
+  const tile *t = &tiles[form];
+  int64_t columns = (n[1] + t->n - 1) / t->n, x = (n[0] + t->m - 1) / t->m * columns;
+  int64_t depth = t->depth_bytes / (int64_t)element, steps = (n[2] + depth - 1) / depth;
+  bool allowed = parts == 1 || (parts <= steps && x * batch <= HONE_CUDA_COUNTERS);
+  return (choice){form, x, columns, parts, allowed ? estimate(t, x * batch, steps, parts) : 0};
+}
+
 static choice choose(const long long *n, int64_t batch, size_t element) {
   choice best = {.time = 0};
   for (int i = 0; i < (int)TILES; i++) {
-    const tile *t = &tiles[i];
-    int64_t columns = (n[1] + t->n - 1) / t->n, x = (n[0] + t->m - 1) / t->m * columns;
-    int64_t depth = t->depth_bytes / (int64_t)element, steps = (n[2] + depth - 1) / depth;
-    for (int64_t parts = 1; parts <= MOST_PARTS && (parts == 1 || parts <= steps); parts++) {
-      if (parts > 1 && x * batch > HONE_CUDA_COUNTERS) break;
-      double time = estimate(t, x * batch, steps, parts);
-      if (best.time > 0 && time >= best.time) continue;
-      best = (choice){i, x, columns, parts, time};
+    for (int64_t parts = 1; parts <= MOST_PARTS; parts++) {
+      choice c = choice_of(i, parts, n, batch, element);
+      if (c.time > 0 && (best.time <= 0 || c.time < best.time)) best = c;
     }
   }
   return best;
+}
+
+static const int64_t parts_offered[] = {1, 2, 3, 4, 6, 8, 12, 16};
+_Static_assert(TILES * sizeof parts_offered / sizeof *parts_offered == HONE_CUDA_TILE_VARIANTS,
+               "a variant is a tile and a number of parts");
+#define HOPELESS 3.0 /* times the estimate of the best */
+
+/* Variant `variant`, where it is worth a trial beside what the estimate finds best. */
+static bool offered(int variant, const long long *n, int64_t batch, size_t element, choice *out) {
+  choice best = choose(n, batch, element);
+  int form = (variant - 1) % (int)TILES;
+  int64_t parts = parts_offered[(variant - 1) / (int)TILES];
+  choice c = choice_of(form, parts, n, batch, element);
+  *out = c;
+  return c.time > 0 && c.time <= HOPELESS * best.time &&
+         !(c.form == best.form && c.parts == best.parts);
 }
 
 hone_status *hone_cuda_launch_tiles(const hone_cuda_stage *stage, hone_cuda_plan *plan,
                                     hone_cuda_launch *launch, int64_t batch) {
   size_t element = hone_dtype_bits(stage->core->inputs[0].value->type.dtype) / 8;
   long long *n = launch->args.n;
-  choice c = choose(n, batch, element);
+  choice c;
+  if (stage->variant == 0) c = choose(n, batch, element);
+  else if (!offered(stage->variant, n, batch, element, &c))
+    return hone_error(HONE_UNSUPPORTED, "a tile that is not worth a trial");
   const tile *t = &tiles[c.form];
   int64_t depth = t->depth_bytes / (int64_t)element;
   launch->slots[2] = launch->slots[3] = (hone_cuda_slot){.from = HONE_CUDA_NOTHING};

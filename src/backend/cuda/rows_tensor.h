@@ -14,6 +14,8 @@
   {HONE_CUDA_TILE(32, 64, 2, 128, 4), HONE_CUDA_TILE(128, 64, 4, 64, 4),                           \
    HONE_CUDA_TILE(128, 128, 2, 64, 3)}
 
+#define HONE_CUDA_TILE_VARIANTS 24 /* three tiles, eight ways to cut the depth */
+
 /* The tile, the parts of the depth and the grid of a product whose sizes stand in n[0], n[1], n[2]. */
 HONE_MUST_USE hone_status *hone_cuda_launch_tiles(const hone_cuda_stage *stage, hone_cuda_plan *plan,
                                                   hone_cuda_launch *launch, int64_t batch);

@@ -32,8 +32,7 @@ static bool all_are(const hone_node *node, const char *name, int64_t value) {
   return true;
 }
 
-/* Whether a convolution is a product of pixels and filters: a window of one pixel at every pixel. */
-static bool is_plain(const hone_node *node) {
+bool hone_cuda_is_plain_conv(const hone_node *node) {
   const hone_shape *w = &node->inputs[1].value->type.shape;
   for (int i = 0; i < w->rank - 2; i++)
     if (w->dim[i] != 1) return false;
@@ -43,7 +42,8 @@ static bool is_plain(const hone_node *node) {
 static void define_product(const hone_node *node, hone_text *out) {
   hone_cuda_define_types(node->inputs[0].value->type.dtype, out);
   bool conv = node->op == &hone_op_conv;
-  hone_text_printf(out, "#define CONVOLUTION %d\n#define ALPHA R(%.17g)\n", conv && !is_plain(node),
+  hone_text_printf(out, "#define CONVOLUTION %d\n#define ALPHA R(%.17g)\n",
+                   conv && !hone_cuda_is_plain_conv(node),
                    conv ? 1 : hone_node_real(node, "alpha"));
 }
 
@@ -120,7 +120,7 @@ static hone_status *plan_conv(const hone_cuda_stage *stage, const hone_group_vie
   n[0] = x->dim[0] * window.out[0] * window.out[1];
   n[1] = w->dim[w->rank - 1];
   n[2] = window.kernel[0] * window.kernel[1] * w->dim[w->rank - 2];
-  if (is_plain(node)) {
+  if (hone_cuda_is_plain_conv(node)) {
     n[3] = n[2];
     n[4] = n[6] = 1;
     n[5] = n[1];
@@ -142,6 +142,8 @@ const hone_cuda_kernel hone_cuda_kernel_conv = {.name = "conv",
                                                 .plan = plan_conv};
 
 const hone_cuda_kernel hone_cuda_kernel_conv_f16 = {.name = "conv_f16",
+                                                    .candidate = "cuda.conv_f16",
+                                                    .variants = HONE_CUDA_TILE_VARIANTS,
                                                     .forms = HONE_CUDA_TILES,
                                                     .on_tensor_cores = true,
                                                     .pointers = 4,
@@ -153,6 +155,8 @@ const hone_cuda_kernel hone_cuda_kernel_conv_f16 = {.name = "conv_f16",
                                                     .plan = plan_conv};
 
 const hone_cuda_kernel hone_cuda_kernel_conv_tensor = {.name = "conv_tensor",
+                                                       .candidate = "cuda.conv_tensor",
+                                                       .variants = HONE_CUDA_TILE_VARIANTS,
                                                        .forms = HONE_CUDA_TILES,
                                                        .least_sm = 80,
                                                        .on_tensor_cores = true,
@@ -252,17 +256,10 @@ static int64_t put_batch(const matrix *a, const matrix *b, long long *n) {
   return count;
 }
 
-static hone_status *plan_matmul(const hone_cuda_stage *stage, const hone_group_view *view,
-                                hone_cuda_plan *plan) {
-  const hone_node *node = stage->core;
-  hone_cuda_launch *launch;
-  (void)view;
-  HONE_TRY(hone_cuda_launch_new(plan, stage, &launch));
-  matrix a = matrix_of(hone_cuda_shape(plan, node->inputs[0].value),
-                       hone_node_flag(node, "transpose_a"), true);
-  matrix b = matrix_of(hone_cuda_shape(plan, node->inputs[1].value),
-                       hone_node_flag(node, "transpose_b"), false);
-  long long *n = launch->args.n;
+int64_t hone_cuda_matmul_sizes(const hone_node *node, const hone_shape *left,
+                               const hone_shape *right, long long *n) {
+  matrix a = matrix_of(left, hone_node_flag(node, "transpose_a"), true);
+  matrix b = matrix_of(right, hone_node_flag(node, "transpose_b"), false);
   n[0] = a.rows;
   n[1] = b.columns;
   n[2] = a.columns;
@@ -277,6 +274,18 @@ static hone_status *plan_matmul(const hone_cuda_stage *stage, const hone_group_v
     n[7] = 0;
     batch = 1;
   }
+  return batch;
+}
+
+static hone_status *plan_matmul(const hone_cuda_stage *stage, const hone_group_view *view,
+                                hone_cuda_plan *plan) {
+  const hone_node *node = stage->core;
+  hone_cuda_launch *launch;
+  (void)view;
+  HONE_TRY(hone_cuda_launch_new(plan, stage, &launch));
+  int64_t batch = hone_cuda_matmul_sizes(node, hone_cuda_shape(plan, node->inputs[0].value),
+                                         hone_cuda_shape(plan, node->inputs[1].value),
+                                         launch->args.n);
   return launch_product(stage, plan, launch, batch);
 }
 
@@ -291,6 +300,8 @@ const hone_cuda_kernel hone_cuda_kernel_matmul = {.name = "matmul",
                                                   .plan = plan_matmul};
 
 const hone_cuda_kernel hone_cuda_kernel_matmul_f16 = {.name = "matmul_f16",
+                                                      .candidate = "cuda.matmul_f16",
+                                                      .variants = HONE_CUDA_TILE_VARIANTS,
                                                       .forms = HONE_CUDA_TILES,
                                                       .on_tensor_cores = true,
                                                       .pointers = 4,
@@ -302,6 +313,8 @@ const hone_cuda_kernel hone_cuda_kernel_matmul_f16 = {.name = "matmul_f16",
                                                       .plan = plan_matmul};
 
 const hone_cuda_kernel hone_cuda_kernel_matmul_tensor = {.name = "matmul_tensor",
+                                                         .candidate = "cuda.matmul_tensor",
+                                                         .variants = HONE_CUDA_TILE_VARIANTS,
                                                          .forms = HONE_CUDA_TILES,
                                                          .least_sm = 80,
                                                          .on_tensor_cores = true,

@@ -45,6 +45,7 @@ static bool joins_last(const maker *m, const hone_node *node) {
   const hone_shape *shape = &last->shape->type.shape;
   if (!last->kernel->finishes || last->tail_count == HONE_CUDA_TAIL ||
       last->stream_count + node->input_count > HONE_CUDA_STREAMS ||
+      (last->kernel->joins && !last->kernel->joins(last, node)) ||
       !hone_shape_equal(&node->outputs[0]->type.shape, shape))
     return false;
   for (int i = 0; i < node->input_count; i++) {
@@ -84,10 +85,14 @@ static hone_status *add_pointwise(maker *m, const hone_node *node) {
 }
 
 static hone_status *add_core(maker *m, const hone_node *node) {
-  const hone_cuda_kernel *kernel = hone_cuda_kernel_for(node, m->body->sm);
+  const hone_cuda_way *way = &m->body->way;
+  bool chosen = way->kernel && hone_cuda_kernel_takes(way->kernel, node, m->body->sm);
+  const hone_cuda_kernel *kernel =
+      chosen ? way->kernel : hone_cuda_kernel_for(node, m->body->sm);
   hone_cuda_stage *stage;
   if (!kernel) return no_stages(node->op->name);
   HONE_TRY(add_stage(m, node, kernel, node->outputs[0], &stage));
+  if (chosen) stage->variant = way->variant;
   if (kernel->scale && hone_node_in(node, kernel->scale))
     HONE_TRY(add_stream(stage, hone_node_in(node, kernel->scale), '*'));
   if (kernel->bias && hone_node_in(node, kernel->bias))
@@ -155,6 +160,13 @@ static hone_status *settle_stage(maker *m, hone_cuda_stage *stage) {
   return NULL;
 }
 
+const void *hone_cuda_constant_at(const hone_cuda_body *body, const hone_value *value) {
+  for (int i = 0; i < body->constant_count; i++)
+    if (body->constants[i].value == hone_cuda_root(value))
+      return (const char *)body->pack + body->constants[i].at;
+  return NULL;
+}
+
 /* ---- The body -------------------------------------------------------------------------------- */
 
 /* No output is somebody else's memory, and no two are the same. */
@@ -196,13 +208,14 @@ static hone_status *make_stages(maker *m) {
   return place_constants(m);
 }
 
-hone_status *hone_cuda_body_make(const hone_graph *graph, int sm, hone_arena *arena,
-                                 hone_cuda_body **out) {
+hone_status *hone_cuda_body_make(const hone_graph *graph, int sm, hone_cuda_way way,
+                                 hone_arena *arena, hone_cuda_body **out) {
   maker m = {HONE_NEW(arena, hone_cuda_body), arena,
              HONE_NEW_ARRAY(arena, graph->next_id + 1, int)};
   if (!m.body || !m.stage_of) return hone_error_memory();
   m.body->graph = graph;
   m.body->sm = sm;
+  m.body->way = way;
   if (!accepts_outputs(graph)) return no_stages("an output is an input");
   HONE_TRY(make_stages(&m));
   if (m.body->stage_count == 0) return no_stages("it computes nothing");

@@ -16,6 +16,7 @@
 #define HONE_CUDA_STREAMS 10 /* values that they read */
 #define HONE_CUDA_RESULTS 8  /* values that a stage stores */
 #define HONE_CUDA_FORMS   4  /* kernels that one row is compiled to */
+#define HONE_CUDA_NAME    "cuda" /* of the candidate that every group has: for any sizes */
 
 typedef struct hone_cuda_kernel hone_cuda_kernel;
 typedef struct hone_cuda_plan hone_cuda_plan;
@@ -44,6 +45,7 @@ typedef struct hone_cuda_result {
 typedef struct hone_cuda_stage {
   const hone_node *core; /* NULL: a chain of pointwise nodes alone */
   const hone_cuda_kernel *kernel;
+  int variant;             /* of the kernel, as a build chose it; 0: by the kernel's own estimate */
   const hone_value *shape; /* a value of the shape that the tail's elements have */
   const hone_node *tail[HONE_CUDA_TAIL];
   int tail_count;
@@ -54,6 +56,7 @@ typedef struct hone_cuda_stage {
   int pointers; /* of hone_cuda_args.p that are taken; the core's come first */
   int sizes;    /* where the sizes of `shape` begin in hone_cuda_args.n; 0: not needed */
   void *functions[HONE_CUDA_FORMS]; /* compiled, by the kernel's forms */
+  void *own;        /* what `settle` of the kernel made; NULL: nothing */
 } hone_cuda_stage;
 
 /* A constant that kernels read, and where it lies in the body's pack. */
@@ -62,9 +65,16 @@ typedef struct hone_cuda_constant {
   size_t at;
 } hone_cuda_constant;
 
+/* The row that is taken for the cores that it accepts, in place of the first. */
+typedef struct hone_cuda_way {
+  const hone_cuda_kernel *kernel; /* NULL: the first row always */
+  int variant;
+} hone_cuda_way;
+
 typedef struct hone_cuda_body {
   const hone_graph *graph;
   int sm; /* of the GPU that its kernels are for */
+  hone_cuda_way way;
   hone_cuda_stage stages[HONE_CUDA_STAGES];
   int stage_count;
   hone_cuda_constant *constants;
@@ -79,11 +89,20 @@ typedef struct hone_cuda_form {
   const char *choices; /* or NULL */
 } hone_cuda_form;
 
-/* What a kernel of ours is, and for which nodes it stands. */
+/* What a kernel is, and for which nodes it stands.
+ *
+ * A node's kernel is the first row of the table that accepts it. A row with a `candidate` is offered to
+ * builds as well, which time its variants at the sizes that the model is built for: what wins there runs
+ * at those sizes, and the first row at all others. */
 struct hone_cuda_kernel {
   const char *name;
+  const char *candidate; /* what builds know it by, "cuda.NAME"; NULL: it is not offered */
+  int variants;          /* that it is offered in, numbered from 1; planning says UNSUPPORTED of those
+                            that are not worth a trial at the sizes */
+  bool only_chosen;      /* it is never the first row */
   hone_cuda_form forms[HONE_CUDA_FORMS];
   int least_sm;     /* of the GPUs that it runs on, 80 for compute capability 8.0; 0: any */
+  int last_sm;      /* the newest of them; 0: any */
   bool on_tensor_cores;
   int pointers;     /* of hone_cuda_args.p that the core takes; its inputs first */
   bool finishes;    /* elements go through the stage's tail; else the kernel stores them itself */
@@ -93,6 +112,17 @@ struct hone_cuda_kernel {
   bool (*accepts)(const hone_node *node);
   /* The lines before the file: types and choices. */
   void (*define)(const hone_node *node, hone_text *out);
+  /* Of a library's kernel. What it needs, as engines say it. */
+  const char *needs;
+  /* Why the library is not there. */
+  hone_status *(*available)(void);
+  /* Whether the stage's tail may go on with the node; NULL: any that a kernel of ours takes. */
+  bool (*joins)(const hone_cuda_stage *stage, const hone_node *node);
+  /* Makes `own` for the sizes of `view`, and adds to `state` what makes it again; without a view out of
+   * `saved`, which is that. NOT_FOUND where the variant does not run the stage. */
+  hone_status *(*settle)(hone_cuda_stage *stage, const hone_cuda_body *body,
+                         const hone_group_view *view, hone_bytes saved, hone_text *state);
+  void (*drop)(void *own);
   /* Launches for known types. */
   hone_status *(*plan)(const hone_cuda_stage *stage, const hone_group_view *view,
                        hone_cuda_plan *plan);
@@ -104,12 +134,19 @@ extern const hone_cuda_kernel hone_cuda_kernel_pointwise; /* of chains without a
 /* All rows, for tests. */
 const hone_cuda_kernel *const *hone_cuda_kernels(size_t *count);
 
+/* The address on the GPU of a constant that kernels read; NULL for other values. */
+const void *hone_cuda_constant_at(const hone_cuda_body *body, const hone_value *value);
+
+bool hone_cuda_kernel_takes(const hone_cuda_kernel *kernel, const hone_node *node, int sm);
+/* The row of a candidate's name; NULL for HONE_CUDA_NAME and what is none. */
+const hone_cuda_kernel *hone_cuda_kernel_named(const char *candidate);
+
 /* The value whose memory this is: itself, or what it is a view of. */
 const hone_value *hone_cuda_root(const hone_value *value);
 /* UNSUPPORTED where stages cannot be made of the body for a GPU of compute capability `sm`. Nothing is
  * compiled. */
-HONE_MUST_USE hone_status *hone_cuda_body_make(const hone_graph *graph, int sm, hone_arena *arena,
-                                               hone_cuda_body **out);
+HONE_MUST_USE hone_status *hone_cuda_body_make(const hone_graph *graph, int sm, hone_cuda_way way,
+                                               hone_arena *arena, hone_cuda_body **out);
 /* Whether the tail of a stage can hold the node. */
 bool hone_cuda_pointwise_accepts(const hone_node *node);
 /* CUDA's name of an element type; NULL for one that kernels do not know. */

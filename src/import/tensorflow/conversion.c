@@ -7,9 +7,10 @@
 
 /* ---- Segments ---- */
 
-/* Nodes that only hand on do not count when a segment is held against a least size. */
+/* Nodes that only hand on do not count when a segment is held against a least size, nor do constants of
+ * loops and conditionals. */
 static bool counts(const tf_node *node) {
-  static const char *const idle[] = {"Identity", "IdentityN", "Snapshot", "StopGradient"};
+  static const char *const idle[] = {"Identity", "IdentityN", "Snapshot", "StopGradient", "Const"};
   for (size_t i = 0; i < sizeof idle / sizeof *idle; i++)
     if (tf_span_is(node->op, idle[i])) return false;
   return true;
@@ -270,8 +271,8 @@ static hone_status *open_conversion(hone_conversion *c, const hone_conversion_op
   HONE_TRY(tf_read_graph_body(importer, &c->graph, body));
   c->body = body;
   HONE_TRY(tf_scope_open(&c->scope, importer, body, importer->root));
-  HONE_TRY(tf_find_groups(c, options));
   HONE_TRY(find_fetched(c, options->outputs));
+  HONE_TRY(tf_find_groups(c, options));
   HONE_TRY(find_stem(c));
   HONE_TRY(collect_groups(c));
   if (options->like_tf_trt) HONE_TRY(add_constants(c));

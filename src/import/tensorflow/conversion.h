@@ -1,4 +1,5 @@
-/* What the parts of a conversion share: segment.c tries nodes, group.c groups them, conversion.c
+/* What the parts of a conversion share: order.c finds the order and what stands or falls together,
+ * segment.c tries nodes, group.c groups them, conversion.c
  * holds what became of each group, describe.c says it, segment_write.c writes segments, graft.c the
  * graph with engines in it, weights_file.c what the functions read apart from it. Room: import. */
 #ifndef HONE_IMPORT_TENSORFLOW_CONVERSION_H
@@ -15,6 +16,9 @@ typedef struct tf_verdict {
   bool kept;        /* its name was given as one to stay native: so does a constant's */
   int level, group; /* group: union-find parent */
   int depth;        /* how many loops of single nodes are around it */
+  int whole, after; /* what it stands or falls with, known by its first node: itself, where it is
+                       alone; and the next member, of a ring */
+  bool leaves;      /* its result is one of the whole's */
   int segment;      /* 1 + which it is replaced by; 0: none */
   const char *why;  /* of a node that stays native */
 } tf_verdict;
@@ -55,7 +59,16 @@ struct hone_conversion {
   const char *weights_name; /* the placeholder and the file that they are read from */
 };
 
-/* segment.c: finds an order, verdicts and groups. */
+/* order.c: the order, and where asked for the wholes, whose members follow each other in it. */
+HONE_MUST_USE hone_status *tf_find_order(hone_conversion *c, bool wholes);
+/* From now on each of its members is by itself. */
+void tf_break_whole(hone_conversion *c, int whole);
+/* Whether a node stands or falls with others. */
+static inline bool tf_is_whole(const hone_conversion *c, int node) {
+  return c->verdicts[node].after != node;
+}
+
+/* segment.c: finds verdicts and groups. */
 HONE_MUST_USE hone_status *tf_find_groups(hone_conversion *c,
                                           const hone_conversion_options *options);
 /* group.c: puts the nodes that are taken into groups; some that make or take lists stay native. */
@@ -66,8 +79,6 @@ int tf_group_of(const hone_conversion *c, int node);
 /* What whoever made the graph wrote down of a node's outputs. */
 HONE_MUST_USE hone_status *tf_output_types(hone_conversion *c, const tf_node *node,
                                            tf_attr_list *types, tf_attr_list *shapes);
-/* Whether a comma list, NULL or empty included, has the text as an entry. */
-bool tf_is_listed(const char *list, hone_bytes text);
 
 /* conversion.c: by node, the segment (1 + its place) whose nodes alone use a constant; 0: of other
  * nodes, of constants that callers may ask for, and of those that nobody uses or others do too. */

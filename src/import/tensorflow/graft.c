@@ -29,10 +29,7 @@ static hone_status *put_kept(hone_conversion *c, int index, hone_text *out) {
     int from = node->inputs[node->input_count + i].node, of = c->verdicts[from].segment - 1;
     hone_bytes name = c->body->nodes[from].name;
     if (of >= 0) name = (hone_bytes){c->segments[of].name, strlen(c->segments[of].name)};
-    hone_proto_put_tag(out, 3, HONE_PROTO_BYTES);
-    hone_proto_put_varint(out, name.size + 1);
-    hone_text_puts(out, "^");
-    hone_text_add(out, name.data, name.size);
+    tf_put_control(out, name);
   }
   hone_proto_end(out, begin);
   return NULL;

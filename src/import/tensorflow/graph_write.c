@@ -134,6 +134,13 @@ void tf_put_edge(hone_text *out, hone_bytes node, int output) {
   hone_text_puts(out, index);
 }
 
+void tf_put_control(hone_text *out, hone_bytes node) {
+  hone_proto_put_tag(out, 3, HONE_PROTO_BYTES);
+  hone_proto_put_varint(out, node.size + 1);
+  hone_text_puts(out, "^");
+  hone_text_add(out, node.data, node.size);
+}
+
 /* Attributes that were written for the conversion alone, and `_class`: nodes that a node is to be
  * near to, which may go into an engine. */
 static bool is_dropped(hone_bytes key) {

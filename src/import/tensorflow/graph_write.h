@@ -32,6 +32,8 @@ size_t tf_begin_node(hone_text *out, uint32_t number, const char *name, const ch
 HONE_MUST_USE hone_status *tf_put_head(hone_conversion *c, int index, hone_text *out);
 /* An input, as a graph names it. */
 void tf_put_edge(hone_text *out, hone_bytes node, int output);
+/* A node that only has to run before. */
+void tf_put_control(hone_text *out, hone_bytes node);
 /* A constant: a text, or bytes as a vector of uint8. */
 void tf_put_bytes_node(hone_text *out, const char *name, int type, hone_bytes bytes);
 void tf_put_placeholder(hone_text *out, const char *name, int type);

@@ -4,7 +4,7 @@
  * engine to native, and a group is what hangs together on one level. A node is on the last level that
  * it can be on, so that what runs beside a native node joins what comes behind it. What is the same
  * in every run is on no level: it goes with whoever uses it, so that the engine folds it. Lists stay
- * within a group. Room: import.
+ * within a group, and what stands or falls together is on one level, in one group. Room: import.
  */
 #include <limits.h>
 
@@ -26,6 +26,11 @@ static bool is_list(const hone_conversion *c, tf_edge edge) {
   return edge.output < result->count && result->values[edge.output].kind == TF_LIST;
 }
 
+/* What a node's level is kept in. */
+static int *level_of(hone_conversion *c, int node) {
+  return &c->verdicts[c->verdicts[node].whole].level;
+}
+
 /* How many of a node's inputs it waits for in the new graph: all, but that engines wait for data
  * alone. */
 static int waits_for(const hone_conversion *c, int index) {
@@ -38,11 +43,11 @@ static void raise_levels(hone_conversion *c) {
   for (int i = 0; i < c->body->node_count; i++) {
     int index = c->order[i], count = waits_for(c, index);
     const tf_node *node = &c->body->nodes[index];
-    tf_verdict *v = &c->verdicts[index];
+    const tf_verdict *v = &c->verdicts[index];
     for (int k = 0; k < count; k++) {
       const tf_verdict *from = &c->verdicts[node->inputs[k].node];
-      int level = from->level + (from->taken && !v->taken);
-      if (!from->constant && level > v->level) v->level = level;
+      int level = *level_of(c, node->inputs[k].node) + (from->taken && !v->taken);
+      if (!from->constant && level > *level_of(c, index)) *level_of(c, index) = level;
     }
   }
 }
@@ -52,11 +57,11 @@ static bool lift_lists(hone_conversion *c) {
   bool moved = false;
   for (int i = c->body->node_count - 1; i >= 0; i--) {
     const tf_node *node = &c->body->nodes[c->order[i]];
-    int level = c->verdicts[c->order[i]].level;
+    int level = *level_of(c, c->order[i]);
     for (int k = 0; k < node->input_count; k++) {
-      tf_verdict *from = &c->verdicts[node->inputs[k].node];
-      if (!is_list(c, node->inputs[k]) || from->constant || from->level >= level) continue;
-      from->level = level;
+      int from = node->inputs[k].node, *at = level_of(c, from);
+      if (!is_list(c, node->inputs[k]) || c->verdicts[from].constant || *at >= level) continue;
+      *at = level;
       moved = true;
     }
   }
@@ -69,15 +74,21 @@ static void lift_levels(hone_conversion *c) {
   for (int i = 0; i < c->body->node_count; i++) latest[i] = INT_MAX;
   for (int i = c->body->node_count - 1; i >= 0; i--) {
     int index = c->order[i], count = waits_for(c, index);
-    tf_verdict *v = &c->verdicts[index];
-    if (v->taken && !v->constant && latest[index] != INT_MAX && latest[index] > v->level)
-      v->level = latest[index];
+    const tf_verdict *v = &c->verdicts[index];
+    int *own = level_of(c, index), late = latest[v->whole];
+    if (v->taken && !v->constant && late != INT_MAX && late > *own) *own = late;
     for (int k = 0; k < count; k++) {
-      int from = c->body->nodes[index].inputs[k].node;
-      int level = v->level - (c->verdicts[from].taken && !v->taken);
-      if (level < latest[from]) latest[from] = level;
+      const tf_verdict *from = &c->verdicts[c->body->nodes[index].inputs[k].node];
+      int level = *own - (from->taken && !v->taken);
+      if (level < latest[from->whole]) latest[from->whole] = level;
     }
   }
+}
+
+static void join_nodes(hone_conversion *c, int a, int b) {
+  a = tf_group_of(c, a);
+  b = tf_group_of(c, b);
+  c->verdicts[a > b ? a : b].group = a > b ? b : a;
 }
 
 static void join_groups(hone_conversion *c) {
@@ -87,19 +98,28 @@ static void join_groups(hone_conversion *c) {
     const tf_node *node = &c->body->nodes[index];
     const tf_verdict *v = &c->verdicts[index];
     if (!v->taken || v->constant) continue;
+    join_nodes(c, index, v->whole);
     for (int k = 0; k < node->input_count; k++) {
-      const tf_verdict *from = &c->verdicts[node->inputs[k].node];
-      if (!from->taken || from->constant || from->level != v->level) continue;
-      int a = tf_group_of(c, index), b = tf_group_of(c, node->inputs[k].node);
-      c->verdicts[a > b ? a : b].group = a > b ? b : a;
+      int from = node->inputs[k].node;
+      if (c->verdicts[from].taken && !c->verdicts[from].constant &&
+          *level_of(c, from) == *level_of(c, index))
+        join_nodes(c, index, from);
     }
   }
 }
 
-static bool refuse(tf_verdict *v) {
+/* A node, and all that it stands or falls with. */
+static bool refuse(hone_conversion *c, int node) {
+  tf_verdict *v = &c->verdicts[node];
+  bool whole = tf_is_whole(c, node);
   if (!v->taken || v->constant) return false;
-  v->taken = false;
-  v->why = "a list would cross the border of its segment";
+  for (int i = 0; i < c->body->node_count; i++) {
+    tf_verdict *other = &c->verdicts[i];
+    if (i != node && (!whole || other->whole != v->whole)) continue;
+    other->taken = false;
+    other->why = "a list would cross the border of its segment";
+  }
+  tf_break_whole(c, v->whole);
   return true;
 }
 
@@ -109,15 +129,15 @@ static bool refuse_lists(hone_conversion *c, bool all) {
   bool refused = false;
   for (int i = 0; i < c->body->node_count; i++) {
     const tf_node *node = &c->body->nodes[i];
-    tf_verdict *v = &c->verdicts[i];
+    const tf_verdict *v = &c->verdicts[i];
     for (int k = 0; k < node->input_count; k++) {
-      tf_verdict *from = &c->verdicts[node->inputs[k].node];
+      const tf_verdict *from = &c->verdicts[node->inputs[k].node];
       if (!is_list(c, node->inputs[k])) continue;
       bool within = from->taken && (from->constant || v->taken) &&
                     (from->constant || tf_group_of(c, i) == tf_group_of(c, node->inputs[k].node));
       if (within && !all) continue;
-      refused |= refuse(v);
-      refused |= refuse(from);
+      refused |= refuse(c, i);
+      refused |= refuse(c, node->inputs[k].node);
     }
   }
   return refused;

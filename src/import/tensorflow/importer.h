@@ -242,7 +242,8 @@ HONE_MUST_USE hone_status *tf_map_rows(tf_importer *importer);
 HONE_MUST_USE hone_status *tf_run_row(tf_call *call);
 /* Which of a row's flat outputs `name` is the first of; -1 for a name it does not have. */
 int tf_output_index(const hone_tf_row *row, hone_bytes name);
-/* The output argument that flat output `output` belongs to, and which of it that is. */
+/* The output argument that flat output `output` belongs to, and which of it that is. Loops are of nodes
+ * without a row (NULL), too. */
 int tf_output_name(const hone_tf_row *row, int output, const char **name, size_t *size);
 
 /* call.c */

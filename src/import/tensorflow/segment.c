@@ -8,48 +8,6 @@
 
 #include "import/tensorflow/conversion.h"
 
-/* ---- Order ---- */
-
-/* The way back of a loop of the first TensorFlow. */
-static bool leads_back(const hone_conversion *c, const tf_node *node, int from) {
-  return tf_span_is(node->op, "Merge") && tf_span_is(c->body->nodes[from].op, "NextIteration");
-}
-
-/* Nodes after all that they wait for, but for edges that lead back. */
-static hone_status *find_order(hone_conversion *c) {
-  const tf_body *body = c->body;
-  hone_arena *scratch = &c->importer.scratch;
-  int *next = HONE_NEW_ARRAY(scratch, body->node_count + 1, int);
-  int *stack = HONE_NEW_ARRAY(scratch, body->node_count + 1, int);
-  unsigned char *state = HONE_NEW_ARRAY(scratch, body->node_count + 1, unsigned char);
-  c->order = HONE_NEW_ARRAY(scratch, body->node_count + 1, int);
-  if (!next || !stack || !state || !c->order) return hone_error_memory();
-  int done = 0;
-  for (int root = 0; root < body->node_count; root++) {
-    int depth = 0;
-    if (state[root]) continue;
-    stack[depth++] = root;
-    state[root] = TF_OPEN;
-    while (depth) {
-      const tf_node *node = &body->nodes[stack[depth - 1]];
-      int at = stack[depth - 1];
-      if (next[at] == node->input_count + node->control_count) {
-        state[at] = TF_DONE;
-        c->order[done++] = at;
-        depth--;
-        continue;
-      }
-      int from = node->inputs[next[at]++].node;
-      if (from < 0 || state[from] == TF_DONE || leads_back(c, node, from)) continue;
-      if (state[from] == TF_OPEN)
-        return hone_error(HONE_INVALID_MODEL, "its nodes wait for each other");
-      state[from] = TF_OPEN;
-      stack[depth++] = from;
-    }
-  }
-  return NULL;
-}
-
 /* ---- Trying ---- */
 
 /* The types of a node's outputs as the graph's own, in lists that whoever wrote it added. */
@@ -105,13 +63,8 @@ static hone_status *stand_in(hone_conversion *c, int index) {
   return NULL;
 }
 
-bool tf_is_listed(const char *list, hone_bytes text) {
-  while (list && *list) {
-    size_t size = strcspn(list, ",");
-    if (tf_spans_equal(text, (hone_bytes){list, size})) return true;
-    list += size + (list[size] == ',');
-  }
-  return false;
+static bool is_listed(const char *list, hone_bytes text) {
+  return text.size && hone_is_listed(list, text.data, text.size);
 }
 
 /* Whether a node runs an engine of Hone already: TRTEngineOp of TF-TRT's has no string or uint8 at
@@ -147,28 +100,23 @@ static int depth_of(const hone_conversion *c, const tf_node *node) {
 }
 
 /* What must stay where it is, whatever could be done with it. Conditionals and loops of the first
- * TensorFlow stay, and so no group reaches across them. What is in a branch may be an engine, that
- * runs when the branch does; what is in a loop may not: nothing from outside gets there but through
- * an Enter, and an engine's file would have to. */
+ * TensorFlow that do not go in whole stay, and so no group reaches across them. What is in such a
+ * branch may be an engine, that runs when the branch does; what is in a loop may not: nothing from
+ * outside gets there but through an Enter, and an engine's file would have to. */
 static hone_status *refuse_kind(hone_conversion *c, const tf_node *node) {
-  static const struct {
-    const char *op, *why;
-  } kept[] = {
-      {"Placeholder", "it is an end of the graph"},
-      {"NoOp", "it is an end of the graph"},
-      {"Switch", "part of a conditional or a loop"},
-      {"RefSwitch", "part of a conditional or a loop"},
-      {"_SwitchN", "part of a conditional or a loop"},
-      {"Merge", "part of a conditional or a loop"},
-      {"RefMerge", "part of a conditional or a loop"},
-      {"Exit", "part of a loop"},
-      {"RefExit", "part of a loop"},
-  };
+  static const char *const ends[] = {"Placeholder", "NoOp"};
+  static const char *const parts[] = {"Switch", "RefSwitch", "_SwitchN", "Merge",
+                                      "RefMerge", "Exit", "RefExit"};
+  const tf_verdict *v = &c->verdicts[node - c->body->nodes];
   bool is_engine;
-  for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
-    if (tf_span_is(node->op, kept[i].op)) return hone_error(HONE_UNSUPPORTED, "%s", kept[i].why);
-  if (c->verdicts[node - c->body->nodes].depth)
-    return hone_error(HONE_UNSUPPORTED, "it is in a loop made of single nodes");
+  for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+    if (tf_span_is(node->op, ends[i]))
+      return hone_error(HONE_UNSUPPORTED, "it is an end of the graph");
+  bool part = v->depth;
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) part |= tf_span_is(node->op, parts[i]);
+  if (part)
+    return hone_error(HONE_UNSUPPORTED, "part of a loop or a conditional that cannot go in whole%s%s",
+                      v->why ? ": " : "", v->why ? v->why : "");
   HONE_TRY(holds_engine(c, node, &is_engine));
   if (is_engine) return hone_error(HONE_UNSUPPORTED, "it is an engine already");
   return NULL;
@@ -204,8 +152,8 @@ static hone_status *check_results(const hone_conversion *c, int index) {
 static hone_status *try_node(hone_conversion *c, int index, const char *denied,
                              const char *native) {
   const tf_node *node = &c->body->nodes[index];
-  if (tf_is_listed(denied, node->op)) return hone_error(HONE_UNSUPPORTED, "it is denied");
-  c->verdicts[index].kept = tf_is_listed(native, node->name);
+  if (is_listed(denied, node->op)) return hone_error(HONE_UNSUPPORTED, "it is denied");
+  c->verdicts[index].kept = is_listed(native, node->name);
   if (c->verdicts[index].kept) return hone_error(HONE_UNSUPPORTED, "it is kept native");
   HONE_TRY(refuse_kind(c, node));
   HONE_TRY(tf_settle(&c->scope, index));
@@ -230,12 +178,79 @@ static bool is_constant(const hone_conversion *c, const tf_node *node) {
   return node->input_count || tf_span_is(node->op, "Const");
 }
 
-static hone_status *try_nodes(hone_conversion *c, const char *denied, const char *native) {
+/* ---- Wholes ---- */
+
+/* What has no row of its own, for it is looked through. */
+static bool is_looked_through(const tf_node *node) {
+  static const char *const names[] = {"LoopCond", "NextIteration", "RefNextIteration", "NoOp"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (tf_span_is(node->op, names[i])) return true;
+  return false;
+}
+
+/* Whether a member of a whole may be where only engines see it. */
+static hone_status *check_member(hone_conversion *c, int index,
+                                 const hone_conversion_options *options) {
+  const tf_node *node = &c->body->nodes[index];
+  bool is_engine, leaves = c->verdicts[index].leaves;
+  if (is_listed(options->denied, node->op)) return hone_error(HONE_UNSUPPORTED, "it is denied");
+  if (is_listed(options->native, node->name))
+    return hone_error(HONE_UNSUPPORTED, "it is kept native");
+  if (!node->row && !is_looked_through(node))
+    return hone_error(HONE_UNSUPPORTED, "this operator is not supported");
+  if (c->fetched[index] > leaves) return hone_error(HONE_UNSUPPORTED, "it is an end of the graph");
+  HONE_TRY(holds_engine(c, node, &is_engine));
+  return is_engine ? hone_error(HONE_UNSUPPORTED, "it is an engine already") : NULL;
+}
+
+static hone_status *settle_member(hone_conversion *c, int index) {
+  HONE_TRY(check_inputs(c, &c->body->nodes[index]));
+  if (!c->verdicts[index].leaves) return NULL;
+  HONE_TRY(tf_settle(&c->scope, index));
+  return check_results(c, index);
+}
+
+/* All of it, or why not. */
+static hone_status *settle_whole(hone_conversion *c, int whole,
+                                 const hone_conversion_options *options) {
+  int member = whole;
+  do {
+    hone_status *status = check_member(c, member, options);
+    if (!status) status = settle_member(c, member);
+    HONE_TRY(hone_error_at(status, "node '%s'", tf_node_label(&c->scope, &c->body->nodes[member])));
+    member = c->verdicts[member].after;
+  } while (member != whole);
+  return NULL;
+}
+
+/* Its nodes are taken, or tried one by one after this. */
+static hone_status *try_whole(hone_conversion *c, int whole,
+                              const hone_conversion_options *options) {
+  bool *needed = HONE_NEW_ARRAY(&c->importer.scratch, c->body->node_count + 1, bool);
+  const char *text = NULL;
+  HONE_TRY_MEMORY(needed);
+  for (int i = 0; i < c->body->node_count; i++) needed[i] = c->verdicts[i].whole == whole;
+  c->scope.needed = needed;
+  hone_status *why = settle_whole(c, whole, options);
+  c->scope.needed = NULL;
+  if (why) HONE_TRY(note_reason(c, why, &text));
+  for (int i = 0; i < c->body->node_count; i++) {
+    if (!needed[i]) continue;
+    c->verdicts[i].taken = !text;
+    c->verdicts[i].why = text;
+  }
+  if (text) tf_break_whole(c, whole);
+  return NULL;
+}
+
+static hone_status *try_nodes(hone_conversion *c, const hone_conversion_options *options) {
   for (int i = 0; i < c->body->node_count; i++) {
     int index = c->order[i];
     tf_verdict *v = &c->verdicts[index];
     v->depth = depth_of(c, &c->body->nodes[index]);
-    hone_status *why = try_node(c, index, denied, native);
+    if (tf_is_whole(c, index) && v->whole == index) HONE_TRY(try_whole(c, index, options));
+    if (tf_is_whole(c, index)) continue;
+    hone_status *why = try_node(c, index, options->denied, options->native);
     v->taken = !why;
     v->constant = v->taken && is_constant(c, &c->body->nodes[index]);
     if (why) HONE_TRY(note_reason(c, why, &v->why));
@@ -245,10 +260,10 @@ static hone_status *try_nodes(hone_conversion *c, const char *denied, const char
 }
 
 hone_status *tf_find_groups(hone_conversion *c, const hone_conversion_options *options) {
-  HONE_TRY(find_order(c));
   c->verdicts = HONE_NEW_ARRAY(&c->importer.scratch, c->body->node_count + 1, tf_verdict);
   c->latest = HONE_NEW_ARRAY(&c->importer.scratch, c->body->node_count + 1, int);
   if (!c->verdicts || !c->latest) return hone_error_memory();
-  HONE_TRY(try_nodes(c, options->denied, options->native));
+  HONE_TRY(tf_find_order(c, !options->like_tf_trt));
+  HONE_TRY(try_nodes(c, options));
   return tf_group_nodes(c, options->like_tf_trt);
 }

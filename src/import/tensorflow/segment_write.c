@@ -60,6 +60,16 @@ static hone_status *put_input(hone_conversion *c, const tf_segment *segment, tf_
   return status;
 }
 
+/* What a node waits for within its loop or conditional: a constant hangs on its branch by that alone. */
+static void put_controls(const hone_conversion *c, int index, hone_text *out) {
+  const tf_node *node = &c->body->nodes[index];
+  for (int i = 0; i < node->control_count; i++) {
+    int from = node->inputs[node->input_count + i].node;
+    if (tf_is_whole(c, index) && c->verdicts[from].whole == c->verdicts[index].whole)
+      tf_put_control(out, c->body->nodes[from].name);
+  }
+}
+
 static hone_status *put_node(hone_conversion *c, const tf_segment *segment, int index,
                              uint32_t number, hone_text *out) {
   const tf_node *node = &c->body->nodes[index];
@@ -67,6 +77,7 @@ static hone_status *put_node(hone_conversion *c, const tf_segment *segment, int 
   HONE_TRY(tf_put_head(c, index, out));
   for (int k = 0; k < node->input_count; k++)
     HONE_TRY(put_input(c, segment, node->inputs[k], number == 3, out));
+  put_controls(c, index, out);
   hone_proto_end(out, begin);
   return NULL;
 }

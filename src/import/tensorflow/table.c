@@ -53,7 +53,7 @@ static const char *only_output(const char *op) {
 }
 
 int tf_output_name(const hone_tf_row *row, int output, const char **name, size_t *size) {
-  if (row->outputs) {
+  if (row && row->outputs) {
     *name = row->outputs;
     for (int i = 0; i < output && **name; i++) {
       *name += strcspn(*name, " ");
@@ -62,7 +62,7 @@ int tf_output_name(const hone_tf_row *row, int output, const char **name, size_t
     *size = strcspn(*name, " ");
     return 0;
   }
-  *name = only_output(row->name);
+  *name = row ? only_output(row->name) : "output";
   *size = strlen(*name);
   return output;
 }
