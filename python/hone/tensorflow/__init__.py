@@ -15,7 +15,8 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from ._auto import disable, enable
 from ._library import Asset, engine_op, library_path, op_library
 from ._places import install
-from ._precision import observe, seeded
+from ._native import Native, freeze
+from ._precision import seeded
 from ._report import Report, make_report
 from ._surgery import Surgery
 from ._worth import Times, keep_what_wins, race, with_cache
@@ -25,6 +26,9 @@ __all__ = ["convert", "convert_graph_def", "Converted", "Report", "disable", "en
 
 # A converted function stays where its median time is at most this share of native's.
 NEVER_SLOWER = 1.02
+# What one segment that is all of a model has to win for no race of the whole to be needed: more than this share of
+# native's time and what a call of another function may cost, in seconds.
+LEAST_GAIN, CALL = 0.1, 500e-6
 
 
 class Converted(tf.Module):
@@ -65,7 +69,7 @@ class Converted(tf.Module):
             inputs, data = first_item(None, self._original)
         paths = {f"{name}:0": asset.asset_path.numpy() for name, asset in self._files.items()}
         return make_report(self._surgery, self._surgery.result(), feeds_of(self._original, inputs), paths,
-                           [t.name for t in self._original.outputs], data, observe)
+                           [t.name for t in self._original.outputs], data)
 
     def save(self, folder: Any, signature: str = "serving_default") -> None:
         """Writes a SavedModel, the engines and the native segments'
@@ -115,6 +119,16 @@ def _as_function(model, signature, tags):
                     f"input_signature is wanted, not {type(model).__name__}")
 
 
+def _is_told(surgery):
+    """Whether the times of one segment say that the whole is faster: all that computes is in it."""
+    idle = {"Const", "Placeholder", "NoOp", "Identity"}
+    segment, *others = surgery.segments
+    if others or not segment.times or not all(row["op"] in idle for row in surgery.native):
+        return False
+    least = LEAST_GAIN * segment.native_time + CALL * len(segment.times)
+    return segment.native_time - segment.engine_time > least
+
+
 def _ratio(converted, surgery, native, items, times):
     """The median time of a converted function on all items as a share of native's, taking turns; 0 where it does not
     run on them (seeded texts are no pictures)."""
@@ -142,14 +156,14 @@ def convert(model: Any, *, signature: str = "serving_default", tags: Optional[Se
     segment of that size, timed or not. `options` are those of hone.build; the times are in its `timing_cache`,
     if there is one. Operators in `denied` stay native."""
     function = _as_function(model, signature, tags)
-    frozen = convert_variables_to_constants_v2(function, lower_control_flow=False)
-    original = _Original(frozen, function)
+    graph_def, left = freeze(function)
+    original, known = _Original(function, left), Native(graph_def)
     inputs, data = first_item(input_fn, original)
-    feeds = feeds_of(frozen, inputs)
+    feeds = feeds_of(original, inputs)
 
     with with_cache(options) as building:
         def operate(native=()):
-            made = Surgery(frozen.graph, [t.name for t in frozen.outputs], denied=denied, native=native,
+            made = Surgery(known, [t.name for t in original.outputs], denied=denied, native=native,
                            least_nodes=1 if minimum_segment_size is None else minimum_segment_size)
             made.prepare([feeds], data, **building)
             return made
@@ -159,24 +173,20 @@ def convert(model: Any, *, signature: str = "serving_default", tags: Optional[Se
             return Converted(original, surgery)
         times = Times(options.get("timing_cache"), frozen=bool(options.get("frozen_cache")))
         surgery = keep_what_wins(surgery, times, operate)
-    return converted_that_wins(original, surgery, native_call(function, frozen), [inputs], times)
+    return converted_that_wins(original, surgery, function, [inputs], times)
 
 
-def converted_that_wins(original: Any, surgery: Any, native: Any, items: Any, times: Any) -> Converted:
+def converted_that_wins(original: Any, surgery: Any, function: Any, items: Any, times: Any) -> Converted:
     """The converted function; without engines where it is slower than native as a whole."""
     converted = Converted(original, surgery)
-    ratio = _ratio(converted, surgery, native, items, times) if surgery.segments else 0.0
+    if not surgery.segments or _is_told(surgery):
+        return converted
+    ratio = _ratio(converted, surgery, convert_variables_to_constants_v2(function), items, times)
     if ratio <= NEVER_SLOWER:
         return converted
     for segment in list(surgery.segments):
         surgery.drop(segment, f"the model with engines took {ratio:.2f} of native's time")
     return Converted(original, surgery)
-
-
-def native_call(function, frozen):
-    """The frozen function as TensorFlow runs it best."""
-    loops = any("_lower_using_switch_merge" in node.attr for node in frozen.graph.as_graph_def().node)
-    return convert_variables_to_constants_v2(function) if loops else frozen
 
 
 def first_item(input_fn, function):
@@ -200,11 +210,11 @@ def feeds_of(frozen, inputs):
 
 
 class _Original:
-    """The frozen function with the names and the structure of the one that callers know."""
+    """What callers know of a function: the names and the structure."""
 
-    def __init__(self, frozen, function):
-        self.inputs = list(frozen.inputs)
-        self.outputs = list(frozen.outputs)
+    def __init__(self, function, inputs):
+        self.inputs = inputs
+        self.outputs = list(function.outputs)
         self.structured_outputs = function.structured_outputs
         self.structured_input_signature = function.structured_input_signature
 
@@ -213,8 +223,8 @@ def convert_graph_def(graph_def: Any, outputs: Sequence[str], *, minimum_segment
                       denied: Iterable[str] = (), prefix: str = "HoneEngine", **options: Any) -> Any:
     """A frozen GraphDef with engines in place of its segments, their bytes inside. `outputs` keep their
     names."""
-    with tf.Graph().as_default() as graph:
-        tf.import_graph_def(graph_def, name="")
-    surgery = Surgery(graph, outputs, least_nodes=minimum_segment_size, denied=denied, prefix=prefix)
+    copy = tf.compat.v1.GraphDef()
+    copy.CopyFrom(graph_def)
+    surgery = Surgery(Native(copy), outputs, least_nodes=minimum_segment_size, denied=denied, prefix=prefix)
     surgery.build_all(**options)
     return surgery.result(embed=True)

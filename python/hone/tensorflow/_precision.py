@@ -1,7 +1,7 @@
 """Which layers may multiply in less than fp32: those with which a segment's results stay right on data."""
 from __future__ import annotations
 
-from typing import Any, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -19,14 +19,6 @@ def seeded(shape: Any, dtype: Any) -> np.ndarray:
     if dtype == tf.string:
         return np.full(sizes, b"", object)
     return np.random.default_rng(0).uniform(0, 1, sizes).astype(kind) if dtype.is_floating else np.zeros(sizes, kind)
-
-
-def observe(graph_def: Any, items: Sequence[dict[str, Any]], wanted: Sequence[str]) -> list[list[np.ndarray]]:
-    """The values of tensors for each of the items, computed natively."""
-    with tf.Graph().as_default() as graph:
-        tf.import_graph_def(graph_def, name="")
-    with tf.compat.v1.Session(graph=graph) as session:
-        return [session.run(list(wanted), feeds) for feeds in items]
 
 
 def placeholders(graph_def: Any) -> dict[str, np.ndarray]:

@@ -231,17 +231,19 @@ def _rows(surgery, engines, times):
             yield Row(node.name, node.op, "native", why, times.get(node.name))
 
 
-def make_report(surgery: Any, graph_def: Any, feeds: dict[str, Any], paths: dict[str, Any], outputs: Any, data: str,
-                observe: Callable[..., Any]) -> Report:
+def make_report(surgery: Any, graph_def: Any, feeds: dict[str, Any], paths: dict[str, Any], outputs: Any,
+                data: str) -> Report:
     """Runs the converted graph once, watched. `paths` feeds the engines' files; `outputs` are the fetched tensors."""
     times = _traced(graph_def, {**feeds, **paths}, outputs)
     crossings, engines = [], {}
+    surgery.look([feeds])
     for segment in surgery.segments:
         for way, edges in (("in", segment.inputs), ("out", segment.outputs)):
             crossings += [Crossing(segment.name, f"{edge[0]}:{edge[1]}", way, surgery.type_of(edge).name,
                                    str(surgery.shape_of(edge))) for edge in edges]
-        values, = observe(surgery.graph_def, [feeds], [f"{node}:{output}" for node, output in segment.inputs])
         taken = {port.name for port in segment.engine.inputs}
-        steps = segment.engine.profile({f"in_{i}": v for i, v in enumerate(values) if f"in_{i}" in taken})
+        steps = segment.engine.profile({f"in_{i}": v for i, v in enumerate(surgery.reaching(segment))
+                                        if f"in_{i}" in taken})
         engines[segment.name] = {"time": times.get(segment.name), "precision": precision_line(segment), "steps": steps}
+    surgery.known.forget()
     return Report(list(_rows(surgery, engines, times)), crossings, engines, data)

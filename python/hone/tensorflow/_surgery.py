@@ -18,7 +18,8 @@ import hone
 from hone import _hone
 
 from ._library import reads_functions
-from ._precision import judge, observe
+from ._native import lower_control_flow
+from ._precision import judge
 
 # Bytes of engines in a graph of one file: protobuf ends at 2 GB, and the native segments are in it too.
 EMBED_MOST = 1 << 30
@@ -61,20 +62,17 @@ def parse(text):
     return node, int(output or 0)
 
 
+def spell(edge):
+    """A tensor's name."""
+    return f"{edge[0]}:{edge[1]}"
+
+
 def write_attrs(attrs):
     """Attributes as the wire format has them in a NodeDef."""
     node = tf.compat.v1.NodeDef()
     for name, value in attrs.items():
         node.attr[name].CopyFrom(value)
     return node.SerializeToString()
-
-
-def lower_control_flow(graph_def):
-    """Lets TensorFlow run loops and branches node by node, as it did before they were frozen: that is faster."""
-    for nodes in (graph_def.node, *(function.node_def for function in graph_def.library.function)):
-        for node in nodes:
-            if "_lower_using_switch_merge" in node.attr:
-                node.attr["_lower_using_switch_merge"].b = True
 
 
 def link_or_copy(source, target):
@@ -90,20 +88,17 @@ def link_or_copy(source, target):
 class Surgery:
     """A frozen graph, the segments that engines can take, and the graph with engines in their place."""
 
-    def __init__(self, graph, outputs, least_nodes=3, most_engines=None, denied=(), prefix="HoneEngine",
+    def __init__(self, known, outputs, least_nodes=3, most_engines=None, denied=(), prefix="HoneEngine",
                  engine_op="HoneEngine", engine_attrs=(), like_tf_trt=False, native=()):
-        """`engine_op`: the type of the engines' nodes; `engine_attrs`: (name, AttrValue) that each of them has;
-        `like_tf_trt`: segments are grown and counted as TF-TRT's; `native`: nodes that stay so."""
+        """`known`: the graph, a Native; `engine_op`: the type of the engines' nodes; `engine_attrs`: (name, AttrValue)
+        that each of them has; `like_tf_trt`: segments are grown and counted as TF-TRT's; `native`: nodes that stay
+        so."""
         self.engine_op, self.engine_attrs = engine_op, dict(engine_attrs)
-        self.types = {op.name: [t.dtype for t in op.outputs] for op in graph.get_operations()}
-        self.shapes = {t.name: t.shape for op in graph.get_operations() for t in op.outputs}
-        self.graph_def = graph.as_graph_def(add_shapes=True)
-        for node in self.graph_def.node:
-            node.attr["_output_types"].list.type.extend(t.as_datatype_enum for t in self.types[node.name])
+        self.known, self.graph_def = known, known.graph_def
         prefix = f"{prefix}_{next(SEQUENCE):03d}"
         self.weights_input = f"{prefix}_weights"  # the placeholder that is fed the path of the segments' weights
         self.conversion = _hone.convert(
-            self.graph_def.SerializeToString(deterministic=True), ",".join(outputs), ",".join(denied),
+            known.text, ",".join(outputs), ",".join(denied),
             ",".join(native), prefix, max(1, least_nodes), most_engines or 0, like_tf_trt)
         self._models, self._digests = {}, {}  # by the segment's index
         self.values = []  # by item: what edges carry
@@ -122,20 +117,21 @@ class Surgery:
         return self.describe()["native"]
 
     def type_of(self, edge):
-        return self.types[edge[0]][edge[1]]
+        return self.known.types[edge[0]][edge[1]]
 
     def shape_of(self, edge):
-        return self.shapes[f"{edge[0]}:{edge[1]}"]
+        return self.known.shapes[f"{edge[0]}:{edge[1]}"]
 
     def look(self, items):
         """Computes natively what reaches the segments and what they give, for each of the items (feeds by name). There
         are no values where the model does not run on them: seeded texts are no pictures."""
         edges = list(dict.fromkeys(edge for s in self.segments for edge in s.inputs + s.outputs))
-        wanted = [f"{node}:{output}" for node, output in edges]
+        whole = len(self.segments) == 1 and set(map(spell, self.segments[0].inputs)) == set(items[0])
         try:
-            self.values = [dict(zip(edges, found)) for found in observe(self.graph_def, items, wanted)] if edges else []
+            found = self.known.values(items, list(map(spell, edges)), again=whole) if edges else []
         except tf.errors.OpError:
-            self.values = []
+            found = []
+        self.values = [{edge: item[spell(edge)] for edge in edges} for item in found]
 
     def reaching(self, segment, item=0):
         """The values of a segment's inputs."""
@@ -239,6 +235,7 @@ class Surgery:
                                    None if embed else self.weights_input))
         lower_control_flow(made)
         self._models = {}
+        self.known.forget()
         return made
 
     def save_files(self, folder, graph_def):

@@ -18,6 +18,7 @@ import hone
 from hone import _hone
 
 from ._library import op_library
+from ._native import RUNS, import_graph, lower_control_flow
 
 # A segment is an engine where that takes at most this share of native's time.
 NEVER_SLOWER = 1.0
@@ -86,22 +87,18 @@ def _processor() -> str:
     return ""
 
 
-def _session(graph: Any) -> Any:
-    return tf.compat.v1.Session(graph=graph)
-
-
-def _segment_graph(surgery: Any, segment: Any) -> Any:
-    model, _, _ = surgery.model(segment)
-    with tf.Graph().as_default() as graph:
-        tf.import_graph_def(tf.compat.v1.GraphDef.FromString(model), name="")
-    return graph
-
-
 def _native_call(surgery: Any, segment: Any) -> Any:
-    """A call of the segment's nodes on its inputs, in order."""
-    graph = _segment_graph(surgery, segment)
-    feeds = [op.outputs[0] for op in graph.get_operations() if op.type == "Placeholder"][:len(segment.inputs)]
-    return _session(graph).make_callable([f"{node}:{output}" for node, output in segment.outputs], feeds)
+    """A call of the segment's nodes on its inputs, in order: of the whole graph's where it has just these results."""
+    fetches, feeds = ([f"{node}:{output}" for node, output in edges] for edges in (segment.outputs, segment.inputs))
+    call = surgery.known.call(fetches, feeds)
+    if call:
+        return call
+    model, _, _ = surgery.model(segment)
+    graph_def = tf.compat.v1.GraphDef.FromString(model)
+    lower_control_flow(graph_def)
+    graph = import_graph(graph_def)
+    places = [op.outputs[0] for op in graph.get_operations() if op.type == "Placeholder"][:len(segment.inputs)]
+    return tf.compat.v1.Session(graph=graph).make_callable(fetches, places)
 
 
 def _engine_call(surgery: Any, segment: Any, path: str) -> Any:
@@ -110,7 +107,7 @@ def _engine_call(surgery: Any, segment: Any, path: str) -> Any:
         feeds = [tf.compat.v1.placeholder(surgery.type_of(edge)) for edge in segment.inputs]
         out = op_library.hone_engine(inputs=feeds, engine=tf.constant(path), segment_func=nothing,
                                      OutT=[surgery.type_of(edge) for edge in segment.outputs])
-    return _session(graph).make_callable(list(out), feeds)
+    return tf.compat.v1.Session(graph=graph).make_callable(list(out), feeds)
 
 
 def race(calls: list[Callable[..., Any]], values: list[Any]) -> list[float]:
@@ -158,18 +155,8 @@ def content(surgery: Any, segment: Any, values: list[Any]) -> bytes:
 
 def _trace(surgery: Any, segment: Any, values: list[Any]) -> list[float]:
     """Seconds of each node of a segment in one run, in the order of their names."""
-    graph = _segment_graph(surgery, segment)
-    config = tf.compat.v1.ConfigProto()
-    config.graph_options.rewrite_options.disable_meta_optimizer = True  # nodes keep their names
-    feeds = dict(zip([op.outputs[0] for op in graph.get_operations() if op.type == "Placeholder"], values))
-    options = tf.compat.v1.RunOptions(trace_level=tf.compat.v1.RunOptions.FULL_TRACE)
-    wanted = [f"{node}:{output}" for node, output in segment.outputs]
-    with tf.compat.v1.Session(graph=graph, config=config) as session:
-        session.run(wanted, feeds)
-        trace = tf.compat.v1.RunMetadata()
-        session.run(wanted, feeds, options=options, run_metadata=trace)
-    spent = {stat.node_name: (stat.op_end_rel_micros - stat.op_start_rel_micros) / 1e6
-             for device in trace.step_stats.dev_stats for stat in device.node_stats}
+    fetches, feeds = ([f"{node}:{output}" for node, output in edges] for edges in (segment.outputs, segment.inputs))
+    spent = surgery.known.spent(fetches, dict(zip(feeds, values)))
     return [spent.get(name, 0.0) for name in sorted(segment.ops)]
 
 
@@ -199,11 +186,12 @@ def _losing_nodes(surgery: Any, segment: Any, values: list[Any], native: dict[st
     """The nodes of a segment that TensorFlow runs faster, by so much that a cut pays."""
     taken = {port.name for port in segment.engine.inputs}
     try:
-        steps = segment.engine.profile({f"in_{i}": v for i, v in enumerate(values) if f"in_{i}" in taken})
+        runs = min(10, max(RUNS, int(SECONDS / segment.times[0][1])))
+        steps = segment.engine.profile({f"in_{i}": v for i, v in enumerate(values) if f"in_{i}" in taken}, runs)
     except hone.Error:
         return []  # what does not run here is judged as a whole
     spent = times.get(content(surgery, segment, values), "steps",
-                      lambda: [step["nanoseconds"] / max(1, step["runs"]) / 1e9 for step in steps])
+                      lambda: [step["least"] / 1e9 for step in steps])
     losing, gain = [], 0.0
     for nodes, seconds in _parts([set(step["sources"]) for step in steps], spent):
         inside = [name for name in nodes if name in segment.ops]

@@ -12,16 +12,16 @@ import tempfile
 from typing import Any, Callable, Optional
 
 import tensorflow as tf
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from . import (Converted, _environment, _Original, _as_function, converted_that_wins, engine_op, feeds_of, first_item,
-               item_tensors, native_call, save_options)
+               item_tensors, save_options)
 from ._params import (DEFAULT_MINIMUM_SEGMENT_SIZE, DEFAULT_TRT_CONVERSION_PARAMS,
                       DEFAULT_TRT_MAX_WORKSPACE_SIZE_BYTES, DefaultSize,
                       PROFILE_STRATEGY_IMPLICIT_BATCH_MODE_COMPATIBLE, PROFILE_STRATEGY_OPTIMAL,
                       PROFILE_STRATEGY_RANGE, PROFILE_STRATEGY_RANGE_OPTIMAL, TrtConversionParams, TrtPrecisionMode,
                       check_calibration, check_params, get_tensorrt_rewriter_config, is_params, own_params,
                       supported_profile_strategies)
+from ._native import Native, freeze
 from ._precision import placeholders
 from ._report import graph_picture, print_native, print_summary
 from ._surgery import Surgery
@@ -69,16 +69,16 @@ def _measures(params):
         and not _environment.keeps_all()
 
 
-def _operate(graph, outputs, params, items, data, options, times, strategy=""):
+def _operate(known, outputs, params, items, data, options, times, strategy=""):
     """The surgery that the parameters ask for, its engines built, judged and timed on the items: feeds that `data` says
     the origin of."""
     denied = _environment.denied()
     if _environment.is_compatible():
-        denied += sorted({op.type for op in graph.get_operations()} - _environment.TF_TRT_OPERATORS)
+        denied += sorted({node.op for node in known.graph_def.node} - _environment.TF_TRT_OPERATORS)
     least = sys.maxsize if params.minimum_segment_size == -1 else params.minimum_segment_size
 
     def operate(native=()):
-        made = Surgery(graph, outputs, most_engines=_environment.most_engines(), denied=denied, native=native,
+        made = Surgery(known, outputs, most_engines=_environment.most_engines(), denied=denied, native=native,
                        prefix="TRTEngineOp", engine_op=engine_op(), engine_attrs=_engine_attrs(params, strategy),
                        like_tf_trt=_environment.is_compatible(), least_nodes=least)
         made.prepare(items, data, **options)
@@ -140,12 +140,11 @@ class TrtGraphConverterV2:
         if calibration_input_fn is not None:
             raise ValueError("calibration_input_fn is for INT8 with use_calibration alone")
         function = _as_function(self._folder, self._signature, self._tags)
-        frozen = convert_variables_to_constants_v2(function, lower_control_flow=False)
-        self._original = _Original(frozen, function)
-        self._frozen, self._native = frozen, native_call(function, frozen)
+        graph_def, left = freeze(function)
+        self._function, self._original, self._known = function, _Original(function, left), Native(graph_def)
         self._work = tempfile.TemporaryDirectory(prefix="hone-")
         self._times = Times(None)
-        self._options = {"precision": _precision(self._params, frozen.graph.as_graph_def()),
+        self._options = {"precision": _precision(self._params, self._known.graph_def),
                          "timing_cache": os.path.join(self._work.name, "times.txt")}
         inputs, data = first_item(None, self._original)
         self._seen = {_sizes(inputs)}
@@ -153,10 +152,11 @@ class TrtGraphConverterV2:
         return self._converted.function
 
     def _convert_for(self, items, data):
-        self._surgery = _operate(self._frozen.graph, [t.name for t in self._frozen.outputs], self._params,
+        self._surgery = _operate(self._known, [t.name for t in self._original.outputs], self._params,
                                  [feeds_of(self._original, inputs) for inputs in items], data, self._options,
                                  self._times, self._strategy)
-        self._converted = converted_that_wins(self._original, self._surgery, self._native, items, self._times) \
+        self._converted = converted_that_wins(
+            self._original, self._surgery, self._function, items, self._times) \
             if _measures(self._params) else Converted(self._original, self._surgery)
 
     def _build_for(self, items):
@@ -251,12 +251,12 @@ class TrtGraphConverter:
         if self._folder:
             self._graph_def, names = self._freeze()
             outputs += names
-        with tf.Graph().as_default() as graph:
-            tf.import_graph_def(self._graph_def, name="")
-        graph_def = graph.as_graph_def()
-        with with_cache({"precision": _precision(self._params, graph_def)}) as options:
-            self._surgery = _operate(graph, outputs, self._params, [placeholders(graph_def)], "seeded inputs", options,
-                                     Times(None))
+        graph_def = tf.compat.v1.GraphDef()
+        graph_def.CopyFrom(self._graph_def)
+        known = Native(graph_def)
+        with with_cache({"precision": _precision(self._params, known.graph_def)}) as options:
+            self._surgery = _operate(known, outputs, self._params, [placeholders(known.graph_def)], "seeded inputs",
+                                     options, Times(None))
         self._converted = self._surgery.result(embed=True)
         return self._converted
 
