@@ -112,6 +112,18 @@ TEST(chains) {
       bound("pointwise", "fp32"));
 }
 
+/* Truths are narrower than what they choose between: neither may take the other's place. */
+TEST(choices) {
+  static const char *const types[] = {"f32", "f64", "s64", "s32", "u8", "f16"};
+  for (int t = 0; t < 6; t++)
+    check_body(BODY("graph g(x: %s[3, 700], y: %s[700], z: %s[3, 1]) -> (o) {\n"
+                    " a = less(x, y) b = select(a, y, x) c = less(z, b) d = select(c, z, b)\n"
+                    " e = greater(d, x) f = not(e) g = select(f, b, d) h = equal(g, y)\n"
+                    " i = or(h, f) o = select(i, g, x)\n}",
+                    types[t], types[t], types[t]),
+               0);
+}
+
 TEST(casts_to_bytes) {
   static const char *const from[] = {"f32", "f64", "f16", "s32", "u8"};
   static const char *const to[] = {"f8e4m3", "f8e4m3fnuz", "f8e5m2", "f8e5m2fnuz", "f8e8m0"};
@@ -199,6 +211,7 @@ int main(void) {
   RUN(attributes);
   RUN(broadcasting);
   RUN(chains);
+  RUN(choices);
   RUN(casts);
   RUN(casts_to_bytes);
   CHECK(bodies_on_kernels > 500);

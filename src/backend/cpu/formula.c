@@ -204,18 +204,21 @@ static hone_status *make_step(maker *m, int index) {
   if (casts_clipped(node)) s->kind = HONE_STEP_BYTES;
   HONE_TRY(make_attrs(node, m->arena, s));
   bool is_result = m->last[result->id] == m->count;
-  /* Only vector forms may write over an operand. */
-  uint64_t done = 0;
+  /* Only vector forms may write over an operand, and over one as wide as what they write. */
+  uint64_t done = 0, alike = 0;
   for (int i = 0; i < node->input_count; i++) {
     const hone_value *in = node->inputs[i].value;
     bool made_here = in && in->producer && m->last[in->id] == index;
     for (int k = 0; made_here && k < f->stream_count; k++) made_here = f->streams[k] != in;
-    if (made_here) done |= UINT64_C(1) << (m->place[in->id] - 1);
+    if (!made_here) continue;
+    uint64_t place = UINT64_C(1) << (m->place[in->id] - 1);
+    done |= place;
+    if (hone_register_bytes(in->type.dtype) == hone_register_bytes(s->to)) alike |= place;
   }
-  if (s->kind == HONE_STEP_LANE) m->free |= done;
+  if (s->kind == HONE_STEP_LANE) m->free |= alike;
   s->out = is_result ? fresh_register(m) : take_register(m);
   if (s->out < 0) return too_large();
-  if (s->kind != HONE_STEP_LANE) m->free |= done;
+  m->free |= done & ~(UINT64_C(1) << s->out);
   m->place[result->id] = s->out + 1;
   widen(f, s->from);
   widen(f, s->to);
