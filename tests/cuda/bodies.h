@@ -223,21 +223,25 @@ static hone_status *cuda_run_step(body_run *r, const hone_step *step, void **out
   return status;
 }
 
-static hone_status *cuda_run_body(body_run *r, void **out) {
+/* A candidate's variant, or where `name` is NULL what every group has. */
+static hone_status *cuda_run_body(body_run *r, const char *name, int variant, void **out) {
   const hone_datum *known[64] = {0};
   hone_prepared prepared;
   hone_step step;
   for (int i = 0; i < r->body->input_count; i++) known[i] = r->known[r->body->inputs[i]->id];
   hone_group_view view = {r->body, r->types, known, 1};
-  HONE_TRY(hone_backend_cuda.prepare(r->body, "cuda", 0, NULL, 0, NULL, &r->memory, &prepared));
+  hone_tuning tuning = {.view = &view};
+  HONE_TRY(hone_backend_cuda.prepare(r->body, name ? name : "cuda", variant, NULL, 0,
+                                     name ? &tuning : NULL, &r->memory, &prepared));
   hone_status *status = hone_backend_cuda.plan(&prepared, &view, &r->memory, &step);
   if (!status) status = cuda_run_step(r, &step, out);
   hone_backend_cuda.release(&prepared);
   return status;
 }
 
-/* Checks one body against its reference. */
-static inline void check_cuda_body(const char *text, double tolerance) {
+/* Checks one body against its reference; whether the variant takes it. */
+static inline bool check_cuda_variant(const char *text, double tolerance, const char *name,
+                                      int variant) {
   body_run r = {.text = text, .tolerance = tolerance};
   void *out[16];
   bool good = true;
@@ -245,16 +249,23 @@ static inline void check_cuda_body(const char *text, double tolerance) {
   if (!status && !body_make_inputs(&r)) status = hone_error(HONE_INTERNAL, "a size is missing");
   if (!status) status = hone_interpret(r.body, r.lent, r.want, &r.memory);
   if (!status) status = hone_infer_body(r.body, r.types, r.known, &r.memory);
-  if (!status) status = cuda_run_body(&r, out);
+  if (!status) status = cuda_run_body(&r, name, variant, out);
+  bool taken = !name || hone_status_code(status) != HONE_UNSUPPORTED;
   for (int o = 0; !status && o < r.body->output_count; o++)
     good = good && body_same(&r.want[o], out[o], tolerance);
-  if (status || !good) {
-    fprintf(stderr, "%s\n%s\n", hone_status_message(status), text);
+  if (taken && (status || !good)) {
+    fprintf(stderr, "%s %d: %s\n%s\n", name ? name : "cuda", variant,
+            hone_status_message(status), text);
     check_failed++;
   }
   hone_status_free(status);
   hone_graph_free(r.body);
   hone_arena_free(&r.memory);
+  return taken;
+}
+
+static inline void check_cuda_body(const char *text, double tolerance) {
+  check_cuda_variant(text, tolerance, NULL, 0);
 }
 
 /* f32, then f16 from byte 80000 on, then bf16 from 112768 on. */

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <deque>
 #include <ucontext.h>
+#include "stand_in_map.h"
 #undef M_SQRT1_2
 #undef M_2_SQRTPI
 using std::exp, std::log, std::sqrt, std::fabs, std::tanh, std::log1p, std::expm1, std::erf, std::erfc;
@@ -23,8 +24,9 @@ using std::floor, std::ceil, std::rint, std::trunc;
 struct Place { unsigned x, y, z; };
 static Place threadIdx, blockIdx, blockDim, gridDim;
 
-static ucontext_t scheduler, fibres[256];
-static bool over[256];
+enum { MOST_THREADS = 512 };
+static ucontext_t scheduler, fibres[MOST_THREADS];
+static bool over[MOST_THREADS];
 
 static void pause_fibre() {
   unsigned self = threadIdx.x;
@@ -44,11 +46,15 @@ struct Barrier {
     if (came == --members && members) open();
   }
 };
-static Barrier block_barrier, warp_barriers[8];
+static Barrier block_barrier, warp_barriers[MOST_THREADS / 32], named_barriers[16];
 static bool met; // a barrier, by the block's first thread
 static void __syncthreads() { met = true, block_barrier.meet(); }
 static void __syncwarp() { met = true, warp_barriers[threadIdx.x / 32].meet(); }
 static void __threadfence() {}
+static void meet(int number, int threads) {
+  named_barriers[number].members = threads;
+  named_barriers[number].meet();
+}
 
 struct __align__(16) float4 { float x, y, z, w; };
 struct __align__(16) uint4 { unsigned x, y, z, w; };
@@ -63,7 +69,7 @@ static unsigned atomicAdd(unsigned *at, unsigned more) { return (*at += more) - 
 
 // What the lanes of a warp show each other: every one gives its words, then reads the others'.
 struct Shown { unsigned long long words[8]; };
-static Shown shown[256];
+static Shown shown[MOST_THREADS];
 static const Shown *show(const Shown &mine) {
   shown[threadIdx.x] = mine;
   __syncwarp();
@@ -145,8 +151,8 @@ static float power_of_two(float exponent) { return std::exp2(exponent); }
 static unsigned to_tf32(unsigned bits) { return (bits + 0x1000u) & ~0x1fffu; }
 
 struct Copy { void *to; const void *from; int bytes, batch; };
-static std::deque<Copy> copies[256];
-static int batches[256];
+static std::deque<Copy> copies[MOST_THREADS];
+static int batches[MOST_THREADS];
 static void copy_chunk(void *to, const void *from, int bytes) {
   copies[threadIdx.x].push_back({to, from, bytes, batches[threadIdx.x]});
 }
@@ -160,9 +166,100 @@ template <int left> static void wait_for_copies() {
   }
 }
 
+// What kernels/hopper.cu says in PTX. Copies and products are done at once.
+typedef unsigned long long u64;
+static char *aligned_pool() {
+  static char pool[232448] __attribute__((aligned(1024)));
+  return pool;
+}
+struct Turns { // in the place of a barrier's word
+  unsigned members : 12, left : 12, parity : 1;
+  int bytes;
+  void end() {
+    if (left == 0 && bytes == 0) left = members, parity ^= 1;
+  }
+};
+static void begin_barrier(u64 *b, int arrivals) {
+  *(Turns *)b = {(unsigned)arrivals, (unsigned)arrivals, 0, 0};
+}
+static void show_barriers() {}
+static void arrive_for(u64 *b, int bytes) {
+  Turns *t = (Turns *)b;
+  t->bytes += bytes, t->left--, t->end();
+}
+static void arrive(u64 *b) { arrive_for(b, 0); }
+static void wait_for_turn(u64 *b, unsigned parity) {
+  while (((volatile Turns *)b)->parity == parity) pause_fibre();
+}
+static void *swizzled(const char *at) { return (char *)((u64)at ^ ((u64)at >> 7 & 7) << 4); }
+// A row of a box: 64 elements, of which the first `count` are `from`'s, none where it is outside.
+static void put_row(char *to, const void *from, long count) {
+  unsigned short row[64] = {};
+  if (from && count > 0) memcpy(row, from, 2 * (count < 64 ? count : 64));
+  for (int chunk = 0; chunk < 8; chunk++) memcpy(swizzled(to + 16 * chunk), row + 8 * chunk, 16);
+}
+static void copied(u64 *b, int rows) {
+  Turns *t = (Turns *)b;
+  t->bytes -= 128 * rows, t->end();
+}
+template <class M> static void copy_box(char *to, const M &map, u64 *barrier, int x, int y, int z) {
+  const stand_in_map &m = *(const stand_in_map *)&map;
+  for (unsigned i = 0; i < m.box[1]; i++) {
+    bool inside = (unsigned)y + i < m.sizes[1] && (unsigned)z < m.sizes[2];
+    const char *row = (const char *)m.address + (y + i) * m.strides[0] + z * m.strides[1];
+    put_row(to + 128 * i, inside ? row + 2 * x : nullptr, (long)m.sizes[0] - x);
+  }
+  copied(barrier, m.box[1]);
+}
+template <class M>
+static void copy_pixels(char *to, const M &map, u64 *barrier, int channel, int x, int y, int image,
+                        int right, int down) {
+  const stand_in_map &m = *(const stand_in_map *)&map;
+  int width = m.sizes[1], height = m.sizes[2];
+  for (unsigned i = 0; i < m.pixels; i++) {
+    int at = x + right, on = y + down;
+    bool inside = at >= 0 && at < width && on >= 0 && on < height && (unsigned)image < m.sizes[3];
+    const char *pixel = (const char *)m.address + at * m.strides[0] + on * m.strides[1];
+    pixel += image * m.strides[2] + 2 * channel;
+    put_row(to + 128 * i, inside ? pixel : nullptr, (long)m.sizes[0] - channel);
+    if ((x += m.steps[1]) > width - 1 + m.high[0]) x = m.low[0], y += m.steps[2];
+    if (y > height - 1 + m.high[1]) y = m.low[1], image++;
+  }
+  copied(barrier, m.pixels);
+}
+static u64 operand(const char *box, bool) { return (u64)box; }
+static u64 operand_at(u64 first, int bytes) { return first + bytes; }
+template <int count> static void give_registers() {}
+template <int count> static void take_registers() {}
+static void begin_products() {}
+static void end_products() {}
+template <int left> static void wait_for_products() {}
+template <int count> static void settle(float *) {}
+static float boxed_value(int kind, u64 at) {
+  unsigned short bits = *(const unsigned short *)swizzled((const char *)at);
+  return kind == 1 ? __uint_as_float((unsigned)bits << 16) : half_value(bits);
+}
+template <int columns, int kind, bool right_by_depth>
+static void multiply_boxes(float *s, u64 left, u64 right, bool more) {
+  int lane = threadIdx.x % 32, first = threadIdx.x % 128 / 32 * 16 + lane / 4;
+  for (int i = 0; i < columns / 2; i++) {
+    int row = first + i / 2 % 2 * 8, n = i / 4 * 8 + lane % 4 * 2 + i % 2;
+    if (!more) s[i] = 0;
+    for (int k = 0; k < 16; k++)
+      s[i] += boxed_value(kind, left + 128 * row + 2 * k) *
+              boxed_value(kind, right_by_depth ? right + 128 * n + 2 * k
+                                               : right + n / 64 * 8192 + 128 * k + n % 64 * 2);
+  }
+}
+
 #include HONE_KERNEL_TEXT
 
-static Args the_args;
+#ifdef ALONE_90
+typedef BoxArgs Given;
+#else
+typedef Args Given;
+#endif
+static Given the_args;
 static void fibre() {
   unsigned self = threadIdx.x;
   kernel(the_args);
@@ -190,6 +287,7 @@ static bool resume(unsigned t) {
 static void run_block(unsigned threads, char *stacks, size_t size) {
   block_barrier = {threads, 0, 0};
   for (unsigned w = 0; w < threads / 32; w++) warp_barriers[w] = {32, 0, 0};
+  for (Barrier &b : named_barriers) b = {};
   met = false;
   make_fibre(0, stacks, size);
   resume(0);
@@ -215,7 +313,7 @@ extern "C" __attribute__((visibility("default")))
 void hone_stand_in_run(const void *args, unsigned x, unsigned y, unsigned z, unsigned threads) {
   const size_t size = 32768;
   char *stacks = (char *)malloc(threads * size);
-  the_args = *(const Args *)args;
+  the_args = *(const Given *)args;
   gridDim = {x, y, z};
   blockDim = {threads, 1, 1};
   for (blockIdx.z = 0; blockIdx.z < z; blockIdx.z++)

@@ -18,6 +18,7 @@
 
 #include "backend/cuda/args.h"
 #include "stand_in.h"
+#include "stand_in_map.h"
 
 #define SHOWN __attribute__((visibility("default")))
 typedef unsigned long long address;
@@ -42,7 +43,7 @@ typedef struct work {
   size_t bytes;
   void (*run)(const void *, unsigned, unsigned, unsigned, unsigned);
   unsigned grid[3], threads;
-  hone_cuda_args args;
+  hone_cuda_parameter given;
   struct work *list; /* REPLAY */
   void (*call)(void *);
   void *argument;
@@ -128,6 +129,8 @@ static int enter(bool needs_context, const char *name) {
   pthread_mutex_unlock(&lock); \
   return result
 
+#define MOST_SHARED 232448
+
 /* ---- Work --------------------------------------------------------------------------------------
  */
 
@@ -182,9 +185,9 @@ static void perform(const work *w) {
     }
     case LAUNCH:
       for (int i = 0; i < HONE_CUDA_POINTERS; i++)
-        if (w->args.p[i] && !lies_in(MEMORY, w->args.p[i], 1))
+        if (w->given.args.p[i] && !lies_in(MEMORY, w->given.args.p[i], 1))
           broke("a kernel is given an address that is not the device's");
-      w->run(&w->args, w->grid[0], w->grid[1], w->grid[2], w->threads);
+      w->run(&w->given, w->grid[0], w->grid[1], w->grid[2], w->threads);
       state.launches++;
       break;
     case CALL:
@@ -553,7 +556,7 @@ int cuGraphExecKernelNodeSetParams_v2(void *graph, void *node, const kernel_node
     memcpy(&w->run, &to->function, sizeof to->function);
     memcpy(w->grid, to->grid, sizeof w->grid);
     w->threads = to->block[0];
-    w->args = *(const hone_cuda_args *)to->arguments[0];
+    w->given = *(const hone_cuda_parameter *)to->arguments[0];
   }
   LEAVE;
 }
@@ -633,6 +636,73 @@ int cuModuleGetFunction(void **function, void *module, const char *name) {
   LEAVE;
 }
 
+SHOWN int cuFuncSetAttribute(void *function, int attribute, int value);
+int cuFuncSetAttribute(void *function, int attribute, int value) {
+  ENTER(true);
+  if (!result && (!function || attribute != 8 || value < 0 || value > MOST_SHARED))
+    result = broke("a function's attribute that is none");
+  LEAVE;
+}
+
+/* What both kinds of map have in common. */
+static int map_rows(stand_in_map *out, int type, unsigned rank, void *at, const uint64_t *sizes,
+                    const uint64_t *strides, const unsigned *steps, const int modes[4]) {
+  bool good = (type == 6 || type == 9) && rank >= 3 && rank <= 4 && (uintptr_t)at % 16 == 0 &&
+              lies_in(MEMORY, at, 1) && modes[0] == 0 && modes[1] == 3 && modes[2] == 2 && modes[3] == 0;
+  for (unsigned i = 0; good && i < rank; i++) {
+    good = sizes[i] > 0 && sizes[i] < (uint64_t)1 << 32 && steps[i] >= 1 && steps[i] <= 8;
+    good = good && (i + 1 == rank || (strides[i] > 0 && strides[i] % 16 == 0 && strides[i] >> 40 == 0));
+    out->sizes[i] = (unsigned)sizes[i];
+    out->steps[i] = steps[i];
+    if (i + 1 < rank) out->strides[i] = strides[i];
+  }
+  out->address = at;
+  return good ? 0 : broke("a map of a tensor that has none");
+}
+SHOWN int cuTensorMapEncodeTiled(stand_in_map *out, int type, unsigned rank, void *at,
+                                 const uint64_t *sizes, const uint64_t *strides,
+                                 const unsigned *box, const unsigned *steps, int interleave,
+                                 int swizzle, int promotion, int fill);
+int cuTensorMapEncodeTiled(stand_in_map *out, int type, unsigned rank, void *at,
+                           const uint64_t *sizes, const uint64_t *strides,
+                           const unsigned *box, const unsigned *steps,
+                           int interleave, int swizzle, int promotion, int fill) {
+  ENTER(false);
+  memset(out, 0, sizeof *out);
+  if (!result)
+    result = map_rows(out, type, rank, at, sizes, strides, steps,
+                      (const int[]){interleave, swizzle, promotion, fill});
+  if (!result && (rank != 3 || box[0] != 64 || box[1] < 1 || box[1] > 256 || box[2] != 1))
+    result = broke("a box of another size");
+  memcpy(out->box, box, 3 * sizeof *box);
+  LEAVE;
+}
+SHOWN int cuTensorMapEncodeIm2col(stand_in_map *out, int type, unsigned rank, void *at,
+                                  const uint64_t *sizes, const uint64_t *strides, const int *low,
+                                  const int *high, unsigned channels, unsigned pixels,
+                                  const unsigned *steps, int interleave, int swizzle, int promotion,
+                                  int fill);
+int cuTensorMapEncodeIm2col(stand_in_map *out, int type, unsigned rank, void *at, const uint64_t *sizes,
+                            const uint64_t *strides, const int *low, const int *high, unsigned channels,
+                            unsigned pixels, const unsigned *steps, int interleave, int swizzle,
+                            int promotion, int fill) {
+  ENTER(false);
+  memset(out, 0, sizeof *out);
+  if (!result)
+    result = map_rows(out, type, rank, at, sizes, strides, steps,
+                      (const int[]){interleave, swizzle, promotion, fill});
+  if (!result && (rank != 4 || channels != 64 || pixels < 1 || pixels > 256))
+    result = broke("windows of another size");
+  for (int i = 0; i < 2; i++) {
+    if (low[i] < -128 || low[i] > 127 || high[i] < -128 || high[i] > 127)
+      result = broke("windows' corners too far out");
+    out->low[i] = (short)low[i];
+    out->high[i] = (short)high[i];
+  }
+  out->pixels = pixels;
+  LEAVE;
+}
+
 SHOWN int cuLaunchKernel(void *function, unsigned x, unsigned y, unsigned z, unsigned bx,
                          unsigned by, unsigned bz, unsigned shared, void *s, void **arguments,
                          void **extra);
@@ -640,12 +710,12 @@ int cuLaunchKernel(void *function, unsigned x, unsigned y, unsigned z, unsigned 
                    unsigned bz, unsigned shared, void *s, void **arguments, void **extra) {
   ENTER(true);
   bool sizes = x && y && z && y <= 65535 && z <= 65535 && bx && bx * by * bz <= 1024;
-  if (!result && (!function || !sizes || shared || extra || !arguments))
+  if (!result && (!function || !sizes || shared > MOST_SHARED || extra || !arguments))
     result = broke("a kernel with wrong sizes or arguments");
   if (!result) {
     work one = {.what = LAUNCH, .grid = {x, y, z}, .threads = bx};
     memcpy(&one.run, &function, sizeof function);
-    one.args = *(const hone_cuda_args *)arguments[0];
+    one.given = *(const hone_cuda_parameter *)arguments[0];
     result = ask(s, one);
   }
   LEAVE;

@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "backend/cuda/rows_tensor.h"
 #include "bodies.h"
 
 TEST(bodies) {
@@ -45,6 +46,40 @@ TEST(every_pointwise_op) {
   check_class(HONE_CLASS_BOOLEAN, "bool", 0);
 }
 
+/* Tiles by boxes, in one part of the depth and in several: windows over borders, steps, dilations,
+ * channels and columns that no box ends at, both layouts on the right. */
+static const struct {
+  const char *name, *precision, *text;
+} boxed[] = {
+    {"cuda.conv_f16", "f16", "graph g(x: f16[2, 9, 7, 72], r: f16[2, 5, 4, 24]) -> (o) {\n"
+     " w = const f16[3, 3, 72, 24] @weights+80000\n b = const f16[24] @weights+80064\n"
+     " y = conv(x, w, b) {pads=[1, 1, 1, 1], strides=[2, 2]}\n z = add(y, r)\n o = relu(z)\n}"},
+    {"cuda.conv_f16", "f16", "graph g(x: f16[1, 13, 12, 8]) -> (o) {\n"
+     " w = const f16[2, 3, 8, 16] @weights+80000\n"
+     " o = conv(x, w) {dilations=[2, 1], pads=[0, 2, 1, 0]}\n}"},
+    {"cuda.conv_tensor", "bf16", "graph g(x: bf16[1, 9, 15, 80]) -> (o) {\n"
+     " w = const bf16[1, 1, 80, 136] @weights+112768\n o = conv(x, w)\n}"},
+    {"cuda.matmul_f16", "f16", "graph g(a: f16[70, 200], b: f16[200, 264], c: f16[264]) -> (o) {\n"
+     " y = matmul(a, b, c) {alpha=0.5}\n o = gelu(y)\n}"},
+    {"cuda.matmul_f16", "f16", "graph g(a: f16[3, 70, 200], b: f16[72, 200]) -> (o) {\n"
+     " o = matmul(a, b) {transpose_b=true}\n}"},
+};
+
+TEST(every_tile_of_boxes) {
+  int sm = 0, taken = 0;
+  CHECK_OK(hone_cuda_capability(&sm));
+  for (size_t i = 0; sm == 90 && i < sizeof boxed / sizeof *boxed; i++)
+    for (int tile = 0; tile < HONE_CUDA_BOXED_TILES; tile++)
+      for (int cut = 0; cut < 3; cut++) {
+        int all = HONE_CUDA_BOXED_FORM + HONE_CUDA_BOXED_TILES;
+        int variant = 1 + HONE_CUDA_BOXED_FORM + tile + all * cut;
+        taken += check_cuda_variant(boxed[i].text, bound("on a GPU", boxed[i].precision),
+                                    boxed[i].name, variant);
+      }
+  printf("%d products of boxes\n", taken);
+  CHECK(sm != 90 || taken >= 40);
+}
+
 int main(void) {
   make_cuda_weights();
   hone_status *status = hone_backend_cuda.device->usable();
@@ -56,5 +91,6 @@ int main(void) {
   }
   RUN(bodies);
   RUN(every_pointwise_op);
+  RUN(every_tile_of_boxes);
   return check_report();
 }

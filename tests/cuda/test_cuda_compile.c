@@ -16,7 +16,8 @@ static void compile_form(const hone_nvrtc *nvrtc, const hone_cuda_stage *stage, 
   hone_cuda_stage_text(stage, form, &text);
   hone_status *status = hone_text_status(&text);
   if (!status)
-    status = hone_nvrtc_compile(nvrtc, text.data, stage->kernel->name, sm, &code);
+    status = hone_nvrtc_compile(nvrtc, text.data, stage->kernel->name, sm,
+                                stage->kernel->forms[form].boxed, &code);
   if (status) fprintf(stderr, "%s\n", text.data);
   CHECK_OK(status);
   CHECK(status || (code.cubin_size > 0 && code.ptx_size > 0));
@@ -30,7 +31,7 @@ static void compile_form(const hone_nvrtc *nvrtc, const hone_cuda_stage *stage, 
 static void compile_stage(const hone_nvrtc *nvrtc, const hone_cuda_stage *stage, int sm, size_t turn) {
   const hone_cuda_form *forms = stage->kernel->forms;
   int count = 0;
-  while (count < HONE_CUDA_FORMS && forms[count].text) count++;
+  while (count < HONE_CUDA_FORMS && hone_cuda_has_form(stage, count, sm)) count++;
   for (int i = 0; i < count; i++)
     if (!forms[i].choices || (int)(turn % (size_t)count) == i) compile_form(nvrtc, stage, i, sm);
 }

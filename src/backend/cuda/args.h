@@ -1,14 +1,26 @@
-/* The one parameter of every kernel. Room: backend/cuda. The same struct stands in
- * kernels/common.cu. */
+/* The one parameter of every kernel. Room: backend/cuda. The same structs stand in
+ * kernels/common.cu and kernels/hopper.cu. */
 #ifndef HONE_BACKEND_CUDA_ARGS_H
 #define HONE_BACKEND_CUDA_ARGS_H
 
 #define HONE_CUDA_POINTERS 24
 #define HONE_CUDA_NUMBERS  72
+#define HONE_CUDA_BOXED    2
 
 typedef struct hone_cuda_args {
   void *p[HONE_CUDA_POINTERS];    /* in the GPU's memory; NULL where unused */
   long long n[HONE_CUDA_NUMBERS]; /* sizes, strides, choices */
 } hone_cuda_args;
+
+/* How the copy engine finds boxes of a tensor: the driver's words. */
+typedef struct hone_cuda_map {
+  _Alignas(64) unsigned long long words[16];
+} hone_cuda_map;
+
+/* What a launch hands over. Kernels that read no boxes take the args alone. */
+typedef struct hone_cuda_parameter {
+  hone_cuda_args args;
+  hone_cuda_map maps[HONE_CUDA_BOXED];
+} hone_cuda_parameter;
 
 #endif

@@ -11,6 +11,8 @@
 #include "base/map.h"
 #include "base/pool.h"
 
+#define MOST_SHARED 232448 /* bytes that a block of compute capability 9.0 may have: 227 KB */
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of the two below */
 static hone_map known;     /* by the hash of the text: hone_cuda_code */
 static hone_map functions; /* by function: the same */
@@ -56,7 +58,8 @@ static hone_status *compile(const hone_gpu *gpu, const char *text, hone_cuda_cod
   HONE_TRY(compiler(gpu, &nvrtc));
   hone_cuda_code *code = hone_alloc_zero(sizeof *code);
   HONE_TRY_MEMORY(code);
-  hone_status *status = hone_nvrtc_compile(nvrtc, text, "a kernel", gpu->sm, &made);
+  bool alone = strncmp(text, HONE_CUDA_ALONE_90, sizeof HONE_CUDA_ALONE_90 - 1) == 0;
+  hone_status *status = hone_nvrtc_compile(nvrtc, text, "a kernel", gpu->sm, alone, &made);
   if (status) {
     hone_free(code);
     return status;
@@ -64,6 +67,7 @@ static hone_status *compile(const hone_gpu *gpu, const char *text, hone_cuda_cod
   atomic_fetch_add(&compiled, 1);
   *code = (hone_cuda_code){.text = hash_of(text),
                       .sm = gpu->sm,
+                      .alone = alone,
                       .compiler = nvrtc->major * 1000 + nvrtc->minor * 10,
                       .cubin = {made.cubin, made.cubin_size},
                       .ptx = {made.ptx, made.ptx_size}};
@@ -80,7 +84,7 @@ static hone_cuda_code *find(const hone_cuda_code_hash *text) {
 static bool runs_here(const hone_gpu *gpu, const hone_cuda_code *code) {
   if (!code) return false;
   return code->function ||
-         hone_cuda_code_way_of(gpu, code->sm, code->compiler) != HONE_CODE_MAKE;
+         hone_cuda_code_way_of(gpu, code) != HONE_CODE_MAKE;
 }
 
 /* Takes the code; what is known and runs here stays. */
@@ -97,13 +101,17 @@ static hone_status *learn(const hone_gpu *gpu, hone_cuda_code *code) {
 
 static hone_status *load(const hone_gpu *gpu, hone_cuda_code *code) {
   hone_cu_module module;
-  bool own = hone_cuda_code_way_of(gpu, code->sm, code->compiler) == HONE_CODE_AS_IT_IS;
+  bool own = hone_cuda_code_way_of(gpu, code) == HONE_CODE_AS_IT_IS;
   HONE_TRY_DRIVER(gpu->driver, "loading a kernel", module_load, &module,
                   own ? code->cubin.data : code->ptx.data);
   hone_cu_function function;
   hone_status *status =
       hone_driver_status(gpu->driver, gpu->driver->module_function(&function, module, "kernel"),
                          "looking up a kernel");
+  if (!status && code->alone)
+    status = hone_driver_status(gpu->driver,
+                                gpu->driver->function_set(function, HONE_CU_MOST_SHARED, MOST_SHARED),
+                                "giving a kernel shared memory");
   if (!status) status = hone_map_put(&functions, (const char *)&function, sizeof function, code);
   if (status)
     (void)gpu->driver->module_free(module);
@@ -244,7 +252,8 @@ static hone_status *copy_bytes(hone_bytes from, hone_bytes *out) {
 static hone_status *learn_saved(const hone_gpu *gpu, const hone_cuda_code *saved) {
   hone_cuda_code *code = hone_alloc_zero(sizeof *code);
   HONE_TRY_MEMORY(code);
-  *code = (hone_cuda_code){.text = saved->text, .sm = saved->sm, .compiler = saved->compiler};
+  *code = (hone_cuda_code){.text = saved->text, .sm = saved->sm, .alone = saved->alone,
+                           .compiler = saved->compiler};
   hone_status *status = copy_bytes(saved->cubin, &code->cubin);
   if (!status) status = copy_bytes(saved->ptx, &code->ptx);
   if (status) {

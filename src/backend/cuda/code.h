@@ -11,6 +11,9 @@
 #include "backend/cuda/gpu.h"
 #include "base/text.h"
 
+/* What a text begins with whose code compute capability 9.0 alone runs. */
+#define HONE_CUDA_ALONE_90 "#define ALONE_90\n"
+
 /* Whether kernels can be compiled here, and why not. */
 HONE_MUST_USE hone_status *hone_cuda_code_can_make(void);
 

@@ -9,6 +9,8 @@
 #include "backend/cuda/stage.h"
 #include "base/log.h"
 
+#define ALONE 1000
+
 typedef struct head {
   uint64_t count;
   uint64_t library; /* of the kernels' files */
@@ -16,7 +18,7 @@ typedef struct head {
 
 typedef struct row {
   hone_cuda_code_hash text;
-  uint32_t sm, compiler;
+  uint32_t sm, compiler; /* sm: ALONE more where no other compute capability runs it */
   uint64_t cubin_at, cubin_size, ptx_at, ptx_size;
 } row;
 _Static_assert(sizeof(row) == 56, "a row has no gaps");
@@ -30,6 +32,7 @@ static uint64_t library_sum(void) {
   size_t count;
   const hone_cuda_kernel *const *rows = hone_cuda_kernels(&count);
   uint64_t sum = add_text(add_text(0, hone_cuda_text_common), hone_cuda_text_tensor);
+  sum = add_text(sum, hone_cuda_text_hopper);
   for (size_t i = 0; i < count; i++)
     for (int f = 0; f < HONE_CUDA_FORMS; f++)
       sum = add_text(add_text(sum, rows[i]->forms[f].text), rows[i]->forms[f].choices);
@@ -64,7 +67,8 @@ hone_status *hone_cuda_code_write(const hone_cuda_code *const *codes, size_t cou
   hone_text_add(out, (const char *)&h, sizeof h);
   for (size_t i = 0; i < count; i++) {
     const hone_cuda_code *c = codes[i];
-    row r = {.text = c->text, .sm = (uint32_t)c->sm, .compiler = (uint32_t)c->compiler,
+    row r = {.text = c->text, .sm = (uint32_t)(c->sm + (c->alone ? ALONE : 0)),
+             .compiler = (uint32_t)c->compiler,
              .cubin_size = c->cubin.size, .ptx_size = c->ptx.size};
     r.cubin_at = place(&at, c->cubin.size);
     r.ptx_at = place(&at, c->ptx.size);
@@ -131,8 +135,10 @@ static bool is_whole_elf(hone_bytes bytes) {
 hone_status *hone_cuda_code_read(hone_bytes saved, size_t index, hone_cuda_code *out) {
   row r;
   memcpy(&r, (const char *)saved.data + sizeof(head) + index * sizeof r, sizeof r);
-  *out = (hone_cuda_code){.text = r.text, .sm = (int)r.sm, .compiler = (int)r.compiler};
-  if (r.sm < 10 || r.sm > 999 || r.compiler < 1000 || r.compiler > 999999) return damaged("a row");
+  *out = (hone_cuda_code){.text = r.text, .sm = (int)(r.sm % ALONE), .alone = r.sm >= ALONE,
+                          .compiler = (int)r.compiler};
+  if (r.sm % ALONE < 10 || r.sm >= 2 * ALONE || r.compiler < 1000 || r.compiler > 999999)
+    return damaged("a row");
   if (!piece(saved, r.cubin_at, r.cubin_size, &out->cubin) ||
       !piece(saved, r.ptx_at, r.ptx_size, &out->ptx))
     return damaged("a kernel's place");
@@ -144,10 +150,11 @@ hone_status *hone_cuda_code_read(hone_bytes saved, size_t index, hone_cuda_code 
 /* ---- What runs it --------------------------------------------------------------------------- */
 
 /* A cubin wants a driver of its compiler's major version; PTX one that is no older than the compiler. */
-hone_cuda_code_way hone_cuda_code_way_of(const hone_gpu *gpu, int sm, int compiler) {
-  bool loads = compiler / 1000 <= gpu->driver->version / 1000;
-  if (loads && sm / 10 == gpu->sm / 10 && sm <= gpu->sm) return HONE_CODE_AS_IT_IS;
-  return compiler <= gpu->driver->version && sm <= gpu->sm ? HONE_CODE_PTX : HONE_CODE_MAKE;
+hone_cuda_code_way hone_cuda_code_way_of(const hone_gpu *gpu, const hone_cuda_code *code) {
+  bool loads = code->compiler / 1000 <= gpu->driver->version / 1000;
+  bool runs = code->alone ? code->sm == gpu->sm : code->sm <= gpu->sm;
+  if (loads && runs && code->sm / 10 == gpu->sm / 10) return HONE_CODE_AS_IT_IS;
+  return code->compiler <= gpu->driver->version && runs ? HONE_CODE_PTX : HONE_CODE_MAKE;
 }
 
 hone_status *hone_cuda_code_needs_of(hone_bytes saved, hone_code_needs *out) {
@@ -169,7 +176,7 @@ static hone_status *ways_of(const hone_gpu *gpu, hone_bytes saved, size_t ways[3
   for (size_t i = 0; i < count; i++) {
     hone_cuda_code code;
     HONE_TRY(hone_cuda_code_read(saved, i, &code));
-    ways[hone_cuda_code_way_of(gpu, code.sm, code.compiler)]++;
+    if (!code.alone || code.sm == gpu->sm) ways[hone_cuda_code_way_of(gpu, &code)]++;
   }
   return NULL;
 }

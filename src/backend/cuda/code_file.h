@@ -14,6 +14,7 @@ typedef struct hone_cuda_code_hash {
 typedef struct hone_cuda_code {
   hone_cuda_code_hash text; /* that it was compiled from */
   int sm;              /* compute capability that the cubin is for, 90 for 9.0 */
+  bool alone;          /* for no other one; kernels that other GPUs have no use for */
   int compiler;        /* NVRTC's version, 1000 * major + 10 * minor */
   hone_bytes cubin, ptx;
   hone_cu_function function; /* NULL: not loaded */
@@ -25,7 +26,7 @@ typedef enum hone_cuda_code_way {
   HONE_CODE_PTX,      /* its PTX, which the driver compiles */
   HONE_CODE_MAKE      /* not: NVRTC has to compile the text again */
 } hone_cuda_code_way;
-hone_cuda_code_way hone_cuda_code_way_of(const hone_gpu *gpu, int sm, int compiler);
+hone_cuda_code_way hone_cuda_code_way_of(const hone_gpu *gpu, const hone_cuda_code *code);
 
 HONE_MUST_USE hone_status *hone_cuda_code_write(const hone_cuda_code *const *codes, size_t count,
                                            hone_text *out);

@@ -100,8 +100,9 @@ static hone_status *visit_one(const hone_cuda_stage *stage, int form, void **fun
 static hone_status *visit_texts(hone_cuda_body *body, visit_text *visit, void *argument) {
   for (int i = 0; body && i < body->stage_count; i++) {
     hone_cuda_stage *stage = &body->stages[i];
-    for (int f = 0; f < HONE_CUDA_FORMS && stage->kernel->forms[f].text; f++)
-      HONE_TRY(visit_one(stage, f, &stage->functions[f], visit, argument));
+    for (int f = 0; f < HONE_CUDA_FORMS; f++)
+      if (hone_cuda_has_form(stage, f, body->sm))
+        HONE_TRY(visit_one(stage, f, &stage->functions[f], visit, argument));
   }
   return NULL;
 }

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "backend/cuda/boxes.h"
 #include "backend/cuda/code.h"
 #include "backend/cuda/lt.h"
 #include "backend/cuda/plan.h"
@@ -229,6 +230,26 @@ static void set_arguments(void *counters, const hone_cuda_launch *launch,
   out->n[HONE_CUDA_NUMBERS - 1] = io->step;
 }
 
+static bool at_multiples(const hone_cuda_args *args) {
+  for (int i = 0; i < HONE_CUDA_POINTERS; i++)
+    if ((uintptr_t)args->p[i] % HONE_CUDA_BOX_ALIGNMENT) return false;
+  return true;
+}
+
+/* What the launch is handed; `*launch` becomes the one that is made for these addresses. */
+static hone_status *make_parameter(const hone_gpu *gpu, void *counters,
+                                   const hone_cuda_launch **launch, const hone_cuda_step *step,
+                                   const hone_device_io *io, hone_cuda_parameter *out) {
+  const hone_cuda_launch *boxed = (*launch)->boxed;
+  set_arguments(counters, *launch, step, io, &out->args);
+  if (!boxed || !at_multiples(&out->args)) return NULL;
+  set_arguments(counters, boxed, step, io, &out->args);
+  for (int i = 0; i < HONE_CUDA_BOXED; i++)
+    HONE_TRY(hone_cuda_boxes_map(gpu, &boxed->boxes[i], out->args.p[i], &out->maps[i]));
+  *launch = boxed;
+  return NULL;
+}
+
 /* Writes down which node of the graph the launch, just made, became. */
 static hone_status *note_launch(const hone_stream *s, const hone_cuda_launch *launch, int step) {
   hone_recording *r = s->recording;
@@ -253,13 +274,13 @@ static hone_status *note_launch(const hone_stream *s, const hone_cuda_launch *la
 
 static hone_status *launch_one(const hone_stream *s, const hone_cuda_launch *launch,
                                const hone_cuda_step *step, const hone_device_io *io) {
-  hone_cuda_args args;
-  void *arguments[] = {&args};
-  set_arguments(s->counters, launch, step, io, &args);
-  if (launch->call) return launch->call(launch->own, args.p, s->stream);
-  HONE_TRY(CALL(s->gpu, "starting a kernel", launch, launch->function, launch->grid[0],
-                launch->grid[1], launch->grid[2], launch->threads, 1, 1, 0, s->stream, arguments,
-                NULL));
+  hone_cuda_parameter parameter;
+  void *arguments[] = {&parameter};
+  const hone_cuda_launch *made = launch;
+  HONE_TRY(make_parameter(s->gpu, s->counters, &made, step, io, &parameter));
+  if (launch->call) return launch->call(launch->own, parameter.args.p, s->stream);
+  HONE_TRY(CALL(s->gpu, "starting a kernel", launch, made->function, made->grid[0], made->grid[1],
+                made->grid[2], made->threads, 1, 1, made->shared, s->stream, arguments, NULL));
   return s->recording ? note_launch(s, launch, io->step) : NULL;
 }
 
@@ -355,13 +376,14 @@ static hone_status *repoint_here(const hone_recording *r, const hone_step *step,
   for (size_t i = 0; i < r->count; i++) {
     const recorded_launch *one = &r->launches[i];
     if (one->step != io->step) continue;
-    hone_cuda_args args;
-    void *arguments[] = {&args};
-    set_arguments(r->counters, one->launch, step->args, io, &args);
-    const unsigned *grid = one->launch->grid;
-    hone_cu_kernel_node to = {.function = one->launch->function,
-                              .grid = {grid[0], grid[1], grid[2]},
-                              .block = {one->launch->threads, 1, 1},
+    hone_cuda_parameter parameter;
+    void *arguments[] = {&parameter};
+    const hone_cuda_launch *made = one->launch;
+    HONE_TRY(make_parameter(r->gpu, r->counters, &made, step->args, io, &parameter));
+    hone_cu_kernel_node to = {.function = made->function,
+                              .grid = {made->grid[0], made->grid[1], made->grid[2]},
+                              .block = {made->threads, 1, 1},
+                              .shared = made->shared,
                               .arguments = arguments};
     HONE_TRY(CALL(r->gpu, "changing a recorded run", graph_kernel_set, r->made, one->node, &to));
   }

@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "backend/cuda/args.h"
 #include "backend/cuda/library.h"
 
 typedef int hone_cu_result; /* 0: success */
@@ -44,6 +45,13 @@ enum { /* attributes of a device */
   HONE_CU_MINOR = 76
 };
 enum { HONE_CU_STREAM_NON_BLOCKING = 1, HONE_CU_CAPTURE_THREAD_LOCAL = 1, HONE_CU_EVENT_EXTERNAL = 1 };
+enum { HONE_CU_MOST_SHARED = 8 }; /* attribute of a function: bytes that launches may ask for */
+enum { /* of a map: element types, rows of 128 bytes swizzled, fetches of 128 bytes into the cache */
+  HONE_CU_MAP_F16 = 6,
+  HONE_CU_MAP_BF16 = 9,
+  HONE_CU_MAP_SWIZZLE_128 = 3,
+  HONE_CU_MAP_PROMOTE_128 = 2
+};
 
 typedef struct hone_driver {
   hone_library library;

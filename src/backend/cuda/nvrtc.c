@@ -92,11 +92,11 @@ static hone_status *take_code(const hone_nvrtc *nvrtc, hone_nvrtc_program progra
 }
 
 hone_status *hone_nvrtc_compile(const hone_nvrtc *nvrtc, const char *source, const char *name,
-                                int sm, hone_nvrtc_code *out) {
+                                int sm, bool alone, hone_nvrtc_code *out) {
   char target[40];
   const char *options[] = {target, "--std=c++17"};
   hone_nvrtc_program program = NULL;
-  snprintf(target, sizeof target, "--gpu-architecture=sm_%d", sm);
+  snprintf(target, sizeof target, "--gpu-architecture=sm_%d%s", sm, alone ? "a" : "");
   int result = nvrtc->create(&program, source, name, 0, NULL, NULL);
   if (result) return fail(nvrtc, result, "taking a source");
   result = nvrtc->compile(program, 2, options);

@@ -34,9 +34,11 @@ typedef struct hone_nvrtc_code {
   size_t ptx_size; /* the zero included */
 } hone_nvrtc_code;
 
-/* Compiles `source` for compute capability `sm` (90 for 9.0). `name` is what messages call it. An
+/* Compiles `source` for compute capability `sm` (90 for 9.0), `alone`: with what that
+ * one alone has, for no other. `name` is what messages call it. An
  * error carries the first lines of the compiler's log. */
 HONE_MUST_USE hone_status *hone_nvrtc_compile(const hone_nvrtc *nvrtc, const char *source,
-                                              const char *name, int sm, hone_nvrtc_code *out);
+                                              const char *name, int sm, bool alone,
+                                              hone_nvrtc_code *out);
 
 #endif

@@ -25,6 +25,17 @@ typedef struct hone_cuda_slot {
 
 /* A library's part of a run: what the library asks of a stream, on the pointers of a launch. */
 typedef hone_status *hone_cuda_call(const void *own, void *const *pointers, void *stream);
+/* A tensor of 16-bit elements whose boxes the copy engine brings; axes from the innermost on. A box is
+ * a row of 128 bytes on the first. Of an image in windows, [channel, column, row, image], a box is
+ * `pixels` windows at one tap. */
+typedef struct hone_cuda_boxes {
+  hone_dtype dtype;
+  int rank;
+  uint64_t sizes[4], strides[3]; /* elements; bytes, from the second axis on */
+  uint32_t box[4], steps[4];     /* steps: from window to window */
+  int low[2], high[2];           /* corners of the windows' first taps: columns, rows */
+  uint32_t pixels;               /* 0: it is no image in windows */
+} hone_cuda_boxes;
 
 typedef struct hone_cuda_launch {
   struct hone_cuda_launch *next;
@@ -35,6 +46,10 @@ typedef struct hone_cuda_launch {
   const hone_node *node; /* that faults speak of; NULL: none */
   unsigned grid[3];      /* blocks */
   unsigned threads;      /* of a block */
+  unsigned shared;       /* bytes of shared memory that the launch asks for */
+  /* The same work by boxes of the first pointers' tensors, where all addresses are multiples of 16. */
+  const struct hone_cuda_launch *boxed;
+  hone_cuda_boxes boxes[HONE_CUDA_BOXED];
   hone_cuda_args args;   /* the pointers are filled in when it runs */
   hone_cuda_slot slots[HONE_CUDA_POINTERS];
 } hone_cuda_launch;

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "backend/cuda/code.h"
 #include "backend/cuda/embed.h"
 #include "backend/cuda/stage.h"
 #include "base/text.h"
@@ -276,13 +277,22 @@ static void put_finish_eight(hone_text *out, const hone_cuda_stage *stage) {
                    stage->core ? "R" : "void");
 }
 
+bool hone_cuda_has_form(const hone_cuda_stage *stage, int form, int sm) {
+  const hone_cuda_form *f = &stage->kernel->forms[form];
+  if (!f->text || !f->boxed) return f->text != NULL;
+  return sm == 90 && hone_dtype_bits(stage->core->inputs[0].value->type.dtype) == 16;
+}
+
 void hone_cuda_stage_text(const hone_cuda_stage *stage, int form, hone_text *out) {
   const hone_cuda_kernel *kernel = stage->kernel;
+  const hone_cuda_form *f = &kernel->forms[form];
+  if (f->boxed) hone_text_puts(out, HONE_CUDA_ALONE_90);
   hone_text_puts(out, hone_cuda_text_common);
   if (kernel->define) kernel->define(stage->core, out);
   if (kernel->finishes) put_finish(out, stage);
   if (kernel->widely) put_finish_eight(out, stage);
-  if (kernel->forms[form].choices) hone_text_puts(out, kernel->forms[form].choices);
+  if (f->choices) hone_text_puts(out, f->choices);
   if (kernel->on_tensor_cores) hone_text_puts(out, hone_cuda_text_tensor);
-  hone_text_puts(out, kernel->forms[form].text);
+  if (f->boxed) hone_text_puts(out, hone_cuda_text_hopper);
+  hone_text_puts(out, f->text);
 }

@@ -5,7 +5,7 @@
 
 /* The tiles of product_tensor.cu, by form, and what they take on an H200 in us: a tile beside its steps;
  * a step of DEPTH_BYTES of depth where a multiprocessor has enough to do, and where it waits. They only
- * rank the tiles. */
+ * rank the tiles. LAUNCH passes before and after all of them. */
 typedef struct tile {
   int m, n, depth_bytes;
   double begin, step, waits;
@@ -17,6 +17,7 @@ static const tile tiles[] = {{32, 64, 128, 0.9, 0.19, 0.28},
 #define TILES (sizeof tiles / sizeof *tiles)
 #define WAVE       132  /* multiprocessors of a large GPU */
 #define MOST_PARTS 16
+#define LAUNCH     1.4
 #define JOIN       2.0  /* us for parts to find each other, */
 #define JOIN_PART  0.06 /* and for each of them to be added */
 
@@ -25,7 +26,7 @@ static double estimate(const tile *t, int64_t blocks, int64_t steps, int64_t par
   double waves = (double)((blocks * parts + WAVE - 1) / WAVE);
   double each = (double)((steps + parts - 1) / parts);
   double full = waves * (t->begin + each * t->step), alone = t->begin + each * t->waits;
-  return (full > alone ? full : alone) + (parts > 1 ? JOIN + JOIN_PART * (double)parts : 0);
+  return LAUNCH + (full > alone ? full : alone) + (parts > 1 ? JOIN + JOIN_PART * (double)parts : 0);
 }
 
 typedef struct choice {
@@ -55,29 +56,16 @@ static choice choose(const long long *n, int64_t batch, size_t element) {
 }
 
 static const int64_t parts_offered[] = {1, 2, 3, 4, 6, 8, 12, 16};
-_Static_assert(TILES * sizeof parts_offered / sizeof *parts_offered == HONE_CUDA_TILE_VARIANTS,
+#define OFFERED  (int)(sizeof parts_offered / sizeof *parts_offered)
+#define ALL_TILES (HONE_CUDA_BOXED_FORM + HONE_CUDA_BOXED_TILES)
+_Static_assert(TILES == HONE_CUDA_BOXED_FORM && ALL_TILES * OFFERED == HONE_CUDA_TILE_VARIANTS,
                "a variant is a tile and a number of parts");
 #define HOPELESS 3.0 /* times the estimate of the best */
 
-/* Variant `variant`, where it is worth a trial beside what the estimate finds best. */
-static bool offered(int variant, const long long *n, int64_t batch, size_t element, choice *out) {
-  choice best = choose(n, batch, element);
-  int form = (variant - 1) % (int)TILES;
-  int64_t parts = parts_offered[(variant - 1) / (int)TILES];
-  choice c = choice_of(form, parts, n, batch, element);
-  *out = c;
-  return c.time > 0 && c.time <= HOPELESS * best.time &&
-         !(c.form == best.form && c.parts == best.parts);
-}
-
-hone_status *hone_cuda_launch_tiles(const hone_cuda_stage *stage, hone_cuda_plan *plan,
-                                    hone_cuda_launch *launch, int64_t batch) {
+static hone_status *launch_copied(const hone_cuda_stage *stage, hone_cuda_plan *plan,
+                                  hone_cuda_launch *launch, int64_t batch, choice c) {
   size_t element = hone_dtype_bits(stage->core->inputs[0].value->type.dtype) / 8;
   long long *n = launch->args.n;
-  choice c;
-  if (stage->variant == 0) c = choose(n, batch, element);
-  else if (!offered(stage->variant, n, batch, element, &c))
-    return hone_error(HONE_UNSUPPORTED, "a tile that is not worth a trial");
   const tile *t = &tiles[c.form];
   int64_t depth = t->depth_bytes / (int64_t)element;
   launch->slots[2] = launch->slots[3] = (hone_cuda_slot){.from = HONE_CUDA_NOTHING};
@@ -94,6 +82,52 @@ hone_status *hone_cuda_launch_tiles(const hone_cuda_stage *stage, hone_cuda_plan
   launch->slots[3] = (hone_cuda_slot){.from = HONE_CUDA_COUNTS};
   size_t sums = (size_t)(t->m * t->n) * sizeof(float);
   return hone_cuda_scratch(plan, (size_t)(c.x * batch * c.parts) * sums, &launch->slots[2]);
+}
+
+/* What the stage's variant runs: a tile of boxes where the second is not 0. 0 is what the estimates find
+ * best; the others are that tile and parts, where they are worth a trial beside it. */
+static bool chosen(const hone_cuda_stage *stage, const long long *n, size_t element, int64_t batch,
+                   const hone_cuda_boxed_product *product, choice *copied,
+                   hone_cuda_boxed_choice *boxed) {
+  choice best = choose(n, batch, element);
+  hone_cuda_boxed_choice other = hone_cuda_choose_boxed(stage, product, -1, 0);
+  double least = other.time > 0 && other.time < best.time ? other.time : best.time;
+  int form = (stage->variant - 1) % ALL_TILES;
+  int64_t parts = stage->variant ? parts_offered[(stage->variant - 1) / ALL_TILES] : 0;
+  *copied = best;
+  *boxed = (hone_cuda_boxed_choice){.time = 0};
+  if (stage->variant == 0) {
+    if (other.time > 0 && other.time < best.time) *boxed = other;
+    return true;
+  }
+  if (form < (int)TILES) {
+    *copied = choice_of(form, parts, n, batch, element);
+    return copied->time > 0 && copied->time <= HOPELESS * least &&
+           (best.time > least || !(form == best.form && parts == best.parts));
+  }
+  *boxed = hone_cuda_choose_boxed(stage, product, form - (int)TILES, parts);
+  return boxed->time > 0 && boxed->time <= HOPELESS * least &&
+         (other.time > least || !(boxed->tile == other.tile && parts == other.parts));
+}
+
+hone_status *hone_cuda_launch_tiles(const hone_cuda_stage *stage, hone_cuda_plan *plan,
+                                    hone_cuda_launch *launch, int64_t batch) {
+  size_t element = hone_dtype_bits(stage->core->inputs[0].value->type.dtype) / 8;
+  hone_cuda_boxed_product product;
+  hone_cuda_boxed_choice boxed;
+  choice copied;
+  hone_cuda_boxed_product_of(stage, launch, batch, &product);
+  if (!chosen(stage, launch->args.n, element, batch, &product, &copied, &boxed))
+    return hone_error(HONE_UNSUPPORTED, "a tile that is not worth a trial");
+  hone_cuda_launch whole = *launch;
+  HONE_TRY(launch_copied(stage, plan, launch, batch, copied));
+  if (boxed.time <= 0) return NULL;
+  return hone_cuda_launch_boxed(stage, plan, &product, &boxed, &whole, &launch->boxed);
+}
+
+bool hone_cuda_right_by_depth(const hone_node *node) {
+  return node->op == &hone_op_matmul && hone_node_flag(node, "transpose_b") &&
+         node->inputs[1].value->type.shape.rank > 1;
 }
 
 bool hone_cuda_on_tensor_cores(const hone_node *node, bool f16) {

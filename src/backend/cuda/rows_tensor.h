@@ -9,16 +9,55 @@
   {hone_cuda_text_product_tensor,                                                                  \
    "#define TILE_M " #m "\n#define TILE_N " #n "\n#define WARPS_M " #warps_m                       \
    "\n#define DEPTH_BYTES " #depth_bytes "\n#define STAGES " #stages "\n"}
-/* In the order of the tiles in rows_tensor.c. */
+#define HONE_CUDA_BOXED_TILE(groups, height, n, stages, blocks)                                    \
+  {hone_cuda_text_product_hopper,                                                                  \
+   "#define WARPGROUPS " #groups "\n#define HEIGHT " #height "\n#define TILE_N " #n               \
+   "\n#define STAGES " #stages "\n#define BLOCKS " #blocks "\n", true}
+/* In the order of the tiles in rows_tensor.c, then of those in rows_boxed.c. */
 #define HONE_CUDA_TILES                                                                            \
   {HONE_CUDA_TILE(32, 64, 2, 128, 4), HONE_CUDA_TILE(128, 64, 4, 64, 4),                           \
-   HONE_CUDA_TILE(128, 128, 2, 64, 3)}
+   HONE_CUDA_TILE(128, 128, 2, 64, 3), HONE_CUDA_BOXED_TILE(2, 1, 256, 4, 1),                      \
+   HONE_CUDA_BOXED_TILE(1, 2, 64, 4, 2), HONE_CUDA_BOXED_TILE(1, 1, 64, 6, 2),                     \
+   HONE_CUDA_BOXED_TILE(1, 1, 64, 3, 4)}
+#define HONE_CUDA_BOXED_FORM 3 /* the first of the latter */
 
-#define HONE_CUDA_TILE_VARIANTS 24 /* three tiles, eight ways to cut the depth */
+#define HONE_CUDA_BOXED_TILES 4
+#define HONE_CUDA_TILE_VARIANTS 56 /* seven tiles, eight ways to cut the depth */
 
 /* The tile, the parts of the depth and the grid of a product whose sizes stand in n[0], n[1], n[2]. */
 HONE_MUST_USE hone_status *hone_cuda_launch_tiles(const hone_cuda_stage *stage, hone_cuda_plan *plan,
                                                   hone_cuda_launch *launch, int64_t batch);
+
+/* A product of boxes that the copy engine brings. */
+typedef struct hone_cuda_boxed_product {
+  bool possible;
+  int64_t rows, columns;
+  int reads; /* tensors of the result's shape that are read to finish it */
+  int64_t chunks, taps; /* boxes along the depth: of a tap, taps; one where there is no window */
+  hone_cuda_boxes left, right; /* but for how many rows a box has */
+} hone_cuda_boxed_product;
+
+typedef struct hone_cuda_boxed_choice {
+  int tile;
+  int64_t across, count, parts; /* tiles beside each other, all tiles */
+  double time;                  /* us; 0: there is none */
+} hone_cuda_boxed_choice;
+
+/* Of a launch whose sizes stand in its args, and of `batch` products. */
+void hone_cuda_boxed_product_of(const hone_cuda_stage *stage, const hone_cuda_launch *launch,
+                                int64_t batch, hone_cuda_boxed_product *out);
+/* The fastest by the estimate of the tiles (-1) or of one, in any parts (0) or so many. */
+hone_cuda_boxed_choice hone_cuda_choose_boxed(const hone_cuda_stage *stage,
+                                              const hone_cuda_boxed_product *product, int tile,
+                                              int64_t parts);
+/* A launch like `whole`, of boxes. */
+HONE_MUST_USE hone_status *hone_cuda_launch_boxed(const hone_cuda_stage *stage, hone_cuda_plan *plan,
+                                                  const hone_cuda_boxed_product *product,
+                                                  const hone_cuda_boxed_choice *choice,
+                                                  const hone_cuda_launch *whole,
+                                                  const hone_cuda_launch **out);
+/* Whether the right operand's columns lie in one piece, not its rows. */
+bool hone_cuda_right_by_depth(const hone_node *node);
 /* Whether the operands are f16, or else what tensor cores take from compute capability 8.0 on: bf16,
  * and f32 that may be multiplied as tf32. */
 bool hone_cuda_on_tensor_cores(const hone_node *node, bool f16);

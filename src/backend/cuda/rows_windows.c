@@ -48,12 +48,9 @@ static void define_product(const hone_node *node, hone_text *out) {
 }
 
 static void define_tensor(const hone_node *node, hone_text *out) {
-  bool conv = node->op == &hone_op_conv;
   define_product(node, out);
   hone_cuda_define_kind(node->inputs[0].value->type.dtype, out);
-  hone_text_printf(out, "#define RIGHT_BY_DEPTH %d\n",
-                   !conv && hone_node_flag(node, "transpose_b") &&
-                       node->inputs[1].value->type.shape.rank > 1);
+  hone_text_printf(out, "#define RIGHT_BY_DEPTH %d\n", hone_cuda_right_by_depth(node));
 }
 
 #define TILE        64

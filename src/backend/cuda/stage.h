@@ -15,7 +15,7 @@
 #define HONE_CUDA_TAIL    24 /* pointwise nodes of a stage */
 #define HONE_CUDA_STREAMS 10 /* values that they read */
 #define HONE_CUDA_RESULTS 8  /* values that a stage stores */
-#define HONE_CUDA_FORMS   4  /* kernels that one row is compiled to */
+#define HONE_CUDA_FORMS   8  /* kernels that one row is compiled to */
 #define HONE_CUDA_NAME    "cuda" /* of the candidate that every group has: for any sizes */
 
 typedef struct hone_cuda_kernel hone_cuda_kernel;
@@ -87,6 +87,7 @@ typedef struct hone_cuda_body {
 typedef struct hone_cuda_form {
   const char *text;    /* NULL past the last form */
   const char *choices; /* or NULL */
+  bool boxed;          /* by kernels/hopper.cu: 16-bit elements, compute capability 9.0 alone */
 } hone_cuda_form;
 
 /* What a kernel is, and for which nodes it stands.
@@ -151,6 +152,8 @@ HONE_MUST_USE hone_status *hone_cuda_body_make(const hone_graph *graph, int sm, 
 bool hone_cuda_pointwise_accepts(const hone_node *node);
 /* CUDA's name of an element type; NULL for one that kernels do not know. */
 const char *hone_cuda_type(hone_dtype dtype);
+/* Whether the row has the form, and it is one for this stage on a GPU of compute capability `sm`. */
+bool hone_cuda_has_form(const hone_cuda_stage *stage, int form, int sm);
 /* The text of a form of a stage's kernel, whole. */
 void hone_cuda_stage_text(const hone_cuda_stage *stage, int form, hone_text *out);
 

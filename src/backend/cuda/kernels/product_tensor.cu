@@ -280,6 +280,7 @@ __device__ __forceinline__ bool join_parts(const Args &a, Sums &sums, u32 *room,
   for (int q = 0; q < quads; q++) {
     float *s = sums[q / COLUMNS_8][q % COLUMNS_8];
     for (int e = 0; e < 4; e++) s[e] = 0;
+#pragma unroll 4
     for (int p = 0; p < parts; p++) {
       float4 v = load_shared_sums(first + (s64)(p * quads + q) * THREADS);
       s[0] += v.x, s[1] += v.y, s[2] += v.z, s[3] += v.w;

@@ -1,0 +1,111 @@
+// What GPUs of compute capability 9.0 alone have, for kernels that multiply tiles: boxes of a tensor that
+// the copy engine brings into shared memory, barriers there that count its bytes, and products by groups of
+// four warps whose operands both lie in shared memory. A row of a box is 128 bytes long, its chunks of 16
+// are swizzled by the row; boxes begin at multiples of 1024 bytes. PTX ISA: "Tensors", "Asynchronous
+// Warpgroup Level Matrix Multiply-Accumulate". On the host the same functions are plain C++
+// (tests/cuda/on_host.h).
+struct __align__(64) Map { u64 words[16]; }; // the driver's description of a tensor and its boxes
+struct BoxArgs {                              // what such a kernel is given
+  Args a;
+  Map left, right;
+};
+
+#ifdef __CUDACC__
+extern __shared__ __align__(1024) char shared_pool[];
+__device__ __forceinline__ char *aligned_pool() {
+  return shared_pool + (1024 - PTX_ADDRESS(shared_pool) % 1024) % 1024;
+}
+
+// A barrier's turn ends when its arrivals and the bytes that they announced have come.
+__device__ __forceinline__ void begin_barrier(u64 *barrier, int arrivals) {
+  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(PTX_ADDRESS(barrier)), "r"(arrivals) : "memory");
+}
+// Shows barriers that were begun to the copy engine.
+__device__ __forceinline__ void show_barriers() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
+__device__ __forceinline__ void arrive(u64 *barrier) {
+  asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(PTX_ADDRESS(barrier)) : "memory");
+}
+__device__ __forceinline__ void arrive_for(u64 *barrier, int bytes) {
+  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(PTX_ADDRESS(barrier)), "r"(bytes) : "memory");
+}
+// Until the turn of this parity has ended; the turn before the first one has.
+__device__ __forceinline__ void wait_for_turn(u64 *barrier, u32 parity) {
+  u32 over;
+  do {
+    asm volatile("{\n.reg .pred over;\nmbarrier.try_wait.parity.shared::cta.b64 over, [%1], %2;\nselp.u32 %0, 1, 0, over;\n}"
+                 : "=r"(over) : "r"(PTX_ADDRESS(barrier)), "r"(parity) : "memory");
+  } while (!over);
+}
+// Threads of one number meet, as many as are named.
+__device__ __forceinline__ void meet(int number, int threads) {
+  asm volatile("bar.sync %0, %1;" ::"r"(number), "r"(threads) : "memory");
+}
+
+// The box whose first element stands at these places, innermost axis first; what is outside is 0.
+__device__ __forceinline__ void copy_box(char *to, const Map &map, u64 *barrier, int x, int y, int z) {
+  asm volatile("cp.async.bulk.tensor.3d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5}], [%2];"
+               ::"r"(PTX_ADDRESS(to)), "l"(&map), "r"(PTX_ADDRESS(barrier)), "r"(x), "r"(y), "r"(z) : "memory");
+}
+// Pixels of a convolution's windows at one tap, from the window on that begins at column x and row y.
+__device__ __forceinline__ void copy_pixels(char *to, const Map &map, u64 *barrier, int channel, int x, int y, int image,
+                                            int right, int down) {
+  asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.im2col.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5, %6}], [%2], {%7, %8};"
+               ::"r"(PTX_ADDRESS(to)), "l"(&map), "r"(PTX_ADDRESS(barrier)), "r"(channel), "r"(x), "r"(y), "r"(image),
+               "h"((u16)right), "h"((u16)down) : "memory");
+}
+
+// An operand in shared memory, by the address of its first row; `by_depth` where rows are 64 long in the
+// depth, else they are depth's, 64 columns long, and each next 64 columns begin 8192 bytes on.
+__device__ __forceinline__ u64 operand(const char *box, bool by_depth) {
+  u64 stride = 1024 >> 4, lead = by_depth ? 1 : 8192 >> 4;
+  return (u64)((PTX_ADDRESS(box) & 0x3ffff) >> 4) | lead << 16 | stride << 32 | 1ull << 62;
+}
+__device__ __forceinline__ u64 operand_at(u64 first, int bytes) { return first + (bytes >> 4); }
+
+// Products go on while others are asked for: between `begin_products` and `end_products` a batch of them;
+// `wait_for_products<n>` waits until at most n batches are left. Sums are not touched meanwhile.
+__device__ __forceinline__ void begin_products() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+__device__ __forceinline__ void end_products() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
+template <int left> __device__ __forceinline__ void wait_for_products() {
+  asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(left) : "memory");
+}
+template <int count> __device__ __forceinline__ void settle(float *sums) {
+#pragma unroll
+  for (int i = 0; i < count; i++) asm volatile("" : "+f"(sums[i])::"memory");
+}
+
+// A group of four warps keeps, or gets, so many registers a thread.
+template <int count> __device__ __forceinline__ void give_registers() {
+  asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(count));
+}
+template <int count> __device__ __forceinline__ void take_registers() {
+  asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(count));
+}
+
+#define NAMES(t) "%" #t "0, %" #t "1, %" #t "2, %" #t "3, %" #t "4, %" #t "5, %" #t "6, %" #t "7, %" #t "8, %" #t "9, "
+#define NAMES_32 NAMES() NAMES(1) NAMES(2) "%30, %31"
+#define NAMES_64 NAMES() NAMES(1) NAMES(2) NAMES(3) NAMES(4) NAMES(5) "%60, %61, %62, %63"
+#define NAMES_128 \
+  NAMES() NAMES(1) NAMES(2) NAMES(3) NAMES(4) NAMES(5) NAMES(6) NAMES(7) NAMES(8) NAMES(9) NAMES(10) NAMES(11) \
+  "%120, %121, %122, %123, %124, %125, %126, %127"
+#define SUMS_8(i) "+f"(s[i]), "+f"(s[i + 1]), "+f"(s[i + 2]), "+f"(s[i + 3]), "+f"(s[i + 4]), "+f"(s[i + 5]), "+f"(s[i + 6]), "+f"(s[i + 7])
+#define SUMS_32(i) SUMS_8(i), SUMS_8(i + 8), SUMS_8(i + 16), SUMS_8(i + 24)
+#define SUMS_64(i) SUMS_32(i), SUMS_32(i + 32)
+#define SUMS_128(i) SUMS_64(i), SUMS_64(i + 64)
+#define GROUP_MMA(n, count, type, x, y, adds, by_depth)                                                    \
+  asm volatile("{\n.reg .pred adds;\nsetp.ne.b32 adds, " adds ", 0;\n"                                     \
+               "wgmma.mma_async.sync.aligned.m64n" #n "k16.f32." type "." type " {" NAMES_##count "}, " x   \
+               ", " y ", adds, 1, 1, 0, " by_depth ";\n}"                                                  \
+               : SUMS_##count(0) : "l"(left), "l"(right), "r"((int)more), "n"(!right_by_depth))
+// s += left right over 16 of depth, or = where not `more`: of a group's 64 rows thread t has t / 32 * 16 +
+// t % 32 / 4 at s[4 j] and the eighth after it at s[4 j + 2], of each 8 columns j two from t % 4 * 2 on.
+template <int columns, int kind, bool right_by_depth>
+__device__ __forceinline__ void multiply_boxes(float *s, u64 left, u64 right, bool more) {
+#define GROUP_MMA_OF(type)                                                                        \
+  if constexpr (columns == 64) GROUP_MMA(64, 32, type, "%32", "%33", "%34", "%35");                         \
+  if constexpr (columns == 128) GROUP_MMA(128, 64, type, "%64", "%65", "%66", "%67");                       \
+  if constexpr (columns == 256) GROUP_MMA(256, 128, type, "%128", "%129", "%130", "%131")
+  if constexpr (kind == KIND_F16) { GROUP_MMA_OF("f16"); }
+  if constexpr (kind == KIND_BF16) { GROUP_MMA_OF("bf16"); }
+}
+#endif

@@ -1,0 +1,172 @@
+/* Products of boxes that the copy engine brings, on compute capability 9.0: which operands it can bring,
+ * and which tile for which sizes. Room: backend/cuda. */
+#include "backend/cuda/boxes.h"
+#include "backend/cuda/rows_tensor.h"
+
+#define DEPTH      64 /* elements of a step: a box's row */
+#define WAVE       132
+#define MOST_PARTS 16
+
+/* The tiles of product_hopper.cu, by form, and what they take on an H200 in us: a block until its
+ * first step; a step and the end of a tile where a multiprocessor has enough to do, and what each
+ * tensor adds to the end that has the result's shape and is read there; a step and the end where it
+ * waits. They only rank the tiles. */
+typedef struct boxed_tile {
+  int groups, height, n, stages, blocks;
+  double begin, step, finish, read, waits, ends;
+} boxed_tile;
+
+static const boxed_tile tiles[] = {{2, 1, 256, 4, 1, 2.5, 0.76, 2.7, 8.0, 0.60, 3.2},
+                                   {1, 2, 64, 4, 2, 2.0, 0.24, 0.7, 1.4, 0.20, 1.5},
+                                   {1, 1, 64, 6, 2, 1.8, 0.164, 0.5, 0.35, 0.145, 1.1},
+                                   {1, 1, 64, 3, 4, 1.8, 0.160, 0.5, 0.18, 0.20, 1.1}};
+_Static_assert(sizeof tiles / sizeof *tiles == HONE_CUDA_BOXED_TILES, "a tile is a form");
+#define JOIN      3.0  /* us for parts to find each other, */
+#define JOIN_PART 0.15 /* and for each of them to be added */
+
+static int rows_of(const boxed_tile *t) {
+  return 64 * t->groups * t->height;
+}
+
+/* Where two groups sum 256 columns, a third brings the boxes and gives its registers away. */
+static unsigned threads_of(const boxed_tile *t) {
+  return (unsigned)(128 * t->groups + (t->groups == 2 && t->n == 256 ? 128 : 32));
+}
+
+static double estimate(const boxed_tile *t, int64_t count, int64_t steps, int64_t parts, int reads) {
+  int64_t works = count * parts;
+  double each = (double)((steps + parts - 1) / parts);
+  double busy = (double)((works + WAVE - 1) / WAVE) * (each * t->step + t->finish + reads * t->read);
+  double turns = (double)((works + WAVE * t->blocks - 1) / (WAVE * t->blocks));
+  double alone = turns * (each * t->waits + t->ends);
+  return t->begin + (busy > alone ? busy : alone) +
+         (parts > 1 ? JOIN + JOIN_PART * (double)parts : 0);
+}
+
+static hone_cuda_boxed_choice choice_of(const hone_cuda_boxed_product *p, int index, int64_t parts) {
+  const boxed_tile *t = &tiles[index];
+  int64_t across = (p->columns + t->n - 1) / t->n, high = rows_of(t), steps = p->chunks * p->taps;
+  int64_t count = (p->rows + high - 1) / high * across;
+  bool allowed = count <= INT32_MAX / MOST_PARTS &&
+                 (parts == 1 || (parts <= steps && count <= HONE_CUDA_COUNTERS));
+  return (hone_cuda_boxed_choice){index, across, count, parts,
+                                  allowed ? estimate(t, count, steps, parts, p->reads) : 0};
+}
+
+hone_cuda_boxed_choice hone_cuda_choose_boxed(const hone_cuda_stage *stage,
+                                              const hone_cuda_boxed_product *product, int tile,
+                                              int64_t parts) {
+  hone_cuda_boxed_choice best = {.time = 0};
+  for (int i = 0; product->possible && i < HONE_CUDA_BOXED_TILES; i++) {
+    if ((tile >= 0 && tile != i) || !stage->functions[HONE_CUDA_BOXED_FORM + i]) continue;
+    for (int64_t p = parts ? parts : 1; p <= (parts ? parts : MOST_PARTS); p++) {
+      hone_cuda_boxed_choice c = choice_of(product, i, p);
+      if (c.time > 0 && (best.time <= 0 || c.time < best.time)) best = c;
+    }
+  }
+  return best;
+}
+
+/* ---- What the copy engine can bring: rows at multiples of 16 bytes ---------------------------- */
+
+static bool left_matrix(const long long *n, hone_dtype dtype, hone_cuda_boxes *out) {
+  *out = hone_cuda_boxes_of(dtype, n[2], n[0], 1, 2 * n[3], 2 * n[3] * n[0]);
+  return n[4] == 1 && n[3] >= 8 && n[3] % 8 == 0;
+}
+
+static bool within(int64_t value, int64_t low, int64_t high) {
+  return value >= low && value <= high;
+}
+
+/* Windows begin at the corners' places: from -before on, the last where the last window does. */
+static bool left_windows(const long long *n, hone_dtype dtype, hone_cuda_boxes *out) {
+  const long long size[] = {n[18], n[17]}, windows[] = {n[20], n[19]}, taps[] = {n[22], n[21]};
+  const long long step[] = {n[24], n[23]}, dilation[] = {n[26], n[25]}, before[] = {n[28], n[27]};
+  *out = (hone_cuda_boxes){.dtype = dtype, .rank = 4};
+  out->sizes[0] = (uint64_t)n[16];
+  out->sizes[3] = (uint64_t)(n[0] / (n[19] * n[20]));
+  out->steps[0] = out->steps[3] = 1;
+  out->strides[0] = 2 * (uint64_t)n[16];
+  for (int i = 0; i < 2; i++) {
+    int64_t last = (windows[i] - 1) * step[i] - before[i] - (size[i] - 1);
+    if (!within(before[i], -127, 128) || !within(last, -128, 127) || !within(step[i], 1, 8) ||
+        !within((taps[i] - 1) * dilation[i], 0, 255))
+      return false;
+    out->sizes[1 + i] = (uint64_t)size[i];
+    out->strides[1 + i] = out->strides[i] * (uint64_t)size[i];
+    out->steps[1 + i] = (uint32_t)step[i];
+    out->low[i] = (int)-before[i];
+    out->high[i] = (int)last;
+  }
+  return n[16] % 8 == 0;
+}
+
+/* Filters lie by columns, [tap, channel, filter]. */
+static bool right_matrix(const hone_node *node, const long long *n, bool windowed, hone_dtype dtype,
+                         hone_cuda_boxes *out) {
+  int64_t pitch = windowed ? n[1] : n[5], depth = windowed ? n[16] : n[2];
+  if (hone_cuda_right_by_depth(node)) {
+    *out = hone_cuda_boxes_of(dtype, n[2], n[1], 1, 2 * n[6], 2 * n[6] * n[1]);
+    return n[5] == 1 && n[6] >= 8 && n[6] % 8 == 0;
+  }
+  int64_t taps = windowed ? n[21] * n[22] : 1;
+  *out = hone_cuda_boxes_of(dtype, n[1], depth, taps, 2 * pitch, 2 * pitch * depth);
+  return (windowed || n[6] == 1) && pitch >= 8 && pitch % 8 == 0;
+}
+
+void hone_cuda_boxed_product_of(const hone_cuda_stage *stage, const hone_cuda_launch *launch,
+                                int64_t batch, hone_cuda_boxed_product *out) {
+  const hone_node *node = stage->core;
+  hone_dtype dtype = node->inputs[0].value->type.dtype;
+  const long long *n = launch->args.n;
+  bool windowed = node->op == &hone_op_conv && n[16] > 0;
+  *out = (hone_cuda_boxed_product){.rows = n[0], .columns = n[1]};
+  for (int i = 0; i < stage->stream_count; i++)
+    out->reads += stage->streams[i].reach == HONE_CUDA_EQUAL;
+  if (!stage->functions[HONE_CUDA_BOXED_FORM] || batch != 1 || n[0] < 1 || n[2] < 1 || n[1] % 8)
+    return;
+  out->taps = windowed ? n[21] * n[22] : 1;
+  out->chunks = ((windowed ? n[16] : n[2]) + DEPTH - 1) / DEPTH;
+  out->possible = windowed ? left_windows(n, dtype, &out->left) : left_matrix(n, dtype, &out->left);
+  out->possible = out->possible && right_matrix(node, n, windowed, dtype, &out->right);
+}
+
+/* ---- The launch ------------------------------------------------------------------------------- */
+
+static void set_boxes(const hone_cuda_stage *stage, const hone_cuda_boxed_product *p,
+                      const boxed_tile *t, hone_cuda_boxes *boxes) {
+  boxes[0] = p->left;
+  boxes[1] = p->right;
+  if (p->left.rank == 4) boxes[0].pixels = (uint32_t)rows_of(t);
+  else boxes[0].box[1] = (uint32_t)rows_of(t);
+  boxes[1].box[1] = hone_cuda_right_by_depth(stage->core) ? (uint32_t)t->n : DEPTH;
+}
+
+hone_status *hone_cuda_launch_boxed(const hone_cuda_stage *stage, hone_cuda_plan *plan,
+                                    const hone_cuda_boxed_product *product,
+                                    const hone_cuda_boxed_choice *choice,
+                                    const hone_cuda_launch *whole, const hone_cuda_launch **out) {
+  const boxed_tile *t = &tiles[choice->tile];
+  int64_t steps = product->chunks * product->taps, most = WAVE * t->blocks;
+  hone_cuda_launch *boxed = hone_arena_copy(plan->arena, whole, sizeof *whole);
+  HONE_TRY_MEMORY(boxed);
+  set_boxes(stage, product, t, boxed->boxes);
+  long long *n = boxed->args.n;
+  n[33] = steps;
+  n[34] = product->chunks;
+  n[37] = (steps + choice->parts - 1) / choice->parts;
+  n[36] = (steps + n[37] - 1) / n[37];
+  n[35] = choice->count * n[36];
+  n[38] = choice->across;
+  boxed->function = stage->functions[HONE_CUDA_BOXED_FORM + choice->tile];
+  boxed->threads = threads_of(t);
+  boxed->shared = (unsigned)(t->stages * ((rows_of(t) + t->n) * DEPTH * 2 + 16) + 1024 + 64);
+  boxed->grid[0] = (unsigned)(n[35] < most ? n[35] : most);
+  boxed->grid[1] = boxed->grid[2] = 1;
+  boxed->slots[2] = boxed->slots[3] = (hone_cuda_slot){.from = HONE_CUDA_NOTHING};
+  *out = boxed;
+  if (n[36] == 1) return NULL;
+  boxed->slots[3] = (hone_cuda_slot){.from = HONE_CUDA_COUNTS};
+  return hone_cuda_scratch(plan, (size_t)n[35] * (size_t)(rows_of(t) * t->n) * sizeof(float),
+                           &boxed->slots[2]);
+}
