@@ -8,27 +8,27 @@
 
 static const char *const by_rows[] = {
     /* a convolutional net with its head */
-    "graph g(x: f32[n, 8, 8, 3]) -> (y) { w = const f32[3, 3, 3, 4] @weights+0"
+    ("graph g(x: f32[n, 8, 8, 3]) -> (y) { w = const f32[3, 3, 3, 4] @weights+0"
     " f = const f32[4, 5] @weights+0 axes = const s64[2] [1, -2]"
     " c = conv(x, w) {pads=[1, 1, 1, 1]} r = relu(c) p = pool(r) {kind=max, window=[2, 2]}"
-    " m = reduce(p, axes) {kind=mean, keep=false} l = matmul(m, f) y = softmax(l) {axis=1} }",
+    " m = reduce(p, axes) {kind=mean, keep=false} l = matmul(m, f) y = softmax(l) {axis=1} }"),
     /* a table that is looked up, a mask that all rows share */
-    "graph g(ids: s64[n, t], mask: f32[1, t, 1]) -> (y) { e = const f32[9, 4] @weights+0"
+    ("graph g(ids: s64[n, t], mask: f32[1, t, 1]) -> (y) { e = const f32[9, 4] @weights+0"
     " w = const f32[4, 4] @weights+0 x = gather(e, ids) a = add(x, mask) l = layer_norm(a)"
-    " p = matmul(l, w) q = transpose(p) {perm=[0, 2, 1]} y = matmul(p, q) }",
+    " p = matmul(l, w) q = transpose(p) {perm=[0, 2, 1]} y = matmul(p, q) }"),
     /* moved within each row */
-    "graph g(x: f32[n, 12]) -> (y) { s = const s64[3] [0, 3, 4] b = const s64[1] [1]"
+    ("graph g(x: f32[n, 12]) -> (y) { s = const s64[3] [0, 3, 4] b = const s64[1] [1]"
     " e = const s64[1] [3] a = const s64[1] [1] r = reshape(x, s) t = transpose(r) {perm=[0, 2, 1]}"
-    " c = concat(t, t) {axis=1} y = slice(c, b, e, a) }",
+    " c = concat(t, t) {axis=1} y = slice(c, b, e, a) }"),
     /* one thing as often as there are rows */
-    "graph g(x: f32[n, 3, 4]) -> (y) { token = const f32[1, 1, 4] [0.5, 1, 2, 3]"
+    ("graph g(x: f32[n, 3, 4]) -> (y) { token = const f32[1, 1, 4] [0.5, 1, 2, 3]"
     " first = const s64[1] [0] s: host s64[3] = shape(x) n: host s64[1] = gather(s, first) rest ="
     " const s64[2] [1, 4]"
     " to: host s64[3] = concat(n, rest) {axis=0} t: f32[n, 1, 4] = expand(token, to)"
-    " y = concat(t, x) {axis=1} }",
+    " y = concat(t, x) {axis=1} }"),
     /* groups, and an output a row */
-    "graph g(x: f32[n, 6]) -> (y, z) { y: f32[n, 6] = group(x)"
-    " region b(v: f32[n, 6]) -> (u) { u = tanh(v) } z = arg_reduce(x) {kind=max, axis=1, keep=false} }",
+    ("graph g(x: f32[n, 6]) -> (y, z) { y: f32[n, 6] = group(x)"
+    " region b(v: f32[n, 6]) -> (u) { u = tanh(v) } z = arg_reduce(x) {kind=max, axis=1, keep=false} }"),
 };
 
 static const char *const mixed[] = {
@@ -43,8 +43,8 @@ static const char *const mixed[] = {
     "graph g(x: f32[n, 6]) -> (y) { y = concat(x, x) {axis=0} }",
     "graph g(x: f32[n, 6]) -> (y) { a = const s64[] 0 y = cumsum(x, a) }",
     /* the rows in the other order */
-    "graph g(x: f32[n, 6]) -> (y) { b = const s64[1] [-1] e = const s64[1] [-99] a = const s64[1] [0]"
-    " s = const s64[1] [-1] y: f32[n, 6] = slice(x, b, e, a, s) }",
+    ("graph g(x: f32[n, 6]) -> (y) { b = const s64[1] [-1] e = const s64[1] [-99] a = const s64[1] [0]"
+    " s = const s64[1] [-1] y: f32[n, 6] = slice(x, b, e, a, s) }"),
     "graph g(x: f32[n, 6], i: s64[n]) -> (y) { y = gather(x, i) }",
     /* another number for each row, and how many rows there are */
     "graph g(x: f32[n, 6], m: f32[k, 1]) -> (y) { y: f32[n, 6] = add(x, m) }",
@@ -52,10 +52,10 @@ static const char *const mixed[] = {
     /* indices that count through all pictures */
     "graph g(x: f32[n, 4, 4, 1]) -> (y, i) { y, i = pool(x) {kind=max, window=[2, 2]} }",
     "graph g(x: f32[n, 6]) -> (y, s) { y = relu(x) s: host s64[2] = shape(x) }",
-    "graph g(x: f32[n, 6]) -> (y) { t = const s64[] 2 y = loop(t, _, x) {carried=1}"
-    " region b(i: s64[], c: bool[], v: f32[n, 6]) -> (d, q) { d = identity(c) q = tanh(v) } }",
-    "graph g(x: f32[n, 6]) -> (y) { y: f32[n, 6] = group(x)"
-    " region b(v: f32[n, 6]) -> (u) { u = softmax(v) {axis=0} } }",
+    ("graph g(x: f32[n, 6]) -> (y) { t = const s64[] 2 y = loop(t, _, x) {carried=1}"
+    " region b(i: s64[], c: bool[], v: f32[n, 6]) -> (d, q) { d = identity(c) q = tanh(v) } }"),
+    ("graph g(x: f32[n, 6]) -> (y) { y: f32[n, 6] = group(x)"
+    " region b(v: f32[n, 6]) -> (u) { u = softmax(v) {axis=0} } }"),
     "graph g(x: f32[2, 6]) -> (y) { y = relu(x) }",
 };
 
