@@ -462,7 +462,7 @@ int cuEventElapsedTime(float *milliseconds, void *from, void *to) {
   if (!result && (!is(EVENT, from) || !is(EVENT, to) || !((event *)from)->came || !((event *)to)->came))
     result = broke("a time between events that have not come");
   if (!result)
-    *milliseconds = (float)((double)(((event *)to)->came - ((event *)from)->came) * 1e-6);
+    *milliseconds = (float)((double)(((event *)to)->came - ((event *)from)->came) / 1e6);
   LEAVE;
 }
 

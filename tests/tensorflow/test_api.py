@@ -288,7 +288,7 @@ def test_fp16_keeps_layers_in_fp32_that_break_the_bound(monkeypatch, spread, tri
     found = iter([0.5, *tried])
     monkeypatch.setattr(_precision, "_segment_error", lambda surgery, segment: next(found))
     monkeypatch.setattr(_precision._Layers, "errors", lambda self: {
-        node.name: spread.get(node.name.rpartition("/")[2], 1e-5) for node in self.nodes})
+        node.name: spread.get(node.name.rpartition("/")[2], 0.00001) for node in self.nodes})
     function = tf.function(eight_layers, autograph=False).get_concrete_function(tf.TensorSpec([None, 6]))
     converted = hone.tensorflow.convert(function, minimum_segment_size=1, precision="bf16", measure=False)
     segment, = converted.segments
