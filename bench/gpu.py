@@ -123,7 +123,7 @@ def take_turns(calls):
 def cell(name, precision, batch, path, net, example):
     x = example(batch)
     start = time.perf_counter()
-    engine = hone.build(str(path), device="cuda", precision=precision, measure=False)
+    engine = hone.build(str(path), device="cuda", precision=precision, shapes={"x": tuple(x.shape)})
     built = time.perf_counter() - start
     context, on_device = engine.context(), x.cuda()
     with torch.no_grad():

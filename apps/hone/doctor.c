@@ -93,6 +93,8 @@ static const struct probe {
 } probes[] = {
     {"driver", "no NVIDIA GPU can be used"},
     {"nvrtc", "no kernel can be compiled for a GPU; pip install nvidia-cuda-nvrtc brings it"},
+    {"cublaslt", "large matrix products run on Hone's own kernels, in up to twice the time; pip install "
+                 "nvidia-cublas brings it"},
 };
 
 static json_t *gpu_json(const json_t *cuda) {
@@ -138,7 +140,8 @@ static void print_gpu(json_t *gpu, const json_t *cuda) {
   json_object_foreach(gpu, name, probe) {
     const char *found = json_string_value(json_object_get(probe, "found"));
     if (found)
-      printf("  %-24s %s, CUDA %s\n", name, found, json_string_value(json_object_get(probe, "version")));
+      printf("  %-24s %s, version %s\n", name, found,
+             json_string_value(json_object_get(probe, "version")));
     else
       printf("  %-24s %s: %s\n", name, json_string_value(json_object_get(probe, "why")),
              json_string_value(json_object_get(probe, "without_it")));

@@ -260,12 +260,28 @@ int command_inspect(const command_line *line) {
   return code;
 }
 
+/* The libraries that an engine's kernels need beside the driver, and which of them are not here. */
+static void print_libraries(const char *report) {
+  json_t *root = json_loads(report, 0, NULL), *library;
+  const char *name;
+  json_object_foreach(json_object_get(json_object_get(root, "needs"), "libraries"), name, library) {
+    const char *missing = json_string_value(json_object_get(library, "missing"));
+    printf("  %lld groups need %s%s%s%s\n",
+           (long long)json_integer_value(json_object_get(library, "groups")), name,
+           missing ? ": " : "", missing ? missing : "",
+           missing ? "; they run on Hone's own kernels" : "");
+  }
+  json_decref(root);
+}
+
 int command_check(const command_line *line) {
   char *report = NULL;
   hone_status *status = hone_engine_check(line->files[0], &report);
   if (report && line->json) puts(report);
+  if (!status && !line->json) {
+    printf("%s: whole, and it fits this machine\n", line->files[0]);
+    if (report) print_libraries(report);
+  }
   hone_text_release(report);
-  if (status) return report_failure(status);
-  if (!line->json) printf("%s: whole, and it fits this machine\n", line->files[0]);
-  return 0;
+  return status ? report_failure(status) : 0;
 }

@@ -163,6 +163,9 @@ typedef struct hone_backend_code {
   hone_status *(*load)(hone_bytes saved, bool *make);
   hone_status *(*needs)(hone_bytes saved, hone_code_needs *out); /* asks no device */
   hone_status *(*fits)(hone_bytes saved);                        /* why it is of no use here */
+  /* The library that a candidate needs beside the driver, NULL where none; `*missing` says why it is not
+   * here, and the candidate is not run then. */
+  const char *(*library)(const char *candidate, hone_status **missing);
 } hone_backend_code;
 
 typedef struct hone_backend {

@@ -4,7 +4,7 @@
  * The engine runs once at the typical sizes, on the first candidate of every group. Then its steps are
  * recorded again and again, each time with another candidate of every group and a mark after each step,
  * and the recordings replayed in turn: a candidate meets the caches as they are between its neighbours,
- * the clocks that the others meet, and no wait for the host. Groups that are alike share their times.
+ * the clocks that the others meet, and no wait for the host.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -71,15 +71,25 @@ static hone_status *view_of(const hone_bench_group *group, hone_arena *memory,
   return NULL;
 }
 
-/* A group with more than one candidate, whose sizes are known. */
+/* Without those that need what the engine shall do without. */
+static size_t candidates_of(const device_bench *bench, const hone_unit *unit,
+                            hone_candidate *out) {
+  const hone_backend *backend = unit->prepared.backend;
+  bool all = hone_option_is(bench->b->options, HONE_OPTION_needs, "all");
+  size_t kept = 0, count = backend->candidates(unit->body, out, HONE_MAX_CANDIDATES);
+  if (count > HONE_MAX_CANDIDATES) count = HONE_MAX_CANDIDATES;
+  for (size_t c = 0; c < count; c++)
+    if (all || !out[c].needs) out[kept++] = out[c];
+  return kept;
+}
+
+/* A group whose sizes are known; one that has no choice is timed for the report. */
 static hone_status *add_group(device_bench *bench, hone_unit *unit) {
   const hone_backend *backend = unit->prepared.backend;
   device_group *group = &bench->groups[bench->count];
   bool known;
   *group = (device_group){.unit = unit};
-  group->count = backend->candidates(unit->body, group->candidates, HONE_MAX_CANDIDATES);
-  if (group->count > HONE_MAX_CANDIDATES) group->count = HONE_MAX_CANDIDATES;
-  if (group->count < 2) return NULL;
+  group->count = candidates_of(bench, unit, group->candidates);
   HONE_TRY(hone_typical_group(bench->b, unit, bench->b->typical, &bench->memory, &group->typical,
                               &known));
   if (!known) return NULL;
@@ -330,13 +340,15 @@ static hone_status *time_in(device_bench *bench, hone_context *context) {
 /* Times what the cache does not know. */
 static hone_status *time_all(device_bench *bench) {
   hone_builder *b = bench->b;
-  size_t missing = 0, all = 0;
+  size_t missing = 0, all = 0, open = 0; /* groups with a choice that times are missing for */
   for (size_t g = 0; g < bench->count; g++) {
-    missing += missing_times(bench, &bench->groups[g]);
+    size_t lacks = missing_times(bench, &bench->groups[g]);
+    missing += lacks;
     all += bench->groups[g].count;
+    open += lacks > 0 && bench->groups[g].count > 1;
   }
   b->engine->cached += all - missing;
-  if (missing == 0) return NULL;
+  if (open == 0) return NULL;
   if (b->frozen)
     return hone_error(HONE_NOT_FOUND, "the timing cache is frozen and lacks %zu times of kernels "
                                       "on the GPU", missing);

@@ -153,6 +153,28 @@ static void attach(hone_program *program, hone_stored *stored) {
   }
 }
 
+typedef struct missing_list {
+  size_t count;
+  const hone_prepared *first;
+} missing_list;
+
+static hone_status *count_missing(void *argument, hone_unit *unit) {
+  missing_list *list = argument;
+  if (unit->kind != HONE_UNIT_KERNEL || !unit->prepared.missing[0]) return NULL;
+  if (list->count++ == 0) list->first = &unit->prepared;
+  return NULL;
+}
+
+/* Groups whose kernels do not run here run on the ones that every group has: said once. */
+static hone_status *tell_missing(const hone_engine *engine) {
+  missing_list list = {.count = 0};
+  HONE_TRY(hone_visit_units(engine->program, count_missing, &list));
+  if (list.count)
+    hone_log(HONE_LOG_WARNING, "%zu groups run on Hone's own kernels in place of %s: %s", list.count,
+             list.first->needs ? list.first->needs : "those that were chosen", list.first->missing);
+  return NULL;
+}
+
 /* Kernels and packs for every group: those that were saved, or others where they do not fit. */
 static hone_status *read_choices(hone_engine *engine, const hone_format_view *view, bool repack) {
   hone_bytes lines = view->sections[HONE_SECTION_CHOICES];
@@ -165,6 +187,7 @@ static hone_status *read_choices(hone_engine *engine, const hone_format_view *vi
   if (repack && engine->device) HONE_TRY(hone_engine_make_code(engine, false));
   if (repack) HONE_TRY(verify_constants(engine->stored, engine->graph, false));
   HONE_TRY(hone_visit_units(engine->program, read_choice, &reader));
+  HONE_TRY(tell_missing(engine));
   return reader.at == reader.end ? NULL : bad_line(&reader);
 }
 
@@ -275,8 +298,37 @@ hone_status *hone_engine_parse(hone_bytes bytes, const hone_options *options, ho
 /* ---- Checking
  * -------------------------------------------------------------------------------------- */
 
+/* The library that the line's candidate needs, counted in `libraries` by name. */
+static void add_library(const char *candidate, json_t *libraries) {
+  hone_status *missing;
+  const char *name = hone_backend_cuda.code->library(candidate, &missing);
+  if (name) {
+    json_t *entry = json_object_get(libraries, name);
+    json_int_t groups = json_integer_value(json_object_get(entry, "groups"));
+    json_object_set_new(libraries, name,
+                        json_pack("{s:I, s:s?}", "groups", groups + 1, "missing",
+                                  missing ? hone_status_message(missing) : NULL));
+  }
+  hone_status_free(missing);
+}
+
+/* By the first field of each line of section choices. */
+static json_t *libraries_of(hone_bytes choices) {
+  json_t *libraries = json_object();
+  const char *at = choices.data, *end = at + choices.size;
+  while (at < end) {
+    char name[80];
+    const char *stop = memchr(at, '\n', (size_t)(end - at));
+    if (!stop) stop = end;
+    if (field(&at, stop, name, sizeof name)) add_library(name, libraries);
+    at = stop + 1;
+  }
+  return libraries;
+}
+
 /* What the kernels of a device run on; null where all runs on the CPU. */
-static hone_status *report_needs(const hone_target *t, hone_bytes code, json_t *report) {
+static hone_status *report_needs(const hone_target *t, hone_bytes code, hone_bytes choices,
+                                 json_t *report) {
   hone_code_needs needs;
   char gpu[16], driver[16];
   json_object_set_new(report, "needs", json_null());
@@ -284,9 +336,10 @@ static hone_status *report_needs(const hone_target *t, hone_bytes code, json_t *
   HONE_TRY(hone_backend_cuda.code->needs(code, &needs));
   snprintf(gpu, sizeof gpu, "%d.%d", needs.architecture / 10, needs.architecture % 10);
   snprintf(driver, sizeof driver, "%d.%d", needs.driver / 1000, needs.driver % 1000 / 10);
-  json_object_set_new(report, "needs", json_pack("{s:s, s:s, s:I}", "compute_capability", gpu,
-                                                 "driver_cuda", driver, "kernels",
-                                                 (json_int_t)needs.kernels));
+  json_object_set_new(report, "needs", json_pack("{s:s, s:s, s:I, s:o}", "compute_capability",
+                                                 gpu, "driver_cuda", driver, "kernels",
+                                                 (json_int_t)needs.kernels, "libraries",
+                                                 libraries_of(choices)));
   return NULL;
 }
 
@@ -318,7 +371,7 @@ static hone_status *check(hone_bytes bytes, json_t *report) {
                       json_pack("{s:s, s:s, s:i, s:s, s:s}", "isa", t.isa, "processor", t.processor,
                                 "threads", t.threads, "precision", t.precision, "portable", t.portable));
   hone_bytes code = view.sections[HONE_SECTION_CODE];
-  HONE_TRY(report_needs(&t, code, report));
+  HONE_TRY(report_needs(&t, code, view.sections[HONE_SECTION_CHOICES], report));
   const char *why = hone_target_unfit(&t, code, reason, sizeof reason);
   if (!why) return NULL;
   if (hone_target_is_bare(&t)) return hone_error(HONE_MISMATCH, HONE_TARGET_BARE, why);

@@ -11,6 +11,7 @@
 
 #include "base/cpu.h"
 #include "backend/cuda/gpu.h"
+#include "backend/cuda/lt.h"
 #include "backend/cuda/nvrtc.h"
 #include "base/pool.h"
 #include "engine/engine.h"
@@ -69,6 +70,13 @@ static json_t *nvrtc_json(void) {
                       status ? 0 : nvrtc->minor);
 }
 
+static json_t *lt_json(void) {
+  const hone_lt *lt = NULL;
+  hone_status *status = hone_lt_get(&lt);
+  int version = status ? 0 : (int)lt->version;
+  return library_json(status, status ? NULL : &lt->library, version / 10000, version / 100 % 100);
+}
+
 static json_t *cuda_json(void) {
   hone_gpu *gpu;
   hone_status *status = hone_gpu_get(&gpu);
@@ -80,6 +88,7 @@ static json_t *cuda_json(void) {
   hone_status_free(status);
   json_object_set_new(object, "driver", driver_json());
   json_object_set_new(object, "nvrtc", nvrtc_json());
+  json_object_set_new(object, "cublaslt", lt_json());
   return object;
 }
 

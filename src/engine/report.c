@@ -106,6 +106,7 @@ static const char *why_of(const hone_engine *engine, const hone_unit *unit, char
   const uint32_t facts = unit->node->op->facts;
   if (unit->kind == HONE_UNIT_KERNEL && engine->device && !unit->prepared.backend->device)
     return "no kernel of the GPU takes it";
+  if (unit->kind == HONE_UNIT_KERNEL && unit->prepared.missing[0]) return unit->prepared.missing;
   if (unit->kind != HONE_UNIT_PLAIN) return "";
   if (unit->body)
     return unit->choice.candidate_count ? "it was faster" : no_kernel(unit, text, room);
@@ -147,6 +148,12 @@ static hone_unit_bytes bytes_by(const reporter *r, const hone_unit *unit) {
   return bytes;
 }
 
+/* The library that the unit's kernel needs; null where there is none, or none is needed. */
+static json_t *needs_of(const hone_unit *unit) {
+  const char *needs = unit->kind == HONE_UNIT_KERNEL ? unit->prepared.needs : NULL;
+  return needs ? json_string(needs) : json_null();
+}
+
 static hone_status *report_unit(void *argument, hone_unit *unit) {
   reporter *r = argument;
   size_t packed = 0;
@@ -157,8 +164,10 @@ static hone_status *report_unit(void *argument, hone_unit *unit) {
   if (unit->body) r->groups_count++;
   if (unit->body && strcmp(kernel, "reference") == 0) r->references++;
   json_t *entry = json_pack(
-      "{s:o, s:o, s:s, s:s, s:b, s:i, s:f, s:I, s:b, s:s, s:b, s:I, s:I, s:o, s:o, s:i}", "sources",
-      sources_of(unit->node), "ops", ops_of(unit), "kernel", kernel, "why",
+      "{s:o, s:o, s:s, s:i, s:o, s:s, s:b, s:i, s:f, s:I, s:b, s:s, s:b, s:I, s:I, s:o, s:o, s:i}",
+      "sources",
+      sources_of(unit->node), "ops", ops_of(unit), "kernel", kernel, "variant",
+      unit->choice.variant, "needs", needs_of(unit), "why",
       why_of(r->engine, unit, why, sizeof why), "group", unit->body != NULL, "candidates",
       unit->choice.candidate_count, "nanoseconds", unit->nanoseconds, "packed_bytes",
       (json_int_t)packed, "measured", (int)unit->choice.measured, "place", place_of(unit), "copies",

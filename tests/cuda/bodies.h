@@ -223,49 +223,82 @@ static hone_status *cuda_run_step(body_run *r, const hone_step *step, void **out
   return status;
 }
 
-/* A candidate's variant, or where `name` is NULL what every group has. */
-static hone_status *cuda_run_body(body_run *r, const char *name, int variant, void **out) {
+/* By one candidate; `*ran` is false where it does not take the sizes. */
+static hone_status *cuda_run_body(body_run *r, const hone_candidate *candidate, void **out, bool *ran) {
   const hone_datum *known[64] = {0};
   hone_prepared prepared;
   hone_step step;
   for (int i = 0; i < r->body->input_count; i++) known[i] = r->known[r->body->inputs[i]->id];
   hone_group_view view = {r->body, r->types, known, 1};
   hone_tuning tuning = {.view = &view};
-  HONE_TRY(hone_backend_cuda.prepare(r->body, name ? name : "cuda", variant, NULL, 0,
-                                     name ? &tuning : NULL, &r->memory, &prepared));
-  hone_status *status = hone_backend_cuda.plan(&prepared, &view, &r->memory, &step);
-  if (!status) status = cuda_run_step(r, &step, out);
+  hone_status *status = hone_backend_cuda.prepare(r->body, candidate->name, candidate->variant, NULL, 0,
+                                                  &tuning, &r->memory, &prepared);
+  *ran = hone_status_code(status) != HONE_NOT_FOUND;
+  if (!*ran) hone_status_free(status);
+  if (status) return *ran ? status : NULL;
+  status = hone_backend_cuda.plan(&prepared, &view, &r->memory, &step);
+  *ran = hone_status_code(status) != HONE_UNSUPPORTED;
+  if (!*ran) {
+    hone_status_free(status);
+    status = NULL;
+  } else if (!status) {
+    status = cuda_run_step(r, &step, out);
+  }
   hone_backend_cuda.release(&prepared);
   return status;
 }
 
-/* Checks one body against its reference; whether the variant takes it. */
-static inline bool check_cuda_variant(const char *text, double tolerance, const char *name,
-                                      int variant) {
+static int cuda_candidates_run; /* beside the first of each body */
+
+/* Up to two variants of every kernel that the body is offered. */
+static hone_status *cuda_check_candidates(body_run *r, bool *good) {
+  hone_candidate all[128];
+  size_t count = hone_backend_cuda.candidates(r->body, all, 128);
+  int of_kernel = 0;
+  if (count == 0) return hone_error(HONE_NOT_FOUND, "no kernel takes the body");
+  for (size_t c = 0; c < count && c < 128; c++) {
+    void *out[16];
+    bool ran;
+    if (c == 0 || strcmp(all[c].name, all[c - 1].name) != 0) of_kernel = 0;
+    if (of_kernel == 2) continue;
+    HONE_TRY(cuda_run_body(r, &all[c], out, &ran));
+    of_kernel += ran;
+    cuda_candidates_run += ran && c > 0;
+    if (c == 0 && !ran) return hone_error(HONE_UNSUPPORTED, "the first candidate does not run");
+    for (int o = 0; ran && o < r->body->output_count; o++)
+      if (!body_same(&r->want[o], out[o], r->tolerance)) {
+        fprintf(stderr, "candidate %s %d\n", all[c].name, all[c].variant);
+        *good = false;
+      }
+  }
+  return NULL;
+}
+
+/* Checks one body against its reference, by all candidates or by one; whether that takes it. */
+static bool check_cuda_candidate(const char *text, double tolerance, const hone_candidate *only) {
   body_run r = {.text = text, .tolerance = tolerance};
   void *out[16];
-  bool good = true;
+  bool good = true, ran = true;
   hone_status *status = hone_graph_parse(text, strlen(text), hone_op_find, body_weights, &r.body);
   if (!status && !body_make_inputs(&r)) status = hone_error(HONE_INTERNAL, "a size is missing");
   if (!status) status = hone_interpret(r.body, r.lent, r.want, &r.memory);
   if (!status) status = hone_infer_body(r.body, r.types, r.known, &r.memory);
-  if (!status) status = cuda_run_body(&r, name, variant, out);
-  bool taken = !name || hone_status_code(status) != HONE_UNSUPPORTED;
-  for (int o = 0; !status && o < r.body->output_count; o++)
+  if (!status) status = only ? cuda_run_body(&r, only, out, &ran) : cuda_check_candidates(&r, &good);
+  for (int o = 0; !status && only && ran && o < r.body->output_count; o++)
     good = good && body_same(&r.want[o], out[o], tolerance);
-  if (taken && (status || !good)) {
-    fprintf(stderr, "%s %d: %s\n%s\n", name ? name : "cuda", variant,
+  if (status || !good) {
+    fprintf(stderr, "%s %d: %s\n%s\n", only ? only->name : "all", only ? only->variant : 0,
             hone_status_message(status), text);
     check_failed++;
   }
   hone_status_free(status);
   hone_graph_free(r.body);
   hone_arena_free(&r.memory);
-  return taken;
+  return ran;
 }
 
 static inline void check_cuda_body(const char *text, double tolerance) {
-  check_cuda_variant(text, tolerance, NULL, 0);
+  check_cuda_candidate(text, tolerance, NULL);
 }
 
 /* f32, then f16 from byte 80000 on, then bf16 from 112768 on. */

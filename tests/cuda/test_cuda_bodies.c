@@ -72,9 +72,8 @@ TEST(every_tile_of_boxes) {
     for (int tile = 0; tile < HONE_CUDA_BOXED_TILES; tile++)
       for (int cut = 0; cut < 3; cut++) {
         int all = HONE_CUDA_BOXED_FORM + HONE_CUDA_BOXED_TILES;
-        int variant = 1 + HONE_CUDA_BOXED_FORM + tile + all * cut;
-        taken += check_cuda_variant(boxed[i].text, bound("on a GPU", boxed[i].precision),
-                                    boxed[i].name, variant);
+        hone_candidate one = {boxed[i].name, 1 + HONE_CUDA_BOXED_FORM + tile + all * cut, 0, NULL};
+        taken += check_cuda_candidate(boxed[i].text, bound("on a GPU", boxed[i].precision), &one);
       }
   printf("%d products of boxes\n", taken);
   CHECK(sm != 90 || taken >= 40);
@@ -92,5 +91,6 @@ int main(void) {
   RUN(bodies);
   RUN(every_pointwise_op);
   RUN(every_tile_of_boxes);
+  CHECK(cuda_candidates_run > 20);
   return check_report();
 }

@@ -262,12 +262,19 @@ static hone_status *save_code(const hone_prepared *const *groups, size_t count, 
   return status;
 }
 
+static const char *library_of(const char *candidate, hone_status **missing) {
+  const hone_cuda_kernel *row = hone_cuda_kernel_named(candidate);
+  *missing = row && row->available ? row->available() : NULL;
+  return row ? row->needs : NULL;
+}
+
 static const hone_backend_code code = {.can_make = hone_cuda_code_can_make,
                                        .make = make_code,
                                        .save = save_code,
                                        .load = hone_cuda_code_load,
                                        .needs = hone_cuda_code_needs_of,
-                                       .fits = hone_cuda_code_fits};
+                                       .fits = hone_cuda_code_fits,
+                                       .library = library_of};
 
 const hone_backend hone_backend_cuda = {
     .name = "cuda",

@@ -121,7 +121,6 @@ typedef struct product {
 
 static void drop(void *own) {
   product *p = own;
-  if (!p) return;
   if (p->a) (void)p->lt->layout_free(p->a);
   if (p->b) (void)p->lt->layout_free(p->b);
   if (p->d) (void)p->lt->layout_free(p->d);
@@ -297,12 +296,21 @@ static hone_status *make(product *p, const hone_cuda_stage *stage, const hone_cu
   return view ? take_advice(p) : take_saved(p);
 }
 
+/* A library that does not start is as good as none. */
+static hone_status *not_there(hone_status *why) {
+  hone_status *status = hone_error(HONE_NOT_FOUND, "%s", hone_status_message(why));
+  hone_status_free(why);
+  return status;
+}
+
 static hone_status *make_here(const hone_gpu *gpu, product *p, const hone_cuda_stage *stage,
                               const hone_cuda_body *body, const hone_group_view *view,
                               hone_bytes saved) {
   HONE_TRY(hone_gpu_enter(gpu));
   hone_status *status = hone_lt_open(&p->lt);
   if (!status) status = make(p, stage, body, view, saved);
+  else if (hone_status_code(status) != HONE_OUT_OF_MEMORY)
+    status = not_there(status);
   hone_gpu_leave(gpu);
   return status;
 }

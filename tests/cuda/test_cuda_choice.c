@@ -1,0 +1,229 @@
+/* Candidates on the GPU, on the stand-ins: timed inside the run, chosen, kept, and done without. */
+#include <dlfcn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../engine/engines.h"
+
+#include "backend/cuda/code.h"
+#include "engine/plan.h"
+#include "stand_in.h"
+
+static void (*read_state)(stand_in_state *);
+static void (*set_failure)(uint64_t call, int result);
+static void (*read_lt)(uint64_t *advice, uint64_t *products);
+
+static stand_in_state now(void) {
+  stand_in_state state;
+  read_state(&state);
+  return state;
+}
+
+static uint64_t products(void) {
+  uint64_t advice, count = 0;
+  if (read_lt) read_lt(&advice, &count);
+  return count;
+}
+
+static uint64_t advice_asked(void) {
+  uint64_t advice = 0, count;
+  if (read_lt) read_lt(&advice, &count);
+  return advice;
+}
+
+/* Products with a bias, a residual, an activation that the library has and one that it has not. */
+static const char net[] =
+    "graph net(x: f32[n, h, w, 3]) -> (y) {"
+    " w1 = const f32[1, 1, 3, 16] @weights+0 b1 = const f32[16] @weights+1728"
+    " w2 = const f32[1, 1, 16, 16] @weights+2368 w3 = const f32[1, 1, 16, 8] @weights+64"
+    " c = conv(x, w1, b1) r = relu(c) d = conv(r, w2, b1) e = add(d, r) f = relu(e)"
+    " g = conv(f, w3) y = gelu(g) }";
+
+static hone_engine *build(const hone_model *model, const char *name, const char *value) {
+  hone_options *options = engine_options("device", "cuda");
+  hone_engine *engine = NULL;
+  CHECK_OK(hone_options_set(options, "measure", "true"));
+  if (name) CHECK_OK(hone_options_set(options, name, value));
+  CHECK_OK(hone_build(model, options, &engine));
+  hone_options_free(options);
+  return engine;
+}
+
+static bool reports(const hone_engine *engine, const char *words) {
+  char *report = NULL;
+  CHECK_OK(hone_engine_report(engine, &report));
+  bool found = strstr(report, words) != NULL;
+  hone_text_release(report);
+  return found;
+}
+
+/* Runs pictures of the size on both engines, several times each. */
+static void check_alike(const hone_model *model, hone_engine *engine, int n, int h, int w) {
+  hone_engine *plain = engine_build(model, "kernels", "reference");
+  hone_context *context = NULL, *reference = NULL;
+  picture p = picture_of(n, h, w);
+  CHECK_OK(hone_context_new(engine, NULL, &context));
+  CHECK_OK(hone_context_new(plain, NULL, &reference));
+  hone_tensor want = engine_run(reference, &p);
+  for (int run = 0; run < 3; run++) {
+    hone_tensor got = engine_run(context, &p);
+    CHECK(engine_error(&got, &want) < bound("model", "fp32"));
+  }
+  free(p.data);
+  hone_context_free(context);
+  hone_context_free(reference);
+  hone_engine_free(plain);
+}
+
+/* The stand-in's products are done by plain loops, ours by fibres in its place: it is faster. */
+TEST(the_fastest_is_chosen) {
+  hone_model *model = engine_model(net);
+  hone_engine *engine = build(model, NULL, NULL);
+  CHECK(reports(engine, "\"kernel\": \"cuda.cublaslt\""));
+  CHECK(reports(engine, "\"needs\": \"cuBLASLt 12.0\""));
+  uint64_t before = products();
+  check_alike(model, engine, 1, 16, 16);
+  CHECK(products() > before);
+  hone_engine_free(engine);
+  hone_model_free(model);
+}
+
+/* What was chosen for some sizes is for those alone, and planning others asks nobody. */
+TEST(other_sizes_run_without) {
+  hone_model *model = engine_model(net);
+  hone_engine *engine = build(model, NULL, NULL);
+  uint64_t before = products(), advice = advice_asked(), compiled = hone_cuda_code_compile_count();
+  check_alike(model, engine, 2, 9, 13);
+  check_alike(model, engine, 1, 3, 5);
+  CHECK(products() == before);
+  CHECK(advice_asked() == advice);
+  CHECK(hone_cuda_code_compile_count() == compiled);
+  hone_engine_free(engine);
+  hone_model_free(model);
+}
+
+TEST(the_driver_alone) {
+  hone_model *model = engine_model(net);
+  hone_engine *engine = build(model, "needs", "driver");
+  CHECK(!reports(engine, "cublaslt"));
+  uint64_t before = products();
+  check_alike(model, engine, 1, 16, 16);
+  CHECK(products() == before);
+  hone_engine_free(engine);
+  hone_model_free(model);
+}
+
+TEST(a_cache_that_knows_all) {
+  char path[64];
+  snprintf(path, sizeof path, "/tmp/hone-choice-%d.txt", (int)getpid());
+  hone_model *model = engine_model(net);
+  hone_engine *first = build(model, "timing-cache", path);
+  hone_engine *second = build(model, "timing-cache", path);
+  CHECK(!reports(first, "\"measured\": 0,"));
+  CHECK(reports(second, "\"measured\": 0,"));
+  CHECK(reports(second, "\"kernel\": \"cuda.cublaslt\""));
+  check_alike(model, second, 1, 16, 16);
+  hone_engine_free(first);
+  hone_engine_free(second);
+  hone_model_free(model);
+  unlink(path);
+}
+
+/* ---- An engine's file in another process ------------------------------------------------------- */
+
+static char own_path[512];
+
+static int in_another(const char *path, const char *variable, const char *value) {
+  pid_t child = fork();
+  if (child == 0) {
+    setenv(variable, value, 1);
+    execl(own_path, own_path, path, (char *)NULL);
+    _exit(99);
+  }
+  int status = -1;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* Opens the file and runs it; 10 where the library is missing, which check and report say. */
+static int open_there(const char *path) {
+  hone_model *model = engine_model(net);
+  hone_engine *engine = NULL;
+  char *report = NULL;
+  CHECK_OK(hone_engine_check(path, &report));
+  CHECK_OK(hone_engine_open(path, NULL, &engine));
+  bool named = report && strstr(report, "HONE_CUBLASLT names /nowhere.so");
+  bool missing = reports(engine, "HONE_CUBLASLT names /nowhere.so");
+  check_alike(model, engine, 1, 16, 16);
+  check_alike(model, engine, 2, 5, 6);
+  CHECK(strstr(report, "cuBLASLt 12.0") && named == missing);
+  CHECK((products() > 0) == !missing);
+  hone_text_release(report);
+  hone_engine_free(engine);
+  hone_model_free(model);
+  return check_failed ? 12 : missing ? 10 : 0;
+}
+
+TEST(opened_elsewhere) {
+  char path[64];
+  snprintf(path, sizeof path, "/tmp/hone-choice-%d.hone", (int)getpid());
+  hone_model *model = engine_model(net);
+  hone_engine *engine = build(model, NULL, NULL);
+  CHECK_OK(hone_engine_save(engine, path));
+  CHECK(in_another(path, "HONE_STAND_IN_LT_VERSION", "130100") == 0);
+  CHECK(in_another(path, "HONE_STAND_IN_LT_VERSION", "140200") == 0);
+  CHECK(in_another(path, "HONE_CUBLASLT", "/nowhere.so") == 10);
+  hone_engine_free(engine);
+  hone_model_free(model);
+  unlink(path);
+}
+
+/* ---- What goes wrong ---------------------------------------------------------------------------- */
+
+/* Calls spread over a build that measures fail: an error, and nothing stays. */
+TEST(calls_may_fail) {
+  hone_model *model = engine_model(net);
+  hone_options *options = engine_options("device", "cuda");
+  CHECK_OK(hone_options_set(options, "measure", "true"));
+  for (uint64_t call = 1; call < 4000; call += 1 + call / 3) {
+    hone_engine *engine = NULL;
+    stand_in_state before = now();
+    set_failure(call, 699);
+    hone_status *status = hone_build(model, options, &engine);
+    set_failure(0, 0);
+    hone_engine_free(engine);
+    if (status) CHECK(now().objects == before.objects);
+    hone_status_free(status);
+  }
+  hone_options_free(options);
+  hone_model_free(model);
+}
+
+static void *symbol_of(const char *variable, const char *name) {
+  const char *path = getenv(variable);
+  void *library = path ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
+  return library ? dlsym(library, name) : NULL;
+}
+
+int main(int count, char **arguments) {
+  void *state = symbol_of("HONE_CUDA_DRIVER", "stand_in_read_state");
+  void *failure = symbol_of("HONE_CUDA_DRIVER", "stand_in_set_failure");
+  void *lt = symbol_of("HONE_CUBLASLT", "stand_in_read_lt");
+  if (!state || !failure) {
+    puts("skipped: no stand-in driver is named");
+    return getenv("HONE_CUDA_DRIVER") != NULL;
+  }
+  memcpy(&read_state, &state, sizeof state);
+  memcpy(&set_failure, &failure, sizeof failure);
+  memcpy(&read_lt, &lt, sizeof lt);
+  snprintf(own_path, sizeof own_path, "%s", arguments[0]);
+  if (count == 2) return open_there(arguments[1]);
+  RUN(the_fastest_is_chosen);
+  RUN(other_sizes_run_without);
+  RUN(the_driver_alone);
+  RUN(a_cache_that_knows_all);
+  RUN(opened_elsewhere);
+  RUN(calls_may_fail);
+  CHECK(now().violations == 0);
+  return check_report();
+}
