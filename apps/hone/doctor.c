@@ -95,6 +95,8 @@ static const struct probe {
     {"nvrtc", "no kernel can be compiled for a GPU; pip install nvidia-cuda-nvrtc brings it"},
     {"cublaslt", "large matrix products run on Hone's own kernels, in up to twice the time; pip install "
                  "nvidia-cublas brings it"},
+    {"cudnn", "convolutions run on Hone's own kernels, in up to twice the time; pip install "
+              "nvidia-cudnn brings it"},
 };
 
 static json_t *gpu_json(const json_t *cuda) {

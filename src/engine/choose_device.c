@@ -6,12 +6,13 @@
  * and the recordings replayed in turn: a candidate meets the caches as they are between its neighbours,
  * the clocks that the others meet, and no wait for the host.
  */
-#include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/log.h"
 #include "base/pool.h"
 #include "engine/builder.h"
+#include "engine/crossings.h"
 #include "engine/frame.h"
 #include "engine/tune.h"
 
@@ -36,7 +37,8 @@ typedef struct device_group {
   hone_group_view view; /* of it */
   char key[HONE_TIMING_KEY];
   contender *contenders; /* by candidate; NULL: it is not timed */
-  size_t step;           /* of the plan that is timed */
+  hone_arena memory;     /* theirs */
+  hone_status *failed;   /* of making them ready */
 } device_group;
 
 typedef struct device_bench {
@@ -52,6 +54,7 @@ typedef struct device_bench {
   device_group **of_step; /* NULL: nothing is chosen there */
   hone_recording **turns; /* a recording for each place in the lists of candidates */
   size_t turn_count;
+  _Atomic size_t next; /* of the groups that are made ready */
 } device_bench;
 
 /* ---- What there is to choose ------------------------------------------------------------------ */
@@ -148,20 +151,20 @@ static hone_status *find_steps(device_bench *bench) {
   return NULL;
 }
 
-static hone_status *prepare_one(device_bench *bench, const device_group *group,
-                                const hone_candidate *candidate, contender *out) {
+static hone_status *prepare_one(device_group *group, const hone_candidate *candidate,
+                                contender *out) {
   const hone_prepared *base = &group->unit->prepared;
   const hone_tuning tuning = {.view = &group->view};
   HONE_TRY(base->backend->prepare(base->body, candidate->name, candidate->variant, base->packs,
-                                  base->pack_count, &tuning, &bench->memory, &out->prepared));
+                                  base->pack_count, &tuning, &group->memory, &out->prepared));
   out->runs = true;
-  return base->backend->plan(&out->prepared, &group->view, &bench->memory, &out->step);
+  return base->backend->plan(&out->prepared, &group->view, &group->memory, &out->step);
 }
 
 /* One that does not take the sizes is out. */
-static hone_status *enter_one(device_bench *bench, const device_group *group,
-                              const hone_candidate *candidate, contender *out) {
-  hone_status *status = prepare_one(bench, group, candidate, out);
+static hone_status *enter_one(device_group *group, const hone_candidate *candidate,
+                              contender *out) {
+  hone_status *status = prepare_one(group, candidate, out);
   if (!status) return NULL;
   if (out->runs) group->unit->prepared.backend->release(&out->prepared);
   out->runs = false;
@@ -171,23 +174,40 @@ static hone_status *enter_one(device_bench *bench, const device_group *group,
   return NULL;
 }
 
-/* Those that run stand first, in a list of their own. */
+static hone_status *enter_group(device_group *group) {
+  group->contenders = HONE_NEW_ARRAY(&group->memory, group->count, contender);
+  HONE_TRY_MEMORY(group->contenders);
+  for (size_t c = 0; c < group->count; c++)
+    HONE_TRY(enter_one(group, &group->candidates[c], &group->contenders[c]));
+  return NULL;
+}
+
+static void enter_some(void *argument, int part, int parts) {
+  device_bench *bench = argument;
+  size_t g;
+  (void)part, (void)parts;
+  while ((g = atomic_fetch_add(&bench->next, 1)) < bench->count)
+    if (missing_times(bench, &bench->groups[g]))
+      bench->groups[g].failed = enter_group(&bench->groups[g]);
+}
+
+/* On all threads: a library's plan takes a while to make. */
 static hone_status *enter_all(device_bench *bench, size_t *scratch) {
+  hone_status *status = NULL;
+  hone_pool_run(hone_pool_default_threads(), enter_some, bench);
   for (size_t g = 0; g < bench->count; g++) {
     device_group *group = &bench->groups[g];
-    if (!missing_times(bench, group)) continue;
     size_t running = 0;
-    group->contenders = HONE_NEW_ARRAY(&bench->memory, group->count, contender);
-    HONE_TRY_MEMORY(group->contenders);
-    for (size_t c = 0; c < group->count; c++) {
-      contender *one = &group->contenders[c];
-      HONE_TRY(enter_one(bench, group, &group->candidates[c], one));
+    for (size_t c = 0; group->contenders && c < group->count; c++) {
+      const contender *one = &group->contenders[c];
       if (one->runs && one->step.scratch > *scratch) *scratch = one->step.scratch;
       running += one->runs;
     }
     if (running > bench->turn_count) bench->turn_count = running;
+    if (status) hone_status_free(group->failed);
+    else status = group->failed;
   }
-  return NULL;
+  return status;
 }
 
 /* The contender whose turn it is; NULL: none of the group is left. */
@@ -197,11 +217,21 @@ static contender *contender_at(const device_group *group, size_t turn) {
   return NULL;
 }
 
+/* What the host gave the run is given again, since its memory has been other values' meanwhile: indices
+ * are places then. The mark before the run comes after that. */
+static hone_status *ask_crossings(device_bench *bench, size_t step) {
+  const hone_device_run *run = hone_frame_device_run_at(bench->frame->plan, step);
+  if (run->first != step) return NULL;
+  HONE_TRY(hone_crossings_ask(bench->frame, run, bench->stream, false));
+  return bench->device->set_mark(bench->stream, bench->marks[step]);
+}
+
 static hone_status *ask_steps(device_bench *bench, size_t turn) {
   hone_frame *frame = bench->frame;
   HONE_TRY(bench->device->set_mark(bench->stream, bench->marks[0]));
   for (size_t s = 0; s < frame->plan->step_count; s++) {
     const hone_step *step = &frame->plan->steps[s].kernel;
+    if (step->on_device) HONE_TRY(ask_crossings(bench, s));
     const contender *one = contender_at(bench->of_step[s], turn);
     hone_device_io io = hone_frame_device_io(frame, s, frame->pointers);
     if (one) {
@@ -247,10 +277,16 @@ static void tear_down(device_bench *bench) {
   for (size_t s = 0; bench->marks && s <= bench->frame->plan->step_count; s++)
     bench->device->give_mark(bench->marks[s]);
   bench->device->give(bench->scratch);
-  for (size_t g = 0; g < bench->count; g++)
-    for (size_t c = 0; bench->groups[g].contenders && c < bench->groups[g].count; c++)
-      if (bench->groups[g].contenders[c].runs)
-        bench->groups[g].unit->prepared.backend->release(&bench->groups[g].contenders[c].prepared);
+}
+
+static void free_contenders(device_bench *bench) {
+  for (size_t g = 0; g < bench->count; g++) {
+    device_group *group = &bench->groups[g];
+    for (size_t c = 0; group->contenders && c < group->count; c++)
+      if (group->contenders[c].runs)
+        group->unit->prepared.backend->release(&group->contenders[c].prepared);
+    hone_arena_free(&group->memory);
+  }
 }
 
 /* ---- Rounds ----------------------------------------------------------------------------------- */
@@ -363,11 +399,22 @@ static hone_status *time_all(device_bench *bench) {
 
 /* ---- The choice ------------------------------------------------------------------------------- */
 
+/* What a candidate that was timed found out need not be found out again. */
+static hone_status *tuning_of(const device_group *group, size_t candidate, hone_arena *memory,
+                              hone_tuning *out) {
+  const contender *one = group->contenders ? &group->contenders[candidate] : NULL;
+  *out = (hone_tuning){.view = &group->view};
+  if (!one || !one->runs) return NULL;
+  const hone_pack *pack = &one->prepared.packs[one->prepared.pack_count - 1];
+  *out = (hone_tuning){.saved = {hone_arena_copy(memory, pack->bytes, pack->size), pack->size}};
+  return out->saved.bytes ? NULL : hone_error_memory();
+}
+
 /* On the group's fastest candidate, if there are times and it is not the first, which runs already. */
 static hone_status *settle(device_bench *bench, device_group *group) {
   double times[HONE_MAX_CANDIDATES];
   hone_unit *unit = group->unit;
-  const hone_tuning tuning = {.view = &group->view};
+  hone_tuning tuning;
   for (size_t c = 0; c < group->count; c++) times[c] = time_of(bench, group, c);
   size_t best = hone_fastest(times, group->count);
   unit->choice.candidate_count = (int)group->count;
@@ -375,6 +422,7 @@ static hone_status *settle(device_bench *bench, device_group *group) {
   unit->nanoseconds = times[best];
   unit->choice.measured = true;
   if (best == 0) return NULL;
+  HONE_TRY(tuning_of(group, best, &bench->b->engine->memory, &tuning));
   return hone_unit_prepare(&bench->b->engine->memory, unit, unit->prepared.backend,
                            group->candidates[best].name, group->candidates[best].variant,
                            unit->prepared.packs, unit->prepared.pack_count, &tuning);
@@ -394,6 +442,7 @@ hone_status *hone_choose_on_device(hone_builder *b) {
   if (!b->engine->device || b->like || !b->typical) return NULL;
   if (!b->measure && b->cache.times.count == 0) return NULL;
   hone_status *status = choose(&bench);
+  free_contenders(&bench);
   hone_arena_free(&bench.memory);
   return status;
 }

@@ -10,6 +10,7 @@
 #endif
 
 #include "base/cpu.h"
+#include "backend/cuda/cudnn.h"
 #include "backend/cuda/gpu.h"
 #include "backend/cuda/lt.h"
 #include "backend/cuda/nvrtc.h"
@@ -77,6 +78,13 @@ static json_t *lt_json(void) {
   return library_json(status, status ? NULL : &lt->library, version / 10000, version / 100 % 100);
 }
 
+static json_t *cudnn_json(void) {
+  const hone_cudnn *cudnn = NULL;
+  hone_status *status = hone_cudnn_get(&cudnn);
+  int version = status ? 0 : (int)cudnn->version;
+  return library_json(status, status ? NULL : &cudnn->library, version / 10000, version / 100 % 100);
+}
+
 static json_t *cuda_json(void) {
   hone_gpu *gpu;
   hone_status *status = hone_gpu_get(&gpu);
@@ -89,6 +97,7 @@ static json_t *cuda_json(void) {
   json_object_set_new(object, "driver", driver_json());
   json_object_set_new(object, "nvrtc", nvrtc_json());
   json_object_set_new(object, "cublaslt", lt_json());
+  json_object_set_new(object, "cudnn", cudnn_json());
   return object;
 }
 

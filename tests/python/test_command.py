@@ -165,11 +165,11 @@ def test_check(engine, tmp_path):
 def test_doctor():
     printed = hone("doctor").stdout
     for word in ("instruction_sets", "cgroup_cpu_max", "transparent_huge_pages", "jansson", "zlib", "python",
-                 "nvrtc", "cublaslt"):
+                 "nvrtc", "cublaslt", "cudnn"):
         assert word in printed
     found = hone_json("doctor")
     assert found["machine"]["processors"] >= 1 and found["system"]["memory_bytes"] > 0
-    assert set(found["gpu"]) == {"driver", "nvrtc", "cublaslt"}
+    assert set(found["gpu"]) == {"driver", "nvrtc", "cublaslt", "cudnn"}
 
 
 # ---- Progress ---------------------------------------------------------------------------------

@@ -137,7 +137,10 @@ static hone_status *put_pack(hone_cuda_group *group, const hone_prepared *prepar
   if (group->any->pack_size == 0) return NULL;
   const hone_pack *pack = &prepared->packs[0];
   HONE_TRY(hone_cuda_share(pack->bytes, pack->size, &group->any->pack));
-  if (group->chosen) group->chosen->pack = group->any->pack;
+  group->any->packed = pack->bytes;
+  if (!group->chosen) return NULL;
+  group->chosen->pack = group->any->pack;
+  group->chosen->packed = pack->bytes;
   return NULL;
 }
 

@@ -5,6 +5,7 @@
 
 #include "backend/cuda/boxes.h"
 #include "backend/cuda/code.h"
+#include "backend/cuda/cudnn.h"
 #include "backend/cuda/lt.h"
 #include "backend/cuda/plan.h"
 
@@ -470,6 +471,10 @@ static hone_status *describe(hone_text *out) {
   const hone_lt *lt;
   hone_status *status = hone_lt_get(&lt);
   if (!status) hone_text_printf(out, ", cuBLASLt %zu", lt->version);
+  hone_status_free(status);
+  const hone_cudnn *cudnn;
+  status = hone_cudnn_get(&cudnn);
+  if (!status) hone_text_printf(out, ", cuDNN %zu", cudnn->version);
   hone_status_free(status);
   return hone_text_status(out);
 }

@@ -14,7 +14,7 @@ static const hone_cuda_kernel *const rows[] = {
     &hone_cuda_kernel_slice,     &hone_cuda_kernel_expand,       &hone_cuda_kernel_concat,
     &hone_cuda_kernel_conv_transpose, &hone_cuda_kernel_resize,  &hone_cuda_kernel_integer,
     &hone_cuda_kernel_topk,
-    &hone_cuda_kernel_product_lt,
+    &hone_cuda_kernel_product_lt, &hone_cuda_kernel_conv_cudnn,
     &hone_cuda_kernel_split,     &hone_cuda_kernel_gather,       &hone_cuda_kernel_pointwise,
 };
 

@@ -5,6 +5,7 @@
  * does not know follows as a stage of its own. */
 #include <string.h>
 
+#include "backend/cuda/epilogue.h"
 #include "backend/cuda/gpu.h"
 #include "backend/cuda/lt.h"
 #include "backend/cuda/rows.h"
@@ -30,65 +31,14 @@ static hone_status *available(void) {
   return hone_lt_get(&lt);
 }
 
-/* What of a stage the library computes after the product. */
-typedef struct epilogue {
-  const hone_value *bias;     /* a constant by columns; NULL: none */
-  const hone_value *residual; /* of the result's shape; NULL: none */
-  int activation;             /* HONE_LT_RELU or HONE_LT_GELU; 0: none */
-  bool known;                 /* it computes all of it */
-} epilogue;
-
-static bool is_column(const hone_value *value, const hone_shape *whole) {
-  const hone_shape *shape = &value->type.shape;
-  for (int i = 0; i + 1 < shape->rank; i++)
-    if (shape->dim[i] != 1) return false;
-  return value->constant && shape->rank > 0 && whole->rank > 0 && shape->dim[shape->rank - 1] > 1 &&
-         shape->dim[shape->rank - 1] == whole->dim[whole->rank - 1];
-}
-
 static int activation_of(const hone_node *node) {
   if (node->op == &hone_op_relu) return HONE_LT_RELU;
   bool by_tanh = node->op == &hone_op_gelu && strcmp(hone_node_text(node, "approximate"), "tanh") == 0;
   return by_tanh ? HONE_LT_GELU : 0;
 }
 
-/* Adds a node, which reads `last`, to the epilogue; false where the library does not know it. */
-static bool add_node(epilogue *e, const hone_cuda_stage *stage, const hone_node *node,
-                     const hone_value *last) {
-  if (e->activation || node->outputs[0]->type.dtype != last->type.dtype) return false;
-  if (node->op != &hone_op_add) return (e->activation = activation_of(node)) != 0;
-  const hone_value *x = node->inputs[0].value, *y = node->inputs[1].value;
-  const hone_value *other = x == last ? y : x;
-  if ((x != last && y != last) || other == last || other->type.dtype != last->type.dtype)
-    return false;
-  const hone_shape *whole = &stage->shape->type.shape;
-  if (is_column(other, whole) && !e->bias) return (e->bias = other) != NULL;
-  if (!hone_shape_equal(&other->type.shape, whole) || e->residual) return false;
-  return (e->residual = other) != NULL;
-}
-
-static const hone_value *bias_of(const hone_cuda_stage *stage) {
-  for (int i = 0; i < stage->stream_count; i++)
-    if (stage->streams[i].joins == '+') return stage->streams[i].value;
-  return NULL;
-}
-
-static epilogue epilogue_of(const hone_cuda_stage *stage) {
-  epilogue e = {.bias = bias_of(stage)};
-  const hone_value *last = stage->core->outputs[0];
-  e.known = !e.bias || is_column(e.bias, &stage->shape->type.shape);
-  for (int i = 0; e.known && i < stage->tail_count; i++) {
-    e.known = add_node(&e, stage, stage->tail[i], last);
-    last = stage->tail[i]->outputs[0];
-  }
-  return e;
-}
-
 static bool joins(const hone_cuda_stage *stage, const hone_node *node) {
-  epilogue e = epilogue_of(stage);
-  const hone_value *last = stage->tail_count ? stage->tail[stage->tail_count - 1]->outputs[0]
-                                             : stage->core->outputs[0];
-  return e.known && add_node(&e, stage, node, last);
+  return hone_cuda_epilogue_takes(stage, node, activation_of);
 }
 
 /* ---- One product ------------------------------------------------------------------------------ */
@@ -185,7 +135,7 @@ static hone_status *put_sizes(const hone_cuda_stage *stage, const hone_group_vie
 }
 
 static hone_status *put_recipe(const hone_cuda_stage *stage, const hone_group_view *view,
-                               const epilogue *e, recipe *r) {
+                               const hone_cuda_epilogue *e, recipe *r) {
   const hone_node *node = stage->core;
   hone_dtype dtype = node->inputs[0].value->type.dtype;
   bool tf32 = dtype == HONE_F32 && hone_node_flag(node, "tf32");
@@ -280,7 +230,7 @@ static hone_status *take_saved(product *p) {
 
 static hone_status *make(product *p, const hone_cuda_stage *stage, const hone_cuda_body *body,
                          const hone_group_view *view, hone_bytes saved) {
-  epilogue e = epilogue_of(stage);
+  hone_cuda_epilogue e = hone_cuda_epilogue_of(stage, activation_of);
   if (!e.known || stage->result_count != 1) return not_taken("what follows it");
   const void *bias = e.bias ? hone_cuda_constant_at(body, e.bias) : NULL;
   if (!view && saved.size != sizeof p->recipe)
@@ -290,8 +240,7 @@ static hone_status *make(product *p, const hone_cuda_stage *stage, const hone_cu
   p->alpha = (float)p->recipe.alpha;
   p->beta = e.residual ? 1 : 0;
   p->d_at = p->c_at = stage->results[0].pointer;
-  for (int i = 0; i < stage->stream_count; i++)
-    if (stage->streams[i].value == e.residual) p->c_at = stage->streams[i].pointer;
+  if (e.residual) p->c_at = hone_cuda_epilogue_residual(stage, &e);
   HONE_TRY(describe(p, bias));
   return view ? take_advice(p) : take_saved(p);
 }

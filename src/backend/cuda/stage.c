@@ -160,11 +160,19 @@ static hone_status *settle_stage(maker *m, hone_cuda_stage *stage) {
   return NULL;
 }
 
-const void *hone_cuda_constant_at(const hone_cuda_body *body, const hone_value *value) {
+static const void *place_in(const void *pack, const hone_cuda_body *body, const hone_value *value) {
   for (int i = 0; i < body->constant_count; i++)
     if (body->constants[i].value == hone_cuda_root(value))
-      return (const char *)body->pack + body->constants[i].at;
+      return (const char *)pack + body->constants[i].at;
   return NULL;
+}
+
+const void *hone_cuda_constant_at(const hone_cuda_body *body, const hone_value *value) {
+  return place_in(body->pack, body, value);
+}
+
+const void *hone_cuda_constant_bytes(const hone_cuda_body *body, const hone_value *value) {
+  return place_in(body->packed, body, value);
 }
 
 /* ---- The body -------------------------------------------------------------------------------- */

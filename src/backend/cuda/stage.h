@@ -81,6 +81,7 @@ typedef struct hone_cuda_body {
   int constant_count;
   size_t pack_size;
   void *pack; /* its address on the GPU; NULL: none */
+  const void *packed; /* its bytes on the host */
 } hone_cuda_body;
 
 /* One way to compile a kernel's row: a file of kernels/ and lines before it. */
@@ -137,6 +138,8 @@ const hone_cuda_kernel *const *hone_cuda_kernels(size_t *count);
 
 /* The address on the GPU of a constant that kernels read; NULL for other values. */
 const void *hone_cuda_constant_at(const hone_cuda_body *body, const hone_value *value);
+/* Its bytes on the host. */
+const void *hone_cuda_constant_bytes(const hone_cuda_body *body, const hone_value *value);
 
 bool hone_cuda_kernel_takes(const hone_cuda_kernel *kernel, const hone_node *node, int sm);
 /* The row of a candidate's name; NULL for HONE_CUDA_NAME and what is none. */
