@@ -1,4 +1,5 @@
-/* Convolutions with bias, residual and activation by cuDNN's graphs. Room: backend/cuda.
+/* Convolutions with bias, residual and activation by cuDNN's graphs, and products with a matrix of
+ * weights as convolutions of one pixel. Room: backend/cuda.
  *
  * Its variants are the engine configurations that the library's heuristic gives for the sizes, best
  * guess first. A plan takes the library a third of a second to make, and is kept as the text that it
@@ -20,16 +21,26 @@
 
 /* ---- Which convolutions ----------------------------------------------------------------------- */
 
+static bool is_convolution(const hone_node *node) {
+  return node->op == &hone_op_conv && node->inputs[0].value->type.shape.rank == 4 &&
+         hone_node_int(node, "groups") == 1;
+}
+
+static bool is_product(const hone_node *node) {
+  return node->op == &hone_op_matmul && node->inputs[0].value->type.shape.rank >= 2 &&
+         node->inputs[1].value->type.shape.rank == 2 && !hone_node_flag(node, "transpose_a") &&
+         !hone_node_flag(node, "transpose_b") && hone_node_real(node, "alpha") == 1;
+}
+
 static bool accepts(const hone_node *node) {
-  if (node->op != &hone_op_conv || !hone_cuda_one_float(node) || hone_node_int(node, "groups") != 1)
-    return false;
-  const hone_value *x = node->inputs[0].value, *w = node->inputs[1].value;
-  hone_dtype dtype = x->type.dtype;
-  bool narrow = dtype == HONE_F16 || dtype == HONE_BF16;
+  if ((!is_convolution(node) && !is_product(node)) || !hone_cuda_one_float(node)) return false;
+  const hone_value *w = node->inputs[1].value;
+  const hone_shape *shape = &w->type.shape;
+  bool narrow = w->type.dtype == HONE_F16 || w->type.dtype == HONE_BF16;
   int64_t chunk = narrow ? 8 : 4;
-  return x->type.shape.rank == 4 && w->constant && w->type.shape.dim[2] % chunk == 0 &&
-         w->type.shape.dim[3] % chunk == 0 &&
-         (narrow || (dtype == HONE_F32 && hone_node_flag(node, "tf32")));
+  return w->constant && shape->dim[shape->rank - 2] % chunk == 0 &&
+         shape->dim[shape->rank - 1] % chunk == 0 &&
+         (narrow || (w->type.dtype == HONE_F32 && hone_node_flag(node, "tf32")));
 }
 
 static hone_status *available(void) {
@@ -274,12 +285,8 @@ static hone_status *put_state(convolution *c, hone_text *state) {
 
 /* ---- Settling --------------------------------------------------------------------------------- */
 
-static hone_status *put_recipe(const hone_cuda_stage *stage, const hone_group_view *view,
-                               const hone_cuda_epilogue *e, recipe *r) {
-  const hone_node *node = stage->core;
-  const hone_shape *x = &view->types[node->inputs[0].value->id].shape;
-  const hone_shape *w = &view->types[node->inputs[1].value->id].shape;
-  hone_dtype dtype = node->inputs[0].value->type.dtype;
+static hone_status *put_window(const hone_node *node, const hone_shape *x, const hone_shape *w,
+                               recipe *r) {
   hone_spatial s;
   HONE_TRY(hone_cuda_window(node, x, w->dim, false, &s));
   *r = (recipe){.x = {x->dim[0], x->dim[3], s.in[0], s.in[1]},
@@ -288,18 +295,39 @@ static hone_status *put_recipe(const hone_cuda_stage *stage, const hone_group_vi
                 .before = {s.before[0], s.before[1]},
                 .after = {s.after[0], s.after[1]},
                 .strides = {s.stride[0], s.stride[1]},
-                .dilations = {s.dilation[0], s.dilation[1]},
-                .type = dtype == HONE_F16    ? HONE_CUDNN_F16
-                        : dtype == HONE_BF16 ? HONE_CUDNN_BF16
-                                             : HONE_CUDNN_F32,
-                .variant = stage->variant,
-                .bias = e->bias != NULL,
-                .residual = e->residual != NULL,
-                .activation = e->activation};
+                .dilations = {s.dilation[0], s.dilation[1]}};
+  bool crops = s.before[0] < 0 || s.before[1] < 0 || s.after[0] < 0 || s.after[1] < 0;
+  return crops ? not_taken("it crops") : NULL;
+}
+
+/* The left operand's rows are the pixels of one column. */
+static void put_rows(const hone_shape *x, const hone_shape *w, recipe *r) {
+  int64_t rows = 1;
+  for (int d = 0; d + 1 < x->rank; d++) rows *= x->dim[d];
+  *r = (recipe){.x = {1, w->dim[0], rows, 1},
+                .w = {w->dim[1], w->dim[0], 1, 1},
+                .y = {1, w->dim[1], rows, 1},
+                .strides = {1, 1},
+                .dilations = {1, 1}};
+}
+
+static hone_status *put_recipe(const hone_cuda_stage *stage, const hone_group_view *view,
+                               const hone_cuda_epilogue *e, recipe *r) {
+  const hone_node *node = stage->core;
+  const hone_shape *x = &view->types[node->inputs[0].value->id].shape;
+  const hone_shape *w = &view->types[node->inputs[1].value->id].shape;
+  hone_dtype dtype = node->inputs[0].value->type.dtype;
+  if (is_product(node)) put_rows(x, w, r);
+  else HONE_TRY(put_window(node, x, w, r));
+  r->type = dtype == HONE_F16    ? HONE_CUDNN_F16
+            : dtype == HONE_BF16 ? HONE_CUDNN_BF16
+                                 : HONE_CUDNN_F32;
+  r->variant = stage->variant;
+  r->bias = e->bias != NULL;
+  r->residual = e->residual != NULL;
+  r->activation = e->activation;
   for (int i = 0; i < 4; i++)
     if (r->x[i] < 1 || r->y[i] < 1) return not_taken("it is empty");
-  if (s.before[0] < 0 || s.before[1] < 0 || s.after[0] < 0 || s.after[1] < 0)
-    return not_taken("it crops");
   if (e->activated && e->activated->op == &hone_op_clip) {
     const hone_value *low = hone_node_in(e->activated, 1), *high = hone_node_in(e->activated, 2);
     r->clips = 1;
@@ -309,7 +337,7 @@ static hone_status *put_recipe(const hone_cuda_stage *stage, const hone_group_vi
   return NULL;
 }
 
-/* Filters from rows, columns, inputs, outputs to outputs, rows, columns, inputs. */
+/* Filters from rows, columns, inputs, outputs to outputs, rows, columns, inputs; a matrix transposed. */
 static hone_status *put_filters(convolution *c, const void *from, size_t element) {
   size_t outputs = (size_t)c->recipe.w[0];
   size_t taps = (size_t)(c->recipe.w[1] * c->recipe.w[2] * c->recipe.w[3]);
