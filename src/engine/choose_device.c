@@ -70,7 +70,8 @@ static hone_status *view_of(const hone_bench_group *group, hone_arena *memory,
     known[body->inputs[i]->id] = group->known[i];
   }
   HONE_TRY(hone_infer_body(body, types, known, memory));
-  *out = (hone_group_view){body, types, group->known, group->threads};
+  *out = (hone_group_view){
+      .body = body, .types = types, .known = group->known, .threads = group->threads};
   return NULL;
 }
 

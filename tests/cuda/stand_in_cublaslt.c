@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "backend/cuda/lt.h"
+#include "stand_in_numbers.h"
 
 #define SHOWN __attribute__((visibility("default")))
 enum { INVALID = 7, NOT_SUPPORTED = 15 };
@@ -190,33 +191,12 @@ typedef struct job {
   struct job *next; /* kept, since a recording may do it again */
 } job;
 
-static float half_value(uint16_t bits) {
-  _Float16 value;
-  memcpy(&value, &bits, sizeof value);
-  return (float)value;
+static stand_in_type type_of(int type) {
+  return type == HONE_LT_F16 ? STAND_IN_F16 : type == HONE_LT_BF16 ? STAND_IN_BF16 : STAND_IN_F32;
 }
 
 static float load(int type, const void *p, int64_t i) {
-  uint32_t bits;
-  float value;
-  if (type == HONE_LT_F32) return ((const float *)p)[i];
-  if (type == HONE_LT_F16) return half_value(((const uint16_t *)p)[i]);
-  bits = (uint32_t)((const uint16_t *)p)[i] << 16;
-  memcpy(&value, &bits, sizeof value);
-  return value;
-}
-
-static void store(int type, void *p, int64_t i, float value) {
-  uint32_t bits;
-  if (type == HONE_LT_F32) {
-    ((float *)p)[i] = value;
-  } else if (type == HONE_LT_F16) {
-    _Float16 half = (_Float16)value;
-    memcpy((uint16_t *)p + i, &half, sizeof half);
-  } else {
-    memcpy(&bits, &value, sizeof bits);
-    ((uint16_t *)p)[i] = (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-  }
+  return stand_in_load(type_of(type), p, i);
 }
 
 static float finish(const job *j, float sum, float c, int64_t row) {
@@ -239,7 +219,7 @@ static void multiply_one(const job *j, int64_t n, int64_t row, int64_t column) {
                                                                          : column * b->pitch + k));
   int64_t at = n * j->d.stride + column * j->d.pitch + row;
   float c = j->beta != 0 ? load(j->c.type, j->at[2], at) : 0;
-  store(j->d.type, j->to, at, finish(j, sum, c, row));
+  stand_in_store(type_of(j->d.type), j->to, at, finish(j, sum, c, row));
 }
 
 static void multiply(void *argument) {

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "backend/cuda/cudnn.h"
+#include "stand_in_numbers.h"
 
 #define SHOWN __attribute__((visibility("default")))
 #define MOST  16 /* attributes of a descriptor */
@@ -59,15 +60,17 @@ const char *cudnnGetErrorString(int result) {
 
 typedef struct handle {
   void *stream;
+  struct handle *next;
 } handle;
 
 SHOWN int cudnnCreate(hone_cudnn_handle *out);
 int cudnnCreate(hone_cudnn_handle *out) {
-  static handle *kept[64];
+  static handle *all;
   static int count;
   handle *made = calloc(1, sizeof *made);
-  check(count < 64, "handles are not given back");
-  kept[count++] = made;
+  check(count++ < 64, "handles are not given back");
+  made->next = all;
+  all = made;
   *out = (hone_cudnn_handle)(void *)made;
   return 0;
 }
@@ -258,31 +261,12 @@ typedef struct job {
   struct job *next;
 } job;
 
-static float load(int type, const void *p, int64_t i) {
-  uint32_t bits;
-  float value;
-  _Float16 half;
-  if (type == HONE_CUDNN_F32) return ((const float *)p)[i];
-  if (type == HONE_CUDNN_F16) {
-    memcpy(&half, (const uint16_t *)p + i, sizeof half);
-    return (float)half;
-  }
-  bits = (uint32_t)((const uint16_t *)p)[i] << 16;
-  memcpy(&value, &bits, sizeof value);
-  return value;
+static stand_in_type type_of(int type) {
+  return type == HONE_CUDNN_F16 ? STAND_IN_F16 : type == HONE_CUDNN_BF16 ? STAND_IN_BF16 : STAND_IN_F32;
 }
 
-static void store(int type, void *p, int64_t i, float value) {
-  uint32_t bits;
-  _Float16 half = (_Float16)value;
-  if (type == HONE_CUDNN_F32) {
-    ((float *)p)[i] = value;
-  } else if (type == HONE_CUDNN_F16) {
-    memcpy((uint16_t *)p + i, &half, sizeof half);
-  } else {
-    memcpy(&bits, &value, sizeof bits);
-    ((uint16_t *)p)[i] = (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-  }
+static float load(int type, const void *p, int64_t i) {
+  return stand_in_load(type_of(type), p, i);
 }
 
 static float finish(const job *j, float v, int64_t at, int64_t channel) {
@@ -320,7 +304,7 @@ static void convolve(void *argument) {
     for (int64_t row = 0; row < y[2]; row++)
       for (int64_t column = 0; column < y[3]; column++)
         for (int64_t k = 0; k < y[1]; k++, at++)
-          store(j->work.type, (void *)(uintptr_t)j->at[5], at,
+          stand_in_store(type_of(j->work.type), (void *)(uintptr_t)j->at[5], at,
                 finish(j, sum_at(j, n, k, row, column), at, k));
 }
 
