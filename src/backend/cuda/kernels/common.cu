@@ -115,6 +115,7 @@ template <class T> __device__ __forceinline__ typename Element<T>::R as(typename
 }
 
 #define WRAP(x, operation, y) ((s64)((u64)(x) operation (u64)(y)))
+#define QUOTIENT(x, y) ((x) / (y))
 #define M_SQRT1_2 R(0.707106781186547524401)
 #define M_2_SQRTPI R(1.12837916709551257390)
 #define clip_high(x, high) ((x) > (high) ? (high) : (x))
