@@ -100,6 +100,11 @@ TEST(broadcasting) {
 }
 
 TEST(chains) {
+  check_body( /* a bool that is not needed any more leaves its register to no float */
+      "graph g(x: f32[7, 90], y: f32[7, 90]) -> (o) {\n"
+      " c = less(x, y)\n a = select(c, y, x)\n d = less(y, a)\n b = select(d, x, a)\n"
+      " o = neg(b)\n}",
+      0);
   check_body(
       "graph g(x: f32[33, 70], y: f32[70], m: bool[33, 1]) -> (p, q) {\n"
       " a = sub(x, y)\n b = exp(a)\n c = less(a, y)\n d = select(c, a, b)\n"
