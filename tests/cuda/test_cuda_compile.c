@@ -1,5 +1,5 @@
-/* Every kernel compiles for every GPU that Hone runs on, by the real NVRTC; where there is none,
- * the count of what was skipped is said. */
+/* Every kernel but those of libraries compiles for every GPU that Hone runs on, by the real NVRTC;
+ * where there is none, the count of what was skipped is said. */
 #include "backend/cuda/nvrtc.h"
 #include "backend/cuda/stage.h"
 #include "base/map.h"
@@ -73,7 +73,7 @@ TEST(every_kernel_compiles) {
   for (size_t i = 0; i < CUDA_BODIES; i++) compile_body(nvrtc, cuda_bodies[i].text, &seen, i);
   const hone_cuda_kernel *const *rows = hone_cuda_kernels(&count);
   for (size_t i = 0; i < count; i++)
-    if (!hone_map_get(&seen, rows[i]->name, strlen(rows[i]->name))) {
+    if (!rows[i]->needs && !hone_map_get(&seen, rows[i]->name, strlen(rows[i]->name))) {
       fprintf(stderr, "no body has kernel %s\n", rows[i]->name);
       check_failed++;
     }
