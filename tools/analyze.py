@@ -26,6 +26,7 @@ FOLDERS = ("src", "apps", "integrations", "examples")
 EXTENSION = "python/extension"
 READERS = ("src/base/", "src/ir/", "src/import/", "src/engine/")
 LESS = ["-Xclang", "-analyzer-config", "-Xclang", "max-nodes=75000"]  # by default 225000
+GCC_ALONE = ("-fvect-cost-model", "--param")  # flags that clang does not know, nor needs here
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
 BODY = re.compile(r'#include "(\S+_body\.h)"')
 FORGET_DAYS = 60
@@ -78,7 +79,8 @@ def commands(rooms):
         words = shlex.split(entry["command"])
         at, output = words.index("-c"), words.index("-o")
         compiler = [word.startswith("-") for word in words].index(True)
-        flags = [word for i, word in enumerate(words) if i >= compiler and i not in (at, at + 1, output, output + 1)]
+        flags = [word for i, word in enumerate(words) if i >= compiler and i not in (at, at + 1, output, output + 1)
+                 and not word.startswith(GCC_ALONE)]
         if name.startswith(tuple(wanted)):
             depth = [] if name.startswith(READERS) else LESS
             found[source] = made_of.get(words[output + 1], []), flags + depth

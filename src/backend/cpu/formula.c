@@ -186,7 +186,7 @@ static hone_status *make_step(maker *m, int index) {
   const hone_node *node = m->nodes[index];
   const hone_value *x = node->inputs[0].value;
   hone_formula *f = m->formula;
-  if (is_stored_alone(m, node)) { /* its register is not used again */
+  if (x && is_stored_alone(m, node)) { /* its register is not used again */
     int found = 0;
     HONE_TRY(stream_of(m, x, &found));
     m->place[node->outputs[0]->id] = found + 1;

@@ -68,7 +68,7 @@ static inline size_t hone_real_panel(const hone_real_tiles *tiles) {
 #if defined(HONE_REAL_F64)
   return tiles->width / sizeof(double);
 #else
-  return (size_t)(tiles->panel * tiles->lanes);
+  return (size_t)tiles->panel * (size_t)tiles->lanes;
 #endif
 }
 
