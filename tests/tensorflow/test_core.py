@@ -188,3 +188,15 @@ test_core.assert_right(result.numpy(), function(x).numpy())
                           stderr=subprocess.STDOUT, universal_newlines=True,
                           env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)))
     assert done.returncode == 0, done.stdout
+
+
+def test_an_engine_begins_behind_a_node_of_several_outputs():
+    """Of IdentityN the types are a list: the input that stands for an output of it has that output's."""
+    with tf.Graph().as_default() as graph:
+        a, b = tf.compat.v1.placeholder(tf.float32, [None, 3]), tf.compat.v1.placeholder(tf.int32, [None])
+        first, second = tf.raw_ops.IdentityN(input=[a, b], name="both")
+        tf.identity(tf.cast(second, tf.float32) + tf.reduce_sum(first, 1), name="y")
+    engine = hone.build(graph.as_graph_def().SerializeToString(), format="graph_def",
+                        inputs="x=both:0[2,3],n=both:1[2]", outputs="y", measure=False)
+    x, n = np.arange(6, dtype=np.float32).reshape(2, 3), np.array([10, 20], np.int32)
+    np.testing.assert_array_equal(engine.run({"x": x, "n": n})["y"], x.sum(1) + n)

@@ -68,11 +68,29 @@ void tf_importer_close(tf_importer *importer) {
 
 /* ---- Inputs ---- */
 
-/* The attribute that tells a node's element type goes by one of these names. */
-static hone_dtype node_dtype(hone_call *call) {
+/* Of a list of types, one an output. */
+static hone_dtype listed_dtype(tf_call *call, hone_bytes list, int output) {
+  tf_attr_list types;
+  size_t count = 0;
+  int64_t found = 0;
+  hone_emit_keep(&call->base, tf_read_attr_list(&call->importer->reader, list, &types));
+  if (!call->base.status)
+    hone_emit_keep(&call->base, hone_proto_count(&types.type, HONE_PROTO_VARINT, &count));
+  if (call->base.status || output < 0 || (size_t)output >= count) return HONE_DTYPE_NONE;
+  hone_proto_cursor cursor = {0};
+  for (int i = 0; i <= output; i++) found = (int64_t)hone_proto_step(&types.type, &cursor);
+  return hone_tf_dtype_of(found);
+}
+
+/* The attribute that tells an output's element type goes by one of these names. */
+static hone_dtype output_dtype(tf_call *call, int output) {
   static const char *const names[] = {"dtype", "T", "DstT", "out_type", "output_type"};
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    if (hone_tf_has(call, names[i])) return hone_tf_dtype(call, names[i], HONE_DTYPE_NONE);
+  tf_attr_value value;
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    if (!tf_attr(call, names[i], &value)) continue;
+    if (value.list.data) return listed_dtype(call, value.list, output);
+    return hone_tf_dtype(&call->base, names[i], HONE_DTYPE_NONE);
+  }
   return HONE_DTYPE_NONE;
 }
 
@@ -82,7 +100,7 @@ hone_status *tf_edge_type(tf_scope *scope, tf_edge edge, hone_type *out) {
                   .node = &scope->body->nodes[edge.node],
                   .base.placeholder = &scope->importer->placeholder};
   tf_attr_value shape;
-  *out = hone_tensor_type(node_dtype(&call.base), hone_shape_unknown());
+  *out = hone_tensor_type(output_dtype(&call, edge.output), hone_shape_unknown());
   if (tf_attr(&call, "shape", &shape) && shape.shape.data && !call.base.status)
     call.base.status = tf_read_shape(scope->importer, shape.shape, &out->shape);
   return call.base.status;
