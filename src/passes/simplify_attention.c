@@ -1,11 +1,13 @@
 /* What attention does by itself: heads of keys and values shared by groups of query heads, factors of
- * queries and keys, masks that broadcast, choose between 0 and -infinity, or hide nothing.
+ * queries and keys, masks that broadcast, choose between 0 and -infinity, hide nothing, or hide the
+ * keys that come later.
  * Room: passes. */
 #include <math.h>
 
 #include "passes/simplify.h"
+#include "passes/triangle.h"
 
-enum { Q, K, V, MASK };
+enum { Q, K, V, MASK, LENGTHS, OFFSET };
 enum { MOST_LINKS = 8 }; /* between a factor and attention */
 
 typedef const hone_pass_context context_t;
@@ -215,10 +217,48 @@ static hone_status *drop_mask(hone_node *node, context_t *context, hone_value **
   return set_mask(node, NULL, to);
 }
 
+/* Whether `value` lets each query look at the keys up to its own place: true or 0 there, and beyond it
+ * false or so low that the exponential vanishes beside that of the query's own place. */
+static bool is_causal(const hone_node *node, const hone_value *value, double low) {
+  hone_triangle is;
+  const hone_shape *q = &node->inputs[Q].value->type.shape, *k = &node->inputs[K].value->type.shape;
+  const hone_shape *mask = &value->type.shape;
+  if (mask->rank < 2 || q->rank != 4 || k->rank != 4 || mask->dim[mask->rank - 2] != q->dim[2] ||
+      mask->dim[mask->rank - 1] != k->dim[2] || !hone_triangle_of(value, &is))
+    return false;
+  return value->type.dtype == HONE_BOOL ? is.low == 1 && is.high == 0
+                                        : is.low == 0 && is.high <= low;
+}
+
+/* The mask that is left where `mask` joins it with a causal one. What hides there must be -infinity:
+ * where all keys are hidden by one or the other, lesser numbers would still weigh them. */
+static hone_value *beside_causal(const hone_node *node, const hone_value *mask) {
+  double low;
+  const hone_node *join = mask->producer;
+  if (!join) return NULL;
+  if (join->op == &hone_op_select && hone_uniform(join->inputs[2].value, &low) &&
+      low == -INFINITY && is_causal(node, join->inputs[0].value, low))
+    return join->inputs[1].value;
+  if (join->op != &hone_op_and && join->op != &hone_op_add) return NULL;
+  for (int i = 0; i < 2; i++)
+    if (is_causal(node, join->inputs[i].value, -INFINITY)) return join->inputs[1 - i].value;
+  return NULL;
+}
+
+static hone_status *take_causal(hone_node *node, context_t *context, hone_value **to) {
+  (void)context;
+  hone_value *mask = hone_node_in(node, MASK), *rest = NULL;
+  if (!mask || hone_node_in(node, OFFSET) || hone_node_out(node, 1)) return NULL;
+  if (!is_causal(node, mask, -1e4) && !(rest = beside_causal(node, mask))) return NULL;
+  HONE_TRY(hone_node_set_int(node, "causal", true));
+  return set_mask(node, rest, to);
+}
+
 const hone_simplify_rule hone_attention_rules[] = {
     {"share heads", &hone_op_attention, share_heads},
     {"factor into attention", &hone_op_attention, take_factor},
     {"truths as mask", &hone_op_attention, take_truths},
+    {"causal mask", &hone_op_attention, take_causal},
     {"narrow mask", &hone_op_attention, take_narrow_mask},
     {"drop mask", &hone_op_attention, drop_mask},
     {0}};

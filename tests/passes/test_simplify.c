@@ -18,6 +18,8 @@ typedef struct row {
 
 #define X        "x: f32[n, 4, 6]"
 #define ATTENDED "q: f32[n, 4, 3, 5], k: f32[n, 4, 7, 5]"
+#define CAUSAL   "q: f32[n, 2, 3, 5], k: f32[n, 2, 3, 5]"
+#define LOWER    "m = const bool[3, 3] [true, false, false, true, true, false, true, true, true] "
 static const row rows[] = {
     {X, "z = const f32[] 0 a = add(x, z) y = relu(a)", 1, "relu"},
     {X, "z = const f32[1, 1] [1] a = mul(z, x) y = relu(a)", 1, "relu"},
@@ -115,7 +117,8 @@ static const row rows[] = {
     /* read twice the factor counts twice; one for each feature is none */
     {ATTENDED, "c = const f32[] 0.7 a = mul(k, c) y = attention(a, a, k)", 1, "attention"},
     {ATTENDED,
-     "c = const f32[] 0.7 a = mul(k, c) b = transpose(a) {perm=[1, 0, 2, 3]} y = attention(b, b, b)", 3,
+     "c = const f32[] 0.7 a = mul(k, c) b = transpose(a) {perm=[1, 0, 2, 3]} "
+     "y = attention(b, b, b)", 3,
      "mul"},
     {ATTENDED, "c = const f32[5] [1, 2, 3, 4, 5] a = mul(q, c) y = attention(a, k, k)", 2, "mul"},
     {ATTENDED, "c = const f32[] 0 a = mul(q, c) y = attention(a, k, k)", 2, "mul"},
@@ -124,7 +127,8 @@ static const row rows[] = {
      "z = const f32[] 0 l = const f32[] -inf a = select(m, z, l) y = attention(q, k, k, a)", 1,
      "attention"},
     {ATTENDED ", m: bool[3, 7]",
-     "z = const f32[] 0 l = const f32[] -inf a = select(m, l, z) y = attention(q, k, k, a)", 2, "not"},
+     "z = const f32[] 0 l = const f32[] -inf a = select(m, l, z) "
+     "y = attention(q, k, k, a)", 2, "not"},
     {ATTENDED ", m: bool[3, 7]",
      "z = const f32[] 0 l = const f32[] -3e38 a = select(m, z, l) y = attention(q, k, k, a)", 2,
      "select"},
@@ -141,8 +145,75 @@ static const row rows[] = {
      "b = relu(e) y = sub(a, b)",
      5, "expand"},
     {ATTENDED,
-     "s = const s64[3] [1, 3, 7] t = const bool[1] [true] a = expand(t, s) y = attention(q, k, k, a)", 1,
+     "s = const s64[3] [1, 3, 7] t = const bool[1] [true] a = expand(t, s) "
+     "y = attention(q, k, k, a)", 1,
      "attention"},
+    /* masks of later keys: as truths, as numbers, cut from a larger table, made of ones; of the first
+     * four of five keys each query sees its own and those before */
+    {CAUSAL, LOWER "i = const s64[1] [0] u = unsqueeze(m, i) y = attention(q, k, k, u)", 1,
+     "attention"},
+    {CAUSAL,
+     "m = const f32[3, 3] [0, -inf, -inf, 0, 0, -inf, 0, 0, 0] "
+     "y = attention(q, k, k, m) {scale=0.1}", 1,
+     "attention"},
+    {CAUSAL, "m = const f32[3, 3] [0, -3e38, -3e38, 0, 0, -3e38, 0, 0, 0] y = attention(q, k, k, m)", 1,
+     "attention"},
+    {CAUSAL,
+     "m = const f32[2, 4, 4] [0, -1e4, -1e4, -1e4, 0, 0, -1e4, -1e4, 0, 0, 0, -1e4, 0, 0, 0, 0, "
+     "0, -1e4, -1e4, -1e4, 0, 0, -1e4, -1e4, 0, 0, 0, -1e4, 0, 0, 0, 0] s = const s64[2] [0, 0] "
+     "e = const s64[2] [3, 3] a = const s64[2] [2, 1] t = slice(m, s, e, a) "
+     "y = attention(q, k, k, t)", 1,
+     "attention"},
+    {"q: f32[n, 2, s, 5], k: f32[n, 2, t, 5], z: f32[s, t]",
+     "one = const f32[] 1 nil = const f32[] 0 low = const f32[] -inf h = shape(z) e = expand(one, h) "
+     "u = trilu(e) {upper=false} c = equal(u, nil) m = select(c, low, nil) "
+     "y = attention(q, k, k, m)", 1,
+     "attention"},
+    {"q: f32[n, 2, s, 5], k: f32[n, 2, t, 5], z: f32[s, t]",
+     "low = const f32[1] [-3e38] h = shape(z) e = expand(low, h) i = const s64[] 1 "
+     "m = trilu(e, i) y = attention(q, k, k, m)", 1, "attention"},
+    {"q: f32[n, 2, 3, 5], k: f32[n, 2, 4, 5]",
+     "m = const bool[3, 4] [true, false, false, false, true, true, false, false, "
+     "true, true, true, false] y = attention(q, k, k, m)", 1, "attention"},
+    /* beside another mask; where both are numbers the causal one has to hide whatever the other says */
+    {CAUSAL ", p: bool[n, 1, 1, 3]",
+     LOWER "a = and(m, p) y = attention(q, k, k, a)", 1,
+     "attention"},
+    {CAUSAL ", p: f32[n, 1, 1, 3]",
+     "m = const f32[3, 3] [0, -inf, -inf, 0, 0, -inf, 0, 0, 0] a = add(p, m) "
+     "y = attention(q, k, k, a)", 1,
+     "attention"},
+    {CAUSAL ", p: f32[n, 1, 1, 3]",
+     LOWER "l = const f32[] -inf a = select(m, p, l) "
+     "y = attention(q, k, k, a)", 1, "attention"},
+    {CAUSAL ", p: f32[n, 1, 1, 3]",
+     "m = const f32[3, 3] [0, -3e38, -3e38, 0, 0, -3e38, 0, 0, 0] a = add(p, m) "
+     "y = attention(q, k, k, a)", 2, "add"},
+    /* one element off, numbers that do not hide, the diagonal hidden, the last keys aligned, positions
+     * that the run tells */
+    {CAUSAL ", x: f32[3, 3]",
+     "m = const bool[3, 3] [true, false, false, true, true, false, true, false, true] "
+     "l = const f32[] -inf a = select(m, x, l) "
+     "y = attention(q, k, k, a)", 2, "select"},
+    {CAUSAL ", x: f32[3, 3]",
+     "m = const bool[3, 3] [true, false, false, true, true, true, true, true, true] "
+     "l = const f32[] -inf a = select(m, x, l) "
+     "y = attention(q, k, k, a)", 2, "select"},
+    {CAUSAL ", x: f32[3, 3]",
+     "m = const f32[3, 3] [0, -9, -9, 0, 0, -9, 0, 0, 0] a = add(x, m) "
+     "y = attention(q, k, k, a)", 2,
+     "add"},
+    {"q: f32[n, 2, s, 5], k: f32[n, 2, s, 5], x: f32[s, s]",
+     "low = const f32[1] [-inf] h = shape(x) e = expand(low, h) m = trilu(e) "
+     "y = attention(q, k, k, m)", 4,
+     "trilu"},
+    {"q: f32[n, 2, 3, 5], k: f32[n, 2, 4, 5], x: f32[3, 4]",
+     "m = const bool[3, 4] [true, true, false, false, true, true, true, false, "
+     "true, true, true, true] l = const f32[] -inf "
+     "a = select(m, x, l) y = attention(q, k, k, a)", 2, "select"},
+    {CAUSAL ", x: f32[3, 3], o: s64[]",
+     LOWER "l = const f32[] -inf a = select(m, x, l) "
+     "y = attention(q, k, k, a, _, o)", 2, "select"},
     /* one index is a slice; of an axis of unknown size it might be outside */
     {X, "i = const s64[] 1 y = gather(x, i) {axis=1}", 2, "slice"},
     {X, "i = const s64[1] [-1] y = gather(x, i) {axis=2}", 1, "slice"},
