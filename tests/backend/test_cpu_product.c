@@ -51,7 +51,8 @@ TEST(convs) {
       {"[2, 9, 7, 4]", "[3, 3, 4, 6]", "pads=[1, 1, 1, 1], strides=[2, 1]"},
       {"[1, 20, 6]", "[3, 2, 9]", "groups=3, dilations=[2]"},
       {"[1, 4, 5, 6, 3]", "[2, 2, 3, 3, 40]", "padding=same_upper"},
-      {"[1, 30, 8]", "[4, 1, 8]", "groups=8, pads=[3, 0]"}};
+      {"[1, 30, 8]", "[4, 1, 8]", "groups=8, pads=[3, 0]"},
+      {"[2, 5, 6, 20]", "[1, 1, 20, 33]", ""}};
   for (size_t t = 0; t < COUNT(types); t++)
     for (size_t i = 0; i < COUNT(rows); i++) {
       check_body(BODY("graph g(x: %s%s, w: %s%s) -> (o) { o = conv(x, w) {%s} }", types[t],
@@ -62,13 +63,18 @@ TEST(convs) {
       "graph g(x: f32[1, 9, 7, 4], w: f32[3, 3, 4, 6], b: f32[6]) -> (o) {\n"
       " y = conv(x, w, b)\n o = relu(y)\n}",
       tolerance(0));
+  check_body(
+      "graph g(x: f32[1, 9, 7, 4], w: f32[3, 3, 4, 6], r: f32[1, 7, 5, 6]) -> (o) {\n"
+      " b = const f32[6] [1, 2, 3, 4, 5, 6]\n y = conv(x, w, b)\n z = add(y, r)\n o = relu(z)\n}",
+      tolerance(0));
 }
 
 TEST(transposed_convs) {
   static const char *const rows[][3] = {
       {"[2, 5, 4, 4]", "[3, 3, 6, 4]", "pads=[1, 1, 0, 1], strides=[2, 3]"},
       {"[1, 6, 6]", "[4, 3, 6]", "groups=2, dilations=[2], output_padding=[1], strides=[2]"},
-      {"[1, 3, 4, 2, 5]", "[2, 2, 3, 2, 5]", "strides=[1, 2, 2]"}};
+      {"[1, 3, 4, 2, 5]", "[2, 2, 3, 2, 5]", "strides=[1, 2, 2]"},
+      {"[2, 5, 6, 19]", "[4, 4, 1, 19]", "groups=19, pads=[1, 1, 1, 1], strides=[2, 2]"}};
   for (size_t t = 0; t < COUNT(types); t++)
     for (size_t i = 0; i < COUNT(rows); i++)
       check_body(BODY("graph g(x: %s%s, w: %s%s) -> (o) { o = conv_transpose(x, w) {%s} }",

@@ -62,8 +62,7 @@ static bool set_types(const hone_cpu_kernel *row, const hone_node *node, hone_co
 bool hone_conv_geometry(const hone_node *node, hone_conv *out) {
   const hone_value *x = hone_node_operand(node, X), *w = node->inputs[W].value;
   int spatial = w->type.shape.rank - 2;
-  if (!w->constant || x->type.shape.rank != w->type.shape.rank || spatial < 1 ||
-      spatial > HONE_CONV_DIMENSIONS)
+  if (x->type.shape.rank != w->type.shape.rank || spatial < 1 || spatial > HONE_CONV_DIMENSIONS)
     return false;
   hone_dim in[HONE_MAX_SPATIAL];
   hone_spatial window;
@@ -106,6 +105,7 @@ hone_status *hone_conv_at_sizes(const hone_node_view *view, hone_conv *out) {
 /* Fills in what the weights and attributes say; false when no kernel can have this node. */
 static bool build_conv(const hone_cpu_kernel *row, const hone_node *node, hone_conv *out) {
   const hone_value *bias = hone_node_in(node, BIAS);
+  if (!node->inputs[W].value->constant) return false;
   if (bias && (!bias->constant || bias->type.dtype != HONE_F32)) return false;
   return hone_conv_geometry(node, out) && set_types(row, node, out);
 }
@@ -131,7 +131,7 @@ static size_t pack_size(const hone_cpu_kernel *row, const hone_node *node) {
 }
 
 /* conv has w as [taps][C / g][M], conv_transpose as [taps][M / g][C]. */
-static hone_conv_weights weights_of(const hone_node *node, const float *data) {
+hone_conv_weights hone_conv_weights_of(const hone_node *node, const float *data) {
   const hone_shape *w = &node->inputs[W].value->type.shape;
   ptrdiff_t inner = (ptrdiff_t)w->dim[w->rank - 2], outer = (ptrdiff_t)w->dim[w->rank - 1];
   if (is_transposed(node)) return (hone_conv_weights){data, outer, 1, inner * outer};
@@ -156,7 +156,7 @@ static bool holds(const hone_cpu_kernel *row, const hone_node *node) {
   if (hone_node_flag(node, "exact") || !build_conv(row, node, &conv)) return false;
   hone_status *status = hone_constant_floats(node->inputs[W].value, &copy, &data);
   double error = INFINITY;
-  if (!status) error = hone_winograd_error(conv_kernel(row), &conv, weights_of(node, data));
+  if (!status) error = hone_winograd_error(conv_kernel(row), &conv, hone_conv_weights_of(node, data));
   hone_status_free(status);
   hone_arena_free(&copy);
   double bound = conv.bf16 ? HONE_WINOGRAD_ERROR_BF16 : HONE_WINOGRAD_ERROR;
@@ -174,7 +174,7 @@ static hone_status *pack(const hone_cpu_kernel *row, const hone_node *node, void
   if (!build_conv(row, node, &conv))
     return hone_error(HONE_INTERNAL, "kernel %s was given a node it does not take", row->name);
   HONE_TRY(hone_constant_floats(node->inputs[W].value, &copy, &data));
-  kernel->pack(kernel, &conv, weights_of(node, data), to);
+  kernel->pack(kernel, &conv, hone_conv_weights_of(node, data), to);
   hone_arena_free(&copy);
   return NULL;
 }
@@ -182,6 +182,10 @@ static hone_status *pack(const hone_cpu_kernel *row, const hone_node *node, void
 static double macs_of(const hone_conv *conv) {
   return (double)hone_conv_pixels(conv) * (double)conv->out_channels *
          (double)(conv->in_channels / conv->groups) * (double)hone_conv_taps(conv);
+}
+
+double hone_conv_work(const hone_conv *conv) {
+  return macs_of(conv) / (conv->groups > 1 ? 25 : 50);
 }
 
 /* Nanoseconds an operation at 50 multiply-adds each nanosecond, by algorithm. */
@@ -232,7 +236,7 @@ static hone_status *plan(const hone_cpu_kernel *row, const hone_node_view *view,
   conv.gate = view->gate;
   conv.gate_stride = view->gate_pictures > 1 ? (ptrdiff_t)conv.in_channels : 0;
   if (view->constant[BIAS]) conv.finish.bias = view->constant[BIAS];
-  out->work = macs_of(&conv) / (conv.groups > 1 ? 25 : 50);
+  out->work = hone_conv_work(&conv);
   return kernel->plan(kernel, &conv, view->packed, arena, &out->kernel);
 }
 

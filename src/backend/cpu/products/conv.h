@@ -40,6 +40,8 @@ typedef struct hone_conv {
   ptrdiff_t gate_stride; /* floats from picture to picture */
   ptrdiff_t x_stride, y_stride;        /* elements from pixel to pixel */
   int threads;                         /* most parts at run; only the blocking depends on it */
+  size_t scratch_weights; /* bytes of packed weights at the start of the shared scratch, where plan
+                             gets none: depthwise, gemm, direct and transposed kernels of f32 only */
   hone_finish finish;                  /* rows are output pixels */
 } hone_conv;
 
@@ -61,8 +63,8 @@ struct hone_conv_kernel {
   size_t (*pack_size)(const hone_conv_kernel *kernel, const hone_conv *conv);
   void (*pack)(const hone_conv_kernel *kernel, const hone_conv *conv, hone_conv_weights weights,
                float *packed);
-  /* `packed` (64-byte aligned) and what finish points to must outlive the plan, whose args are in
-   * `arena`. */
+  /* `packed` (64-byte aligned; NULL: see scratch_weights) and what finish points to must outlive the
+   * plan, whose args are in `arena`. */
   hone_status *(*plan)(const hone_conv_kernel *kernel, const hone_conv *conv, const float *packed,
                        hone_arena *arena, hone_kernel_plan *out);
 };

@@ -16,7 +16,7 @@ typedef struct direct {
   hone_sweep sweep;
   hone_conv conv;
   bool copied;           /* operands are in the shared scratch */
-  bool weights_scaled;   /* so are weights, which gates have scaled */
+  bool fresh_weights;   /* so are weights, which gates have scaled or only the run knows */
   size_t pixel_bytes;    /* from pixel to pixel of the operands */
   size_t padded_width;   /* conv_rows: pixels in a row of the copy */
   size_t shared_scratch; /* bytes of the copy */
@@ -139,6 +139,10 @@ static hone_status *plan_sweep(const hone_conv_kernel *kernel, const hone_conv *
   *a = (direct){.sweep = sweep_of(kernel, conv, packed), .conv = *conv};
   hone_sweep_plan(&a->sweep);
   HONE_TRY(place_operands(a));
+  if (!packed) {
+    a->fresh_weights = true;
+    a->shared_scratch = conv->scratch_weights;
+  }
   a->part_scratch = hone_sweep_scratch(&a->sweep);
   *out = (hone_kernel_plan){
       .args = a, .shared_scratch = a->shared_scratch, .part_scratch = a->part_scratch};
@@ -154,7 +158,7 @@ static char *own_scratch(const direct *a, const hone_kernel_io *io, int part) {
 static void run_sweep(const direct *a, hone_sweep_fill *fill, const hone_kernel_io *io, int part,
                       int parts) {
   hone_sweep sweep = a->sweep;
-  if (a->weights_scaled) sweep.weights = io->scratch;
+  if (a->fresh_weights) sweep.weights = io->scratch;
   hone_sweep_run(&sweep, fill, a, io, own_scratch(a, io, part), part, parts);
 }
 
@@ -196,9 +200,9 @@ static void scale_pixels(const void *args, const hone_kernel_io *io, int part, i
 
 static hone_status *plan_gates(const hone_conv_kernel *kernel, direct *a, hone_kernel_plan *plan) {
   size_t bytes, pixels = hone_conv_pixels(&a->conv);
-  a->weights_scaled = a->conv.batch == 1 && pixels > a->sweep.columns;
-  a->copied = !a->weights_scaled;
-  size_t floats = a->weights_scaled ? hone_conv_direct_pack_size(kernel, &a->conv) : pixels;
+  a->fresh_weights = a->conv.batch == 1 && pixels > a->sweep.columns;
+  a->copied = !a->fresh_weights;
+  size_t floats = a->fresh_weights ? hone_conv_direct_pack_size(kernel, &a->conv) : pixels;
   if (!hone_mul(floats, a->copied ? a->sweep.depth : 1, &floats) ||
       !hone_mul(floats, sizeof(float), &bytes) || bytes > SIZE_MAX / 2)
     return hone_error(HONE_LIMIT, "what gates scale does not fit in memory");

@@ -8,14 +8,15 @@
 
 enum { D = HONE_CONV_DEPTH, H = HONE_CONV_HEIGHT, W = HONE_CONV_WIDTH };
 
-#define MOST_CHANNELS 8 /* from there on channels alone fill vectors well enough */
+#define MOST_CHANNELS 8   /* from there on channels alone fill vectors well enough */
+#define MOST_PIXELS   256 /* of a block */
 
 typedef struct blocks {
   hone_conv conv;
   const hone_tile_set *tiles;
-  const float *weights;
+  const float *weights;              /* NULL: at the start of the scratch */
   const float *bias;                 /* one a column, or NULL */
-  size_t columns;                    /* taps * out_channels */
+  size_t columns, taps;              /* floats of a block; inputs that one reads */
   size_t grid[HONE_CONV_DIMENSIONS]; /* blocks that cover the outputs, from -pad on */
   bool merge;                        /* pixels of a line of outputs are contiguous */
   size_t part_scratch;
@@ -28,34 +29,75 @@ static size_t smaller(size_t a, size_t b) {
   return a < b ? a : b;
 }
 
-bool hone_transposed_blocks_accepts(const hone_conv *conv) {
-  bool fits = conv->groups == 1 && conv->out_channels <= MOST_CHANNELS && !conv->x_planar &&
-              hone_conv_is_f32(conv) && hone_conv_taps(conv) > 1;
+/* Inputs along axis i that a block reads: its own and those before it. */
+static size_t reach_of(const hone_conv *conv, int i) {
+  return (conv->kernel[i] - 1) * conv->dilation[i] / conv->stride[i] + 1;
+}
+
+/* Pixels of a block, and inputs that it reads; false where there are too many. */
+static bool sizes_of(const hone_conv *conv, size_t *pixels, size_t *taps) {
+  *pixels = *taps = 1;
   for (int i = 0; i < HONE_CONV_DIMENSIONS; i++)
-    fits = fits && conv->kernel[i] == conv->stride[i] &&
-           (conv->dilation[i] == 1 || conv->kernel[i] == 1);
-  return fits;
+    if (!hone_mul(*pixels, conv->stride[i], pixels) || !hone_mul(*taps, reach_of(conv, i), taps))
+      return false;
+  return *pixels <= MOST_PIXELS;
+}
+
+bool hone_transposed_blocks_accepts(const hone_conv *conv) {
+  size_t pixels, taps;
+  return conv->groups == 1 && conv->out_channels <= MOST_CHANNELS && !conv->x_planar &&
+         hone_conv_is_f32(conv) && sizes_of(conv, &pixels, &taps) && pixels > 1;
 }
 
 size_t hone_transposed_blocks_pack_size(const hone_conv_kernel *kernel, const hone_conv *conv) {
-  size_t columns;
-  if (!hone_mul(hone_conv_taps(conv), conv->out_channels, &columns)) return 0;
-  return hone_pack_size(kernel->tiles, 1, 1, conv->in_channels, columns);
+  size_t pixels, taps;
+  if (!sizes_of(conv, &pixels, &taps)) return 0;
+  return hone_pack_size(kernel->tiles, 1, taps, conv->in_channels, pixels * conv->out_channels);
 }
 
-/* Column tap * out_channels + m: found element by element, since two strides lead there. */
+/* The coordinates of number `index`, the last axis being the fastest. */
+static void position_of(size_t index, const size_t *size, size_t *at) {
+  for (int i = HONE_CONV_DIMENSIONS - 1; i >= 0; i--) {
+    at[i] = index % size[i];
+    index /= size[i];
+  }
+}
+
+/* The tap of the kernel by which the input `back` blocks back, along each axis, reaches pixel `pixel` of
+ * a block; false where there is none. */
+static bool kernel_tap(const hone_conv *conv, const size_t *back, const size_t *pixel,
+                       size_t *tap) {
+  *tap = 0;
+  for (int i = 0; i < HONE_CONV_DIMENSIONS; i++) {
+    size_t way = back[i] * conv->stride[i] + pixel[i], t = way / conv->dilation[i];
+    if (way % conv->dilation[i] != 0 || t >= conv->kernel[i]) return false;
+    *tap = *tap * conv->kernel[i] + t;
+  }
+  return true;
+}
+
+/* Column pixel * out_channels + m: found element by element, since two strides lead there. */
 void hone_transposed_blocks_pack(const hone_conv_kernel *kernel, const hone_conv *conv,
                                  hone_conv_weights weights, float *packed) {
-  size_t lanes = (size_t)kernel->tiles->lanes, m = conv->out_channels;
-  size_t columns = hone_conv_taps(conv) * m, vectors = ceil_divide(columns, lanes);
+  size_t reach[HONE_CONV_DIMENSIONS], back[HONE_CONV_DIMENSIONS], at[HONE_CONV_DIMENSIONS];
+  size_t lanes = (size_t)kernel->tiles->lanes, m = conv->out_channels, pixels, taps, tap;
+  (void)sizes_of(conv, &pixels, &taps);
+  for (int i = 0; i < HONE_CONV_DIMENSIONS; i++) reach[i] = reach_of(conv, i);
+  size_t vectors = ceil_divide(pixels * m, lanes);
   for (size_t v = 0, wide; v < vectors; v += wide) {
     wide = hone_panel_vectors(kernel->tiles, vectors - v);
-    for (size_t c = 0; c < conv->in_channels; c++) {
+    for (size_t t = 0; t < taps; t++) {
+      position_of(t, reach, back);
       for (size_t j = v * lanes; j < (v + wide) * lanes; j++) {
-        ptrdiff_t at = (ptrdiff_t)c * weights.in_channel + (ptrdiff_t)(j / m) * weights.tap +
-                       (ptrdiff_t)(j % m) * weights.out_channel;
-        *packed++ = j < columns ? weights.data[at] : 0;
+        position_of(j / m, conv->stride, at);
+        bool there = j < pixels * m && kernel_tap(conv, back, at, &tap);
+        const float *from = weights.data + (ptrdiff_t)(j % m) * weights.out_channel +
+                            (there ? (ptrdiff_t)tap * weights.tap : 0);
+        for (size_t c = 0; c < conv->in_channels; c++)
+          packed[c * wide * lanes + j - v * lanes] =
+              there ? from[(ptrdiff_t)c * weights.in_channel] : 0;
       }
+      packed += conv->in_channels * wide * lanes;
     }
   }
 }
@@ -69,16 +111,15 @@ typedef struct span {
  * part of one pixel. */
 typedef struct piece {
   size_t column, floats; /* from the panel's first column on */
-  size_t kd, kh, kw, channel;
+  size_t d, h, w, channel; /* the first pixel in its block */
 } piece;
 
 static piece piece_at(const blocks *a, size_t panel, size_t column, size_t width) {
   const hone_conv *conv = &a->conv;
-  size_t m = conv->out_channels, all = panel + column, tap = all / m;
-  piece p = {.column = column, .kw = tap % conv->kernel[W], .channel = all % m};
-  p.kh = tap / conv->kernel[W] % conv->kernel[H];
-  p.kd = tap / conv->kernel[W] / conv->kernel[H];
-  size_t left = width - column, pixels = a->merge ? conv->kernel[W] - p.kw : 1;
+  size_t m = conv->out_channels, all = panel + column, at[HONE_CONV_DIMENSIONS];
+  position_of(all / m, conv->stride, at);
+  piece p = {.column = column, .d = at[D], .h = at[H], .w = at[W], .channel = all % m};
+  size_t left = width - column, pixels = a->merge ? conv->stride[W] - p.w : 1;
   if (p.channel || left < m)
     p.floats = smaller(m - p.channel, left);
   else
@@ -90,8 +131,8 @@ static piece piece_at(const blocks *a, size_t panel, size_t column, size_t width
  * such line. */
 static bool piece_line(const blocks *a, const span *s, const piece *p, size_t *line) {
   const hone_conv *conv = &a->conv;
-  size_t d = s->d * conv->stride[D] + p->kd - (size_t)conv->pad[D];
-  size_t h = s->h * conv->stride[H] + p->kh - (size_t)conv->pad[H];
+  size_t d = s->d * conv->stride[D] + p->d - (size_t)conv->pad[D];
+  size_t h = s->h * conv->stride[H] + p->h - (size_t)conv->pad[H];
   *line = ((s->image * conv->out[D] + d) * conv->out[H] + h) * conv->out[W];
   return d < conv->out[D] && h < conv->out[H];
 }
@@ -104,7 +145,7 @@ typedef struct cut {
 
 static inline cut piece_cut(const blocks *a, const piece *p, size_t w) {
   const hone_conv *conv = &a->conv;
-  ptrdiff_t first = (ptrdiff_t)(w * conv->stride[W] + p->kw) - conv->pad[W];
+  ptrdiff_t first = (ptrdiff_t)(w * conv->stride[W] + p->w) - conv->pad[W];
   ptrdiff_t m = (ptrdiff_t)conv->out_channels, end = (ptrdiff_t)p->floats;
   ptrdiff_t lost = first < 0 ? -first : 0, room = ((ptrdiff_t)conv->out[W] - first) * m;
   if (end > room) end = room;
@@ -115,8 +156,9 @@ static inline cut piece_cut(const blocks *a, const piece *p, size_t w) {
 typedef struct worker {
   const blocks *a;
   const hone_kernel_io *io;
+  const float *weights;
   int part;
-  const void **table;
+  const void **table; /* [taps][HONE_TILE_ROWS] */
   const float *zeros;
   float *hot, *residual; /* [height][panel] each */
 } worker;
@@ -168,7 +210,7 @@ static void run_span(const worker *w, const span *s) {
   const hone_finish *finish = &a->conv.finish;
   size_t lanes = (size_t)a->tiles->lanes, vectors = ceil_divide(a->columns, lanes);
   hone_tile tile = {.rows = w->table,
-                    .taps = 1,
+                    .taps = a->taps,
                     .depth = a->conv.in_channels,
                     .out = w->hot,
                     .out_stride = (ptrdiff_t)hot_stride(a),
@@ -179,7 +221,7 @@ static void run_span(const worker *w, const span *s) {
   for (size_t v = 0, wide; v < vectors; v += wide) {
     wide = hone_panel_vectors(a->tiles, vectors - v);
     size_t panel = v * lanes, width = smaller(a->columns - panel, wide * lanes);
-    tile.weights = a->weights + panel * a->conv.in_channels;
+    tile.weights = w->weights + panel * a->taps * a->conv.in_channels;
     tile.bias = a->bias ? a->bias + panel : NULL;
     tile.tail = (int)(width - (wide - 1) * lanes);
     if (finish->residual >= 0) {
@@ -193,18 +235,39 @@ static void run_span(const worker *w, const span *s) {
   }
 }
 
+/* Points at the inputs of a span, tap by tap. */
+static void fill(const worker *w, const span *s) {
+  const hone_conv *conv = &w->a->conv;
+  size_t bytes = (size_t)conv->x_stride * sizeof(float), reach[HONE_CONV_DIMENSIONS];
+  size_t back[HONE_CONV_DIMENSIONS];
+  for (int i = 0; i < HONE_CONV_DIMENSIONS; i++) reach[i] = reach_of(conv, i);
+  for (size_t t = 0; t < w->a->taps; t++) {
+    position_of(t, reach, back);
+    size_t d = s->d - back[D], h = s->h - back[H];
+    size_t number = (s->image * conv->in[D] + d) * conv->in[H] + h;
+    hone_pixel_line line = {.width = conv->in[W], .pixel_bytes = bytes, .zeros = w->zeros};
+    if (d < conv->in[D] && h < conv->in[H])
+      line.first = (const char *)w->io->in[conv->x] + number * conv->in[W] * bytes;
+    hone_point_at_pixels(&line, s->first - back[W], 1, s->count, w->table + t * HONE_TILE_ROWS);
+  }
+}
+
+static size_t table_bytes(const blocks *a) {
+  return hone_align_up(a->taps * HONE_TILE_ROWS * sizeof(void *), 64);
+}
+
 static void run(const void *args, const hone_kernel_io *io, int part, int parts) {
   const blocks *a = args;
   const hone_conv *conv = &a->conv;
   size_t height = (size_t)a->tiles->height, hot = height * hot_stride(a), begin, end;
-  size_t bytes = (size_t)conv->x_stride * sizeof(float);
-  const void *table[HONE_TILE_ROWS];
-  float *scratch = (float *)(void *)((char *)io->scratch + (size_t)part * a->part_scratch);
-  memset(scratch, 0, a->part_scratch); /* zeros, and residuals that do not exist */
+  char *own = (char *)io->scratch + conv->scratch_weights + (size_t)part * a->part_scratch;
+  memset(own, 0, a->part_scratch); /* zeros, and residuals that do not exist */
+  float *scratch = (float *)(void *)(own + table_bytes(a));
   worker w = {.a = a,
               .io = io,
+              .weights = a->weights ? a->weights : io->scratch,
               .part = part,
-              .table = table,
+              .table = (const void **)(void *)own,
               .hot = scratch,
               .residual = scratch + hot,
               .zeros = scratch + 2 * hot};
@@ -214,14 +277,10 @@ static void run(const void *args, const hone_kernel_io *io, int part, int parts)
     span s = {.image = i / a->grid[H] / a->grid[D],
               .d = i / a->grid[H] % a->grid[D],
               .h = i % a->grid[H]};
-    size_t number = (s.image * conv->in[D] + s.d) * conv->in[H] + s.h;
-    bool inside = s.d < conv->in[D] && s.h < conv->in[H];
-    hone_pixel_line line = {.width = conv->in[W], .pixel_bytes = bytes, .zeros = w.zeros};
-    if (inside) line.first = (const char *)io->in[conv->x] + number * conv->in[W] * bytes;
     for (size_t t = 0; t < spans; t++) {
       s.first = a->grid[W] * t / spans;
       s.count = a->grid[W] * (t + 1) / spans - s.first;
-      hone_point_at_pixels(&line, s.first, 1, s.count, table);
+      fill(&w, &s);
       run_span(&w, &s);
     }
   }
@@ -234,7 +293,8 @@ hone_status *hone_transposed_blocks_plan(const hone_conv_kernel *kernel, const h
   HONE_TRY_MEMORY(a);
   *a = (blocks){.conv = *conv, .tiles = kernel->tiles, .weights = packed};
   size_t m = conv->out_channels;
-  a->columns = hone_conv_taps(conv) * m;
+  (void)sizes_of(conv, &a->columns, &a->taps);
+  a->columns *= m;
   a->merge = conv->y_stride == (ptrdiff_t)m &&
              (conv->finish.residual < 0 || conv->finish.residual_stride == (ptrdiff_t)m);
   for (int i = 0; i < HONE_CONV_DIMENSIONS; i++) {
@@ -249,8 +309,12 @@ hone_status *hone_transposed_blocks_plan(const hone_conv_kernel *kernel, const h
     a->bias = bias;
   }
   size_t hot = (size_t)a->tiles->height * hot_stride(a);
-  a->part_scratch = hone_align_up((2 * hot + conv->in_channels) * sizeof(float), 64);
-  *out = (hone_kernel_plan){
-      .phases = {run}, .phase_count = 1, .args = a, .part_scratch = a->part_scratch};
+  a->part_scratch =
+      table_bytes(a) + hone_align_up((2 * hot + conv->in_channels) * sizeof(float), 64);
+  *out = (hone_kernel_plan){.phases = {run},
+                            .phase_count = 1,
+                            .args = a,
+                            .shared_scratch = conv->scratch_weights,
+                            .part_scratch = a->part_scratch};
   return NULL;
 }

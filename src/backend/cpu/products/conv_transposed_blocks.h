@@ -1,9 +1,10 @@
-/* Transposed convolution whose kernel is its stride, with few output channels: each input pixel
- * makes a block of outputs that no other touches. Room: backend/cpu/products. A row of the table in
- * conv_transposed.h.
+/* Transposed convolution with few output channels: outputs in blocks of the stride, all of whose pixels
+ * read the same inputs, the block's own and those before it. Room: backend/cpu/products. A row of the
+ * table in conv_transposed.h.
  *
- * All taps of all output channels are columns of one matrix multiplication, so that vectors are
- * full where output channels alone would leave them empty; the block is then laid out. */
+ * All pixels and channels of a block are columns of one matrix multiplication, so that vectors are
+ * full where output channels alone would leave them empty; weights are 0 where no tap leads from an
+ * input to a pixel. The block is then laid out. */
 #ifndef HONE_BACKEND_CPU_PRODUCTS_CONV_TRANSPOSED_BLOCKS_H
 #define HONE_BACKEND_CPU_PRODUCTS_CONV_TRANSPOSED_BLOCKS_H
 

@@ -15,7 +15,7 @@ typedef struct depthwise {
   hone_conv conv;
   const hone_depthwise_set *set;
   uint32_t isa;
-  const float *weights;
+  const float *weights; /* NULL: at the start of the scratch */
   hone_window_kind kind;
   size_t window_width; /* taps that one line of the window serves: 1 for HONE_WINDOW_1 */
   size_t part_scratch;
@@ -223,7 +223,8 @@ static void run(const void *args, const hone_kernel_io *io, int part, int parts)
                     .row_weight = (double)lines * (double)conv->out[W] * (double)conv->in_channels,
                     .column_weight = (double)conv->in_channels};
   hone_share mine = hone_share_of(&work, part, parts);
-  char *scratch = (char *)io->scratch + (size_t)part * a->part_scratch;
+  const float *weights = a->weights ? a->weights : io->scratch;
+  char *scratch = (char *)io->scratch + conv->scratch_weights + (size_t)part * a->part_scratch;
   const void **window = (const void **)(void *)scratch;
   float *zeros = (float *)(void *)(scratch + window_bytes(a));
   memset(zeros, 0, conv->in_channels * sizeof(float));
@@ -233,7 +234,7 @@ static void run(const void *args, const hone_kernel_io *io, int part, int parts)
   if (end > conv->in_channels) end = conv->in_channels;
   hone_depthwise_tile tile = {.lines = window_lines(a),
                               .channels = end - channel,
-                              .weights = a->weights + channel * steps,
+                              .weights = weights + channel * steps,
                               .weights_step = steps * lanes,
                               .group = (int)group_of(conv),
                               .window_offset = channel,
@@ -290,7 +291,10 @@ hone_status *hone_depthwise_plan(const hone_conv_kernel *kernel, const hone_conv
   a->window_width = width_of(conv);
   size_t line = hone_align_up(conv->in_channels * sizeof(float), 64);
   a->part_scratch = window_bytes(a) + line * (1 + waiting_pixels(a));
-  *out = (hone_kernel_plan){
-      .phases = {run}, .phase_count = 1, .args = a, .part_scratch = a->part_scratch};
+  *out = (hone_kernel_plan){.phases = {run},
+                            .phase_count = 1,
+                            .args = a,
+                            .shared_scratch = conv->scratch_weights,
+                            .part_scratch = a->part_scratch};
   return NULL;
 }
