@@ -1,6 +1,6 @@
 /* Reading and writing through moves: layouts, and bodies that need no copy, with the answers of the
  * reference. Room: tests. */
-#include "backend/cpu/layout.h"
+#include "backend/layout.h"
 
 #include "cpu_bodies.h"
 

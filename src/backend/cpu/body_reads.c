@@ -2,22 +2,12 @@
  * move comes before it, and so says in time whether its copy is needed. Room: backend/cpu. */
 #include "backend/cpu/body_reads.h"
 
-/* Moves and views between a kernel and what it reads, at most. */
-enum { MOST_MOVES = 8 };
-
 typedef struct chooser {
   const hone_body *body;
   const hone_group_view *view;
   hone_stage_reads *reads;
   bool wanted[HONE_BODY_STAGES]; /* of moves: somebody reads the copy */
 } chooser;
-
-static bool is_move(const hone_node *node) {
-  return node && (node->op == &hone_op_transpose || node->op == &hone_op_slice);
-}
-static bool is_view(const hone_node *node) {
-  return node && (node->op->facts & HONE_VIEW);
-}
 
 static const hone_shape *shape_of(const chooser *c, const hone_value *value) {
   return &c->view->types[value->id].shape;
@@ -37,62 +27,6 @@ static void want(chooser *c, const hone_value *value) {
   if (stage >= 0) c->wanted[stage] = true;
 }
 
-static const int64_t *perm_of(const hone_node *transpose) {
-  size_t count;
-  const int64_t *perm = hone_node_ints(transpose, "perm", &count);
-  return count ? perm : NULL;
-}
-
-static bool slice(const chooser *c, const hone_node *node, hone_layout *layout) {
-  hone_node_view view = {.node = node};
-  hone_datum known[HONE_NODE_LEAST];
-  view.in[0] = &c->view->types[node->inputs[0].value->id];
-  view.out[0] = &c->view->types[node->outputs[0]->id];
-  for (int i = 1; i < node->input_count && i < HONE_NODE_LEAST; i++) {
-    const hone_value *in = node->inputs[i].value;
-    if (!in) continue;
-    if (in->constant) known[i] = hone_value_datum(in);
-    view.known[i] = in->constant ? &known[i] : in->producer ? NULL : c->view->known[in->index];
-  }
-  if (!hone_slice_layout(&view, layout)) return false;
-  for (int i = 0; i < view.out[0]->shape.rank; i++)
-    if (layout->stride[i] < 0) return false;
-  return true;
-}
-
-/* Takes the steps of the node's input to those of its output. */
-static bool pass(const chooser *c, const hone_node *node, hone_steps *steps) {
-  const hone_shape *to = shape_of(c, node->outputs[0]);
-  hone_layout layout;
-  if (is_view(node)) return hone_steps_reshape(steps, to);
-  if (node->op == &hone_op_slice) {
-    if (!hone_steps_layout(steps, &layout) || !slice(c, node, &layout)) return false;
-    *steps = hone_steps_of(&layout, to);
-    return true;
-  }
-  hone_steps_transpose(steps, perm_of(node));
-  return true;
-}
-
-/* The moves and views before an operand, the nearest first. */
-typedef struct chain {
-  const chooser *c;
-  const hone_node *nodes[MOST_MOVES];
-  int count;
-} chain;
-
-static const hone_node *node_of(const chain *moves, int move) {
-  return moves->nodes[moves->count - 1 - move];
-}
-static bool pass_move(const void *context, int move, hone_steps *steps) {
-  const chain *moves = context;
-  return pass(moves->c, node_of(moves, move), steps);
-}
-static const hone_shape *shape_of_move(const void *context, int move) {
-  const chain *moves = context;
-  return shape_of(moves->c, node_of(moves, move)->outputs[0]);
-}
-
 /* Rows of `shape` at a pitch. */
 static hone_layout pitched(const hone_shape *shape, size_t pitch) {
   hone_layout layout = hone_layout_dense(shape);
@@ -108,23 +42,14 @@ static size_t pitch_of(const chooser *c, const hone_value *value) {
   return input && c->view->in_pitch ? c->view->in_pitch[value->index] : 0;
 }
 
-/* How `value` lies in the nearest value before it that has memory; whether it was moved since. */
+/* How an operand lies in memory that is there; false: in its own, dense. */
 static bool trace(const chooser *c, const hone_value *value, hone_strided *out) {
-  chain moves = {.c = c};
-  while (moves.count < MOST_MOVES && (is_move(value->producer) || is_view(value->producer))) {
-    moves.nodes[moves.count++] = value->producer;
-    value = value->producer->inputs[0].value;
-  }
   size_t pitch = pitch_of(c, value);
-  *out = (hone_strided){value, hone_layout_dense(shape_of(c, value))};
-  if (pitch) out->layout = pitched(shape_of(c, value), pitch);
-  if (pitch) return moves.count == 0;
-  bool moved = false;
-  int copied = hone_layout_follow(&out->layout, shape_of(c, value),
-                                  &(hone_moves){&moves, pass_move, shape_of_move}, moves.count);
-  if (copied) out->base = node_of(&moves, copied - 1)->outputs[0];
-  for (int i = copied; i < moves.count; i++) moved = moved || is_move(node_of(&moves, i));
-  return moved;
+  if (pitch) {
+    *out = (hone_strided){value, pitched(shape_of(c, value), pitch)};
+    return true;
+  }
+  return hone_moves_trace(c->view, value, out) && !pitch_of(c, out->base);
 }
 
 static void choose_inputs(chooser *c, int stage) {
@@ -155,7 +80,7 @@ static bool write_through(chooser *c, int stage) {
     if (value == root) break;
   }
   hone_strided out = {node->outputs[0], hone_layout_dense(shape_of(c, node->outputs[0]))};
-  hone_layout_untranspose(&out.layout, shape_of(c, in)->rank, perm_of(node));
+  hone_layout_untranspose(&out.layout, shape_of(c, in)->rank, hone_move_perm(node));
   if (!hone_layout_reshape(&out.layout, shape_of(c, in), shape_of(c, root)) ||
       !m->kernel->functions->strided(m->kernel, m->node, HONE_STRIDED_OUTPUT, shape_of(c, root),
                                      &out.layout))
@@ -167,7 +92,7 @@ static bool write_through(chooser *c, int stage) {
 static void choose_stage(chooser *c, int stage) {
   const hone_body_stage *s = &c->body->stages[stage];
   hone_stage_reads *reads = &c->reads[stage];
-  reads->runs = !is_move(s->node) || (c->wanted[stage] && !write_through(c, stage));
+  reads->runs = !hone_is_move(s->node) || (c->wanted[stage] && !write_through(c, stage));
   if (!reads->runs) return;
   if (s->node) choose_inputs(c, stage);
   want(c, s->residual);

@@ -4,11 +4,7 @@
 #define HONE_BACKEND_CPU_BODY_READS_H
 
 #include "backend/cpu/body.h"
-
-typedef struct hone_strided {
-  const hone_value *base; /* whose memory is read or written; NULL: the operand's own, dense */
-  hone_layout layout;
-} hone_strided;
+#include "backend/moves.h"
 
 typedef struct hone_stage_reads {
   bool runs; /* false: nothing needs what the stage would move */

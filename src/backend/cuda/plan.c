@@ -102,6 +102,18 @@ hone_status *hone_cuda_scratch(hone_cuda_plan *plan, size_t bytes, hone_cuda_slo
   return NULL;
 }
 
+hone_status *hone_cuda_launch_library(hone_cuda_plan *plan, const hone_cuda_stage *stage,
+                                      hone_cuda_call *call, size_t workspace) {
+  hone_cuda_launch *launch;
+  HONE_TRY(hone_cuda_launch_new(plan, stage, &launch));
+  hone_cuda_slot *slot = &launch->slots[stage->kernel->pointers - 1];
+  hone_cuda_launch_blocks(launch, 1);
+  launch->call = call;
+  launch->own = stage->own;
+  *slot = (hone_cuda_slot){.from = HONE_CUDA_NOTHING};
+  return workspace ? hone_cuda_scratch(plan, workspace, slot) : NULL;
+}
+
 /* Room in scratch for `value`, unless it is an output of the body's. */
 static hone_status *place_value(hone_cuda_plan *plan, const hone_value *value) {
   size_t bytes;

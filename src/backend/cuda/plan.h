@@ -87,6 +87,10 @@ HONE_MUST_USE hone_status *hone_cuda_launch_new(hone_cuda_plan *plan, const hone
 /* Room of its own in scratch. */
 HONE_MUST_USE hone_status *hone_cuda_scratch(hone_cuda_plan *plan, size_t bytes,
                                              hone_cuda_slot *out);
+/* The stage by `call`, a library's; the kernel's last pointer is `workspace` bytes of its own. */
+HONE_MUST_USE hone_status *hone_cuda_launch_library(hone_cuda_plan *plan,
+                                                    const hone_cuda_stage *stage,
+                                                    hone_cuda_call *call, size_t workspace);
 /* Blocks for `count` elements, one a thread, more a thread beyond what fills a GPU. */
 void hone_cuda_launch_elements(hone_cuda_launch *launch, int64_t count);
 /* A block for each of `count` pieces of work, several a block beyond 2^20. */

@@ -3,19 +3,14 @@
 #ifndef HONE_BACKEND_CUDA_READS_H
 #define HONE_BACKEND_CUDA_READS_H
 
-#include "backend/cpu/layout.h"
 #include "backend/cuda/plan.h"
+#include "backend/moves.h"
 
 #define HONE_CUDA_STRIDED 3 /* inputs of a core that may lie by strides, from the first on */
 
-typedef struct hone_cuda_strided {
-  const hone_value *base; /* whose memory is read or written */
-  hone_layout layout;
-} hone_cuda_strided;
-
 struct hone_cuda_reads {
   bool runs; /* false: nothing needs what the stage would move */
-  hone_cuda_strided in[HONE_CUDA_STRIDED], out; /* of stages whose kernel is strided */
+  hone_strided in[HONE_CUDA_STRIDED], out; /* of stages whose kernel is strided */
 };
 
 /* Fills plan->reads, one a stage. */

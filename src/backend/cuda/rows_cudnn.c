@@ -462,15 +462,8 @@ static hone_status *convolve(const void *own, void *const *pointers, void *strea
 static hone_status *plan_convolution(const hone_cuda_stage *stage, const hone_group_view *view,
                                      hone_cuda_plan *plan) {
   const convolution *c = stage->own;
-  hone_cuda_launch *launch;
   (void)view;
-  HONE_TRY(hone_cuda_launch_new(plan, stage, &launch));
-  hone_cuda_launch_blocks(launch, 1);
-  launch->call = convolve;
-  launch->own = c;
-  launch->slots[WORKSPACE] = (hone_cuda_slot){.from = HONE_CUDA_NOTHING};
-  if (c->recipe.workspace == 0) return NULL;
-  return hone_cuda_scratch(plan, (size_t)c->recipe.workspace, &launch->slots[WORKSPACE]);
+  return hone_cuda_launch_library(plan, stage, convolve, (size_t)c->recipe.workspace);
 }
 
 const hone_cuda_kernel hone_cuda_kernel_conv_cudnn = {.name = "conv_cudnn",

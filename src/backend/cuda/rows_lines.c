@@ -273,7 +273,7 @@ static void put_strides(const hone_cuda_stage *stage, const hone_cuda_plan *plan
                         hone_cuda_launch *launch) {
   const hone_cuda_reads *reads = &plan->reads[stage - plan->body->stages];
   for (int i = 0; i <= HONE_CUDA_STRIDED; i++) {
-    const hone_cuda_strided *s = i < HONE_CUDA_STRIDED ? &reads->in[i] : &reads->out;
+    const hone_strided *s = i < HONE_CUDA_STRIDED ? &reads->in[i] : &reads->out;
     long long *n = launch->args.n + 13 + 4 * i;
     n[0] = s->layout.at;
     for (int d = 0; d < 3; d++) n[1 + d] = s->layout.stride[d];

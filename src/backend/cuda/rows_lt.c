@@ -296,15 +296,8 @@ static hone_status *multiply(const void *own, void *const *pointers, void *strea
 static hone_status *plan_product(const hone_cuda_stage *stage, const hone_group_view *view,
                                  hone_cuda_plan *plan) {
   const product *p = stage->own;
-  hone_cuda_launch *launch;
   (void)view;
-  HONE_TRY(hone_cuda_launch_new(plan, stage, &launch));
-  hone_cuda_launch_blocks(launch, 1);
-  launch->call = multiply;
-  launch->own = p;
-  launch->slots[WORKSPACE] = (hone_cuda_slot){.from = HONE_CUDA_NOTHING};
-  if (p->recipe.workspace == 0) return NULL;
-  return hone_cuda_scratch(plan, p->recipe.workspace, &launch->slots[WORKSPACE]);
+  return hone_cuda_launch_library(plan, stage, multiply, p->recipe.workspace);
 }
 
 const hone_cuda_kernel hone_cuda_kernel_product_lt = {.name = "product_lt",

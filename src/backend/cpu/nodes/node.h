@@ -11,7 +11,7 @@
 #include "backend/backend.h"
 #include "backend/cpu/products/finish.h"
 #include "backend/cpu/products/integer_finish.h"
-#include "backend/cpu/layout.h"
+#include "backend/layout.h"
 
 #define HONE_NODE_INPUTS  64
 #define HONE_NODE_OUTPUTS 16

@@ -1,7 +1,7 @@
 /* Where the elements of a tensor lie when a kernel reads it through the moves before it, or writes it
- * through the one after it, in the place of copies. Room: backend/cpu. */
-#ifndef HONE_BACKEND_CPU_LAYOUT_H
-#define HONE_BACKEND_CPU_LAYOUT_H
+ * through the one after it, in the place of copies. Room: backend. */
+#ifndef HONE_BACKEND_LAYOUT_H
+#define HONE_BACKEND_LAYOUT_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -33,17 +33,6 @@ bool hone_steps_reshape(hone_steps *steps, const hone_shape *to);
 void hone_steps_transpose(hone_steps *steps, const int64_t *perm); /* as hone_layout_transpose */
 /* One step an axis; false where an axis needs more. */
 bool hone_steps_layout(const hone_steps *steps, hone_layout *out);
-
-/* Moves one after the other, by their numbers. */
-typedef struct hone_moves {
-  const void *context;
-  bool (*pass)(const void *context, int move, hone_steps *steps); /* false: it needs a copy */
-  const hone_shape *(*shape)(const void *context, int move);      /* of what it makes */
-} hone_moves;
-
-/* Takes the layout of what the first of `count` moves reads to that of what the last makes. Where one
- * tears it the copy is made after all, and the layout goes on from there. How many moves are copied. */
-int hone_layout_follow(hone_layout *layout, const hone_shape *shape, const hone_moves *moves, int count);
 
 /* The layout of the same elements as `to`; false, and unchanged, where steps of one size do not
  * reach them. Both shapes are known and hold as many elements. */

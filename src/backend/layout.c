@@ -1,5 +1,5 @@
-/* Layouts under views and transposes. Room: backend/cpu. */
-#include "backend/cpu/layout.h"
+/* Layouts under views and transposes. Room: backend. */
+#include "backend/layout.h"
 
 hone_layout hone_layout_dense(const hone_shape *shape) {
   hone_layout layout = {0};
@@ -93,27 +93,6 @@ bool hone_steps_layout(const hone_steps *steps, hone_layout *out) {
   }
   *out = made;
   return true;
-}
-
-int hone_layout_follow(hone_layout *layout, const hone_shape *shape, const hone_moves *moves,
-                       int count) {
-  hone_steps steps = hone_steps_of(layout, shape);
-  int copied = 0;
-  for (int i = 0, torn = -1; i < count; i++) {
-    bool passed = moves->pass(moves->context, i, &steps);
-    if (passed && hone_steps_layout(&steps, layout)) {
-      torn = -1;
-      continue;
-    }
-    if (torn < 0) torn = i;
-    if (passed && i + 1 < count) continue; /* a later move may mend it */
-    i = torn;
-    torn = -1;
-    copied = i + 1;
-    *layout = hone_layout_dense(moves->shape(moves->context, i));
-    steps = hone_steps_of(layout, moves->shape(moves->context, i));
-  }
-  return copied;
 }
 
 /* ---- Layouts ------------------------------------------------------------------------------------ */
