@@ -1,4 +1,5 @@
-"""Runs tests/tensorflow/test_core.py in TensorFlow 1.15, 2.4, 2.12 and the newest, and prints what came of it.
+"""Runs the core of the TensorFlow tests in 1.15, 2.4, 2.12 and the newest, and prints what came of it: conversion, what
+a variable's changes leave as it is, and models that nobody converts.
 
 Each version has an environment in .cache/tf-matrix/VERSION/venv: made from tests/tensorflow/requirements-VERSION.txt by
 the Python that it needs, from the PATH or pyenv, or a link to one that is there. A version whose Python is not found is
@@ -15,7 +16,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 HOME = ROOT / ".cache" / "tf-matrix"
-TEST = "tests/tensorflow/test_core.py"
+TESTS = [f"tests/tensorflow/{name}.py" for name in ("test_core", "test_held_weights", "test_auto")]
 
 # TensorFlow -> the newest Python that it runs on here.
 VERSIONS = {"1.15": "3.7", "2.4": "3.8", "2.12": "3.11"}
@@ -74,7 +75,7 @@ def run(version, python):
     """A row of the table, and whether all is right."""
     start = time.monotonic()
     folders = os.pathsep.join([str(build(version, python)), str(ROOT / "tests")])
-    done = subprocess.run([python, "-m", "pytest", "-q", "--noconftest", "-p", "no:cacheprovider", TEST], cwd=ROOT,
+    done = subprocess.run([python, "-m", "pytest", "-q", "--noconftest", "-p", "no:cacheprovider", *TESTS], cwd=ROOT,
                           env={**os.environ, "PYTHONPATH": folders},
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
     if done.returncode:

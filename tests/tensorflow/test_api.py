@@ -12,7 +12,7 @@ import native
 import numerics
 
 import hone.tensorflow
-from hone.tensorflow import _precision, _surgery, _worth, contrib, trt_convert as trt
+from hone.tensorflow import _precision, _surgery, _whole, _worth, contrib, trt_convert as trt
 
 rng = np.random.default_rng(21)
 BOUND = numerics.bound("TensorFlow segment", "bf16")
@@ -108,7 +108,7 @@ def timed(monkeypatch):
     monkeypatch.delenv("HONE_TRT_ALWAYS")
     monkeypatch.setattr(_worth, "_measure", lambda surgery, segment, values: [
         0.001, 0.002 if "Tanh" in segment.ops.values() else 0.0005])
-    monkeypatch.setattr(hone.tensorflow, "race", lambda calls, inputs: [0.001, 0.0009])
+    monkeypatch.setattr(_whole, "race", lambda calls, inputs: [0.001, 0.0009])
 
 
 def kinds_inside(converter):
@@ -131,6 +131,8 @@ def test_the_first_converter_measures_too(timed, monkeypatch):
     graph_def = tf.compat.v1.GraphDef.FromString(graph)
     assert len(engines(trt.create_inference_graph(graph_def, [sink]))) == 1
     assert len(engines(trt.create_inference_graph(graph_def, [sink], minimum_segment_size=3))) == 2
+    monkeypatch.setattr(_whole, "race", lambda calls, inputs: [0.001, 0.0011])
+    assert not engines(trt.create_inference_graph(graph_def, [sink]))
     monkeypatch.setenv("HONE_TRT_COMPAT", "1")
     assert len(engines(trt.create_inference_graph(graph_def, [sink]))) == 2
 
@@ -323,7 +325,7 @@ def test_build_measures_the_sizes_that_it_is_given(folder, monkeypatch):
     monkeypatch.delenv("HONE_TRT_ALWAYS")
     monkeypatch.setattr(_worth, "_measure", lambda surgery, segment, values: seen.append(len(values[0])) or [
         0.001, 0.0005 if len(values[0]) > 1 else 0.002])
-    monkeypatch.setattr(hone.tensorflow, "race", lambda calls, inputs: [0.001, 0.0009])
+    monkeypatch.setattr(_whole, "race", lambda calls, inputs: [0.001, 0.0009])
     converter = trt.TrtGraphConverterV2(folder)
     converter.convert()
     assert not converter._surgery.segments and set(seen) == {1}

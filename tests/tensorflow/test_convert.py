@@ -155,7 +155,7 @@ def test_what_is_not_faster_stays_native():
 @pytest.fixture
 def raced(monkeypatch):
     """Makes engines whose segment has a Tanh lose, and counts what is measured."""
-    from hone.tensorflow import _worth
+    from hone.tensorflow import _whole, _worth
     measured = []
 
     def measure(surgery, segment, values):
@@ -163,7 +163,7 @@ def raced(monkeypatch):
         return [0.001, 0.002 if "Tanh" in segment.ops.values() else 0.0005]
 
     monkeypatch.setattr(_worth, "_measure", measure)
-    monkeypatch.setattr(hone.tensorflow, "race", lambda calls, inputs: [0.001, 0.0009])
+    monkeypatch.setattr(_whole, "race", lambda calls, inputs: [0.001, 0.0009])
     return measured
 
 
@@ -175,6 +175,29 @@ def test_each_segment_is_judged_by_its_own_time(raced):
     assert reasons["Tanh"] == "its engine took 2000 us, TensorFlow 1000 us"
     x = tf.constant(f32(3, 6))
     assert_same(converted(x), function(x))
+
+
+def test_a_frozen_graph_is_judged_as_a_whole_too(raced, monkeypatch, tmp_path):
+    """As a graph, and as a file that becomes a function."""
+    from hone.tensorflow import _whole
+    x = f32(3, 6)
+    graph, (source,), outputs, wanted = native.frozen(two_parts, [x])
+    graph_def = tf.compat.v1.GraphDef.FromString(graph)
+    (tmp_path / "frozen.pb").write_bytes(graph)
+    (tmp_path / "frozen.pbtxt").write_text(str(graph_def))
+    files = [tmp_path / "frozen.pb", str(tmp_path / "frozen.pbtxt"), graph_def]
+    for whole, engines in ((0.0009, 1), (0.0011, 0)):
+        monkeypatch.setattr(_whole, "race", lambda calls, inputs: [0.001, whole])
+        made = hone.tensorflow.convert_graph_def(graph_def, outputs, feeds={source: x})
+        assert sum(node.op == "HoneEngine" for node in made.node) == engines
+        for model in files:
+            converted = hone.tensorflow.convert(model)
+            assert len(converted.segments) == engines
+            got = converted(tf.constant(x))
+            assert_same([got[name] for name in outputs], [tf.constant(want) for want in wanted])
+    assert "the model with engines took 1.10 of native's time" in {row["reason"] for row in converted.native}
+    inside = hone.tensorflow.convert(files[0], outputs=["Relu"])(tf.constant(x))
+    assert_same(inside["Relu"], tf.nn.relu(x @ WEIGHTS[0]))
 
 
 def test_times_that_are_written_down_decide_again(raced, tmp_path):

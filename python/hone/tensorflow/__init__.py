@@ -8,6 +8,7 @@ import os
 import tempfile
 from typing import Any, Callable, Iterable, Optional, Sequence
 
+import numpy as np
 import tensorflow as tf
 from tensorflow.python.eager import wrap_function
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
@@ -15,20 +16,15 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from ._auto import disable, enable
 from ._library import Asset, engine_op, library_path, op_library
 from ._places import install
-from ._native import Native, freeze
-from ._precision import seeded
+from ._native import Native, as_graph_def, freeze, import_graph
+from ._precision import placeholders, seeded
 from ._report import Report, make_report
 from ._surgery import Surgery
-from ._worth import Times, keep_what_wins, race, with_cache
+from ._whole import graph_that_wins, is_told, leave_what_loses, ratio
+from ._worth import Times, keep_what_wins, with_cache
 
 __all__ = ["convert", "convert_graph_def", "Converted", "Report", "disable", "enable", "engine_op", "install",
            "library_path"]
-
-# A converted function stays where its median time is at most this share of native's.
-NEVER_SLOWER = 1.02
-# What one segment that is all of a model has to win for no race of the whole to be needed: more than this share of
-# native's time and what a call of another function may cost, in seconds.
-LEAST_GAIN, CALL = 0.1, 500e-6
 
 
 class Converted(tf.Module):
@@ -115,78 +111,70 @@ def _as_function(model, signature, tags):
         one = len(specs) == 1
         return tf.function(lambda *x: model(x[0] if one else list(x), training=False), input_signature=specs,
                            autograph=False).get_concrete_function()
-    raise TypeError("a folder of a SavedModel, a Keras file or model, a ConcreteFunction or a tf.function with an "
-                    f"input_signature is wanted, not {type(model).__name__}")
+    raise TypeError("a folder of a SavedModel, a Keras file or model, a frozen graph, a ConcreteFunction or a "
+                    f"tf.function with an input_signature is wanted, not {type(model).__name__}")
 
 
-def _is_told(surgery):
-    """Whether the times of one segment say that the whole is faster: all that computes is in it."""
-    idle = {"Const", "Placeholder", "NoOp", "Identity"}
-    segment, *others = surgery.segments
-    if others or not segment.times or not all(row["op"] in idle for row in surgery.native):
-        return False
-    least = LEAST_GAIN * segment.native_time + CALL * len(segment.times)
-    return segment.native_time - segment.engine_time > least
-
-
-def _ratio(converted, surgery, native, items, times):
-    """The median time of a converted function on all items as a share of native's, taking turns; 0 where it does not
-    run on them (seeded texts are no pictures)."""
-    segments = [(s.precision, s.kept, sorted(s.ops.items())) for s in surgery.segments]
-    digests = b"".join(surgery.digest(segment) for segment in surgery.segments)
-    spent = []
-    for inputs in items:
-        shapes = [t.shape.as_list() for t in inputs]
-        try:
-            spent.append(times.get(f"whole {segments} {shapes}".encode() + digests, "race",
-                                   lambda: race([native, converted], inputs)))
-        except tf.errors.OpError:
-            return 0.0
-    return sum(own for _, own in spent) / sum(native for native, _ in spent)
+def _graph_function(graph_def, outputs):
+    """A function of a frozen graph, from its placeholders to `outputs` or to what nobody in it takes."""
+    graph = import_graph(graph_def)
+    feeds = [t.name for op in graph.get_operations() if op.type == "Placeholder" for t in op.outputs]
+    ends = [t.name for op in graph.get_operations() if op.type not in ("Const", "Placeholder") for t in op.outputs
+            if not any(other.consumers() for other in op.outputs)]
+    wanted = {name[:-2] if name.endswith(":0") else name: name
+              for name in (name if ":" in name else f"{name}:0" for name in outputs or ends)}
+    if not wanted:
+        raise ValueError("the graph gives nothing: name what is wanted of it in `outputs`")
+    return wrap_function.function_from_graph_def(graph_def, feeds, wanted)
 
 
 def convert(model: Any, *, signature: str = "serving_default", tags: Optional[Sequence[str]] = None,
-            minimum_segment_size: Optional[int] = None, denied: Iterable[str] = (),
-            input_fn: Optional[Callable[[], Iterable[Any]]] = None, **options: Any) -> Converted:
+            outputs: Optional[Sequence[str]] = None, minimum_segment_size: Optional[int] = None,
+            denied: Iterable[str] = (), input_fn: Optional[Callable[[], Iterable[Any]]] = None,
+            **options: Any) -> Converted:
     """Replaces what engines run faster in a model: a SavedModel's folder, a Keras file (.keras, .h5), a Keras model,
-    a ConcreteFunction or a tf.function with one signature.
+    a ConcreteFunction, a tf.function with one signature, or a frozen graph (a GraphDef or its .pb or .pbtxt file), of
+    which `outputs` are wanted or, where none are named, what no node takes.
 
     Each segment is timed on the first item of `input_fn` or on seeded data, and one whose engine is slower than
     TensorFlow stays native; so does a model that is slower as a whole. `minimum_segment_size` asks for every
     segment of that size, timed or not. `options` are those of hone.build; the times are in its `timing_cache`,
     if there is one. Operators in `denied` stay native."""
-    function = _as_function(model, signature, tags)
+    graph = as_graph_def(model)
+    if outputs and graph is None:
+        raise ValueError("outputs are named of a frozen graph; other models have their own")
+    function = _as_function(model, signature, tags) if graph is None else _graph_function(graph, outputs)
     graph_def, left = freeze(function)
     original, known = _Original(function, left), Native(graph_def)
     inputs, data = first_item(input_fn, original)
-    feeds = feeds_of(original, inputs)
+    surgery, times = _operate(known, [t.name for t in original.outputs], feeds_of(original, inputs), data,
+                              minimum_segment_size, options, denied=denied)
+    return converted_that_wins(original, surgery, function, [inputs], times) if times else Converted(original, surgery)
 
+
+def _operate(known, outputs, feeds, data, minimum_segment_size, options, **how):
+    """(the surgery, the times that judged its segments; None: every segment of a size was asked for)."""
     with with_cache(options) as building:
         def operate(native=()):
-            made = Surgery(known, [t.name for t in original.outputs], denied=denied, native=native,
-                           least_nodes=1 if minimum_segment_size is None else minimum_segment_size)
+            made = Surgery(known, outputs, native=native,
+                           least_nodes=1 if minimum_segment_size is None else minimum_segment_size, **how)
             made.prepare([feeds], data, **building)
             return made
 
         surgery = operate()
         if minimum_segment_size is not None:
-            return Converted(original, surgery)
+            return surgery, None
         times = Times(options.get("timing_cache"), frozen=bool(options.get("frozen_cache")))
-        surgery = keep_what_wins(surgery, times, operate)
-    return converted_that_wins(original, surgery, function, [inputs], times)
+        return keep_what_wins(surgery, times, operate), times
 
 
 def converted_that_wins(original: Any, surgery: Any, function: Any, items: Any, times: Any) -> Converted:
     """The converted function; without engines where it is slower than native as a whole."""
     converted = Converted(original, surgery)
-    if not surgery.segments or _is_told(surgery):
+    if not surgery.segments or is_told(surgery):
         return converted
-    ratio = _ratio(converted, surgery, convert_variables_to_constants_v2(function), items, times)
-    if ratio <= NEVER_SLOWER:
-        return converted
-    for segment in list(surgery.segments):
-        surgery.drop(segment, f"the model with engines took {ratio:.2f} of native's time")
-    return Converted(original, surgery)
+    calls = [convert_variables_to_constants_v2(function), converted]
+    return Converted(original, surgery) if leave_what_loses(surgery, ratio(surgery, calls, items, times)) else converted
 
 
 def first_item(input_fn, function):
@@ -219,12 +207,15 @@ class _Original:
         self.structured_input_signature = function.structured_input_signature
 
 
-def convert_graph_def(graph_def: Any, outputs: Sequence[str], *, minimum_segment_size: int = 3,
-                      denied: Iterable[str] = (), prefix: str = "HoneEngine", **options: Any) -> Any:
-    """A frozen GraphDef with engines in place of its segments, their bytes inside. `outputs` keep their
-    names."""
+def convert_graph_def(graph_def: Any, outputs: Sequence[str], *, minimum_segment_size: Optional[int] = None,
+                      denied: Iterable[str] = (), prefix: str = "HoneEngine",
+                      feeds: Optional[dict[str, Any]] = None, **options: Any) -> Any:
+    """A frozen GraphDef with engines in place of its segments, their bytes inside. `outputs` keep their names. What is
+    worth an engine is judged as in `convert`, on `feeds` (arrays by placeholder) or on seeded ones."""
     copy = tf.compat.v1.GraphDef()
     copy.CopyFrom(graph_def)
-    surgery = Surgery(Native(copy), outputs, least_nodes=minimum_segment_size, denied=denied, prefix=prefix)
-    surgery.build_all(**options)
-    return surgery.result(embed=True)
+    given = {name if ":" in name else f"{name}:0": np.asarray(value) for name, value in (feeds or {}).items()}
+    known, feeds = Native(copy), {**placeholders(copy), **given}
+    surgery, times = _operate(known, outputs, feeds, "given inputs" if given else "seeded inputs",
+                              minimum_segment_size, options, denied=denied, prefix=prefix)
+    return graph_that_wins(surgery, outputs, [feeds], times) if times else surgery.result(embed=True)

@@ -1,10 +1,13 @@
 """A frozen graph as TensorFlow runs it: what its edges carry, what its parts take."""
 from __future__ import annotations
 
+import os
+import pathlib
 from typing import Any, Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
+from google.protobuf import text_format
 from tensorflow.python.framework import convert_to_constants
 
 v1 = tf.compat.v1
@@ -35,6 +38,18 @@ def lower_control_flow(graph_def: Any) -> bool:
             if "_lower_using_switch_merge" in node.attr:
                 node.attr["_lower_using_switch_merge"].b = found = True
     return found
+
+
+def as_graph_def(model: Any) -> Any:
+    """The GraphDef that a model is, or that its file holds; None: it is something else."""
+    if isinstance(model, v1.GraphDef):
+        return model
+    name = os.fspath(model) if isinstance(model, (str, os.PathLike)) else ""
+    if name.endswith(".pbtxt") and os.path.isfile(name):
+        return text_format.Parse(pathlib.Path(name).read_text(), v1.GraphDef())
+    if name.endswith(".pb") and os.path.isfile(name):
+        return v1.GraphDef.FromString(pathlib.Path(name).read_bytes())
+    return None
 
 
 def import_graph(graph_def: Any) -> Any:

@@ -104,7 +104,7 @@ def graph_picture(surgery: Any, path: str) -> None:
     """The graph in Graphviz's language, before (segments in colour) and after: path.before.dot, path.after.dot."""
     if not path:
         return
-    stem = path.removesuffix(".dot")
+    stem = path[:-4] if path.endswith(".dot") else path
     home = {name: i for i, segment in enumerate(surgery.segments) for name in segment.nodes}
     pale = ("lightblue", "palegreen", "khaki", "pink", "plum", "lightsalmon")
     with open(f"{stem}.before.dot", "w", encoding="utf-8") as file:

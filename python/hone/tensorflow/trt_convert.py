@@ -25,6 +25,7 @@ from ._native import Native, freeze
 from ._precision import placeholders
 from ._report import graph_picture, print_native, print_summary
 from ._surgery import Surgery
+from ._whole import graph_that_wins
 from ._worth import Times, keep_what_wins, with_cache
 
 __all__ = ["DEFAULT_TRT_CONVERSION_PARAMS", "DEFAULT_TRT_MAX_WORKSPACE_SIZE_BYTES",
@@ -85,11 +86,13 @@ def _operate(known, outputs, params, items, data, options, times, strategy=""):
         return made
 
     surgery = operate()
-    if _measures(params):
-        surgery = keep_what_wins(surgery, times, operate)
+    return keep_what_wins(surgery, times, operate) if _measures(params) else surgery
+
+
+def _tell(surgery):
+    """What the environment asks to be told of a conversion."""
     print_native(surgery, _environment.variable("SHOW_DETAILED_REPORT"))
     graph_picture(surgery, _environment.variable("EXPORT_GRAPH_VIZ_PATH"))
-    return surgery
 
 
 def _sizes(inputs):
@@ -158,6 +161,7 @@ class TrtGraphConverterV2:
         self._converted = converted_that_wins(
             self._original, self._surgery, self._function, items, self._times) \
             if _measures(self._params) else Converted(self._original, self._surgery)
+        _tell(self._surgery)
 
     def _build_for(self, items):
         """Judges and times anew on these items, one of each size."""
@@ -254,10 +258,12 @@ class TrtGraphConverter:
         graph_def = tf.compat.v1.GraphDef()
         graph_def.CopyFrom(self._graph_def)
         known = Native(graph_def)
+        times, items = Times(None), [placeholders(known.graph_def)]
         with with_cache({"precision": _precision(self._params, known.graph_def)}) as options:
-            self._surgery = _operate(known, outputs, self._params, [placeholders(known.graph_def)], "seeded inputs",
-                                     options, Times(None))
-        self._converted = self._surgery.result(embed=True)
+            self._surgery = _operate(known, outputs, self._params, items, "seeded inputs", options, times)
+        self._converted = graph_that_wins(self._surgery, outputs, items, times) if _measures(self._params) \
+            else self._surgery.result(embed=True)
+        _tell(self._surgery)
         return self._converted
 
     def calibrate(self, fetch_names: Any, num_runs: int, feed_dict_fn: Optional[Callable[[], Any]] = None,
