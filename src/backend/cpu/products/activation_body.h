@@ -48,16 +48,19 @@ HONE_INLINE vf formula(const hone_activation_kind kind, vf x, vf a, vf b) {
   return x;
 }
 
+/* The whole vectors of all rows in one loop, since a row is often one vector; then what is left. */
 HONE_INLINE void rows_of(const hone_activation_kind kind, float a, float b, float *x,
                          ptrdiff_t stride, size_t rows, size_t columns) {
   vf va = vf_set(a), vb = vf_set(b);
-  for (; rows; rows--, x += stride) {
-    size_t i = 0;
-    for (; i + VF_LANES <= columns; i += VF_LANES)
-      vf_store(x + i, formula(kind, vf_load(x + i), va, vb));
-    int rest = (int)(columns - i);
-    if (rest) vf_store_n(x + i, formula(kind, vf_load_n(x + i, rest), va, vb), rest);
+  size_t whole = columns / VF_LANES;
+  int rest = (int)(columns % VF_LANES);
+  float *p = x;
+  for (size_t left = rows * whole, i = 0; left; left--, p += VF_LANES) {
+    vf_store(p, formula(kind, vf_load(p), va, vb));
+    if (++i == whole) p += stride - (ptrdiff_t)(columns - (size_t)rest), i = 0;
   }
+  for (p = x + whole * VF_LANES; rest && rows; rows--, p += stride)
+    vf_store_n(p, formula(kind, vf_load_n(p, rest), va, vb), rest);
 }
 
 void ACTIVATE(hone_activation activation, float *x, ptrdiff_t stride, size_t rows, size_t columns) {

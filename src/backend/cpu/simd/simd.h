@@ -86,6 +86,10 @@ HONE_INLINE vf vf_round(vf a) {
 HONE_INLINE vf vf_scale2(vf x, vf n) {
   return _mm512_scalef_ps(x, n);
 }
+/* x 2^n for n of -126..127. */
+HONE_INLINE vf vf_scale2_near(vf x, vf n) {
+  return _mm512_scalef_ps(x, n);
+}
 HONE_INLINE vf vf_copysign(vf magnitude, vf sign) {
   return _mm512_castsi512_ps(_mm512_ternarylogic_epi32(_mm512_set1_epi32(INT32_MIN),
                                                        _mm512_castps_si512(sign),
@@ -188,6 +192,10 @@ HONE_INLINE vf vf_scale2(vf x, vf n) { /* in two halves, so that neither factor 
   vf b = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(rest, bias), 23));
   return vf_mul(vf_mul(x, a), b);
 }
+HONE_INLINE vf vf_scale2_near(vf x, vf n) {
+  __m256i power = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+  return vf_mul(x, _mm256_castsi256_ps(_mm256_slli_epi32(power, 23)));
+}
 HONE_INLINE vf vf_copysign(vf magnitude, vf sign) {
   vf bit = _mm256_set1_ps(-0.0f);
   return _mm256_or_ps(_mm256_and_ps(bit, sign), _mm256_andnot_ps(bit, magnitude));
@@ -289,6 +297,9 @@ HONE_INLINE vf vf_scale2(vf x, vf n) {
     x[i] = ldexpf(x[i], (int)limited);
   }
   return x;
+}
+HONE_INLINE vf vf_scale2_near(vf x, vf n) {
+  return vf_scale2(x, n);
 }
 HONE_INLINE vf vf_copysign(vf magnitude, vf sign) {
   return (vf)(((vf_bits)sign & INT32_MIN) | ((vf_bits)magnitude & INT32_MAX));
