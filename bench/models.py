@@ -50,10 +50,10 @@ PEERS = ROOT / ".cache" / "bench" / "peers" / "bin" / "python"  # the environmen
 class Worker:
     """An engine in a process of its own; `error` says why it has none to offer."""
 
-    def __init__(self, engine, model, inputs, threads, precision, python):
+    def __init__(self, engine, model, inputs, threads, precision, python, isa="all"):
         self.engine = engine
         self.process = subprocess.Popen(
-            [python, str(HERE / "worker.py"), engine, str(model), str(inputs), str(threads), precision],
+            [python, str(HERE / "worker.py"), engine, str(model), str(inputs), str(threads), precision, isa],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         hello = self.answer()
         self.error, self.ready = hello.get("error"), hello.get("ready")
@@ -119,7 +119,8 @@ def open_workers(options, cell, path, inputs, threads):
     """{engine: worker} of those that run this cell; the others are named with their reason."""
     workers = {}
     for engine in ["hone", *options.peers] if not options.no_hone else options.peers:
-        worker = Worker(engine, path, inputs, threads, cell.compute, interpreter(engine, options.python))
+        worker = Worker(engine, path, inputs, threads, cell.compute, interpreter(engine, options.python),
+                        options.isa)
         if worker.error:
             print(f"  {engine} does not run {cell.name}: {worker.error[:300]}", file=sys.stderr)
             worker.close()
@@ -261,6 +262,8 @@ def main():
     parser.add_argument("--cells", nargs="+", help="of the suite, those whose names contain one of these")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32", help="of --models")
     parser.add_argument("--peers", nargs="+", default=["ort"], choices=list(engines.ENGINES))
+    parser.add_argument("--isa", choices=("all", "avx2"), default="all",
+                        help="avx2: Hone, ONNX Runtime and OpenVINO without AVX-512")
     parser.add_argument("--no-hone", action="store_true", help="time the peers alone")
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--rounds", type=int, default=15)
@@ -280,7 +283,8 @@ def main():
     if options.cells:
         cells = [cell for cell in cells if any(part in cell.name for part in options.cells)]
 
-    print(f"Machine: {machine()}\n\n{tables.HEADER}", flush=True)
+    limited = ", all engines limited to AVX2" if options.isa == "avx2" else ""
+    print(f"Machine: {machine()}{limited}\n\n{tables.HEADER}", flush=True)
     rows, wrong = [], []
     with tempfile.TemporaryDirectory() as folder:
         for cell in cells:

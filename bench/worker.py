@@ -1,7 +1,7 @@
 """One engine with one model in a process of its own, driven by `bench/models.py` through its pipes.
 
-Started as `worker.py ENGINE MODEL INPUTS.npz THREADS PRECISION`; says {"ready": seconds, "version": text}
-or {"error": text}, then obeys lines: `save PATH` writes the outputs, `time SECONDS` replies with the
+Started as `worker.py ENGINE MODEL INPUTS.npz THREADS PRECISION ISA`, ISA all or avx2; says {"ready": seconds,
+"version": text} or {"error": text}, then obeys lines: `save PATH` writes the outputs, `time SECONDS` replies with the
 seconds of each run, `memory -` with the most bytes that the process ever held. A process each keeps one
 engine's spinning threads out of another's turn.
 """
@@ -14,6 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import numpy as np  # noqa: E402
 
+import avx2  # noqa: E402
 import engines  # noqa: E402
 
 LEAST_RUNS = 3
@@ -37,7 +38,7 @@ def timed_runs(runner, feeds, seconds):
 
 
 def main():
-    name, model, inputs, threads, precision = sys.argv[1:6]
+    name, model, inputs, threads, precision, isa = sys.argv[1:7]
 
     def say(message):
         print(json.dumps(message), flush=True)
@@ -46,6 +47,8 @@ def main():
         feeds = dict(file)
     start = time.perf_counter()
     try:
+        if isa == "avx2":
+            avx2.limit(name)
         shapes = {port: array.shape for port, array in feeds.items()}
         runner = engines.open_engine(name, model, int(threads), tuned=True, shapes=shapes,
                                      precision=precision)
