@@ -24,7 +24,7 @@ import numpy as np
 import tensorflow as tf
 
 import hone.tensorflow
-from tensorflow_models import MODELS
+from tensorflow_models import MODELS, make
 
 SECONDS = 40  # of rounds for one figure, at most
 
@@ -89,7 +89,7 @@ def given(feeds, batch):
 
 def bench(name, batches, rounds, files, precision):
     """Prints the rows of one model; gives its ratios."""
-    served, feeds = MODELS[name]()
+    served, feeds = make(name)
     ratios = []
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(served, f"{folder}/native", signatures=served.run)

@@ -1,15 +1,6 @@
 /* Tensors of the library as Python's values. */
 #include "extension.h"
 
-PyObject *give_shape(const hone_tensor *tensor) {
-  PyObject *shape = PyTuple_New(tensor->rank);
-  for (int i = 0; shape && i < tensor->rank; i++) {
-    PyObject *dim = PyLong_FromLongLong(tensor->dims[i]);
-    if (!dim || PyTuple_SetItem(shape, i, dim) != 0) Py_CLEAR(shape);
-  }
-  return shape;
-}
-
 static PyObject *give_strings(const hone_tensor *tensor) {
   size_t count = tensor->size / sizeof(hone_string);
   const hone_string *strings = tensor->data;

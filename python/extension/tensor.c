@@ -99,6 +99,15 @@ static int tensor_buffer(PyObject *object, Py_buffer *out, int flags) {
   return 0;
 }
 
+PyObject *give_shape(const hone_tensor *tensor) {
+  PyObject *shape = PyTuple_New(tensor->rank);
+  for (int i = 0; shape && i < tensor->rank; i++) {
+    PyObject *dim = PyLong_FromLongLong(tensor->dims[i]);
+    if (!dim || PyTuple_SetItem(shape, i, dim) != 0) Py_CLEAR(shape);
+  }
+  return shape;
+}
+
 static PyObject *tensor_dtype(PyObject *object, void *unused) {
   (void)unused;
   return PyUnicode_FromString(hone_dtype_text(((tensor_object *)object)->tensor.dtype));
