@@ -11,12 +11,22 @@ enum { D = HONE_CONV_DEPTH, H = HONE_CONV_HEIGHT, W = HONE_CONV_WIDTH };
 #define MOST_CHANNELS 8   /* from there on channels alone fill vectors well enough */
 #define MOST_PIXELS   256 /* of a block */
 
+/* Neighbouring columns of a panel that lie together in the output: whole pixels of one line, or a
+ * part of one pixel. */
+typedef struct piece {
+  size_t panel, column, floats; /* the panel's first column; from there on */
+  size_t d, h, w, channel; /* the first pixel in its block */
+} piece;
+
 typedef struct blocks {
   hone_conv conv;
   const hone_tile_set *tiles;
   const float *weights;              /* NULL: at the start of the scratch */
   const float *bias;                 /* one a column, or NULL */
   size_t columns, taps;              /* floats of a block; inputs that one reads */
+  const size_t (*back)[HONE_CONV_DIMENSIONS]; /* of each input: how many blocks back */
+  const piece *pieces;               /* of all panels, one after the other */
+  size_t piece_count;
   size_t grid[HONE_CONV_DIMENSIONS]; /* blocks that cover the outputs, from -pad on */
   bool merge;                        /* pixels of a line of outputs are contiguous */
   size_t part_scratch;
@@ -107,18 +117,11 @@ typedef struct span {
   size_t image, d, h, first, count;
 } span;
 
-/* Neighbouring columns of a panel that lie together in the output: whole pixels of one line, or a
- * part of one pixel. */
-typedef struct piece {
-  size_t column, floats; /* from the panel's first column on */
-  size_t d, h, w, channel; /* the first pixel in its block */
-} piece;
-
 static piece piece_at(const blocks *a, size_t panel, size_t column, size_t width) {
   const hone_conv *conv = &a->conv;
   size_t m = conv->out_channels, all = panel + column, at[HONE_CONV_DIMENSIONS];
   position_of(all / m, conv->stride, at);
-  piece p = {.column = column, .d = at[D], .h = at[H], .w = at[W], .channel = all % m};
+  piece p = {.panel = panel, .column = column, .d = at[D], .h = at[H], .w = at[W], .channel = all % m};
   size_t left = width - column, pixels = a->merge ? conv->stride[W] - p.w : 1;
   if (p.channel || left < m)
     p.floats = smaller(m - p.channel, left);
@@ -167,41 +170,71 @@ static size_t hot_stride(const blocks *a) {
   return (size_t)a->tiles->panel * (size_t)a->tiles->lanes;
 }
 
-static void gather_residual(const worker *w, const span *s, size_t panel, size_t width) {
+static void gather_residual(const worker *w, const span *s, const piece *p) {
   const blocks *a = w->a;
   const hone_finish *finish = &a->conv.finish;
   const float *from = w->io->in[finish->residual];
-  for (size_t column = 0, line; column < width;) {
-    piece p = piece_at(a, panel, column, width);
-    bool exists = piece_line(a, s, &p, &line);
-    for (size_t i = 0; exists && i < s->count; i++) {
-      cut c = piece_cut(a, &p, s->first + i);
-      const float *at = from + (ptrdiff_t)(line + c.pixel) * finish->residual_stride + p.channel;
-      memcpy(w->residual + i * hot_stride(a) + column + c.skip, at, c.floats * sizeof(float));
-    }
-    column += p.floats;
+  size_t line;
+  if (!piece_line(a, s, p, &line)) return;
+  for (size_t i = 0; i < s->count; i++) {
+    cut c = piece_cut(a, p, s->first + i);
+    const float *at = from + (ptrdiff_t)(line + c.pixel) * finish->residual_stride + p->channel;
+    memcpy(w->residual + i * hot_stride(a) + p->column + c.skip, at, c.floats * sizeof(float));
   }
 }
 
-static void lay_out(const worker *w, const span *s, size_t panel, size_t width) {
+/* `count` times `floats` elements. */
+static inline void copy_runs(const float *from, size_t from_step, float *to, size_t to_step,
+                             size_t count, const size_t floats) {
+  for (size_t i = 0; i < count; i++, from += from_step, to += to_step)
+    for (size_t j = 0; j < floats; j++) to[j] = from[j];
+}
+
+/* Lays out a piece of the blocks begin..end, which exists as a whole in each of them. */
+static void lay_out_whole(const worker *w, const piece *p, const span *s, size_t line, size_t begin,
+                          size_t end) {
+  const hone_conv *conv = &w->a->conv;
+  size_t from_step = hot_stride(w->a), to_step = conv->stride[W] * (size_t)conv->y_stride;
+  size_t pixel = line + (s->first + begin) * conv->stride[W] + p->w - (size_t)conv->pad[W];
+  const float *from = w->hot + begin * from_step + p->column;
+  float *to = (float *)w->io->out[conv->y] + pixel * (size_t)conv->y_stride + p->channel;
+  switch (p->floats) { /* lengths that compilers know take no loop */
+    case 1: copy_runs(from, from_step, to, to_step, end - begin, 1); break;
+    case 2: copy_runs(from, from_step, to, to_step, end - begin, 2); break;
+    case 4: copy_runs(from, from_step, to, to_step, end - begin, 4); break;
+    case 8: copy_runs(from, from_step, to, to_step, end - begin, 8); break;
+    default: copy_runs(from, from_step, to, to_step, end - begin, p->floats);
+  }
+}
+
+/* The blocks of a span in which a piece exists as a whole and no program looks at it: begin..end. */
+static void whole_blocks(const worker *w, const piece *p, const span *s, size_t *begin,
+                         size_t *end) {
+  *begin = 0;
+  *end = w->a->conv.finish.program ? 0 : s->count;
+  while (*begin < *end && piece_cut(w->a, p, s->first + *begin).floats != p->floats) ++*begin;
+  while (*begin < *end && piece_cut(w->a, p, s->first + *end - 1).floats != p->floats) --*end;
+}
+
+static void lay_out(const worker *w, const span *s, const piece *p) {
   const blocks *a = w->a;
   const hone_conv *conv = &a->conv;
   const hone_finish *finish = &conv->finish;
   float *y = w->io->out[conv->y];
-  for (size_t column = 0, line; column < width;) {
-    piece p = piece_at(a, panel, column, width);
-    bool exists = piece_line(a, s, &p, &line);
-    for (size_t i = 0; exists && i < s->count; i++) {
-      cut c = piece_cut(a, &p, s->first + i);
-      const float *from = w->hot + i * hot_stride(a) + column + c.skip;
-      float *to = y + (ptrdiff_t)(line + c.pixel) * conv->y_stride + p.channel;
-      for (size_t j = 0; j < c.floats; j++) to[j] = from[j];
-      size_t wide = smaller(c.floats, conv->out_channels);
-      if (finish->program && wide)
-        finish->program(finish->program_state, w->io, w->part, to, conv->y_stride, c.floats / wide,
-                        wide, line + c.pixel, p.channel);
-    }
-    column += p.floats;
+  size_t line, begin, end;
+  if (!piece_line(a, s, p, &line)) return;
+  whole_blocks(w, p, s, &begin, &end);
+  if (begin < end) lay_out_whole(w, p, s, line, begin, end);
+  for (size_t i = 0; i < s->count; i++) {
+    if (i >= begin && i < end) continue;
+    cut c = piece_cut(a, p, s->first + i);
+    const float *from = w->hot + i * hot_stride(a) + p->column + c.skip;
+    float *to = y + (ptrdiff_t)(line + c.pixel) * conv->y_stride + p->channel;
+    for (size_t j = 0; j < c.floats; j++) to[j] = from[j];
+    size_t wide = smaller(c.floats, conv->out_channels);
+    if (finish->program && wide)
+      finish->program(finish->program_state, w->io, w->part, to, conv->y_stride, c.floats / wide,
+                      wide, line + c.pixel, p->channel);
   }
 }
 
@@ -218,31 +251,29 @@ static void run_span(const worker *w, const span *s) {
                     .clamp = finish->activation.kind == HONE_ACTIVATION_CLAMP,
                     .low = finish->activation.a,
                     .high = finish->activation.b};
+  const piece *p = a->pieces, *end = p + a->piece_count;
   for (size_t v = 0, wide; v < vectors; v += wide) {
     wide = hone_panel_vectors(a->tiles, vectors - v);
     size_t panel = v * lanes, width = smaller(a->columns - panel, wide * lanes);
     tile.weights = w->weights + panel * a->taps * a->conv.in_channels;
     tile.bias = a->bias ? a->bias + panel : NULL;
     tile.tail = (int)(width - (wide - 1) * lanes);
-    if (finish->residual >= 0) {
-      gather_residual(w, s, panel, width);
-      tile.residual = w->residual;
-    }
+    for (const piece *r = p; finish->residual >= 0 && r < end && r->panel == panel; r++)
+      gather_residual(w, s, r);
+    if (finish->residual >= 0) tile.residual = w->residual;
     a->tiles->run[wide][s->count](&tile);
     if (finish->activation.kind > HONE_ACTIVATION_CLAMP)
       hone_activate(a->tiles->isa, finish->activation, w->hot, tile.out_stride, s->count, width);
-    lay_out(w, s, panel, width);
+    for (; p < end && p->panel == panel; p++) lay_out(w, s, p);
   }
 }
 
 /* Points at the inputs of a span, tap by tap. */
 static void fill(const worker *w, const span *s) {
   const hone_conv *conv = &w->a->conv;
-  size_t bytes = (size_t)conv->x_stride * sizeof(float), reach[HONE_CONV_DIMENSIONS];
-  size_t back[HONE_CONV_DIMENSIONS];
-  for (int i = 0; i < HONE_CONV_DIMENSIONS; i++) reach[i] = reach_of(conv, i);
+  size_t bytes = (size_t)conv->x_stride * sizeof(float);
   for (size_t t = 0; t < w->a->taps; t++) {
-    position_of(t, reach, back);
+    const size_t *back = w->a->back[t];
     size_t d = s->d - back[D], h = s->h - back[H];
     size_t number = (s->image * conv->in[D] + d) * conv->in[H] + h;
     hone_pixel_line line = {.width = conv->in[W], .pixel_bytes = bytes, .zeros = w->zeros};
@@ -286,6 +317,27 @@ static void run(const void *args, const hone_kernel_io *io, int part, int parts)
   }
 }
 
+/* What does not depend on the place of a span. */
+static hone_status *list_places(blocks *a, hone_arena *arena) {
+  size_t reach[HONE_CONV_DIMENSIONS], lanes = (size_t)a->tiles->lanes;
+  size_t vectors = ceil_divide(a->columns, lanes);
+  size_t(*back)[HONE_CONV_DIMENSIONS] = hone_arena_array(arena, a->taps, sizeof *back);
+  piece *pieces = HONE_NEW_ARRAY(arena, a->columns, piece);
+  HONE_TRY_MEMORY(back);
+  HONE_TRY_MEMORY(pieces);
+  for (int i = 0; i < HONE_CONV_DIMENSIONS; i++) reach[i] = reach_of(&a->conv, i);
+  for (size_t t = 0; t < a->taps; t++) position_of(t, reach, back[t]);
+  for (size_t v = 0, wide; v < vectors; v += wide) {
+    wide = hone_panel_vectors(a->tiles, vectors - v);
+    size_t width = smaller(a->columns - v * lanes, wide * lanes);
+    for (size_t column = 0; column < width; column += pieces[a->piece_count++].floats)
+      pieces[a->piece_count] = piece_at(a, v * lanes, column, width);
+  }
+  a->back = (const size_t(*)[HONE_CONV_DIMENSIONS])back;
+  a->pieces = pieces;
+  return NULL;
+}
+
 hone_status *hone_transposed_blocks_plan(const hone_conv_kernel *kernel, const hone_conv *conv,
                                          const float *packed, hone_arena *arena,
                                          hone_kernel_plan *out) {
@@ -302,6 +354,7 @@ hone_status *hone_transposed_blocks_plan(const hone_conv_kernel *kernel, const h
       return hone_error(HONE_UNSUPPORTED, "a transposed convolution with negative padding");
     a->grid[i] = ceil_divide(conv->out[i] + (size_t)conv->pad[i], conv->stride[i]);
   }
+  HONE_TRY(list_places(a, arena));
   if (conv->finish.bias) {
     float *bias = HONE_NEW_ARRAY(arena, a->columns, float);
     HONE_TRY_MEMORY(bias);
