@@ -115,17 +115,26 @@ static void repeat(char *to, size_t block, size_t times) {
   }
 }
 
-/* Rows [begin, end) of the second last axis against all of the last, block by block. */
+/* Where a block begins: a last one that vectors would leave a rest of ends at the edge, and does some of
+ * the one before it again. */
+static size_t block_begin(size_t element, size_t at, size_t size) {
+  size_t edge = element <= 4 ? HONE_TRANSPOSE_BLOCK / element : 1;
+  return size >= BLOCK && at + BLOCK > size && (size - at) % edge ? size - BLOCK : at;
+}
+
+/* The second last axis against the last, block by block. */
 static void transpose_rows(size_t element, const hone_box_copy *b, char *to, const char *from) {
   int last = b->rank - 1;
   size_t columns = b->size[last - 1], rows = b->size[last];
   ptrdiff_t from_stride = b->from_stride[last], to_stride = b->to_stride[last - 1];
-  for (size_t j = 0; j < columns; j += BLOCK)
-    for (size_t i = 0; i < rows; i += BLOCK)
+  for (size_t c = 0; c < columns; c += BLOCK)
+    for (size_t r = 0; r < rows; r += BLOCK) {
+      size_t i = block_begin(element, r, rows), j = block_begin(element, c, columns);
       hone_transpose_block(element, to + (ptrdiff_t)j * to_stride + i * element, to_stride,
-                      from + (ptrdiff_t)i * from_stride + j * element, from_stride,
-                      rows - i < BLOCK ? rows - i : BLOCK,
-                      columns - j < BLOCK ? columns - j : BLOCK);
+                           from + (ptrdiff_t)i * from_stride + j * element, from_stride,
+                           rows - i < BLOCK ? rows - i : BLOCK,
+                           columns - j < BLOCK ? columns - j : BLOCK);
+    }
 }
 
 /* ---- A part's share of a box ---------------------------------------------------------------- */

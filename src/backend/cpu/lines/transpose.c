@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "backend/cpu/lines/by_element.h"
+#include "backend/cpu/simd/isa.h"
 
 #define BLOCK HONE_TRANSPOSE_BLOCK
 
@@ -77,42 +78,66 @@ static void transpose_words(char *to, ptrdiff_t to_stride, const char *from, ptr
 
 typedef uint8_t bytes __attribute__((vector_size(16)));
 typedef uint16_t halves __attribute__((vector_size(16)));
+typedef uint64_t eights __attribute__((vector_size(16)));
 
 static inline __attribute__((always_inline)) void riffle_bytes(bytes *x, int n) {
   bytes y[16];
+  HONE_UNROLL
   for (int i = 0; i < n / 2; i++) {
     y[2 * i] = __builtin_shufflevector(x[i], x[i + n / 2], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21,
                                        6, 22, 7, 23);
     y[2 * i + 1] = __builtin_shufflevector(x[i], x[i + n / 2], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28,
                                            13, 29, 14, 30, 15, 31);
   }
-  memcpy(x, y, (size_t)n * sizeof *x);
+  HONE_UNROLL
+  for (int i = 0; i < n; i++) x[i] = y[i];
 }
 
 static inline __attribute__((always_inline)) void riffle_halves(halves *x, int n) {
   halves y[8];
+  HONE_UNROLL
   for (int i = 0; i < n / 2; i++) {
     y[2 * i] = __builtin_shufflevector(x[i], x[i + n / 2], 0, 8, 1, 9, 2, 10, 3, 11);
     y[2 * i + 1] = __builtin_shufflevector(x[i], x[i + n / 2], 4, 12, 5, 13, 6, 14, 7, 15);
   }
-  memcpy(x, y, (size_t)n * sizeof *x);
+  HONE_UNROLL
+  for (int i = 0; i < n; i++) x[i] = y[i];
+}
+
+/* 8 rows of 16 bytes: with 16 rows vectors would not all stay in registers. */
+static inline __attribute__((always_inline)) void transpose_half(char *to, ptrdiff_t to_stride,
+                                                                 const char *from,
+                                                                 ptrdiff_t from_stride) {
+  bytes x[8];
+  HONE_UNROLL
+  for (int i = 0; i < 8; i++) memcpy(&x[i], from + i * from_stride, sizeof x[i]);
+  HONE_UNROLL
+  for (int k = 0; k < 3; k++) riffle_bytes(x, 8);
+  HONE_UNROLL
+  for (int j = 0; j < 8; j++) {
+    const eights two = (eights)x[j];
+    uint64_t first = two[0], second = two[1];
+    memcpy(to + 2 * j * to_stride, &first, 8);
+    memcpy(to + (2 * j + 1) * to_stride, &second, 8);
+  }
 }
 
 /* 16 rows of 16 bytes. */
 static void transpose_bytes(char *to, ptrdiff_t to_stride, const char *from,
                             ptrdiff_t from_stride) {
-  bytes x[16];
-  for (int i = 0; i < 16; i++) memcpy(&x[i], from + i * from_stride, sizeof x[i]);
-  for (int k = 0; k < 4; k++) riffle_bytes(x, 16);
-  for (int j = 0; j < 16; j++) memcpy(to + j * to_stride, &x[j], sizeof x[j]);
+  transpose_half(to, to_stride, from, from_stride);
+  transpose_half(to + 8, to_stride, from + 8 * from_stride, from_stride);
 }
 
 /* 8 rows of 8 halves. */
 static void transpose_halves(char *to, ptrdiff_t to_stride, const char *from,
                              ptrdiff_t from_stride) {
   halves x[8];
+  HONE_UNROLL
   for (int i = 0; i < 8; i++) memcpy(&x[i], from + i * from_stride, sizeof x[i]);
+  HONE_UNROLL
   for (int k = 0; k < 3; k++) riffle_halves(x, 8);
+  HONE_UNROLL
   for (int j = 0; j < 8; j++) memcpy(to + j * to_stride, &x[j], sizeof x[j]);
 }
 
@@ -131,6 +156,33 @@ static void join_planes(char *to, ptrdiff_t to_stride, const char *from, ptrdiff
   for (; j < 16; j++) memcpy(to + j * to_stride, pixel[j], rows);
 }
 
+static inline bytes upper_half(bytes x) {
+  return (bytes)__builtin_shufflevector((eights)x, (eights)x, 1, 1);
+}
+/* The lower halves. */
+static inline bytes alternate(bytes x, bytes y) {
+  return __builtin_shufflevector(x, y, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+}
+
+/* 16 dense pixels of three bytes to planes: a riffle takes card n of the 48 to place 2 n mod 47, so four
+ * take card 3 p + c to p + 16 c. */
+static void part_threes(char *to, ptrdiff_t to_stride, const char *from) {
+  bytes x, y, z;
+  memcpy(&x, from, sizeof x);
+  memcpy(&y, from + 16, sizeof y);
+  memcpy(&z, from + 32, sizeof z);
+  HONE_UNROLL
+  for (int k = 0; k < 4; k++) {
+    bytes a = alternate(x, upper_half(y)), b = alternate(upper_half(x), z);
+    z = alternate(y, upper_half(z));
+    x = a;
+    y = b;
+  }
+  memcpy(to, &x, sizeof x);
+  memcpy(to + to_stride, &y, sizeof y);
+  memcpy(to + 2 * to_stride, &z, sizeof z);
+}
+
 /* 16 rows of at most four bytes: pixels to planes. Each but the last is read as four bytes where
  * the next one follows it. */
 static void part_pixels(char *to, ptrdiff_t to_stride, const char *from, ptrdiff_t from_stride,
@@ -141,6 +193,7 @@ static void part_pixels(char *to, ptrdiff_t to_stride, const char *from, ptrdiff
   for (; from_stride == 3 && i < 15; i++) memcpy(pixel[i], from + i * from_stride, 4);
   for (; i < 16; i++) memcpy(pixel[i], from + i * from_stride, columns);
   memcpy(x, pixel, sizeof x);
+  HONE_UNROLL
   for (int k = 0; k < 4; k++) riffle_bytes(x, 4);
   for (size_t j = 0; j < columns; j++) memcpy(to + (ptrdiff_t)j * to_stride, &x[j], sizeof x[j]);
 }
@@ -164,6 +217,8 @@ static void transpose_corner(size_t element, char *to, ptrdiff_t to_stride, cons
     transpose_words(to, to_stride, from, from_stride, rows, columns);
   else if (element == 1 && rows <= 4)
     join_planes(to, to_stride, from, from_stride, rows);
+  else if (element == 1 && columns == 3 && from_stride == 3)
+    part_threes(to, to_stride, from);
   else if (element == 1 && columns <= 4)
     part_pixels(to, to_stride, from, from_stride, columns);
   else if (element == 1)
