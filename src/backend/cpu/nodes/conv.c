@@ -197,7 +197,10 @@ static double estimate(const hone_cpu_kernel *row, const hone_node *node) {
   double time = macs_of(&conv) / 50;
   const char *name = row->algorithm;
   if (strcmp(name, "conv_winograd4") == 0) time /= depth >= 32 ? 2.5 : 1.5;
-  if (strncmp(name, "conv_winograd2", 14) == 0) time /= depth >= 16 ? 1.8 : 1.2;
+  if (strstr(name, "_strided"))
+    time /= depth >= 32 ? 1.2 : 0.8;
+  else if (strncmp(name, "conv_winograd2", 14) == 0)
+    time /= depth >= 16 ? 1.8 : 1.2;
   if (strncmp(name, "conv_gemm", 9) == 0) time *= 0.95;
   if (strncmp(name, "conv_direct", 11) == 0 && depth < 8) time *= 2;
   if (conv.bf16) time *= 0.55;

@@ -41,6 +41,15 @@
    hone_winograd_pack_size,        \
    hone_winograd_pack,             \
    hone_winograd_plan},
+#define WINOGRAD_STRIDED(m, suffix, ISA)    \
+  {"conv_winograd" #m "_strided_" #suffix, \
+   HONE_ISA_##ISA,                         \
+   &hone_tiles_f32_##suffix,               \
+   &hone_winograd##m##_strided_##suffix,   \
+   hone_winograd_strided_accepts,          \
+   hone_winograd_pack_size,                \
+   hone_winograd_pack,                     \
+   hone_winograd_plan},
 
 #define WINOGRAD_BFLOAT16(suffix, ISA) \
   {"conv_winograd2_bf16_" #suffix,     \
@@ -64,7 +73,9 @@
   DEPTHWISE(suffix, ISA)     \
   GROUPS(suffix, ISA)        \
   WINOGRAD(4, suffix, ISA)   \
-  WINOGRAD(2, suffix, ISA)
+  WINOGRAD(2, suffix, ISA)   \
+  WINOGRAD_STRIDED(4, suffix, ISA) \
+  WINOGRAD_STRIDED(2, suffix, ISA)
 
 const hone_conv_kernel hone_conv_kernels[] = {
 #if defined(__x86_64__)

@@ -13,9 +13,11 @@
 
 enum { D = HONE_CONV_DEPTH, H = HONE_CONV_HEIGHT, W = HONE_CONV_WIDTH };
 
-#define BLOCK_TILES     28 /* most tiles of a block */
-#define PHASES_BELOW    49 /* tiles for each thread */
-#define LINE 64 /* bytes added between matrices, or all fall into one set of the cache */
+#define BLOCK_TILES  28 /* most tiles of a block */
+#define BLOCK_POINTS 36 /* of a tile; of more, half as many tiles */
+#define BLOCK_STEP   7  /* rows of the micro-kernel */
+#define PHASES_BELOW 49 /* tiles for each thread */
+#define LINE         64 /* bytes added between matrices, or all fall into one set of the cache */
 
 typedef struct winograd {
   hone_conv conv;
@@ -38,31 +40,36 @@ static size_t v_bytes(const winograd *a) {
   return points(a->set) * a->v_step * operand(a);
 }
 
-static bool fits_window(const hone_conv *conv) {
+static bool fits_window(const hone_conv *conv, size_t stride) {
   bool fits = conv->groups == 1 && !conv->x_planar && conv->kernel[D] == 1;
   fits = fits && conv->kernel[H] == 3 && conv->kernel[W] == 3;
   for (int i = 0; i < HONE_CONV_DIMENSIONS; i++)
-    fits = fits && conv->stride[i] == 1 && conv->dilation[i] == 1;
+    fits = fits && conv->stride[i] == (i == D ? 1 : stride) && conv->dilation[i] == 1;
   return fits;
 }
 
 bool hone_winograd_accepts(const hone_conv *conv) {
-  return !conv->bf16 && fits_window(conv);
+  return !conv->bf16 && fits_window(conv, 1);
+}
+
+bool hone_winograd_strided_accepts(const hone_conv *conv) {
+  return !conv->bf16 && fits_window(conv, 2);
 }
 
 /* Channels in pairs, so that no point is padded. */
 bool hone_winograd_bf16_accepts(const hone_conv *conv) {
-  return conv->bf16 && conv->in_channels % 2 == 0 && fits_window(conv);
+  return conv->bf16 && conv->in_channels % 2 == 0 && fits_window(conv, 1);
 }
 
 /* ---- packing ---- */
 
 size_t hone_winograd_pack_size(const hone_conv_kernel *kernel, const hone_conv *conv) {
-  return hone_pack_size(kernel->tiles, points(kernel->functions), 1, conv->in_channels,
+  const hone_winograd_set *set = kernel->functions;
+  return hone_pack_size(kernel->tiles, set->kinds * set->kinds, 1, conv->in_channels,
                         conv->out_channels);
 }
 
-/* The filter's transform, g: [points][3], in f64: exact to the last bit that counts. */
+/* The filter's transform, g: [kinds][3], in f64: exact to the last bit that counts. */
 static const double filter_4[4][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
 static const double filter_6[6][3] = {{1.0 / 4, 0, 0},
                                       {-1.0 / 6, -1.0 / 6, -1.0 / 6},
@@ -71,17 +78,26 @@ static const double filter_6[6][3] = {{1.0 / 4, 0, 0},
                                       {1.0 / 24, -1.0 / 12, 1.0 / 6},
                                       {0, 0, 1}};
 
-/* One filter w[3 * row + column] as operand `at` of each matrix, `step` floats from one to the next.
+static const double strided_4[4][3] = {{1, 0, 0}, {1, 0, 1}, {0, 0, 1}, {0, 1, 0}};
+static const double strided_6[6][3] = {{1.0 / 2, 0, 0},
+                                       {-1.0 / 2, 0, -1.0 / 2},
+                                       {-1.0 / 6, 0, 1.0 / 6},
+                                       {1.0 / 6, 0, 1.0 / 3},
+                                       {0, 0, 1},
+                                       {0, 1, 0}};
+
+/* One filter w[3 * row + column] as operand `at` of each matrix, `step` floats from one to the
+ * next.
  */
-static void pack_filter(const double (*g)[3], size_t side, const double *w, bool low, float *to,
+static void pack_filter(const double (*g)[3], size_t kinds, const double *w, bool low, float *to,
                         size_t at, size_t step) {
-  for (size_t i = 0; i < side; i++) {
-    for (size_t j = 0; j < side; j++) {
+  for (size_t i = 0; i < kinds; i++) {
+    for (size_t j = 0; j < kinds; j++) {
       double sum = 0;
       for (int y = 0; y < 3; y++) {
         for (int x = 0; x < 3; x++) sum += g[i][y] * g[j][x] * w[3 * y + x];
       }
-      float *matrix = to + (i * side + j) * step;
+      float *matrix = to + (i * kinds + j) * step;
       if (low)
         ((uint16_t *)(void *)matrix)[at] = to_bf16((float)sum);
       else
@@ -98,7 +114,9 @@ static size_t place_of(size_t channel, size_t column, size_t width, bool low) {
 void hone_winograd_pack(const hone_conv_kernel *kernel, const hone_conv *conv,
                         hone_conv_weights weights, float *packed) {
   const hone_winograd_set *set = kernel->functions;
-  const double(*g)[3] = set->side == 4 ? filter_4 : filter_6;
+  const double(*one)[3] = set->kinds == 4 ? filter_4 : filter_6;
+  const double(*two)[3] = set->kinds == 4 ? strided_4 : strided_6;
+  const double(*g)[3] = set->stride == 1 ? one : two;
   size_t lanes = (size_t)kernel->tiles->lanes, vectors = (conv->out_channels + lanes - 1) / lanes;
   size_t step = hone_pack_size(kernel->tiles, 1, 1, conv->in_channels, conv->out_channels), at = 0;
   bool low = conv->bf16;
@@ -110,8 +128,8 @@ void hone_winograd_pack(const hone_conv_kernel *kernel, const hone_conv *conv,
         const float *from =
             weights.data + (ptrdiff_t)m * weights.out_channel + (ptrdiff_t)c * weights.in_channel;
         for (int t = 0; t < 9 && m < conv->out_channels; t++) w[t] = (double)from[t * weights.tap];
-        pack_filter(g, set->side, w, low, packed, at + place_of(c, m - v * lanes, wide * lanes, low),
-                    step);
+        pack_filter(g, set->kinds, w, low, packed,
+                    at + place_of(c, m - v * lanes, wide * lanes, low), step);
       }
     }
     at += wide * lanes * conv->in_channels;
@@ -153,14 +171,15 @@ static void transform_input(const stage *s, size_t first, size_t last, size_t ch
                             size_t channel_end) {
   const winograd *a = s->a;
   const hone_conv *conv = &a->conv;
-  size_t side = a->set->side;
+  size_t side = a->set->side, stride = a->set->stride;
   size_t element = conv->x_bf16 ? sizeof(uint16_t) : sizeof(float);
   const char *x = s->io->in[conv->x], *zeros = (const char *)s->zeros;
   const void *pixels[HONE_WINOGRAD_MOST_POINTS];
   for (size_t tile = first; tile < last; tile++) {
     corner at = corner_of(a, tile);
     for (size_t i = 0; i < side; i++) {
-      size_t h = at.h + i - (size_t)conv->pad[H], w = at.w - (size_t)conv->pad[W];
+      size_t h = at.h * stride + i - (size_t)conv->pad[H];
+      size_t w = at.w * stride - (size_t)conv->pad[W];
       size_t line = (at.image * conv->in[H] + h) * conv->in[W];
       for (size_t j = 0; j < side; j++, w++) {
         bool inside = h < conv->in[H] && w < conv->in[W];
@@ -248,10 +267,12 @@ static void transform_output(const stage *s, size_t first, size_t last, size_t c
   }
 }
 
-/* Those of the panel that begins at column `first`. */
+/* Point (i, j)'s of the panel that begins at column `first`. */
 static const void *matrix_weights(const winograd *a, size_t point, size_t first) {
   size_t step = hone_pack_size(a->tiles, 1, 1, a->conv.in_channels, a->conv.out_channels);
-  return (const char *)(a->weights + point * step) + first * a->conv.in_channels * operand(a);
+  size_t kinds = a->set->kinds, i = point / a->set->side, j = point % a->set->side;
+  size_t matrix = (i < kinds ? i : kinds - 1) * kinds + (j < kinds ? j : kinds - 1);
+  return (const char *)(a->weights + matrix * step) + first * a->conv.in_channels * operand(a);
 }
 
 /* ---- many tiles: one phase ---- */
@@ -344,9 +365,10 @@ static void run_output(const void *args, const hone_kernel_io *io, int part, int
 /* ---- planning ---- */
 
 /* Tiles of a block: a multiple of the micro-kernel's rows that keeps threads evenly busy. */
-static size_t block_tiles(size_t count, int threads) {
-  size_t best = BLOCK_TILES, least = SIZE_MAX, parts = threads > 1 ? (size_t)threads : 1;
-  for (size_t block = BLOCK_TILES; block >= BLOCK_TILES / 2; block -= BLOCK_TILES / 4) {
+static size_t block_tiles(const hone_winograd_set *set, size_t count, int threads) {
+  size_t most = points(set) > BLOCK_POINTS ? BLOCK_TILES / 2 : BLOCK_TILES;
+  size_t best = most, least = SIZE_MAX, parts = threads > 1 ? (size_t)threads : 1;
+  for (size_t block = most; block >= most / 2; block -= BLOCK_STEP) {
     size_t blocks = (count + block - 1) / block, span = (blocks + parts - 1) / parts * block;
     if (span < least) best = block, least = span;
   }
@@ -378,7 +400,7 @@ hone_status *hone_winograd_plan(const hone_conv_kernel *kernel, const hone_conv 
   a->across = (conv->out[W] + set->outputs - 1) / set->outputs;
   a->count = conv->batch * conv->in[D] * a->down * a->across;
   bool phases = conv->threads > 1 && a->count < PHASES_BELOW * (size_t)conv->threads;
-  a->block = phases ? a->count : block_tiles(a->count, conv->threads);
+  a->block = phases ? a->count : block_tiles(set, a->count, conv->threads);
   size_t bytes, own = hone_align_up(conv->in_channels * sizeof(float), 64);
   if (!lay_out(a, &bytes))
     return hone_error(HONE_LIMIT, "Winograd's matrices do not fit in memory");

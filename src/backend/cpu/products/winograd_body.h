@@ -45,6 +45,45 @@ HONE_INLINE void output_line_6(const vf *x, int from, vf *y, int to) {
   y[3 * to] = vf_add(vf_fma(vf_set(8), difference2, difference1), x5);
 }
 
+/* Stride 2: the even pixels' points, then the odd pixels as they are. */
+HONE_INLINE void input_line_5(const vf *x, int from, vf *y, int to) {
+  vf x2 = x[2 * from];
+  y[0] = vf_sub(x[0], x2);
+  y[to] = x2;
+  y[2 * to] = vf_sub(x[4 * from], x2);
+  y[3 * to] = x[from];
+  y[4 * to] = x[3 * from];
+}
+
+HONE_INLINE void output_line_5(const vf *x, int from, vf *y, int to) {
+  vf shared = x[from];
+  y[0] = vf_add(vf_add(x[0], shared), x[3 * from]);
+  y[to] = vf_add(vf_add(shared, x[2 * from]), x[4 * from]);
+}
+
+HONE_INLINE void input_line_9(const vf *x, int from, vf *y, int to) {
+  vf x0 = x[0], x2 = x[2 * from], x4 = x[4 * from], x6 = x[6 * from], x8 = x[8 * from];
+  vf two = vf_set(2), step = vf_sub(x6, x2);
+  y[0] = vf_fma(two, vf_sub(x0, x4), step);
+  y[to] = vf_fnma(two, x2, vf_sub(x6, x4));
+  y[2 * to] = vf_fma(two, x2, vf_fnma(vf_set(3), x4, x6));
+  y[3 * to] = step;
+  y[4 * to] = vf_fnma(two, step, vf_sub(x8, x4));
+  y[5 * to] = x[from];
+  y[6 * to] = x[3 * from];
+  y[7 * to] = x[5 * from];
+  y[8 * to] = x[7 * from];
+}
+
+HONE_INLINE void output_line_9(const vf *x, int from, vf *y, int to) {
+  vf x1 = x[from], x2 = x[2 * from], x3 = x[3 * from];
+  vf sum = vf_add(x1, x2), difference = vf_sub(x1, x2);
+  y[0] = vf_add(vf_add(x[0], x[5 * from]), vf_add(sum, x3));
+  y[to] = vf_fma(vf_set(2), x3, vf_add(difference, x[6 * from]));
+  y[2 * to] = vf_fma(vf_set(4), x3, vf_add(sum, x[7 * from]));
+  y[3 * to] = vf_fma(vf_set(8), x3, vf_add(vf_add(difference, x[4 * from]), x[8 * from]));
+}
+
 HONE_INLINE vf load(const float *p, const int rest) {
   return rest ? vf_load_n(p, rest) : vf_load(p);
 }
@@ -85,14 +124,14 @@ HONE_INLINE void input_vector(const void *const *pixels, size_t c, void *v, size
   vf half[HONE_WINOGRAD_MOST_POINTS];
   HONE_UNROLL
   for (int j = 0; j < side; j++) {
-    vf x[6];
+    vf x[HONE_WINOGRAD_MOST_SIDE];
     HONE_UNROLL
     for (int i = 0; i < side; i++) x[i] = load_pixel(pixels[i * side + j], c, rest, k.bf16);
     k.line(x, 1, half + j, side);
   }
   HONE_UNROLL
   for (int i = 0; i < side; i++) {
-    vf y[6];
+    vf y[HONE_WINOGRAD_MOST_SIDE];
     k.line(half + i * side, 1, y, 1);
     HONE_UNROLL
     for (int j = 0; j < side; j++)
@@ -120,12 +159,11 @@ HONE_INLINE void output_pixel(const hone_winograd_output *o, vf x, size_t i, siz
 }
 
 HONE_INLINE void output_vector(const hone_winograd_output *o, size_t c, const int rest,
-                               const int side, line_transform *line) {
-  const int outputs = side - 2;
-  vf half[24], bias = o->bias ? load(o->bias + c, rest) : vf_set(0);
+                               const int outputs, const int side, line_transform *line) {
+  vf half[4 * HONE_WINOGRAD_MOST_SIDE], bias = o->bias ? load(o->bias + c, rest) : vf_set(0);
   HONE_UNROLL
   for (int j = 0; j < side; j++) {
-    vf x[6];
+    vf x[HONE_WINOGRAD_MOST_SIDE];
     HONE_UNROLL
     for (int i = 0; i < side; i++)
       x[i] = load(o->products + (size_t)(i * side + j) * o->step + c, rest);
@@ -144,13 +182,13 @@ HONE_INLINE void output_vector(const hone_winograd_output *o, size_t c, const in
   }
 }
 
-HONE_INLINE void output_tile(const hone_winograd_output *shared, const int side,
-                             line_transform *line) {
+HONE_INLINE void output_tile(const hone_winograd_output *shared, const int outputs,
+                             const int side, line_transform *line) {
   const hone_winograd_output copy = *shared, *o = &copy; /* which no store can change */
   size_t c = 0;
-  for (; c + VF_LANES <= o->channels; c += VF_LANES) output_vector(o, c, 0, side, line);
+  for (; c + VF_LANES <= o->channels; c += VF_LANES) output_vector(o, c, 0, outputs, side, line);
   int rest = (int)(o->channels - c);
-  if (rest) output_vector(o, c, rest, side, line);
+  if (rest) output_vector(o, c, rest, outputs, side, line);
 }
 
 #define IN(name, side, bf16, low)                                                      \
@@ -158,26 +196,28 @@ HONE_INLINE void output_tile(const hone_winograd_output *shared, const int side,
     const input_kind k = {side, input_line_##side, bf16, low};                         \
     input_tile(pixels, channels, v, step, k);                                          \
   }
-static void out_4(const hone_winograd_output *output) {
-  output_tile(output, 4, output_line_4);
-}
-
-#define SET(side, in)                                                              \
-  {                                                                                \
-    side - 2, side, VF_LANES, in##_##side, in##_bf16_##side, out_##side, narrow, widen \
+#define OUT(outputs, side)                                    \
+  static void out_##side(const hone_winograd_output *output) { \
+    output_tile(output, outputs, side, output_line_##side);   \
   }
-#define WINOGRAD_SETS(suffix)                                    \
-  IN(in_4, 4, false, false)                                      \
-  IN(in_6, 6, false, false)                                      \
-  IN(in_bf16_4, 4, true, false)                                  \
-  IN(in_bf16_6, 6, true, false)                                  \
-  static void out_6(const hone_winograd_output *output) {        \
-    output_tile(output, 6, output_line_6);                       \
-  }                                                              \
-  const hone_winograd_set hone_winograd2_##suffix = SET(4, in);  \
-  const hone_winograd_set hone_winograd4_##suffix = SET(6, in);
+OUT(2, 4)
+
+#define SET(outputs, side, stride, kinds, in)                                             \
+  {                                                                                       \
+    outputs, side, stride, kinds, VF_LANES, in##_##side, in##_bf16_##side, out_##side, narrow, \
+        widen                                                                             \
+  }
+#define INS(side)              \
+  IN(in_##side, side, false, false) \
+  IN(in_bf16_##side, side, true, false)
+#define WINOGRAD_SETS(suffix)                                                      \
+  INS(4) INS(5) INS(6) INS(9) OUT(2, 5) OUT(4, 6) OUT(4, 9)                        \
+  const hone_winograd_set hone_winograd2_##suffix = SET(2, 4, 1, 4, in);           \
+  const hone_winograd_set hone_winograd4_##suffix = SET(4, 6, 1, 6, in);           \
+  const hone_winograd_set hone_winograd2_strided_##suffix = SET(2, 5, 2, 4, in);   \
+  const hone_winograd_set hone_winograd4_strided_##suffix = SET(4, 9, 2, 6, in);
 /* Whose points are bfloat16. */
 #define WINOGRAD_LOW_SET(suffix) \
   IN(low_4, 4, false, true)      \
   IN(low_bf16_4, 4, true, true)  \
-  const hone_winograd_set hone_winograd2_bf16_##suffix = SET(4, low);
+  const hone_winograd_set hone_winograd2_bf16_##suffix = SET(2, 4, 1, 4, low);

@@ -8,26 +8,29 @@
 #include "backend/cpu/products/winograd.h"
 #include "backend/cpu/simd/simd_bf16.h"
 
-#define MOST_SIDE     6
+#define MOST_SIDE     HONE_WINOGRAD_MOST_SIDE
+#define MOST_OUT      4
 #define TILES         4
 #define MOST_CHANNELS 24 /* output channels that are looked at, evenly spread */
 
 typedef struct transform {
-  size_t side, out; /* of the input tile, of the output tile */
+  size_t side, out, stride; /* of the input tile, of the output tile */
   double g[MOST_SIDE][3];
-  float b[MOST_SIDE][MOST_SIDE], a[MOST_SIDE - 2][MOST_SIDE];
+  float b[MOST_SIDE][MOST_SIDE], a[MOST_OUT][MOST_SIDE];
 } transform;
 
 /* A. Lavin, S. Gray, "Fast Algorithms for Convolutional Neural Networks" (2015), with the points
  * 0, 1, -1, infinity and 0, 1, -1, 2, -2, infinity. */
 static const transform small = {4,
                                 2,
+                                1,
                                 {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}},
                                 {{1, 0, -1, 0}, {0, 1, 1, 0}, {0, -1, 1, 0}, {0, 1, 0, -1}},
                                 {{1, 1, 1, 0}, {0, 1, -1, -1}}};
 static const transform large = {
     6,
     4,
+    1,
     {{1.0 / 4, 0, 0},
      {-1.0 / 6, -1.0 / 6, -1.0 / 6},
      {-1.0 / 6, 1.0 / 6, -1.0 / 6},
@@ -41,6 +44,46 @@ static const transform large = {
      {0, 2, -1, -2, 1, 0},
      {0, 4, 0, -5, 0, 1}},
     {{1, 1, 1, 1, 1, 0}, {0, 1, -1, 2, -2, 0}, {0, 1, 1, 4, 4, 0}, {0, 1, -1, 8, -8, 1}}};
+
+/* Stride 2: points 0, 1, infinity and 0, 1, -1, 2, infinity of the even pixels, then the odd ones.
+ */
+static const transform small_strided = {
+    5,
+    2,
+    2,
+    {{1, 0, 0}, {1, 0, 1}, {0, 0, 1}, {0, 1, 0}, {0, 1, 0}},
+    {{1, 0, -1, 0, 0}, {0, 0, 1, 0, 0}, {0, 0, -1, 0, 1}, {0, 1, 0, 0, 0}, {0, 0, 0, 1, 0}},
+    {{1, 1, 0, 1, 0}, {0, 1, 1, 0, 1}}};
+static const transform large_strided = {9,
+                                        4,
+                                        2,
+                                        {{1.0 / 2, 0, 0},
+                                         {-1.0 / 2, 0, -1.0 / 2},
+                                         {-1.0 / 6, 0, 1.0 / 6},
+                                         {1.0 / 6, 0, 1.0 / 3},
+                                         {0, 0, 1},
+                                         {0, 1, 0},
+                                         {0, 1, 0},
+                                         {0, 1, 0},
+                                         {0, 1, 0}},
+                                        {{2, 0, -1, 0, -2, 0, 1, 0, 0},
+                                         {0, 0, -2, 0, -1, 0, 1, 0, 0},
+                                         {0, 0, 2, 0, -3, 0, 1, 0, 0},
+                                         {0, 0, -1, 0, 0, 0, 1, 0, 0},
+                                         {0, 0, 2, 0, -1, 0, -2, 0, 1},
+                                         {0, 1, 0, 0, 0, 0, 0, 0, 0},
+                                         {0, 0, 0, 1, 0, 0, 0, 0, 0},
+                                         {0, 0, 0, 0, 0, 1, 0, 0, 0},
+                                         {0, 0, 0, 0, 0, 0, 0, 1, 0}},
+                                        {{1, 1, 1, 1, 0, 1, 0, 0, 0},
+                                         {0, 1, -1, 2, 0, 0, 1, 0, 0},
+                                         {0, 1, 1, 4, 0, 0, 0, 1, 0},
+                                         {0, 1, -1, 8, 1, 0, 0, 0, 1}}};
+/* By outputs and stride. */
+static const transform *transform_of(const hone_winograd_set *set) {
+  if (set->stride == 1) return set->outputs == 2 ? &small : &large;
+  return set->outputs == 2 ? &small_strided : &large_strided;
+}
 
 typedef float square[MOST_SIDE][MOST_SIDE];
 
@@ -78,7 +121,7 @@ static void fill(size_t tile, size_t channel, size_t side, square d) {
 }
 
 typedef struct sums {
-  double exact[MOST_SIDE - 2][MOST_SIDE - 2];
+  double exact[MOST_OUT][MOST_OUT];
   square products;
 } sums;
 
@@ -87,7 +130,8 @@ static void round_all(const transform *t, square x) {
     for (size_t j = 0; j < t->side; j++) x[i][j] = from_bf16(to_bf16(x[i][j]));
 }
 
-static void add_channel(const transform *t, square d, square v, const double *w, bool low, sums *s) {
+static void add_channel(const transform *t, square d, square v, const double *w, bool low,
+                        sums *s) {
   square u;
   transform_filter(t, w, u);
   if (low) round_all(t, u), round_all(t, v);
@@ -95,7 +139,10 @@ static void add_channel(const transform *t, square d, square v, const double *w,
     for (size_t j = 0; j < t->side; j++) s->products[i][j] += u[i][j] * v[i][j];
   for (size_t i = 0; i < t->out; i++)
     for (size_t j = 0; j < t->out; j++)
-      for (size_t k = 0; k < 9; k++) s->exact[i][j] += w[k] * (double)d[i + k / 3][j + k % 3];
+      for (size_t k = 0; k < 9; k++) {
+        float x = d[i * t->stride + k / 3][j * t->stride + k % 3];
+        s->exact[i][j] += w[k] * (double)x;
+      }
 }
 
 /* The largest difference and the largest value of one output channel's tile. */
@@ -124,8 +171,7 @@ static void compare_tile(const transform *t, const hone_conv *conv, hone_conv_we
 
 double hone_winograd_error(const hone_conv_kernel *kernel, const hone_conv *conv,
                            hone_conv_weights weights) {
-  const hone_winograd_set *set = kernel->functions;
-  const transform *t = set->side == 4 ? &small : &large;
+  const transform *t = transform_of(kernel->functions);
   size_t step = (conv->out_channels + MOST_CHANNELS - 1) / MOST_CHANNELS;
   double worst = 0;
   for (size_t m = 0; m < conv->out_channels; m += step) {
