@@ -222,9 +222,8 @@ static hone_status *drop_mask(hone_node *node, context_t *context, hone_value **
 static bool is_causal(const hone_node *node, const hone_value *value, double low) {
   hone_triangle is;
   const hone_shape *q = &node->inputs[Q].value->type.shape, *k = &node->inputs[K].value->type.shape;
-  const hone_shape *mask = &value->type.shape;
-  if (mask->rank < 2 || q->rank != 4 || k->rank != 4 || mask->dim[mask->rank - 2] != q->dim[2] ||
-      mask->dim[mask->rank - 1] != k->dim[2] || !hone_triangle_of(value, &is))
+  if (q->rank != 4 || k->rank != 4 || !hone_triangle_of(value, &is) || is.low == is.high ||
+      is.rows != q->dim[2] || is.columns != k->dim[2])
     return false;
   return value->type.dtype == HONE_BOOL ? is.low == 1 && is.high == 0
                                         : is.low == 0 && is.high <= low;

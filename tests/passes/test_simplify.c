@@ -20,6 +20,13 @@ typedef struct row {
 #define ATTENDED "q: f32[n, 4, 3, 5], k: f32[n, 4, 7, 5]"
 #define CAUSAL   "q: f32[n, 2, 3, 5], k: f32[n, 2, 3, 5]"
 #define LOWER    "m = const bool[3, 3] [true, false, false, true, true, false, true, true, true] "
+#define RUNS     "k: f32[n, 2, s, 5]"
+#define ROW(a, b, c, d, e, f) #a ", " #b ", " #c ", " #d ", " #e ", " #f
+#define POSITIONS(by)                                                                              \
+  "t = shape(k) {start=2, end=3} j = const s64[0] [] n = reshape(t, j) from = const s64[] 0 "     \
+  "by = const s64[] " by " one = const s64[] 1 p = mul(n, by) "                                      \
+  "r = range(from, p, by) f = const s64[2] [-1, 1] d = reshape(r, f) z = const f32[] 0 "            \
+  "l = const f32[] -inf "
 static const row rows[] = {
     {X, "z = const f32[] 0 a = add(x, z) y = relu(a)", 1, "relu"},
     {X, "z = const f32[1, 1] [1] a = mul(z, x) y = relu(a)", 1, "relu"},
@@ -175,6 +182,23 @@ static const row rows[] = {
     {"q: f32[n, 2, 3, 5], k: f32[n, 2, 4, 5]",
      "m = const bool[3, 4] [true, false, false, false, true, true, false, false, "
      "true, true, true, false] y = attention(q, k, k, m)", 1, "attention"},
+    /* cut from a table to the size of the run, in two steps; positions compared */
+    {RUNS, "m = const f32[1, 1, 6, 6] [" ROW(1, 0, 0, 0, 0, 0) ", " ROW(1, 1, 0, 0, 0, 0) ", "
+           ROW(1, 1, 1, 0, 0, 0) ", " ROW(1, 1, 1, 1, 0, 0) ", " ROW(1, 1, 1, 1, 1, 0) ", "
+           ROW(1, 1, 1, 1, 1, 1) "] o = const s64[1] [0] a = const s64[1] [2] b = const s64[1] [3] "
+           "e = shape(k) {start=2, end=3} u = slice(m, o, e, a) v = slice(u, o, e, b) z = const f32[] 0 "
+           "w = equal(v, z) h = not(w) y = attention(k, k, k, h)", 1, "attention"},
+    {RUNS, POSITIONS("1") "g = greater(r, d) m = select(g, l, z) y = attention(k, k, k, m)", 1,
+     "attention"},
+    {RUNS, POSITIONS("1") "o = add(d, one) g = less(r, o) m = select(g, z, l) "
+                               "y = attention(k, k, k, m)", 1, "attention"},
+    {RUNS, POSITIONS("1") "m = greater_equal(d, r) y = attention(k, k, k, m)", 1, "attention"},
+    {RUNS, POSITIONS("1") "c = cast(d) {to=s32} x = cast(r) {to=s32} m = less_equal(x, c) "
+                               "y = attention(k, k, k, m)", 1, "attention"},
+    {RUNS, POSITIONS("1") "m = greater(d, r) y = attention(k, k, k, m)", 6, "greater"},
+    {RUNS, POSITIONS("2") "m = greater_equal(d, r) y = attention(k, k, k, m)", 7, "greater_equal"},
+    {RUNS, POSITIONS("1") "o = add(d, one) m = greater_equal(o, r) y = attention(k, k, k, m)", 7,
+     "greater_equal"},
     /* beside another mask; where both are numbers the causal one has to hide whatever the other says */
     {CAUSAL ", p: bool[n, 1, 1, 3]",
      LOWER "a = and(m, p) y = attention(q, k, k, a)", 1,
