@@ -65,6 +65,8 @@ static size_t elements_at(const places *p, const hone_kernel_io *io, size_t i, s
   return count;
 }
 
+enum { most_int32_t = INT32_MAX };
+static const int64_t most_int64_t = INT64_MAX;
 /* X(name, index type, element type) of the gathers that are worth code of their own. */
 #define TAKES(X)             \
   X(s64_4, int64_t, uint32_t) \
@@ -72,20 +74,28 @@ static size_t elements_at(const places *p, const hone_kernel_io *io, size_t i, s
   X(s32_4, int32_t, uint32_t) \
   X(s32_8, int32_t, uint64_t)
 /* y[k] = the element of x that index k names, `step` bytes further each time; false where an index
- * is outside. */
-#define TAKE(name, index, element)                                                        \
-  static bool take_##name(const places *p, const void *indices, const char *x, size_t step, \
-                          size_t count, char *y) {                                        \
-    const index *at = indices;                                                            \
-    size_t size = p->size[p->axis], stride = p->stride[p->axis];                          \
-    bool outside = false;                                                                 \
-    for (size_t k = 0; k < count; k++, x += step) {                                       \
-      size_t place = (size_t)at[k] + (at[k] < 0 ? size : 0);                              \
-      outside |= place >= size;                                                           \
-      place = place < size ? place : 0;                                                   \
-      memcpy(y + k * sizeof(element), x + place * stride, sizeof(element));               \
-    }                                                                                     \
-    return !outside;                                                                      \
+ * is outside. In a row of x most lists of indices need no care: the sign of `odd` tells. */
+#define TAKE(name, index, element)                                                            \
+  static bool pick_##name(const index *at, index last, const char *x, size_t count, char *y) { \
+    index odd = last;                                                                         \
+    for (size_t k = 0; k < count; k++) odd |= at[k] | (last - (at[k] & most_##index));        \
+    for (size_t k = 0; odd >= 0 && k < count; k++)                                            \
+      memcpy(y + k * sizeof(element), x + (size_t)at[k] * sizeof(element), sizeof(element));  \
+    return odd >= 0;                                                                          \
+  }                                                                                           \
+  static bool take_##name(const places *p, const void *indices, const char *x, size_t step,   \
+                          size_t count, char *y) {                                            \
+    const index *at = indices;                                                                \
+    size_t size = p->size[p->axis], stride = p->stride[p->axis];                              \
+    bool outside = false, row = step == 0 && stride == sizeof(element);                       \
+    if (row && pick_##name(at, (index)(size - 1), x, count, y)) return true;                  \
+    for (size_t k = 0; k < count; k++, x += step) {                                           \
+      size_t place = (size_t)at[k] + (at[k] < 0 ? size : 0);                                  \
+      outside |= place >= size;                                                               \
+      place = place < size ? place : 0;                                                       \
+      memcpy(y + k * sizeof(element), x + place * stride, sizeof(element));                   \
+    }                                                                                         \
+    return !outside;                                                                          \
   }
 TAKES(TAKE)
 #undef TAKE
