@@ -141,6 +141,9 @@ typedef struct hone_device {
   hone_status *(*between)(const hone_mark *from, const hone_mark *to, double *out);
   /* All that a kernel's time depends on beside the kernel and its sizes. */
   hone_status *(*describe)(hone_text *out);
+  /* Nanoseconds that kernels of the backend's own take less inside a run than between marks, since they
+   * begin before the one before them ends; a library's do not. */
+  double overlap;
 } hone_device;
 
 /* What saved machine code runs on. */

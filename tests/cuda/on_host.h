@@ -51,6 +51,7 @@ static bool met; // a barrier, by the block's first thread
 static void __syncthreads() { met = true, block_barrier.meet(); }
 static void __syncwarp() { met = true, warp_barriers[threadIdx.x / 32].meet(); }
 static void __threadfence() {}
+static void follow() {}
 static void meet(int number, int threads) {
   named_barriers[number].members = threads;
   named_barriers[number].meet();
@@ -211,6 +212,7 @@ template <class M> static void copy_box(char *to, const M &map, u64 *barrier, in
   }
   copied(barrier, m.box[1]);
 }
+template <class M> static void expect_box(const M &, int, int, int) {}
 template <class M>
 static void copy_pixels(char *to, const M &map, u64 *barrier, int channel, int x, int y, int image,
                         int right, int down) {
@@ -249,6 +251,16 @@ static void multiply_boxes(float *s, u64 left, u64 right, bool more) {
       s[i] += boxed_value(kind, left + 128 * row + 2 * k) *
               boxed_value(kind, right_by_depth ? right + 128 * n + 2 * k
                                                : right + n / 64 * 8192 + 128 * k + n % 64 * 2);
+  }
+}
+template <int count, int kind, bool right_by_depth>
+static void multiply_turned(float *s, u64 rows, u64 columns) {
+  int lane = threadIdx.x % 32, first = threadIdx.x % 128 / 32 * 16 + lane / 4;
+  for (int i = 0; i < count / 2; i++) {
+    int row = i / 4 * 8 + lane % 4 * 2 + i % 2, n = first + i / 2 % 2 * 8;
+    for (int k = 0; k < 16; k++)
+      s[i] += boxed_value(kind, rows + 128 * row + 2 * k) *
+              boxed_value(kind, right_by_depth ? columns + 128 * n + 2 * k : columns + 128 * k + n * 2);
   }
 }
 

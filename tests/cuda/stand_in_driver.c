@@ -703,20 +703,40 @@ int cuTensorMapEncodeIm2col(stand_in_map *out, int type, unsigned rank, void *at
   LEAVE;
 }
 
-SHOWN int cuLaunchKernel(void *function, unsigned x, unsigned y, unsigned z, unsigned bx,
-                         unsigned by, unsigned bz, unsigned shared, void *s, void **arguments,
-                         void **extra);
-int cuLaunchKernel(void *function, unsigned x, unsigned y, unsigned z, unsigned bx, unsigned by,
-                   unsigned bz, unsigned shared, void *s, void **arguments, void **extra) {
+typedef struct launch_config {
+  unsigned grid[3], block[3], shared;
+  void *stream;
+  const struct {
+    int which, pad;
+    int holds;
+    char rest[60];
+  } *attributes;
+  unsigned count;
+} launch_config;
+
+/* A kernel begins before the one before it ends only where that one is a kernel of Hone's. */
+static bool may_begin_early(const launch_config *how) {
+  const stream *s = stream_of(how->stream);
+  return how->count == 1 && how->attributes[0].which == 6 && how->attributes[0].holds == 1 && s &&
+         s->capturing && s->last && s->last->what == LAUNCH && compute_capability() >= 90;
+}
+
+SHOWN int cuLaunchKernelEx(const launch_config *how, void *function, void **arguments, void **extra);
+int cuLaunchKernelEx(const launch_config *how, void *function, void **arguments, void **extra) {
   ENTER(true);
-  bool sizes = x && y && z && y <= 65535 && z <= 65535 && bx && bx * by * bz <= 1024;
-  if (!result && (!function || !sizes || shared > MOST_SHARED || extra || !arguments))
+  const unsigned *grid = how->grid, *block = how->block;
+  bool sizes = grid[0] && grid[1] && grid[2] && grid[1] <= 65535 && grid[2] <= 65535 && block[0] &&
+               block[0] * block[1] * block[2] <= 1024;
+  if (!result && (!function || !sizes || how->shared > MOST_SHARED || extra || !arguments))
     result = broke("a kernel with wrong sizes or arguments");
+  if (!result && how->count && !may_begin_early(how))
+    result = broke("a kernel that begins before the end of what is none");
   if (!result) {
-    work one = {.what = LAUNCH, .grid = {x, y, z}, .threads = bx};
+    work one = {.what = LAUNCH, .grid = {grid[0], grid[1], grid[2]}, .threads = block[0]};
     memcpy(&one.run, &function, sizeof function);
     one.given = *(const hone_cuda_parameter *)arguments[0];
-    result = ask(s, one);
+    result = ask(how->stream, one);
+    state.early += how->count;
   }
   LEAVE;
 }

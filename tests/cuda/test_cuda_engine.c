@@ -54,7 +54,9 @@ static void check_net(const char *text) {
 }
 
 TEST(a_net_on_the_gpu) {
+  stand_in_state before = now();
   check_net(engine_net);
+  CHECK(now().early > before.early);
   check_net(engine_kernels_net);
 }
 

@@ -11,6 +11,7 @@
 #include "base/map.h"
 #include "base/pool.h"
 
+#define LEAST_FOLLOWING 90 /* compute capability whose kernels may begin early */
 #define MOST_SHARED 232448 /* bytes that a block of compute capability 9.0 may have: 227 KB */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of the two below */
@@ -140,6 +141,13 @@ hone_status *hone_cuda_code_function(const char *text, hone_cu_function *out) {
   hone_status *status = function_of(gpu, text, out);
   pthread_mutex_unlock(&lock);
   return status;
+}
+
+bool hone_cuda_code_follows(hone_cu_function function) {
+  pthread_mutex_lock(&lock);
+  const hone_cuda_code *code = hone_map_get(&functions, (const char *)&function, sizeof function);
+  pthread_mutex_unlock(&lock);
+  return code && code->sm >= LEAST_FOLLOWING;
 }
 
 /* ---- Many at once ---------------------------------------------------------------------------- */

@@ -15,6 +15,7 @@ struct hone_stream {
   void *counters;            /* of HONE_CUDA_COUNTS */
   bool adopted;              /* the caller's */
   hone_recording *recording; /* under way; NULL: none */
+  bool after_kernel;         /* what was recorded last is a kernel of ours */
 };
 
 /* A launch in a recording. */
@@ -182,11 +183,13 @@ static void close_stream(hone_stream *stream) {
 }
 
 static hone_status *upload(hone_stream *s, void *to, const void *from, size_t bytes) {
+  s->after_kernel = false;
   WITHIN(s->gpu, CALL(s->gpu, "copying to the GPU", upload, (hone_cu_address)(uintptr_t)to, from,
                       bytes, s->stream));
 }
 
 static hone_status *download(hone_stream *s, void *to, const void *from, size_t bytes) {
+  s->after_kernel = false;
   WITHIN(s->gpu, CALL(s->gpu, "copying from the GPU", download, to,
                       (hone_cu_address)(uintptr_t)from, bytes, s->stream));
 }
@@ -273,15 +276,28 @@ static hone_status *note_launch(const hone_stream *s, const hone_cuda_launch *la
   return NULL;
 }
 
-static hone_status *launch_one(const hone_stream *s, const hone_cuda_launch *launch,
+static hone_status *start(hone_stream *s, const hone_cuda_launch *made, bool early, void **arguments) {
+  static const hone_cu_launch_attribute may_begin = {.which = HONE_CU_LAUNCH_EARLY, .value = {1}};
+  hone_cu_launch how = {.grid = {made->grid[0], made->grid[1], made->grid[2]},
+                        .block = {made->threads, 1, 1},
+                        .shared = made->shared,
+                        .stream = s->stream,
+                        .attributes = &may_begin,
+                        .attribute_count = early};
+  return CALL(s->gpu, "starting a kernel", launch, &how, made->function, arguments, NULL);
+}
+
+/* In a recording a kernel that follows one of ours may begin before its end. */
+static hone_status *launch_one(hone_stream *s, const hone_cuda_launch *launch,
                                const hone_cuda_step *step, const hone_device_io *io) {
   hone_cuda_parameter parameter;
   void *arguments[] = {&parameter};
   const hone_cuda_launch *made = launch;
   HONE_TRY(make_parameter(s->gpu, s->counters, &made, step, io, &parameter));
+  bool early = s->recording && s->after_kernel && launch->follows;
+  s->after_kernel = !launch->call;
   if (launch->call) return launch->call(launch->own, parameter.args.p, s->stream);
-  HONE_TRY(CALL(s->gpu, "starting a kernel", launch, made->function, made->grid[0], made->grid[1],
-                made->grid[2], made->threads, 1, 1, made->shared, s->stream, arguments, NULL));
+  HONE_TRY(start(s, made, early, arguments));
   return s->recording ? note_launch(s, launch, io->step) : NULL;
 }
 
@@ -297,7 +313,7 @@ static bool is_aligned(const hone_stream *s, const hone_cuda_step *step, const h
   return true;
 }
 
-static hone_status *launch_all(const hone_stream *s, const hone_step *step,
+static hone_status *launch_all(hone_stream *s, const hone_step *step,
                                const hone_device_io *io) {
   const hone_cuda_step *own = step->args;
   bool otherwise = own->otherwise && !is_aligned(s, own, io);
@@ -324,6 +340,7 @@ static void free_recording(hone_recording *r) {
 static hone_status *begin_here(hone_stream *s, hone_recording *r) {
   HONE_TRY(CALL(s->gpu, "recording a run", capture_begin, s->stream, HONE_CU_CAPTURE_THREAD_LOCAL));
   s->recording = r;
+  s->after_kernel = false;
   return NULL;
 }
 
@@ -447,6 +464,7 @@ static void give_mark(hone_mark *mark) {
 
 /* In a recording it becomes a node, which marks the time at every replay. */
 static hone_status *set_mark(hone_stream *s, hone_mark *mark) {
+  s->after_kernel = false;
   WITHIN(s->gpu, CALL(s->gpu, "recording an event", event_record, mark->event, s->stream,
                       s->recording ? HONE_CU_EVENT_EXTERNAL : 0));
 }
@@ -501,7 +519,8 @@ const hone_device hone_cuda_device = {.usable = usable,
                                       .give_mark = give_mark,
                                       .set_mark = set_mark,
                                       .between = between,
-                                      .describe = describe};
+                                      .describe = describe,
+                                      .overlap = 1500};
 
 /* ---- For preparing groups -------------------------------------------------------------------- */
 

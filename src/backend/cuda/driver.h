@@ -31,6 +31,22 @@ typedef struct hone_cu_kernel_node { /* CUDA_KERNEL_NODE_PARAMS_v2 */
   hone_cu_context context;
 } hone_cu_kernel_node;
 
+typedef struct hone_cu_launch_attribute { /* CUlaunchAttribute */
+  int which, pad;
+  union {
+    int holds;
+    char room[64];
+  } value;
+} hone_cu_launch_attribute;
+
+typedef struct hone_cu_launch { /* CUlaunchConfig */
+  unsigned grid[3], block[3], shared;
+  hone_cu_stream stream;
+  const hone_cu_launch_attribute *attributes;
+  unsigned attribute_count;
+} hone_cu_launch;
+
+enum { HONE_CU_LAUNCH_EARLY = 6 }; /* programmatic stream serialization */
 enum { /* results that are told apart */
   HONE_CU_OUT_OF_MEMORY = 2,
   HONE_CU_NO_DEVICE = 100,

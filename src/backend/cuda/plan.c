@@ -1,9 +1,10 @@
 /* From stages to launches. Room: backend/cuda. */
 #include "backend/cuda/plan.h"
 
-#include "backend/cuda/reads.h"
-
 #include <string.h>
+
+#include "backend/cuda/code.h"
+#include "backend/cuda/reads.h"
 
 #define THREADS     256
 #define MOST_BLOCKS 8192 /* 62 a multiprocessor of the largest GPUs: beyond that threads loop */
@@ -171,6 +172,9 @@ hone_status *hone_cuda_plan_body(const hone_cuda_body *body, const hone_group_vi
   HONE_TRY(place_values(&plan));
   for (int i = 0; i < body->stage_count; i++)
     if (plan.reads[i].runs) HONE_TRY(body->stages[i].kernel->plan(&body->stages[i], view, &plan));
+  for (hone_cuda_launch *launch = plan.first; launch; launch = launch->next)
+    launch->follows = hone_cuda_code_follows(launch->function) &&
+                      (!launch->boxed || hone_cuda_code_follows(launch->boxed->function));
   *step = (hone_cuda_step){.body = body, .first = plan.first};
   *out = (hone_step){.args = step, .scratch = plan.scratch_size, .parts = 1, .on_device = true,
                      .faults = plan.may_fault};

@@ -47,6 +47,7 @@ typedef struct hone_cuda_launch {
   unsigned grid[3];      /* blocks */
   unsigned threads;      /* of a block */
   unsigned shared;       /* bytes of shared memory that the launch asks for */
+  bool follows;          /* its kernels wait for what the one before leaves, and so may begin early */
   /* The same work by boxes of the first pointers' tensors, where all addresses are multiples of 16. */
   const struct hone_cuda_launch *boxed;
   hone_cuda_boxes boxes[HONE_CUDA_BOXED];

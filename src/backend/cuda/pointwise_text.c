@@ -226,7 +226,7 @@ static void put_element(hone_text *out, const hone_cuda_stage *stage, at_once nu
 static void put_finish(hone_text *out, const hone_cuda_stage *stage) {
   int last = stage->shape->type.shape.rank - 1;
   if (uses_columns(stage))
-    hone_text_printf(out, "#define COLUMN(i) ((i) %% a.n[%d])\n#define ROW(count) a.n[%d]\n",
+    hone_text_printf(out, "#define COLUMN(i) remainder_of(i, a.n[%d])\n#define ROW(count) a.n[%d]\n",
                      stage->sizes + last, stage->sizes + last);
   else
     hone_text_puts(out, "#define COLUMN(i) 0\n#define ROW(count) (count)\n");
@@ -294,5 +294,6 @@ void hone_cuda_stage_text(const hone_cuda_stage *stage, int form, hone_text *out
   if (f->choices) hone_text_puts(out, f->choices);
   if (kernel->on_tensor_cores) hone_text_puts(out, hone_cuda_text_tensor);
   if (f->boxed) hone_text_puts(out, hone_cuda_text_hopper);
+  if (f->before) hone_text_puts(out, f->before);
   hone_text_puts(out, f->text);
 }

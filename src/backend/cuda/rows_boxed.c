@@ -7,25 +7,29 @@
 #define WAVE       132
 #define MOST_PARTS 16
 
-/* The tiles of product_hopper.cu, by form, and what they take on an H200 in us: a block until its
- * first step; a step and the end of a tile where a multiprocessor has enough to do, and what each
- * tensor adds to the end that has the result's shape and is read there; a step and the end where it
- * waits. They only rank the tiles. */
+/* The tiles of product_hopper.cu, then of product_narrow.cu, by form, and what they take on an H200 in
+ * us: a block until its first step; a step and the end of a tile where a multiprocessor has enough to
+ * do, and what each tensor adds to the end that has the result's shape and is read there; a step and
+ * the end where it waits. They only rank the tiles. */
 typedef struct boxed_tile {
-  int groups, height, n, stages, blocks;
+  int groups, height, n, stages, blocks, narrow; /* narrow: its rows; 0: a group's are 64 * height */
   double begin, step, finish, read, waits, ends;
 } boxed_tile;
 
-static const boxed_tile tiles[] = {{2, 1, 256, 4, 1, 2.5, 0.76, 2.7, 8.0, 0.60, 3.2},
-                                   {1, 2, 64, 4, 2, 2.0, 0.24, 0.7, 1.4, 0.20, 1.5},
-                                   {1, 1, 64, 6, 2, 1.8, 0.164, 0.5, 0.35, 0.145, 1.1},
-                                   {1, 1, 64, 3, 4, 1.8, 0.160, 0.5, 0.18, 0.20, 1.1}};
+static const boxed_tile tiles[] = {{2, 1, 256, 4, 1, 0, 2.5, 0.76, 2.7, 8.0, 0.60, 3.2},
+                                   {1, 2, 64, 4, 2, 0, 2.0, 0.24, 0.7, 1.4, 0.20, 1.5},
+                                   {1, 1, 64, 6, 2, 0, 1.8, 0.164, 0.5, 0.35, 0.145, 1.1},
+                                   {1, 1, 64, 3, 4, 0, 1.8, 0.160, 0.5, 0.18, 0.20, 1.1},
+                                   {2, 1, 64, 11, 2, 8, 1.8, 0.09, 0.5, 0.1, 0.06, 0.9},
+                                   {2, 1, 64, 10, 2, 16, 1.8, 0.10, 0.5, 0.1, 0.065, 0.9},
+                                   {2, 1, 64, 8, 2, 32, 1.8, 0.12, 0.5, 0.15, 0.08, 1.0},
+                                   {2, 1, 64, 6, 2, 64, 1.8, 0.164, 0.6, 0.3, 0.11, 1.1}};
 _Static_assert(sizeof tiles / sizeof *tiles == HONE_CUDA_BOXED_TILES, "a tile is a form");
 #define JOIN      3.0  /* us for parts to find each other, */
 #define JOIN_PART 0.15 /* and for each of them to be added */
 
 static int rows_of(const boxed_tile *t) {
-  return 64 * t->groups * t->height;
+  return t->narrow ? t->narrow : 64 * t->groups * t->height;
 }
 
 /* Where two groups sum 256 columns, a third brings the boxes and gives its registers away. */
@@ -161,7 +165,7 @@ hone_status *hone_cuda_launch_boxed(const hone_cuda_stage *stage, hone_cuda_plan
   boxed->function = stage->functions[HONE_CUDA_BOXED_FORM + choice->tile];
   boxed->threads = threads_of(t);
   boxed->shared = (unsigned)(t->stages * ((rows_of(t) + t->n) * DEPTH * 2 + 16) + 1024 + 64);
-  boxed->grid[0] = (unsigned)(n[35] < most ? n[35] : most);
+  boxed->grid[0] = (unsigned)(n[35] < most || t->narrow ? n[35] : most);
   boxed->grid[1] = boxed->grid[2] = 1;
   boxed->slots[2] = boxed->slots[3] = (hone_cuda_slot){.from = HONE_CUDA_NOTHING};
   *out = boxed;

@@ -66,6 +66,7 @@ static void define_norm(const hone_node *node, hone_text *out) {
 
 #define MOST_IN_WARP 1024 /* elements of a row that a warp keeps in registers */
 #define ROWS_AT_ONCE 2    /* of a block then */
+#define FEW_ROWS     1024 /* up to so many a block takes each, with a thread for eight elements */
 
 static hone_status *plan_norm(const hone_cuda_stage *stage, const hone_group_view *view,
                               hone_cuda_plan *plan) {
@@ -77,8 +78,14 @@ static hone_status *plan_norm(const hone_cuda_stage *stage, const hone_group_vie
   launch->args.n[0] = (int64_t)hone_shape_span(x, 0, axis);
   launch->args.n[1] = (int64_t)hone_shape_span(x, axis, x->rank);
   launch->args.n[2] = launch->args.n[1] <= MOST_IN_WARP && launch->args.n[1] % 8 == 0;
-  if (launch->args.n[2]) launch->threads = ROWS_AT_ONCE * 32;
   int64_t rows = launch->args.n[2] ? ROWS_AT_ONCE : 1;
+  if (launch->args.n[2] && launch->args.n[0] <= FEW_ROWS) {
+    launch->args.n[2] = 2;
+    launch->threads = (unsigned)((launch->args.n[1] / 8 + 31) / 32 * 32);
+    rows = 1;
+  } else if (launch->args.n[2]) {
+    launch->threads = ROWS_AT_ONCE * 32;
+  }
   hone_cuda_launch_blocks(launch, (launch->args.n[0] + rows - 1) / rows);
   return NULL;
 }

@@ -12,17 +12,24 @@
 #define HONE_CUDA_BOXED_TILE(groups, height, n, stages, blocks)                                    \
   {hone_cuda_text_product_hopper,                                                                  \
    "#define WARPGROUPS " #groups "\n#define HEIGHT " #height "\n#define TILE_N " #n               \
-   "\n#define STAGES " #stages "\n#define BLOCKS " #blocks "\n", true}
+   "\n#define TILE_M (64 * HEIGHT * WARPGROUPS)\n#define STAGES " #stages                          \
+   "\n#define BLOCKS " #blocks "\n", true, hone_cuda_text_boxes}
+#define HONE_CUDA_NARROW_TILE(rows, groups, stages, blocks)                                        \
+  {hone_cuda_text_product_narrow,                                                                  \
+   "#define TILE_M " #rows "\n#define TILE_N 64\n#define WARPGROUPS " #groups                      \
+   "\n#define STAGES " #stages "\n#define BLOCKS " #blocks "\n", true, hone_cuda_text_boxes}
 /* In the order of the tiles in rows_tensor.c, then of those in rows_boxed.c. */
 #define HONE_CUDA_TILES                                                                            \
   {HONE_CUDA_TILE(32, 64, 2, 128, 4), HONE_CUDA_TILE(128, 64, 4, 64, 4),                           \
    HONE_CUDA_TILE(128, 128, 2, 64, 3), HONE_CUDA_BOXED_TILE(2, 1, 256, 4, 1),                      \
    HONE_CUDA_BOXED_TILE(1, 2, 64, 4, 2), HONE_CUDA_BOXED_TILE(1, 1, 64, 6, 2),                     \
-   HONE_CUDA_BOXED_TILE(1, 1, 64, 3, 4)}
+   HONE_CUDA_BOXED_TILE(1, 1, 64, 3, 4), HONE_CUDA_NARROW_TILE(8, 2, 11, 2),                       \
+   HONE_CUDA_NARROW_TILE(16, 2, 10, 2), HONE_CUDA_NARROW_TILE(32, 2, 8, 2),                        \
+   HONE_CUDA_NARROW_TILE(64, 2, 6, 2)}
 #define HONE_CUDA_BOXED_FORM 3 /* the first of the latter */
 
-#define HONE_CUDA_BOXED_TILES 4
-#define HONE_CUDA_TILE_VARIANTS 56 /* seven tiles, eight ways to cut the depth */
+#define HONE_CUDA_BOXED_TILES 8
+#define HONE_CUDA_TILE_VARIANTS 88 /* eleven tiles, eight ways to cut the depth */
 
 /* The tile, the parts of the depth and the grid of a product whose sizes stand in n[0], n[1], n[2]. */
 HONE_MUST_USE hone_status *hone_cuda_launch_tiles(const hone_cuda_stage *stage, hone_cuda_plan *plan,

@@ -180,6 +180,7 @@ static hone_status *plan_grouped(const hone_cuda_stage *stage, const hone_group_
   hone_cuda_put_window(&window, launch->args.n + 2);
   launch->args.n[14] = y->dim[y->rank - 1];
   launch->args.n[15] = hone_node_int(node, "groups");
+  launch->args.n[39] = launch->slots[1].from == HONE_CUDA_PACK;
   hone_cuda_launch_elements(launch, launch->args.n[0]);
   return NULL;
 }

@@ -15,7 +15,7 @@
 #define HONE_CUDA_TAIL    24 /* pointwise nodes of a stage */
 #define HONE_CUDA_STREAMS 10 /* values that they read */
 #define HONE_CUDA_RESULTS 8  /* values that a stage stores */
-#define HONE_CUDA_FORMS   8  /* kernels that one row is compiled to */
+#define HONE_CUDA_FORMS   12 /* kernels that one row is compiled to */
 #define HONE_CUDA_NAME    "cuda" /* of the candidate that every group has: for any sizes */
 
 typedef struct hone_cuda_kernel hone_cuda_kernel;
@@ -89,6 +89,7 @@ typedef struct hone_cuda_form {
   const char *text;    /* NULL past the last form */
   const char *choices; /* or NULL */
   bool boxed;          /* by kernels/hopper.cu: 16-bit elements, compute capability 9.0 alone */
+  const char *before;  /* a text that `text` goes on from, or NULL */
 } hone_cuda_form;
 
 /* What a kernel is, and for which nodes it stands.

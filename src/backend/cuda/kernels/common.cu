@@ -38,6 +38,15 @@ template <class R> __device__ __forceinline__ R lane_across(R value, int bit) {
 __device__ __forceinline__ void store_words(void *p, u32 x, u32 y, u32 z, u32 w) {
   asm volatile("st.global.v4.b32 [%0], {%1, %2, %3, %4};" ::"l"(p), "r"(x), "r"(y), "r"(z), "r"(w) : "memory");
 }
+// From compute capability 9.0 on a kernel may begin while the one before it ends (PTX ISA: griddepcontrol). Until
+// every thread that does so has called this, it reads constants alone, of memory that kernels write nothing, and
+// writes nothing there. The next kernel may begin from then on.
+__device__ __forceinline__ void follow() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
 #endif
 __device__ __forceinline__ float bfloat_value(u16 bits) {
   return __uint_as_float((u32)bits << 16);
@@ -108,6 +117,8 @@ template <class T> __device__ __forceinline__ void store_eight(void *p, s64 i, c
 }
 // Whether counts up to `n` can be divided in 32 bits, which costs a quarter of 64.
 #define IS_SMALL(n) ((n) < 0x7fffffffll)
+
+__device__ __forceinline__ s64 remainder_of(s64 x, s64 y) { return IS_SMALL(x | y) ? (s64)((u32)x % (u32)y) : x % y; }
 
 // As if stored and loaded: integers wrap, narrow floats round.
 template <class T> __device__ __forceinline__ typename Element<T>::R as(typename Element<T>::R v) {

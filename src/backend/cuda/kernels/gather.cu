@@ -2,6 +2,7 @@
 // n[0] elements of y, n[1] elements after the axis, n[2] indices, n[3] size of the axis, n[71] the step.
 // A fault is {set, step, element, value, bound}; the first to come is kept.
 extern "C" __global__ void __launch_bounds__(256) kernel(const __grid_constant__ Args a) {
+  follow();
   const T *x = (const T *)a.p[0];
   T *y = (T *)a.p[2];
   s64 after = a.n[1], indices = a.n[2], size = a.n[3];

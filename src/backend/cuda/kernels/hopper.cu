@@ -46,6 +46,11 @@ __device__ __forceinline__ void copy_box(char *to, const Map &map, u64 *barrier,
   asm volatile("cp.async.bulk.tensor.3d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5}], [%2];"
                ::"r"(PTX_ADDRESS(to)), "l"(&map), "r"(PTX_ADDRESS(barrier)), "r"(x), "r"(y), "r"(z) : "memory");
 }
+// Has the box in the second cache.
+__device__ __forceinline__ void expect_box(const Map &map, int x, int y, int z) {
+  asm volatile("cp.async.bulk.prefetch.tensor.3d.L2.global.tile [%0, {%1, %2, %3}];" ::"l"(&map), "r"(x), "r"(y), "r"(z)
+               : "memory");
+}
 // Pixels of a convolution's windows at one tap, from the window on that begins at column x and row y.
 __device__ __forceinline__ void copy_pixels(char *to, const Map &map, u64 *barrier, int channel, int x, int y, int image,
                                             int right, int down) {

@@ -18,6 +18,7 @@ template <class Index> __device__ __forceinline__ void move(const Args &a) {
 }
 
 extern "C" __global__ void __launch_bounds__(256) kernel(const __grid_constant__ Args a) {
+  follow();
   if (IS_SMALL(a.n[0])) move<u32>(a);
   else move<s64>(a);
 }

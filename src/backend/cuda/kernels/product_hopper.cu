@@ -3,73 +3,12 @@
 // filled ahead of them, also with the next tile's boxes while this one is finished. Arguments as
 // product_tensor.cu's, and the boxes of both operands; besides
 //   n[33] the steps of 64 of depth, taps times n[34] a tap;  n[35] tiles times parts;
-//   n[37] the steps of a part;  n[38] tiles beside each other over the columns.
-#define TILE_M (64 * HEIGHT * WARPGROUPS)
-#define DEPTH 64
-#define LEFT_BYTES (TILE_M * 128)
-#define RIGHT_BYTES (TILE_N * 128)
-#define STAGE_BYTES (LEFT_BYTES + RIGHT_BYTES)
+//   n[37] the steps of a part;  n[38] tiles beside each other over the columns;  n[39] whether p[1] is constant.
 #define THREADS (128 * WARPGROUPS) // that sum
 #define SUMS (TILE_N / 2)          // of a thread, by 64 rows
 // Two groups with 128 sums a thread need the registers of the others: those come as a group as well.
 #define MANY_SUMS (WARPGROUPS == 2 && SUMS == 128)
 #define PRODUCERS (MANY_SUMS ? 128 : 32)
-
-struct Work {
-  int m0, n0, part, tile;
-  int begin, end; // steps
-};
-__device__ __forceinline__ Work work_at(const Args &a, u32 index) {
-  Work w;
-  u32 parts = (u32)a.n[36], tile = index / parts, columns = (u32)a.n[38];
-  w.tile = (int)tile, w.part = (int)(index - tile * parts);
-  w.m0 = (int)(tile / columns) * TILE_M, w.n0 = (int)(tile % columns) * TILE_N;
-  w.begin = w.part * (int)a.n[37];
-  w.end = w.begin + (int)a.n[37] < (int)a.n[33] ? w.begin + (int)a.n[37] : (int)a.n[33];
-  return w;
-}
-
-// The stages, in turn: `parity` is that of the turn in which the slot is filled.
-struct Slot {
-  int number;
-  u32 parity;
-};
-__device__ __forceinline__ void next_slot(Slot &s) {
-  if (++s.number == STAGES) s.number = 0, s.parity ^= 1;
-}
-
-// Both operands of step `step`: the tap and the channel at which its depth begins.
-__device__ __forceinline__ void bring_step(const BoxArgs &b, const Work &w, char *stage, u64 *full, int tap, int c) {
-  const Args &a = b.a;
-#if CONVOLUTION
-  int width = (int)a.n[20], height = (int)a.n[19], pixel = w.m0 / width;
-  int x = (w.m0 - pixel * width) * (int)a.n[24] - (int)a.n[28], y = pixel % height * (int)a.n[23] - (int)a.n[27];
-  int down = tap / (int)a.n[22], right = tap - down * (int)a.n[22];
-  copy_pixels(stage, b.left, full, c, x, y, pixel / height, right * (int)a.n[26], down * (int)a.n[25]);
-#else
-  copy_box(stage, b.left, full, c, w.m0, 0);
-#endif
-#if RIGHT_BY_DEPTH
-  copy_box(stage + LEFT_BYTES, b.right, full, c, w.n0, tap);
-#else
-#pragma unroll
-  for (int n = 0; n < TILE_N; n += 64) copy_box(stage + LEFT_BYTES + n * 128, b.right, full, w.n0 + n, c, tap);
-#endif
-}
-__device__ __forceinline__ void bring_boxes(const BoxArgs &b, char *pool, u64 *full, u64 *empty) {
-  Slot slot = {0, 0};
-  int chunks = (int)b.a.n[34];
-  for (u32 index = blockIdx.x; index < (u32)b.a.n[35]; index += gridDim.x) {
-    Work w = work_at(b.a, index);
-    int tap = w.begin / chunks, chunk = w.begin - tap * chunks;
-    for (int step = w.begin; step < w.end; step++, next_slot(slot)) {
-      wait_for_turn(&empty[slot.number], slot.parity ^ 1);
-      arrive_for(&full[slot.number], STAGE_BYTES);
-      bring_step(b, w, pool + slot.number * STAGE_BYTES, &full[slot.number], tap, chunk * DEPTH);
-      if (++chunk == chunks) chunk = 0, tap++;
-    }
-  }
-}
 
 // A tile's sums. One step is multiplied while the next one's products are asked for; the slot before is free
 // only then.
@@ -184,6 +123,7 @@ __device__ __forceinline__ void finish_boxes(const Args &a, const float *sums, c
 __device__ __forceinline__ void sum_tiles(const BoxArgs &b, char *pool, u64 *full, u64 *empty) {
   Slot slot = {0, 0};
   float sums[HEIGHT * SUMS];
+  follow();
   for (u32 index = blockIdx.x; index < (u32)b.a.n[35]; index += gridDim.x) {
     Work w = work_at(b.a, index);
     Streams streams[2][TOGETHER];

@@ -1,7 +1,7 @@
 // Matrix product and convolution on tensor cores. Arguments as product.cu's, but that with several parts
 // of the depth each part leaves its sums at p[2], and the block that finishes last, by the counters at
 // p[3], adds them in order and finishes the tile.
-// The grid's x counts tiles, n[38] of them beside each other over the columns.
+// The grid's x counts tiles, n[38] of them beside each other over the columns; n[39] whether p[1] is constant.
 // The rows of the left tile, and of the right where it lies by depth, are DEPTH_BYTES long; a right one by
 // columns has rows of TILE_N elements.
 #define DEPTH ((int)(DEPTH_BYTES / sizeof(T)))
@@ -231,15 +231,19 @@ __device__ __forceinline__ void multiply_stage(Sums &sums, const char *stage, in
   }
 }
 
-// The sums of a tile: STAGES - 1 stages are on their way while one is multiplied.
+// The sums of a tile: STAGES - 1 stages are on their way while one is multiplied. Constants on the right come
+// before what other kernels leave.
 template <bool whole>
-__device__ __forceinline__ void sum_tile(Left &left, Right &right, Sums &sums, char *pool, int turns, int row0, int column0) {
+__device__ __forceinline__ void sum_tile(Left &left, Right &right, Sums &sums, char *pool, int turns, int row0, int column0,
+                                         bool constant) {
+  if (!constant) follow();
+#pragma unroll
+  for (int stage = 0; stage < STAGES - 1; stage++)
+    if (stage < turns) right_copy<whole>(right, pool + stage * STAGE_BYTES + LEFT_BYTES);
+  if (constant) follow();
 #pragma unroll
   for (int stage = 0; stage < STAGES - 1; stage++) {
-    if (stage < turns) {
-      left_copy<whole>(left, pool + stage * STAGE_BYTES);
-      right_copy<whole>(right, pool + stage * STAGE_BYTES + LEFT_BYTES);
-    }
+    if (stage < turns) left_copy<whole>(left, pool + stage * STAGE_BYTES);
     end_batch();
   }
   for (int turn = 0, slot = 0; turn < turns; turn++) {
@@ -345,8 +349,8 @@ extern "C" __global__ void __launch_bounds__(256, 2) kernel(const __grid_constan
   left_begin(a, left, m0, left_base, begin, end);
   right_begin(a, right, n0, right_base, begin, end);
   if (left_is_whole(a, left_base) && right_is_whole(a, right_base))
-    sum_tile<true>(left, right, sums, pool, turns, row0, column0);
-  else sum_tile<false>(left, right, sums, pool, turns, row0, column0);
+    sum_tile<true>(left, right, sums, pool, turns, row0, column0, a.n[39]);
+  else sum_tile<false>(left, right, sums, pool, turns, row0, column0, a.n[39]);
   s64 tile = (s64)batch * gridDim.x + blockIdx.x;
   if (parts > 1 && !join_parts(a, sums, (u32 *)pool, parts, part, tile)) return;
   finish_tile(a, sums, (float *)pool + warp * SLAB * SUM_PITCH, m0 + row0, n0 + column0, batch);

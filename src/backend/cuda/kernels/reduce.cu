@@ -15,6 +15,7 @@ __device__ __forceinline__ R reduce_some(const Args &a, s64 base, s64 first, s64
 }
 
 extern "C" __global__ void __launch_bounds__(256) kernel(const __grid_constant__ Args a) {
+  follow();
   __shared__ R parts[8][32];
   s64 count = a.n[1];
   int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
