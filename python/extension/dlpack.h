@@ -1,4 +1,5 @@
-/* DLPack's structures, as its specification 1.1 lays them out (dmlc.github.io/dlpack). */
+/* DLPack's structures, as its specification 1.1, and 1.3 for the table of functions, lays them out
+ * (dmlc.github.io/dlpack). */
 #ifndef HONE_PYTHON_DLPACK_H
 #define HONE_PYTHON_DLPACK_H
 
@@ -6,6 +7,7 @@
 
 enum { DL_CPU = 1, DL_CUDA = 2, DL_CUDA_HOST = 3 };
 enum { DL_READ_ONLY = 1 };
+enum { DL_COMPLEX = 5 }; /* of dtype.code */
 
 typedef struct dl_tensor {
   void *data;
@@ -38,6 +40,18 @@ typedef struct dl_versioned {
   dl_tensor tensor;
 } dl_versioned;
 
+/* What a type shows as __dlpack_c_exchange_api__: its objects' tensors without a call of Python's. */
+typedef struct dl_exchange {
+  struct {
+    uint32_t major, minor;
+  } version;
+  void *older;
+  void *allocate;
+  int (*take)(void *object, dl_versioned **out); /* not ordered after anything */
+  void *give, *borrow;
+  int (*work_stream)(int32_t device_type, int32_t device_id, void **out);
+} dl_exchange;
+
 /* An object's tensor, until dl_release. */
 typedef struct dl_import {
   const dl_tensor *tensor;
@@ -46,7 +60,7 @@ typedef struct dl_import {
   bool read_only;
 } dl_import;
 
-/* Calls the object's __dlpack__; false with an exception. */
+/* By its type's functions, or the object's __dlpack__; false with an exception. */
 bool dl_take(PyObject *object, dl_import *out);
 void dl_release(dl_import *import);
 /* Whether the elements lie row after row without gaps. */

@@ -1,5 +1,6 @@
 """Arrays in and out without copies: buffers, DLPack, the caller's outputs; and all of it without NumPy."""
 import array
+import ctypes
 import os
 import pathlib
 import subprocess
@@ -128,6 +129,46 @@ class OnlyDlpack:
 def test_dlpack_in(engine, old):
     for x in (X, X.copy(), np.zeros((3, 0), np.float32)):
         assert np.array_equal(engine.run({"x": OnlyDlpack(x, old)})["y"], x.T)
+
+
+def capsule_of(table):
+    """The capsule of DLPack's table of functions that a type shows."""
+    make = ctypes.pythonapi.PyCapsule_New
+    make.restype, make.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+    return make(ctypes.addressof(table), b"dlpack_exchange_api", None)
+
+
+class Table(ctypes.Structure):
+    Take = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.POINTER(ctypes.c_void_p))
+    _fields_ = [("major", ctypes.c_uint32), ("minor", ctypes.c_uint32), ("older", ctypes.c_void_p),
+                ("allocate", ctypes.c_void_p), ("take", Take), ("give", ctypes.c_void_p),
+                ("borrow", ctypes.c_void_p), ("work_stream", ctypes.c_void_p)]
+
+
+def test_dlpack_by_the_functions_of_a_type(engine):
+    asked = []
+
+    def take(tensor, out):
+        asked.append(tensor)
+        capsule = tensor.array.__dlpack__(max_version=(1, 1))
+        address = ctypes.pythonapi.PyCapsule_GetPointer
+        address.restype, address.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+        out[0] = address(capsule, b"dltensor_versioned")
+        ctypes.pythonapi.PyCapsule_SetName(ctypes.py_object(capsule), b"used_dltensor_versioned")
+        return 0
+
+    class Fast(OnlyDlpack):
+        pass
+
+    def table(major):
+        return Table(major, 3, None, None, Table.Take(take), None, None, None)
+
+    known, unknown = table(1), table(2)
+    Fast.__dlpack_c_exchange_api__ = capsule_of(known)
+    assert np.array_equal(engine.run({"x": Fast(X)})["y"], X.T) and len(asked) == 1
+    for other in (capsule_of(unknown), None):
+        Fast.__dlpack_c_exchange_api__ = other
+        assert np.array_equal(engine.run({"x": Fast(X)})["y"], X.T) and len(asked) == 1
 
 
 def test_dlpack_that_is_refused(engine):
