@@ -21,6 +21,10 @@ static bool next_piece(const hone_shape *in, const hone_shape *out, piece *p) {
   int64_t left = in->dim[p->in], right = out->dim[p->out];
   p->in_end = p->in + 1;
   p->out_end = p->out + 1;
+  /* A symbol takes the ones before its twin along. */
+  while (left == 1 && !hone_dim_known(right) && p->in_end < in->rank) left = in->dim[p->in_end++];
+  while (right == 1 && !hone_dim_known(left) && p->out_end < out->rank)
+    right = out->dim[p->out_end++];
   if (!hone_dim_known(left) || !hone_dim_known(right)) return left == right;
   while (left != right) {
     bool grow_in = left < right;
@@ -178,8 +182,7 @@ hone_status *hone_sink_view(hone_node *node, const hone_turn *turn, bool *done) 
   hone_shape above = {.rank = 0};
   int perm[HONE_MAX_RANK], symbols = 0;
   for (int i = 0; i < out->rank; i++) symbols += !hone_dim_known(out->dim[i]);
-  if (symbols > 1) return NULL;
-  HONE_TRY(part_turn(node, &parted));
+  if (symbols <= 1) HONE_TRY(part_turn(node, &parted));
   if (!cut_above(&node->inputs[0].value->type.shape, out, &parted, &all)) return NULL;
   for (int i = 0; i < all.count; i++)
     for (int o = all.list[i].out; o < all.list[i].out_end; o++) {
@@ -187,6 +190,7 @@ hone_status *hone_sink_view(hone_node *node, const hone_turn *turn, bool *done) 
       above.dim[above.rank++] = out->dim[o];
     }
   hone_value *x = node->inputs[0].value->producer->inputs[0].value, *view, *turned;
+  if (!hone_can_reshape(&x->type.shape, &above)) return NULL;
   HONE_TRY(hone_make_reshape(node, x, &above, &view));
   HONE_TRY(hone_make_transpose(node, view, perm, &turned));
   *done = true;
@@ -203,13 +207,16 @@ hone_status *hone_lift_over_view(hone_node *node, bool *done) {
   const hone_shape *out = &node->outputs[0]->type.shape;
   pieces all = {.count = 0};
   hone_turn back = hone_turn_inverse(&outer);
-  int perm[HONE_MAX_RANK], rank = 0, symbols = 0;
+  hone_shape before = {.rank = 0};
+  int perm[HONE_MAX_RANK], rank = 0;
   if (!hone_turn_of(x, &inner)) return NULL;
   if (!cut_above(&view->outputs[0]->type.shape, &x->type.shape, &back, &all)) return NULL;
   for (int i = 0; i < all.count; i++)
-    for (int k = all.list[i].out; k < all.list[i].out_end; k++) perm[rank++] = k;
-  for (int i = 0; i < out->rank; i++) symbols += !hone_dim_known(out->dim[i]);
-  if (symbols > 1) return NULL;
+    for (int k = all.list[i].out; k < all.list[i].out_end; k++) {
+      before.dim[before.rank++] = x->type.shape.dim[k];
+      perm[rank++] = k;
+    }
+  if (!hone_can_reshape(&before, out)) return NULL;
   HONE_TRY(hone_make_transpose(node, x, perm, &turned));
   HONE_TRY(hone_make_reshape(node, turned, out, &to));
   *done = true;

@@ -42,14 +42,35 @@ hone_status *hone_make(hone_node *from, const hone_op *op, hone_value *const *in
   return hone_node_finish(node, out);
 }
 
+/* What reshape is told: sizes; for one symbol -1; of several 0 where x has the same at that axis, which
+ * leaves one at most. False where that does not say it. */
+static bool reshape_dims(const hone_shape *x, const hone_shape *shape, int64_t *dims) {
+  int symbols = 0, left = 0;
+  bool empty = false;
+  for (int i = 0; i < shape->rank; i++) {
+    symbols += !hone_dim_known(shape->dim[i]);
+    empty = empty || shape->dim[i] == 0;
+  }
+  for (int i = 0; i < shape->rank; i++) {
+    bool known = hone_dim_known(shape->dim[i]);
+    bool same = symbols > 1 && !empty && i < x->rank && x->dim[i] == shape->dim[i];
+    dims[i] = known ? shape->dim[i] : same ? 0 : -1;
+    left += !known && !same;
+  }
+  return left <= 1;
+}
+
+bool hone_can_reshape(const hone_shape *x, const hone_shape *shape) {
+  int64_t dims[HONE_MAX_RANK];
+  return reshape_dims(x, shape, dims);
+}
+
 hone_status *hone_make_reshape(hone_node *from, hone_value *x, const hone_shape *shape,
                                hone_value **out) {
   int64_t dims[HONE_MAX_RANK];
   bool empty = false;
-  for (int i = 0; i < shape->rank; i++) {
-    dims[i] = hone_dim_known(shape->dim[i]) ? shape->dim[i] : -1;
-    empty = empty || dims[i] == 0;
-  }
+  (void)reshape_dims(&x->type.shape, shape, dims); /* the caller has asked */
+  for (int i = 0; i < shape->rank; i++) empty = empty || shape->dim[i] == 0;
   hone_node *node;
   hone_value *inputs[2] = {x};
   HONE_TRY(hone_graph_ints(from->graph, NULL, 1, dims, (size_t)shape->rank, &inputs[1]));

@@ -26,7 +26,10 @@ HONE_MUST_USE hone_status *hone_node_finish(hone_node *node, hone_value **out);
 /* Both for an op whose attributes stay at their defaults. */
 HONE_MUST_USE hone_status *hone_make(hone_node *from, const hone_op *op, hone_value *const *inputs,
                                      int input_count, hone_value **out);
-/* reshape(x) to `dims`, at most one of them a symbol; `from` as above. */
+/* Whether a reshape of something of shape `x` can be told `shape`: it has at most one symbol, besides
+ * those that x has at the same axis. */
+bool hone_can_reshape(const hone_shape *x, const hone_shape *shape);
+/* reshape(x) to `shape`, which it can be told; `from` as above. */
 HONE_MUST_USE hone_status *hone_make_reshape(hone_node *from, hone_value *x,
                                              const hone_shape *shape, hone_value **out);
 HONE_MUST_USE hone_status *hone_make_transpose(hone_node *from, hone_value *x, const int *perm,

@@ -38,6 +38,15 @@ static const row rows[] = {
      W CONV("a", "x", "w") CONV("b", "x", "v") "q = concat(a, b) {axis=1} z = const f32[] 0 "
                                                "six = const f32[] 6 y = clip(q, z, six)",
      2},
+    /* convolutions over a line of unknown length in a batch of unknown size, as Keras spells them */
+    {"x: f32[n, l, 4]",
+     "w = const f32[1, 3, 4, 4] @weights+0 o = const s64[1] [1] t = const s64[1] [2] "
+     "k = const f32[4, 1] [1, 2, 3, 4] u = unsqueeze(x, o) a = transpose(u) {perm=[0, 3, 1, 2]} "
+     "i = transpose(a) " IN "c = conv(i, w) {padding=same_upper} b = transpose(c) " OUT
+     "s = squeeze(b, t) d = add(s, k) r = relu(d) e = unsqueeze(r, t) j = transpose(e) " IN
+     "f = conv(j, w) {padding=same_upper} g = transpose(f) " OUT "h = squeeze(g, t) "
+     "y = transpose(h) {perm=[0, 2, 1]}",
+     0},
     /* squeeze and excitation */
     {X,
      W "h = const s64[2] [2, 3] " CONV("a", "x", "w") "p = reduce(a, h) {kind=mean} "
