@@ -10,16 +10,6 @@ static const int targets[] = {75, 80, 86, 89, 90, 100, 120};
 
 static int compiled, skipped;
 
-/* Every kernel waits for what others leave: it may be started before they have. */
-static void check_follows(const hone_cuda_kernel *kernel) {
-  for (int f = 0; f < HONE_CUDA_FORMS && kernel->forms[f].text; f++) {
-    const hone_cuda_form *form = &kernel->forms[f];
-    bool follows = strstr(form->text, "follow();") != NULL;
-    if (!follows) fprintf(stderr, "kernel %s does not call follow()\n", kernel->name);
-    check_failed += !follows;
-  }
-}
-
 static void compile_form(const hone_nvrtc *nvrtc, const hone_cuda_stage *stage, int form, int sm) {
   hone_text text = {0};
   hone_nvrtc_code code = {NULL, 0, NULL, 0};
@@ -82,7 +72,6 @@ TEST(every_kernel_compiles) {
   hone_status_free(status);
   for (size_t i = 0; i < CUDA_BODIES; i++) compile_body(nvrtc, cuda_bodies[i].text, &seen, i);
   const hone_cuda_kernel *const *rows = hone_cuda_kernels(&count);
-  for (size_t i = 0; i < count; i++) check_follows(rows[i]);
   for (size_t i = 0; i < count; i++)
     if (!rows[i]->needs && !hone_map_get(&seen, rows[i]->name, strlen(rows[i]->name))) {
       fprintf(stderr, "no body has kernel %s\n", rows[i]->name);
