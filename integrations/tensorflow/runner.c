@@ -208,6 +208,7 @@ static hone_status *give_rest(worker *w) {
 /* Binds and runs; TensorFlow's tensors are let go of either way. */
 static hone_status *run_worker(worker *w, TF_OpKernelContext *context) {
   hone_status *status = NULL;
+  __builtin_prefetch(w->run); /* while TensorFlow makes its tensors */
   w->context = context;
   w->given = 0;
   w->published = false;

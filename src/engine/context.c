@@ -6,7 +6,7 @@
 #include "engine/frame.h"
 
 static hone_status *init_context(hone_context *context, const hone_options *options) {
-  const hone_graph *graph = context->engine->program->graph;
+  const hone_graph *graph = context->graph;
   int64_t threads = hone_option_int(options, HONE_OPTION_threads);
   if (!threads) threads = hone_option_int(context->engine->options, HONE_OPTION_threads);
   context->run.threads = threads ? (int)threads : hone_pool_default_threads();
@@ -35,6 +35,7 @@ hone_status *hone_context_new(hone_engine *engine, const hone_options *options,
   HONE_TRY_MEMORY(context);
   atomic_fetch_add(&engine->references, 1);
   context->engine = engine;
+  context->graph = engine->program->graph;
   hone_status *status = init_context(context, options);
   if (status) {
     hone_context_free(context);
@@ -49,7 +50,7 @@ void hone_context_free(hone_context *context) {
   hone_portions_free(&context->portions);
   hone_frame_free(context->frame);
   if (context->run.stream) context->run.device->close(context->run.stream);
-  for (int i = 0; context->input_items && i < context->engine->program->graph->input_count; i++)
+  for (int i = 0; context->input_items && i < context->graph->input_count; i++)
     hone_arena_free(&context->input_items[i]);
   hone_arena_free(&context->memory);
   hone_arena_free(&context->items);
@@ -77,37 +78,45 @@ static hone_status *read_tensor(const hone_tensor *from, hone_tensor *out) {
   return NULL;
 }
 
+static hone_status *datum_of(hone_arena *memory, const hone_tensor *tensor, int depth,
+                             hone_datum *out);
+
 /* The items of a bound sequence are looked at in every run, so they are kept here as data. */
-static hone_status *datum_of(hone_arena *memory, const hone_tensor *from, int depth,
-                             hone_datum *out) {
-  hone_tensor tensor;
-  HONE_TRY(read_tensor(from, &tensor));
-  if (depth && tensor.memory == HONE_ON_DEVICE)
-    return hone_error(HONE_INVALID_ARGUMENT, "the items of a sequence lie on the host");
-  *out = (hone_datum){.kind = (hone_kind)tensor.kind, .dtype = tensor.dtype};
-  if (tensor.kind != HONE_TENSOR) {
-    if (depth > 2) return hone_error(HONE_INVALID_ARGUMENT, "a sequence is nested too deep");
-    out->items = HONE_NEW_ARRAY(memory, tensor.count + 1, hone_datum);
-    HONE_TRY_MEMORY(out->items);
-    out->count = tensor.count;
-    for (size_t i = 0; i < tensor.count; i++)
-      HONE_TRY(datum_of(memory, &tensor.items[i], depth + 1, &out->items[i]));
-    return NULL;
+static hone_status *read_items(hone_arena *memory, const hone_tensor *from, int depth,
+                               hone_datum *out) {
+  if (depth > 2) return hone_error(HONE_INVALID_ARGUMENT, "a sequence is nested too deep");
+  out->items = HONE_NEW_ARRAY(memory, from->count + 1, hone_datum);
+  HONE_TRY_MEMORY(out->items);
+  out->count = from->count;
+  for (size_t i = 0; i < from->count; i++) {
+    hone_tensor item;
+    HONE_TRY(read_tensor(&from->items[i], &item));
+    if (item.memory == HONE_ON_DEVICE)
+      return hone_error(HONE_INVALID_ARGUMENT, "the items of a sequence lie on the host");
+    HONE_TRY(datum_of(memory, &item, depth + 1, &out->items[i]));
   }
-  if (tensor.rank < 0 || tensor.rank > HONE_MAX_RANK)
-    return hone_error(HONE_INVALID_ARGUMENT, "rank %d is not in 0..%d", tensor.rank, HONE_MAX_RANK);
-  if (tensor.dtype <= HONE_DTYPE_NONE || tensor.dtype >= HONE_DTYPE_COUNT)
+  return NULL;
+}
+
+/* Of a tensor that is read already. */
+static hone_status *datum_of(hone_arena *memory, const hone_tensor *tensor, int depth,
+                             hone_datum *out) {
+  *out = (hone_datum){.kind = (hone_kind)tensor->kind, .dtype = tensor->dtype};
+  if (tensor->kind != HONE_TENSOR) return read_items(memory, tensor, depth, out);
+  if (tensor->rank < 0 || tensor->rank > HONE_MAX_RANK)
+    return hone_error(HONE_INVALID_ARGUMENT, "rank %d is not in 0..%d", tensor->rank, HONE_MAX_RANK);
+  if (tensor->dtype <= HONE_DTYPE_NONE || tensor->dtype >= HONE_DTYPE_COUNT)
     return hone_error(HONE_INVALID_ARGUMENT, "the element type is not set");
-  out->shape = hone_shape_of(tensor.rank, tensor.dims);
+  out->shape = hone_shape_of(tensor->rank, tensor->dims);
   size_t bytes;
   if (!hone_shape_bytes(&out->shape, out->dtype, &bytes))
     return hone_error(HONE_INVALID_ARGUMENT, "a dimension is negative, or the size overflows");
-  if (tensor.size < bytes)
+  if (tensor->size < bytes)
     return hone_error(HONE_INVALID_ARGUMENT, "the shape takes %zu bytes and %zu were given", bytes,
-                      tensor.size);
-  if (bytes && !tensor.data) return hone_error(HONE_INVALID_ARGUMENT, "its memory is NULL");
+                      tensor->size);
+  if (bytes && !tensor->data) return hone_error(HONE_INVALID_ARGUMENT, "its memory is NULL");
   static unsigned char nothing[64];
-  out->data = tensor.data ? tensor.data : nothing; /* no elements: any address does */
+  out->data = tensor->data ? tensor->data : nothing; /* no elements: any address does */
   return NULL;
 }
 
@@ -157,7 +166,7 @@ static hone_status *check_memory(const hone_context *context, const hone_tensor 
 }
 
 hone_status *hone_set_input(hone_context *context, size_t index, const hone_tensor *tensor) {
-  const hone_graph *graph = context->engine->program->graph;
+  const hone_graph *graph = context->graph;
   if (index >= (size_t)graph->input_count)
     return hone_error(HONE_INVALID_ARGUMENT, "there is no input %zu", index);
   const hone_value *port = graph->inputs[index];
@@ -178,7 +187,7 @@ hone_status *hone_set_input(hone_context *context, size_t index, const hone_tens
 }
 
 hone_status *hone_set_output(hone_context *context, size_t index, const hone_tensor *tensor) {
-  const hone_graph *graph = context->engine->program->graph;
+  const hone_graph *graph = context->graph;
   hone_tensor read;
   if (index >= (size_t)graph->output_count)
     return hone_error(HONE_INVALID_ARGUMENT, "there is no output %zu", index);
@@ -190,7 +199,7 @@ hone_status *hone_set_output(hone_context *context, size_t index, const hone_ten
 }
 
 void hone_set_output_memory(hone_context *context, hone_output_memory *give, void *argument) {
-  const hone_graph *graph = context->engine->program->graph;
+  const hone_graph *graph = context->graph;
   context->run.give = give;
   context->run.give_argument = argument;
   for (int i = 0; i < graph->output_count; i++) context->bound[i].data = NULL;
@@ -198,7 +207,7 @@ void hone_set_output_memory(hone_context *context, hone_output_memory *give, voi
 
 /* Symbols that stand in several inputs are one size. */
 static hone_status *check_symbols(const hone_context *context) {
-  const hone_graph *graph = context->engine->program->graph;
+  const hone_graph *graph = context->graph;
   for (int i = 0; i < graph->input_count; i++) {
     if (context->inputs[i].kind != HONE_KIND_TENSOR) continue;
     const hone_shape *a = &graph->inputs[i]->type.shape;
@@ -224,7 +233,7 @@ static hone_status *check_symbols(const hone_context *context) {
 }
 
 hone_status *hone_context_run(hone_context *context, bool asynchronous) {
-  const hone_graph *graph = context->engine->program->graph;
+  const hone_graph *graph = context->graph;
   context->ran = false;
   context->run.asynchronous = asynchronous;
   if (context->frame->device.checked) HONE_TRY(hone_frame_device_settle(context->frame));
@@ -259,7 +268,7 @@ void hone_set_poll(hone_context *context, hone_poll *poll, void *argument) {
 size_t hone_context_memory(const hone_context *context) {
   size_t total = hone_frame_memory(context->frame) + context->memory.total + context->items.total +
                  hone_portions_memory(&context->portions);
-  for (int i = 0; i < context->engine->program->graph->input_count; i++)
+  for (int i = 0; i < context->graph->input_count; i++)
     total += context->input_items[i].total;
   return total;
 }
@@ -282,7 +291,7 @@ hone_status *hone_tensor_of(hone_arena *memory, const hone_datum *datum, hone_te
 }
 
 hone_status *hone_get_output(const hone_context *context, size_t index, hone_tensor *out) {
-  const hone_graph *graph = context->engine->program->graph;
+  const hone_graph *graph = context->graph;
   if (!context->ran) return hone_error(HONE_INVALID_ARGUMENT, "the context has not run");
   if (index >= (size_t)graph->output_count)
     return hone_error(HONE_INVALID_ARGUMENT, "there is no output %zu", index);

@@ -68,14 +68,15 @@ typedef struct hone_run_state {
 
 struct hone_context {
   hone_engine *engine;
-  hone_run_state run;
-  double deadline_seconds;
+  const hone_graph *graph; /* of the engine's program */
   struct hone_frame *frame;
   hone_datum *inputs;
   bool *input_given;
   hone_arena *input_items; /* by input: the items of the sequence that is bound */
-  hone_tensor *bound;
   int32_t *input_memory; /* by input: HONE_ON_… */
+  double deadline_seconds;
+  hone_run_state run;
+  hone_tensor *bound;
   hone_arena memory; /* of the arrays */
   hone_portions portions;
   hone_arena items;  /* what the last hone_get_output lent of sequences */

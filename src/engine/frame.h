@@ -22,29 +22,31 @@ typedef struct hone_step_time {
   uint64_t runs, nanoseconds;
 } hone_step_time;
 
+/* What every run reads comes first: in a program of many engines a small one's time is that of
+ * getting at its own memory. */
 typedef struct hone_frame {
   hone_run_state *run; /* the context's: cancel, threads, limits */
   hone_program *program;
   const hone_plan *plan; /* the stage that runs now, one of the chain */
   hone_plan **chain;     /* the stages of the last run, in order; references are held */
   size_t chain_count, chain_room;
-  hone_seen seen;        /* stages of earlier runs, found again without the program's lock */
   hone_buffer key; /* of the stage that is looked for */
   hone_datum *data; /* by value id: what each value is now */
   hone_buffer arena;
-  hone_frame_device device;
-  hone_callers callers;
-  hone_buffer *outputs; /* the frame's own, by output */
-  hone_tensor *bound;   /* root: the caller's memory for outputs, data NULL where not; else NULL */
-  void **pointers;      /* the addresses of the steps of the plan that runs */
+  hone_tensor *bound; /* root: the caller's memory for outputs, data NULL where not; else NULL */
+  void **pointers;    /* the addresses of the steps of the plan that runs */
   size_t pointer_room;
+  hone_callers callers;
   hone_arena objects;           /* what grew in this run: outputs of plain units, strings, items */
+  hone_buffer *outputs;         /* the frame's own, by output */
+  hone_seen seen;               /* stages of earlier runs, found again without the program's lock */
   struct hone_frame **children; /* by unit, then region; NULL where none was made */
   size_t *child_start;          /* by unit: index of its first child */
   hone_arena loops[2];          /* carried values of a loop, one iteration each in turn */
   hone_step_time *times;        /* by unit; NULL when not profiled */
   int depth;
   hone_arena memory; /* of all the arrays above */
+  hone_frame_device device;
 } hone_frame;
 
 HONE_MUST_USE hone_status *hone_frame_new(hone_run_state *run, hone_program *program, int depth,

@@ -66,6 +66,7 @@ struct hone_plan {
   const hone_program *program;
   const void *key; /* what the stage was planned for */
   size_t key_size;
+  int threads;
   _Atomic int references;
   hone_planned *values; /* by value id, as they are after the stage */
   hone_plan_step *steps;
@@ -80,7 +81,6 @@ struct hone_plan {
   size_t device_run_count;
   size_t device_size, device_scratch, device_fault; /* of the device's memory, and offsets in it */
   size_t pinned_size;
-  int threads;
   hone_plan *stages; /* what followed, newest first */
   hone_plan *next;   /* in the list that this plan hangs in */
   hone_arena memory; /* everything above */

@@ -298,7 +298,7 @@ static hone_status *run_portions(hone_context *context) {
 
 hone_status *hone_portions_run(hone_context *context) {
   const hone_run_state *run = &context->run;
-  if (context->engine->program->batch && !run->device && !run->watch.call && !run->profiled) {
+  if (context->frame->program->batch && !run->device && !run->watch.call && !run->profiled) {
     HONE_TRY(divide(context));
     if (context->portions.count > 1) return run_portions(context);
   }

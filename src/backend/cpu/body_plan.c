@@ -53,14 +53,13 @@ static void *address(const place *p, const hone_kernel_io *io) {
 static void run_phase(const void *args, const hone_kernel_io *io, int part, int parts, int index) {
   const bound_phase *phase = &((const bound_body *)args)->phases[index];
   const bound_stage *stage = phase->stage;
-  void *in[HONE_NODE_INPUTS] = {NULL}, *out[HONE_NODE_OUTPUTS] = {NULL};
+  void *in[HONE_NODE_INPUTS], *out[HONE_NODE_OUTPUTS], *dims[HONE_NODE_OUTPUTS];
   for (int i = 0; i < stage->in_count; i++) in[i] = address(&stage->in[i], io);
   for (int i = 0; i < stage->out_count; i++) out[i] = address(&stage->out[i], io);
-  void *dims[HONE_NODE_OUTPUTS] = {NULL};
   for (int i = 0; io->dims && i < stage->out_count; i++)
-    if (stage->out[i].kind == PLACE_OUT) dims[i] = io->dims[stage->out[i].at];
-  hone_kernel_io own = {in, out, (char *)io->scratch + stage->scratch_at, dims, io->fault,
-                        io->turn};
+    dims[i] = stage->out[i].kind == PLACE_OUT ? io->dims[stage->out[i].at] : NULL;
+  char *scratch = (char *)io->scratch + stage->scratch_at;
+  hone_kernel_io own = {in, out, scratch, io->dims ? dims : NULL, io->fault, io->turn};
   phase->run(phase->args, &own, part, parts);
   if (io->fault && io->fault->what && !io->fault->node) io->fault->node = stage->node;
 }

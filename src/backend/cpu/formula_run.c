@@ -27,17 +27,17 @@ typedef struct bound {
   const hone_formula *formula;
   hone_lane_function *const *lanes;
   int rank; /* of what the rows run over, or a gather steps through */
-  size_t size[HONE_MAX_RANK];
-  ptrdiff_t stride[HONE_FORMULA_STREAMS][HONE_MAX_RANK];
-  ptrdiff_t row_stride[HONE_FORMULA_STREAMS]; /* 0 or 1 */
-  ptrdiff_t deep_stride[HONE_FORMULA_STREAMS];
-  way way[HONE_FORMULA_STREAMS];
   size_t rows, row, deep;
   size_t stack;      /* short rows that are computed at once; else 0 */
   size_t fill;       /* most elements of a row that are computed at once */
   int own, first_in; /* of tiles; own is -1 elsewhere */
   bool placeless;    /* of tiles: no operand depends on the place */
   size_t scratch_at, part_scratch;
+  way way[HONE_FORMULA_STREAMS];
+  ptrdiff_t row_stride[HONE_FORMULA_STREAMS]; /* 0 or 1 */
+  ptrdiff_t deep_stride[HONE_FORMULA_STREAMS];
+  size_t size[HONE_MAX_RANK];
+  ptrdiff_t stride[HONE_FORMULA_STREAMS][HONE_MAX_RANK];
 } bound;
 
 static size_t register_bytes(const hone_formula *f) {
