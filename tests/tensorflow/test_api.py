@@ -412,3 +412,4 @@ def test_converted_graph_opens_in_tensorboard(folder, tmp_path):
     shown = tf.compat.v1.GraphDef.FromString(next(r.graph_def for r in records if r.graph_def))
     names = [n.name for n in shown.node] + [n.name for f in shown.library.function for n in f.node_def]
     assert any(name.startswith("TRTEngineOp_") for name in names)
+    assert not [name for name in names if name.isdigit()], names

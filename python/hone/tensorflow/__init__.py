@@ -45,7 +45,8 @@ class Converted(tf.Module):
         self._structure = original.structured_outputs
 
         def run(*tensors):
-            paths = [asset.asset_path for asset in self._files.values()]
+            graph = tf.compat.v1.get_default_graph()  # captures have names here, which viewers show
+            paths = [graph.capture(asset.asset_path, name=name) for name, asset in self._files.items()]
             results = tf.nest.flatten(inner(*tensors, *paths))
             # EnsureShape with no rank refuses what has one.
             results = [r if shape.rank is None else tf.ensure_shape(r, shape) for r, shape in zip(results, shapes)]
