@@ -259,3 +259,28 @@ def test_functions_with_gradients_of_their_own_are_saved(tmp_path):
     served = tf.saved_model.load(str(tmp_path / "model"))
     x = tf.constant(f32(3, 6))
     assert_same(served.run(x), function(x))
+
+
+def test_tables_stay_native_and_are_saved(raced, tmp_path):
+    """Words are looked up in a table, which no engine takes and no constant replaces."""
+    class Model(tf.Module):
+        def __init__(self):
+            keys = tf.lookup.KeyValueTensorInitializer(["a", "b", "c"], [1, 2, 3], value_dtype=tf.int64)
+            self.table = tf.lookup.StaticHashTable(keys, 0)
+            self.weight = tf.Variable(f32(4, 6))
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="words")], autograph=False)
+        def run(self, words):
+            return {"y": tf.nn.relu(tf.one_hot(self.table.lookup(words), 4) @ self.weight)}
+
+    model = Model()
+    tf.saved_model.save(model, str(tmp_path / "native"), signatures=model.run)
+    words = tf.constant(["c", "a", "who"])
+    converted = hone.tensorflow.convert(tmp_path / "native", input_fn=lambda: [words])
+    assert len(converted.segments) == 1 and "MatMul" in converted.segments[0].ops.values()
+    assert_same(converted(words)["y"], model.run(words)["y"])
+    assert "MatMul" in {row.op for row in converted.report([words]).rows}
+    converted.save(tmp_path / "converted")
+    del converted
+    served = tf.saved_model.load(str(tmp_path / "converted")).signatures["serving_default"]
+    assert_same(served(words=words)["y"], model.run(words)["y"])

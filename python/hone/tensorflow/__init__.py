@@ -14,7 +14,7 @@ from tensorflow.python.eager import wrap_function
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from ._auto import disable, enable
-from ._library import Asset, engine_op, library_path, op_library
+from ._library import Asset, engine_op, library_path, objects_below, op_library
 from ._places import install
 from ._native import Native, as_graph_def, freeze, import_graph
 from ._precision import placeholders, seeded
@@ -39,7 +39,8 @@ class Converted(tf.Module):
         graph_def = surgery.result()
         files = surgery.save_files(self._folder.name, graph_def)
         self._files = {name: Asset(path) for name, path in files.items()}
-        feeds = [t.name for t in original.inputs] + [f"{name}:0" for name in files]
+        self._tables = original.holders()
+        feeds = [t.name for t in original.inputs] + list(original.tables) + [f"{name}:0" for name in files]
         inner = wrap_function.function_from_graph_def(graph_def, feeds, [t.name for t in original.outputs])
         shapes = [t.shape for t in original.outputs]
         self._structure = original.structured_outputs
@@ -47,7 +48,7 @@ class Converted(tf.Module):
         def run(*tensors):
             graph = tf.compat.v1.get_default_graph()  # captures have names here, which viewers show
             paths = [graph.capture(asset.asset_path, name=name) for name, asset in self._files.items()]
-            results = tf.nest.flatten(inner(*tensors, *paths))
+            results = tf.nest.flatten(inner(*tensors, *original.tables.values(), *paths))
             # EnsureShape with no rank refuses what has one.
             results = [r if shape.rank is None else tf.ensure_shape(r, shape) for r, shape in zip(results, shapes)]
             return tf.nest.pack_sequence_as(self._structure, results, expand_composites=True)
@@ -110,8 +111,10 @@ def _as_function(model, signature, tags):
     if isinstance(model, tf.keras.Model):
         specs = [tf.TensorSpec(t.shape, t.dtype, t.name) for t in model.inputs]
         one = len(specs) == 1
-        return tf.function(lambda *x: model(x[0] if one else list(x), training=False), input_signature=specs,
-                           autograph=False).get_concrete_function()
+        function = tf.function(lambda *x: model(x[0] if one else list(x), training=False), input_signature=specs,
+                               autograph=False).get_concrete_function()
+        function.loaded_from = model
+        return function
     raise TypeError("a folder of a SavedModel, a Keras file or model, a frozen graph, a ConcreteFunction or a "
                     f"tf.function with an input_signature is wanted, not {type(model).__name__}")
 
@@ -146,7 +149,8 @@ def convert(model: Any, *, signature: str = "serving_default", tags: Optional[Se
         raise ValueError("outputs are named of a frozen graph; other models have their own")
     function = _as_function(model, signature, tags) if graph is None else _graph_function(graph, outputs)
     graph_def, left = freeze(function)
-    original, known = _Original(function, left), Native(graph_def)
+    original = _Original(function, left)
+    known = Native(graph_def, original.tables)
     inputs, data = first_item(input_fn, original)
     surgery, times = _operate(known, [t.name for t in original.outputs], feeds_of(original, inputs), data,
                               minimum_segment_size, options, denied=denied)
@@ -174,7 +178,8 @@ def converted_that_wins(original: Any, surgery: Any, function: Any, items: Any, 
     converted = Converted(original, surgery)
     if not surgery.segments or is_told(surgery):
         return converted
-    calls = [convert_variables_to_constants_v2(function), converted]
+    frozen = convert_variables_to_constants_v2(function)
+    calls = [lambda *inputs: frozen(*inputs, *original.tables.values()), converted]
     return Converted(original, surgery) if leave_what_loses(surgery, ratio(surgery, calls, items, times)) else converted
 
 
@@ -199,13 +204,25 @@ def feeds_of(frozen, inputs):
 
 
 class _Original:
-    """What callers know of a function: the names and the structure."""
+    """What callers know of a function: the names and the structure. `tables`: by placeholder, the resources that it
+    takes beside its inputs and that are no variables."""
 
-    def __init__(self, function, inputs):
-        self.inputs = inputs
+    def __init__(self, function, left):
+        taken = {inside.name: outside for inside, outside in zip(function.graph.internal_captures,
+                                                                 function.captured_inputs)}
+        self.inputs = [t for t in left if t.name not in taken]
+        self.tables = {t.name: taken[t.name] for t in left if t.name in taken}
+        self._root = getattr(function, "loaded_from", None)
         self.outputs = list(function.outputs)
         self.structured_outputs = function.structured_outputs
         self.structured_input_signature = function.structured_input_signature
+
+    def holders(self):
+        """The objects that have the tables, so that what holds these is saved with them."""
+        if not self.tables or self._root is None:
+            return []
+        return [each for each in objects_below(self._root)
+                if any(getattr(each, "resource_handle", None) is table for table in self.tables.values())]
 
 
 def convert_graph_def(graph_def: Any, outputs: Sequence[str], *, minimum_segment_size: Optional[int] = None,

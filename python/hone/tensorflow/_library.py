@@ -4,6 +4,7 @@ from __future__ import annotations
 import ctypes
 import os
 import pathlib
+from typing import Any
 
 import tensorflow as tf
 from tensorflow.python.framework import op_def_registry
@@ -25,6 +26,17 @@ try:
     Asset = tf.saved_model.Asset
 except AttributeError:  # 1.15 has it under another name, and does not show it
     from tensorflow.python.training.tracking.tracking import TrackableAsset as Asset
+
+try:
+    from tensorflow.python.checkpoint.trackable_view import TrackableView as _View
+except ImportError:  # before 2.9 or so
+    from tensorflow.python.training.tracking.graph_view import ObjectGraphView as _View
+
+
+def objects_below(root: Any) -> list[Any]:
+    """An object and all that it would be saved with."""
+    view = _View(root)
+    return list(view.descendants() if hasattr(view, "descendants") else view.list_objects())
 
 
 def engine_op() -> str:

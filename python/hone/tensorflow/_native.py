@@ -3,11 +3,12 @@ from __future__ import annotations
 
 import os
 import pathlib
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, Optional, Sequence
 
 import numpy as np
 import tensorflow as tf
 from google.protobuf import text_format
+from tensorflow.python.eager import wrap_function
 from tensorflow.python.framework import convert_to_constants
 
 v1 = tf.compat.v1
@@ -60,9 +61,10 @@ def import_graph(graph_def: Any) -> Any:
 
 class Native:
     """`types` and `shapes`: by node its outputs' types, by tensor the shape. `graph_def` has both in attributes, and
-    `text` is that in the wire format."""
+    `text` is that in the wire format. `tables`: by placeholder, resources that it takes beside its inputs."""
 
-    def __init__(self, graph_def: Any):
+    def __init__(self, graph_def: Any, tables: Optional[dict[str, Any]] = None):
+        self.tables = tables or {}
         self.graph, self.graph_def = import_graph(graph_def), graph_def
         operations = {op.name: op.outputs for op in self.graph.get_operations()}
         self.types = {name: [t.dtype for t in outputs] for name, outputs in operations.items()}
@@ -106,11 +108,16 @@ class Native:
         found = []
         for feeds in items:
             fetches = [name for name in wanted if name not in feeds]
-            session = self.best if again else self.plain
-            if again:
-                self._ready.add((frozenset(fetches), frozenset(feeds)))
-            found.append({**feeds, **dict(zip(fetches, session.run(fetches, feeds) if fetches else []))})
+            found.append({**feeds, **dict(zip(fetches, self._run(fetches, feeds, again) if fetches else []))})
         return found
+
+    def _run(self, fetches: Sequence[str], feeds: dict[str, Any], again: bool) -> list[np.ndarray]:
+        if self.tables:  # resources of the second TensorFlow, which a session is not fed
+            run = wrap_function.function_from_graph_def(self.graph_def, [*feeds, *self.tables], list(fetches))
+            return [t.numpy() for t in run(*map(tf.constant, feeds.values()), *self.tables.values())]
+        if again:
+            self._ready.add((frozenset(fetches), frozenset(feeds)))
+        return (self.best if again else self.plain).run(fetches, feeds)
 
     def call(self, fetches: Sequence[str], feeds: Sequence[str]) -> Any:
         """A call of what was run already, on the values of `feeds`; None: it was not."""

@@ -234,7 +234,8 @@ def _rows(surgery, engines, times):
 def make_report(surgery: Any, graph_def: Any, feeds: dict[str, Any], paths: dict[str, Any], outputs: Any,
                 data: str) -> Report:
     """Runs the converted graph once, watched. `paths` feeds the engines' files; `outputs` are the fetched tensors."""
-    times = _traced(graph_def, {**feeds, **paths}, outputs)
+    # A session cannot be fed the tables of the second TensorFlow: then the engines' steps alone are timed.
+    times = {} if surgery.known.tables else _traced(graph_def, {**feeds, **paths}, outputs)
     crossings, engines = [], {}
     surgery.look([feeds])
     for segment in surgery.segments:

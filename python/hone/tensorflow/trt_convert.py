@@ -144,7 +144,8 @@ class TrtGraphConverterV2:
             raise ValueError("calibration_input_fn is for INT8 with use_calibration alone")
         function = _as_function(self._folder, self._signature, self._tags)
         graph_def, left = freeze(function)
-        self._function, self._original, self._known = function, _Original(function, left), Native(graph_def)
+        self._function, self._original = function, _Original(function, left)
+        self._known = Native(graph_def, self._original.tables)
         self._work = tempfile.TemporaryDirectory(prefix="hone-")
         self._times = Times(None)
         self._options = {"precision": _precision(self._params, self._known.graph_def),
