@@ -6,6 +6,7 @@
 #include "base/cpu.h"
 #include "base/log.h"
 #include "base/pool.h"
+#include "base/trim.h"
 #include "engine/backends.h"
 #include "engine/builder.h"
 #include "ops/batch.h"
@@ -146,6 +147,7 @@ static hone_status *build(hone_builder *b, const hone_model *model, hone_engine 
   HONE_TRY(own_graph(model, &graph));
   hone_status *status = optimise(b, device, graph, &log);
   hone_graph_unload(model->graph);
+  hone_memory_trim();
   if (status) {
     hone_graph_free(graph);
     return status;
@@ -165,6 +167,7 @@ static hone_status *build(hone_builder *b, const hone_model *model, hone_engine 
   if (!status) status = take_origin(b, model);
   if (!status) status = hone_choose_all(b);
   hone_graph_unload(model->graph);
+  hone_memory_trim();
   if (!status && *cache_path && b->engine->measured)
     status = hone_timing_cache_write(&b->cache, cache_path);
   if (status) {

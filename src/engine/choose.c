@@ -1,5 +1,6 @@
 /* Kernels for groups: candidates, their times, the fastest. Room: engine. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -145,9 +146,7 @@ hone_status *hone_choose_unit(hone_builder *b, hone_unit *unit, const hone_plan 
   return hone_error_at(status, "node '%s'", hone_node_label(unit->node));
 }
 
-static hone_status *build_unit(void *argument, hone_unit *unit) {
-  hone_builder *b = argument;
-  if (!unit->body) return NULL;
+static hone_status *build_unit(hone_builder *b, hone_unit *unit) {
   HONE_TRY(hone_build_progress(b, "measuring kernels"));
   b->done++;
   unit->choice.candidate = "reference";
@@ -155,10 +154,55 @@ static hone_status *build_unit(void *argument, hone_unit *unit) {
   return hone_choose_unit(b, unit, unit->node->graph == b->engine->graph ? b->typical : NULL);
 }
 
+/* Units, those with the most bytes of constants first: the packs of all candidates of a large one
+ * are held while few are held for good. */
+typedef struct sized_unit {
+  hone_unit *unit;
+  size_t bytes, order;
+} sized_unit;
+
+typedef struct unit_list {
+  sized_unit *all;
+  size_t count;
+} unit_list;
+
+static size_t constant_bytes(const hone_graph *body) {
+  size_t total = 0, bytes;
+  for (size_t i = 0; i < body->constant_count; i++) {
+    const hone_type *type = &body->constants[i]->type;
+    if (hone_shape_bytes(&type->shape, type->dtype, &bytes)) total += bytes;
+  }
+  return total;
+}
+
+static int by_bytes(const void *a, const void *b) {
+  const sized_unit *x = a, *y = b;
+  if (x->bytes != y->bytes) return x->bytes < y->bytes ? 1 : -1;
+  return x->order < y->order ? -1 : x->order > y->order;
+}
+
 static hone_status *count_unit(void *argument, hone_unit *unit) {
   hone_builder *b = argument;
   b->total += unit->body != NULL;
   return NULL;
+}
+
+static hone_status *list_unit(void *argument, hone_unit *unit) {
+  unit_list *list = argument;
+  if (!unit->body) return NULL;
+  list->all[list->count] = (sized_unit){unit, constant_bytes(unit->body), list->count};
+  list->count++;
+  return NULL;
+}
+
+static hone_status *build_units(hone_builder *b) {
+  unit_list list = {hone_alloc((b->total + 1) * sizeof *list.all), 0};
+  HONE_TRY_MEMORY(list.all);
+  hone_status *status = hone_visit_units(b->engine->program, list_unit, &list);
+  if (!status) qsort(list.all, list.count, sizeof *list.all, by_bytes);
+  for (size_t i = 0; !status && i < list.count; i++) status = build_unit(b, list.all[i].unit);
+  hone_free(list.all);
+  return status;
 }
 
 static hone_status *plan_inputs(const hone_builder *b, const hone_datum *inputs, hone_datum *data,
@@ -227,7 +271,7 @@ hone_status *hone_choose_all(hone_builder *b) {
   if (!b->like) HONE_TRY(plan_typical(b, &typical));
   b->typical = typical;
   b->tries = !b->like && (b->measure || b->cache.times.count > 0);
-  hone_status *status = hone_visit_units(b->engine->program, build_unit, b);
+  hone_status *status = build_units(b);
   drop_plans(b->engine->program);
   if (!status) status = hone_choose_on_device(b);
   b->typical = NULL;

@@ -10,6 +10,7 @@
 #include "base/cpu.h"
 #include "base/log.h"
 #include "base/pool.h"
+#include "base/trim.h"
 #include "engine/plan.h"
 #include "ir/text.h"
 
@@ -17,6 +18,7 @@
 #define FEWEST   3        /* rounds, where they take longer than GROUP_NS together */
 #define ROUND_NS 200000.0 /* a round repeats a step until it takes about this long */
 #define GROUP_NS 60e6
+#define MUCH     ((size_t)16 << 20) /* bytes of candidates that are given back at once */
 #define HOPELESS 2.0 /* times the quickest: slower ones take no part in the rounds */
 
 /* What runs the kernels, and how they are packed. */
@@ -236,6 +238,8 @@ hone_status *hone_time_candidates(const hone_bench_group *group, const hone_back
   hone_status *status = contenders ? time_all(&b, group, backend, candidates, contenders, count)
                                    : hone_error_memory();
   for (size_t i = 0; !status && i < count; i++) nanoseconds[i] = time_of(&contenders[i]);
+  bool much = b.memory.total > MUCH;
   hone_arena_free(&b.memory);
+  if (much) hone_memory_trim();
   return status;
 }
