@@ -125,59 +125,74 @@ typedef struct sums {
   square products;
 } sums;
 
+/* One channel of a tile of the input, as it is and transformed. */
+typedef struct input_tile {
+  square d, v;
+} input_tile;
+
 static void round_all(const transform *t, square x) {
   for (size_t i = 0; i < t->side; i++)
     for (size_t j = 0; j < t->side; j++) x[i][j] = from_bf16(to_bf16(x[i][j]));
 }
 
-static void add_channel(const transform *t, square d, square v, const double *w, bool low,
-                        sums *s) {
-  square u;
-  transform_filter(t, w, u);
-  if (low) round_all(t, u), round_all(t, v);
+static void make_tile(const transform *t, size_t number, size_t channel, bool low, input_tile *out) {
+  fill(number, channel, t->side, out->d);
+  if (low) round_all(t, out->d);
+  sandwich(t->side, t->side, t->b, out->d, out->v);
+  if (low) round_all(t, out->v);
+}
+
+/* What a tile's channel adds to an output channel: w the filter, u the same transformed. */
+static void add_channel(const transform *t, input_tile *x, square u, const double *w, sums *s) {
   for (size_t i = 0; i < t->side; i++)
-    for (size_t j = 0; j < t->side; j++) s->products[i][j] += u[i][j] * v[i][j];
+    for (size_t j = 0; j < t->side; j++) s->products[i][j] += u[i][j] * x->v[i][j];
   for (size_t i = 0; i < t->out; i++)
     for (size_t j = 0; j < t->out; j++)
       for (size_t k = 0; k < 9; k++) {
-        float x = d[i * t->stride + k / 3][j * t->stride + k % 3];
-        s->exact[i][j] += w[k] * (double)x;
+        float d = x->d[i * t->stride + k / 3][j * t->stride + k % 3];
+        s->exact[i][j] += w[k] * (double)d;
       }
 }
 
 /* The largest difference and the largest value of one output channel's tile. */
-static void compare_tile(const transform *t, const hone_conv *conv, hone_conv_weights weights,
-                         size_t m, size_t tile, double *off, double *most) {
-  sums s = {{{0}}, {{0}}};
+static void compare_tile(const transform *t, sums *s, double *off, double *most) {
   square y;
-  for (size_t c = 0; c < conv->in_channels; c++) {
-    double w[9];
-    square d, v;
-    const float *from =
-        weights.data + (ptrdiff_t)m * weights.out_channel + (ptrdiff_t)c * weights.in_channel;
-    for (int k = 0; k < 9; k++) w[k] = (double)from[k * weights.tap];
-    fill(tile, c, t->side, d);
-    if (conv->bf16) round_all(t, d);
-    sandwich(t->side, t->side, t->b, d, v);
-    add_channel(t, d, v, w, conv->bf16, &s);
-  }
-  sandwich(t->out, t->side, t->a, s.products, y);
+  sandwich(t->out, t->side, t->a, s->products, y);
   for (size_t i = 0; i < t->out; i++)
     for (size_t j = 0; j < t->out; j++) {
-      *off = fmax(*off, fabs((double)y[i][j] - s.exact[i][j]));
-      *most = fmax(*most, fabs(s.exact[i][j]));
+      *off = fmax(*off, fabs((double)y[i][j] - s->exact[i][j]));
+      *most = fmax(*most, fabs(s->exact[i][j]));
     }
+}
+
+static void add_filter(const transform *t, const float *from, ptrdiff_t tap, bool low,
+                       input_tile *tiles, sums *s) {
+  double w[9];
+  square u;
+  for (int k = 0; k < 9; k++) w[k] = (double)from[k * tap];
+  transform_filter(t, w, u);
+  if (low) round_all(t, u);
+  for (size_t tile = 0; tile < TILES; tile++) add_channel(t, &tiles[tile], u, w, &s[tile]);
 }
 
 double hone_winograd_error(const hone_conv_kernel *kernel, const hone_conv *conv,
                            hone_conv_weights weights) {
   const transform *t = transform_of(kernel->functions);
   size_t step = (conv->out_channels + MOST_CHANNELS - 1) / MOST_CHANNELS;
+  size_t looked_at = (conv->out_channels + step - 1) / step;
+  sums s[MOST_CHANNELS][TILES] = {0};
   double worst = 0;
-  for (size_t m = 0; m < conv->out_channels; m += step) {
+  for (size_t c = 0; c < conv->in_channels; c++) {
+    input_tile tiles[TILES];
+    for (size_t tile = 0; tile < TILES; tile++) make_tile(t, tile, c, conv->bf16, &tiles[tile]);
+    const float *from = weights.data + (ptrdiff_t)c * weights.in_channel;
+    for (size_t m = 0; m < looked_at; m++)
+      add_filter(t, from + (ptrdiff_t)(m * step) * weights.out_channel, weights.tap, conv->bf16,
+                 tiles, s[m]);
+  }
+  for (size_t m = 0; m < looked_at; m++) {
     double off = 0, most = 0;
-    for (size_t tile = 0; tile < TILES; tile++)
-      compare_tile(t, conv, weights, m, tile, &off, &most);
+    for (size_t tile = 0; tile < TILES; tile++) compare_tile(t, &s[m][tile], &off, &most);
     if (isnan(off) || isnan(most) || isinf(most)) return INFINITY;
     if (off > 0) worst = fmax(worst, most > 0 ? off / most : INFINITY);
   }
