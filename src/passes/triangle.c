@@ -128,7 +128,7 @@ static hone_triangle sized_as(const hone_triangle *of, int count) {
 }
 
 static bool follow_select(const hone_node *node, int *left, hone_triangle *out) {
-  hone_triangle in[3];
+  hone_triangle in[3] = {{0}};
   for (int i = 0; i < 3; i++) {
     const hone_value *x = node->inputs[i].value;
     if (!find(x, left, &in[i]) || !keeps_places(x, &in[i], node->outputs[0])) return false;
@@ -214,7 +214,7 @@ static bool follow_comparison(const hone_node *node, int *left, hone_triangle *o
 }
 
 static bool follow_pointwise(const hone_node *node, int *left, hone_triangle *out) {
-  hone_triangle in[3];
+  hone_triangle in[3] = {{0}};
   if (!hone_pointwise_meaning_of(node->op) || node->input_count > 3) return false;
   hone_dtype_class class = hone_dtype_class_of(node->inputs[0].value->type.dtype);
   if (class == HONE_CLASS_SIGNED) return follow_comparison(node, left, out);
