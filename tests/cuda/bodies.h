@@ -35,6 +35,10 @@ static const cuda_body cuda_bodies[] = {
      " w = const f16[3, 3, 1, 24] @weights+80000\n b = const f16[24] @weights+80064\n"
      " y = conv(x, w, b) {groups=24, pads=[1, 1, 1, 1], strides=[2, 2]}\n"
      " z = relu(y)\n o = add(z, r)\n}", "f16"},
+    {"graph g(x: f16[2, 7, 19, 48]) -> (o) {\n w = const f16[5, 5, 1, 48] @weights+80000\n"
+     " y = conv(x, w) {groups=48, pads=[2, 2, 2, 2]}\n o = hard_swish(y)\n}", "f16"},
+    {"graph g(x: bf16[1, 11, 40, 16]) -> (o) {\n w = const bf16[3, 5, 1, 16] @weights+112768\n"
+     " o = conv(x, w) {groups=16, pads=[0, 3, 1, 2], strides=[1, 2]}\n}", "bf16"},
     {"graph g(x: f16[1, 6, 6, 8]) -> (o) {\n w = const f16[3, 3, 4, "
      "10] @weights+0\n o = conv(x, w) {groups=2}\n}", "f16"},
     {"graph g(a: f32[5, 70], b: f32[70, 65]) -> (o) {\n c = const f32[65] @weights+0\n"
@@ -75,6 +79,19 @@ static const cuda_body cuda_bodies[] = {
      "16] @weights+112768\n o = conv(x, w)\n}", "bf16"},
     {"graph g(x: f32[1, 6, 6, 8]) -> (o) {\n w = const f32[3, 3, 8, "
      "20] @weights+0\n o = conv(x, w) {pads=[1, 1, 1, 1], tf32=true}\n}", "tf32"},
+    /* first layers: rows of windows at odd elements, filled up, in pieces; patches side by side */
+    {"graph g(x: f16[2, 19, 24, 3]) -> (o) {\n w = const f16[7, 7, 3, "
+     "24] @weights+80000\n b = const f16[24] @weights+80064\n"
+     " y = conv(x, w, b) {pads=[3, 3, 3, 3], strides=[2, 2]}\n o = relu(y)\n}", "f16"},
+    {"graph g(x: f16[1, 9, 41, 3], r: f16[1, 5, 21, 40]) -> (o) {\n w = const f16[3, 3, 3, "
+     "40] @weights+80000\n y = conv(x, w) {pads=[1, 1, 1, 1], strides=[2, 2]}\n"
+     " o = add(y, r)\n}", "f16"},
+    {"graph g(x: bf16[1, 8, 9, 4]) -> (o) {\n w = const bf16[2, 3, 4, "
+     "8] @weights+112768\n o = conv(x, w) {dilations=[2, 1], padding=same_upper}\n}", "bf16"},
+    {"graph g(x: f16[1, 6, 300, 1]) -> (o) {\n w = const f16[3, 3, 1, "
+     "72] @weights+80000\n o = conv(x, w) {pads=[0, 2, 1, 1], strides=[1, 2]}\n}", "f16"},
+    {"graph g(x: f16[2, 4, 48, 3]) -> (o) {\n w = const f16[2, 24, 3, "
+     "16] @weights+80000\n o = conv(x, w) {strides=[2, 24]}\n}", "f16"},
     {"graph g(x: f32[2, 9, 7, 5]) -> (o) { o = pool(x) {kind=max, window=[3, 3], strides=[2, "
      "2], pads=[1, 1, 1, 1]} }", NULL},
     {"graph g(x: f16[2, 9, 7, 24]) -> (o) { y = pool(x) {kind=max, window=[3, 3], strides=[2, "
@@ -145,6 +162,10 @@ static const cuda_body cuda_bodies[] = {
      "bf16"},
     {"graph g(x: f32[2, 3, 4, 5]) -> (o) { o = transpose(x) {perm=[0, 2, 3, 1]} }", NULL},
     {"graph g(x: u8[7, 9]) -> (o) { o = transpose(x) }", NULL},
+    /* many elements: in eights, in runs of eight, with a rest */
+    {"graph g(x: f16[3, 3, 173, 171]) -> (o) { o = transpose(x) {perm=[0, 2, 3, 1]} }", NULL},
+    {"graph g(x: f16[64, 65, 64]) -> (o) { o = transpose(x) {perm=[1, 0, 2]} }", NULL},
+    {"graph g(x: f16[301, 901], y: f16[301, 872]) -> (o) { o = concat(x, y) {axis=1} }", NULL},
     {"graph g(x: s64[9, 8]) -> (o) {\n s = const s64[2] [7, 1]\n e = const s64[2] [-100, 6]\n"
      " a = const s64[2] [0, 1]\n t = const s64[2] [-2, 3]\n o = slice(x, s, e, a, t)\n}", NULL},
     {"graph g(x: f32[3, 1, 4]) -> (o) { s = const s64[4] [2, 3, 5, 4]\n o = expand(x, s) }", NULL},

@@ -85,6 +85,9 @@ static float half_value(unsigned short bits) {
                            : std::ldexp((float)fraction, -24);
   return bits & 0x8000 ? -v : v;
 }
+static void half_values(unsigned pair, float *values) {
+  values[0] = half_value((unsigned short)pair), values[1] = half_value((unsigned short)(pair >> 16));
+}
 static unsigned short half_bits(float v) {
   unsigned short sign = __float_as_uint(v) >> 31 << 15;
   float a = std::fabs(v);
@@ -183,7 +186,7 @@ struct Turns { // in the place of a barrier's word
 static void begin_barrier(u64 *b, int arrivals) {
   *(Turns *)b = {(unsigned)arrivals, (unsigned)arrivals, 0, 0};
 }
-static void show_barriers() {}
+static void show_shared() {}
 static void arrive_for(u64 *b, int bytes) {
   Turns *t = (Turns *)b;
   t->bytes += bytes, t->left--, t->end();
@@ -236,7 +239,7 @@ template <int count> static void take_registers() {}
 static void begin_products() {}
 static void end_products() {}
 template <int left> static void wait_for_products() {}
-template <int count> static void settle(float *) {}
+template <int count, class T> static void settle(T *) {}
 static float boxed_value(int kind, u64 at) {
   unsigned short bits = *(const unsigned short *)swizzled((const char *)at);
   return kind == 1 ? __uint_as_float((unsigned)bits << 16) : half_value(bits);
@@ -262,6 +265,25 @@ static void multiply_turned(float *s, u64 rows, u64 columns) {
       s[i] += boxed_value(kind, rows + 128 * row + 2 * k) *
               boxed_value(kind, right_by_depth ? columns + 128 * n + 2 * k : columns + 128 * k + n * 2);
   }
+}
+template <int columns, int kind>
+static void multiply_rows(float *s, const unsigned *left, u64 right, bool more) {
+  const Shown *warp = show({{left[0], left[1], left[2], left[3]}});
+  int lane = threadIdx.x % 32;
+  for (int i = 0; i < columns / 2; i++) {
+    int row = lane / 4 + i / 2 % 2 * 8, n = i / 4 * 8 + lane % 4 * 2 + i % 2;
+    if (!more) s[i] = 0;
+    for (int k = 0; k < 16; k++)
+      s[i] += operand(kind, warp, 0, 2, row, k) * boxed_value(kind, right + 128 * k + n * 2);
+  }
+  __syncwarp();
+}
+template <int kind> static unsigned pair_of(float low, float high) {
+  auto bits = [](float v) -> unsigned {
+    unsigned word = __float_as_uint(v);
+    return kind == 0 ? half_bits(v) : (word + 0x7fff + (word >> 16 & 1)) >> 16;
+  };
+  return bits(low) | bits(high) << 16;
 }
 
 #include HONE_KERNEL_TEXT

@@ -59,6 +59,8 @@ static const struct {
      " o = conv(x, w) {dilations=[2, 1], pads=[0, 2, 1, 0]}\n}"},
     {"cuda.conv_tensor", "bf16", "graph g(x: bf16[1, 9, 15, 80]) -> (o) {\n"
      " w = const bf16[1, 1, 80, 136] @weights+112768\n o = conv(x, w)\n}"},
+    {"cuda.conv_f16", "f16", "graph g(x: f16[2, 4, 48, 3]) -> (o) {\n"
+     " w = const f16[2, 24, 3, 16] @weights+80000\n o = conv(x, w) {strides=[2, 24]}\n}"},
     {"cuda.matmul_f16", "f16", "graph g(a: f16[70, 200], b: f16[200, 264], c: f16[264]) -> (o) {\n"
      " y = matmul(a, b, c) {alpha=0.5}\n o = gelu(y)\n}"},
     {"cuda.matmul_f16", "f16", "graph g(a: f16[3, 70, 200], b: f16[72, 200]) -> (o) {\n"
@@ -79,6 +81,47 @@ TEST(every_tile_of_boxes) {
   CHECK(sm != 90 || taken >= 40);
 }
 
+/* Attention by groups of warps: lengths that no tile ends at, more keys than shared memory holds,
+ * heads of one box and of two, masks, shared heads, joint projections. */
+static const struct {
+  const char *name, *precision, *text;
+} attentions[] = {
+    {"cuda.attention_f16", "f16", "graph g(q: f16[1, 2, 197, 64], k: f16[1, 1, 197, 64], v: f16[1, "
+     "1, 197, 64]) -> (o) {\n y = attention(q, k, v)\n o = relu(y)\n}"},
+    {"cuda.attention_f16", "f16", "graph g(q: f16[1, 2, 70, 24], k: f16[1, 2, 300, 24], v: f16[1, 2, "
+     "300, 40]) -> (o) { o = attention(q, k, v) {scale=-0.5} }"},
+    {"cuda.attention_f16", "f16", "graph g(q: f16[2, 1, 130, 16], k: f16[2, 1, 290, 16], v: f16[2, 1, "
+     "290, 8]) -> (o) { o = attention(q, k, v) {causal=true} }"},
+    {"cuda.attention_f16", "f16", "graph g(q: f16[2, 4, 70, 64], k: f16[2, 2, 150, 64], v: f16[2, 2, "
+     "150, 64], m: f16[70, 150]) -> (o) { o = attention(q, k, v, m) }"},
+    {"cuda.attention_f16", "f16", "graph g(q: f16[2, 2, 66, 32], k: f16[2, 2, 128, 32], v: f16[2, 2, "
+     "128, 32], m: f16[2, 1, 1, 128]) -> (o) { o = attention(q, k, v, m) }"},
+    {"cuda.attention_f16", "f16", "graph g(q: f16[1, 2, 70, 16], k: f16[1, 2, 66, 16], v: f16[1, 2, 66, "
+     "16]) -> (o) {\n m = const f16[2, 1, 1] [-inf, 0.5]\n o = attention(q, k, v, m)\n}"},
+    {"cuda.attention_bf16", "bf16", "graph g(q: bf16[1, 1, 20, 80], k: bf16[1, 1, 90, 80], v: "
+     "bf16[1, 1, 90, 128], m: bool[1, 1, 20, 70]) -> (o) { o = attention(q, k, v, m) }"},
+    {"cuda.attention_f16", "f16", "graph g(x: f16[2, 70, 96]) -> (o) {\n a = const s64[1] [0]\n"
+     " b = const s64[1] [32]\n c = const s64[1] [64]\n d = const s64[1] [96]\n t = const s64[1] [2]\n"
+     " h = const s64[4] [0, 0, 2, 16]\n x0 = slice(x, a, b, t)\n x1 = slice(x, b, c, t)\n"
+     " x2 = slice(x, c, d, t)\n r0 = reshape(x0, h)\n r1 = reshape(x1, h)\n r2 = reshape(x2, h)\n"
+     " q = transpose(r0) {perm=[0, 2, 1, 3]}\n k = transpose(r1) {perm=[0, 2, 1, 3]}\n"
+     " v = transpose(r2) {perm=[0, 2, 1, 3]}\n y = attention(q, k, v)\n"
+     " o = transpose(y) {perm=[0, 2, 1, 3]}\n}"},
+};
+
+TEST(every_way_of_attention) {
+  int sm = 0, taken = 0;
+  CHECK_OK(hone_cuda_capability(&sm));
+  for (size_t i = 0; sm == 90 && i < sizeof attentions / sizeof *attentions; i++)
+    for (int variant = 1; variant <= HONE_CUDA_ATTENTION_VARIANTS; variant++) {
+      hone_candidate one = {attentions[i].name, variant, 0, NULL};
+      double tolerance = bound("on a GPU", attentions[i].precision);
+      taken += check_cuda_candidate(attentions[i].text, tolerance, &one);
+    }
+  printf("%d ways of attention\n", taken);
+  CHECK(sm != 90 || taken >= 50);
+}
+
 int main(void) {
   make_cuda_weights();
   hone_status *status = hone_backend_cuda.device->usable();
@@ -91,6 +134,7 @@ int main(void) {
   RUN(bodies);
   RUN(every_pointwise_op);
   RUN(every_tile_of_boxes);
+  RUN(every_way_of_attention);
   CHECK(cuda_candidates_run > 20);
   return check_report();
 }

@@ -248,7 +248,7 @@ static hone_status *make_parameter(const hone_gpu *gpu, void *counters,
   set_arguments(counters, *launch, step, io, &out->args);
   if (!boxed || !at_multiples(&out->args)) return NULL;
   set_arguments(counters, boxed, step, io, &out->args);
-  for (int i = 0; i < HONE_CUDA_BOXED; i++)
+  for (int i = 0; i < HONE_CUDA_BOXED && boxed->boxes[i].rank; i++)
     HONE_TRY(hone_cuda_boxes_map(gpu, &boxed->boxes[i], out->args.p[i], &out->maps[i]));
   *launch = boxed;
   return NULL;

@@ -5,10 +5,13 @@
 #define HONE_CUDA_TEXT(name) extern const char hone_cuda_text_##name[];
 HONE_CUDA_TEXT(common)
 HONE_CUDA_TEXT(attention)
+HONE_CUDA_TEXT(attention_hopper)
 HONE_CUDA_TEXT(attention_tensor)
 HONE_CUDA_TEXT(attention_tiles)
 HONE_CUDA_TEXT(boxes)
+HONE_CUDA_TEXT(conv_depthwise)
 HONE_CUDA_TEXT(conv_direct)
+HONE_CUDA_TEXT(conv_stem)
 HONE_CUDA_TEXT(conv_transpose)
 HONE_CUDA_TEXT(gather)
 HONE_CUDA_TEXT(hopper)

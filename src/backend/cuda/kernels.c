@@ -4,9 +4,12 @@
 #include "backend/cuda/rows.h"
 
 static const hone_cuda_kernel *const rows[] = {
+    &hone_cuda_kernel_conv_stem_f16, &hone_cuda_kernel_conv_stem_bf16,
     &hone_cuda_kernel_conv_f16,  &hone_cuda_kernel_conv_tensor,
     &hone_cuda_kernel_matmul_f16, &hone_cuda_kernel_matmul_tensor,
-    &hone_cuda_kernel_conv,      &hone_cuda_kernel_conv_grouped, &hone_cuda_kernel_matmul,
+    &hone_cuda_kernel_conv,
+    &hone_cuda_kernel_conv_depthwise,
+    &hone_cuda_kernel_conv_grouped, &hone_cuda_kernel_matmul,
     &hone_cuda_kernel_pool,      &hone_cuda_kernel_softmax,      &hone_cuda_kernel_norm,
     &hone_cuda_kernel_attention_f16, &hone_cuda_kernel_attention_bf16,
     &hone_cuda_kernel_reduce,    &hone_cuda_kernel_attention_tiles, &hone_cuda_kernel_attention,

@@ -27,7 +27,7 @@ typedef struct hone_cuda_slot {
 typedef hone_status *hone_cuda_call(const void *own, void *const *pointers, void *stream);
 /* A tensor of 16-bit elements whose boxes the copy engine brings; axes from the innermost on. A box is
  * a row of 128 bytes on the first. Of an image in windows, [channel, column, row, image], a box is
- * `pixels` windows at one tap. */
+ * `pixels` windows at one tap. Rank 0: nothing is brought. */
 typedef struct hone_cuda_boxes {
   hone_dtype dtype;
   int rank;

@@ -7,8 +7,11 @@
 
 #define HONE_CUDA_ROW(name) extern const hone_cuda_kernel hone_cuda_kernel_##name;
 HONE_CUDA_ROW(conv)
+HONE_CUDA_ROW(conv_depthwise)
 HONE_CUDA_ROW(conv_f16)
 HONE_CUDA_ROW(conv_grouped)
+HONE_CUDA_ROW(conv_stem_bf16)
+HONE_CUDA_ROW(conv_stem_f16)
 HONE_CUDA_ROW(conv_tensor)
 HONE_CUDA_ROW(matmul)
 HONE_CUDA_ROW(matmul_f16)

@@ -43,6 +43,8 @@ static void define_width(const hone_node *node, hone_text *out) {
   hone_text_printf(out, "typedef %s T;\n", hone_cuda_width(node->inputs[0].value->type.dtype));
 }
 
+#define MANY (1 << 18) /* elements: with eight a thread they fill a GPU */
+
 /* A move of `box` elements from `in` to `out`, both with strides. */
 static hone_status *launch_move(const hone_cuda_stage *stage, hone_cuda_plan *plan,
                                 const hone_value *in, const hone_value *out, const hone_shape *box,
@@ -54,7 +56,8 @@ static hone_status *launch_move(const hone_cuda_stage *stage, hone_cuda_plan *pl
   launch->args.n[0] = hone_cuda_count(box);
   launch->args.n[1] = box->rank;
   for (int d = 0; d < box->rank; d++) launch->args.n[8 + d] = box->dim[d];
-  hone_cuda_launch_elements(launch, launch->args.n[0]);
+  launch->args.n[4] = launch->args.n[0] >= MANY;
+  hone_cuda_launch_elements(launch, launch->args.n[0] / (launch->args.n[4] ? 8 : 1));
   *made = launch;
   return NULL;
 }

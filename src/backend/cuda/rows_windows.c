@@ -103,6 +103,17 @@ static hone_status *conv_window(const hone_cuda_plan *plan, const hone_node *nod
                    hone_cuda_shape(plan, node->inputs[1].value)->dim, false, out);
 }
 
+/* Windows that lie side by side, as of patches, are windows of one column over more channels. */
+static int64_t fold_columns(hone_spatial *w, int64_t channels) {
+  int64_t columns = w->kernel[1];
+  if (columns == 1 || w->stride[1] != columns || w->dilation[1] != 1 || w->before[1] ||
+      w->in[1] != w->out[1] * columns)
+    return channels;
+  w->in[1] = w->out[1];
+  w->kernel[1] = w->stride[1] = 1;
+  return channels * columns;
+}
+
 static hone_status *plan_conv(const hone_cuda_stage *stage, const hone_group_view *view,
                               hone_cuda_plan *plan) {
   const hone_node *node = stage->core;
@@ -122,7 +133,7 @@ static hone_status *plan_conv(const hone_cuda_stage *stage, const hone_group_vie
     n[4] = n[6] = 1;
     n[5] = n[1];
   } else {
-    n[16] = w->dim[w->rank - 2];
+    n[16] = fold_columns(&window, w->dim[w->rank - 2]);
     hone_cuda_put_window(&window, n + 17);
   }
   return launch_product(stage, plan, launch, 1);
@@ -186,6 +197,8 @@ static hone_status *plan_grouped(const hone_cuda_stage *stage, const hone_group_
 }
 
 const hone_cuda_kernel hone_cuda_kernel_conv_grouped = {.name = "conv_grouped",
+                                                        .candidate = "cuda.conv_grouped",
+                                                        .variants = 1,
                                                         .forms = {{hone_cuda_text_conv_direct}},
                                                         .pointers = 2,
                                                         .finishes = true,

@@ -25,6 +25,12 @@ hone_status *hone_cuda_window(const hone_node *node, const hone_shape *x, const 
   return NULL;
 }
 
+int64_t hone_cuda_along(const hone_node *node, const char *name, int axis) {
+  size_t count;
+  const int64_t *list = hone_node_ints(node, name, &count);
+  return (size_t)axis < count ? list[axis] : 1;
+}
+
 void hone_cuda_put_window(const hone_spatial *w, long long *n) {
   for (int i = 0; i < 2; i++) {
     n[i] = w->in[i];

@@ -13,6 +13,8 @@ hone_spatial hone_cuda_two_axes(const hone_spatial *window);
 /* The window of a convolution or pooling of `x`. */
 HONE_MUST_USE hone_status *hone_cuda_window(const hone_node *node, const hone_shape *x,
                                             const hone_dim *kernel, bool ceil, hone_spatial *out);
+/* Along one of the axes, of an attribute such as strides; 1 where the node does not say. */
+int64_t hone_cuda_along(const hone_node *node, const char *name, int axis);
 /* Twelve numbers: sizes of x, of y, of the window; strides, dilations, pads before. */
 void hone_cuda_put_window(const hone_spatial *w, long long *n);
 /* The types of input 0: T and R. */

@@ -31,6 +31,10 @@ __device__ __forceinline__ u16 half_bits(float value) {
   asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(value));
   return bits;
 }
+__device__ __forceinline__ void half_values(u32 pair, float *values) {
+  asm("{\n.reg .b16 low, high;\nmov.b32 {low, high}, %2;\ncvt.f32.f16 %0, low;\ncvt.f32.f16 %1, high;\n}"
+      : "=f"(values[0]), "=f"(values[1]) : "r"(pair));
+}
 // The value that the lane whose number differs in bit `bit` has.
 template <class R> __device__ __forceinline__ R lane_across(R value, int bit) {
   return __shfl_xor_sync(~0u, value, bit);
@@ -50,6 +54,12 @@ __device__ __forceinline__ void follow() {
 #endif
 __device__ __forceinline__ float bfloat_value(u16 bits) {
   return __uint_as_float((u32)bits << 16);
+}
+// Two neighbours in a word.
+template <class T> __device__ __forceinline__ void pair_values(u32 pair, float *values);
+template <> __device__ __forceinline__ void pair_values<f16>(u32 pair, float *values) { half_values(pair, values); }
+template <> __device__ __forceinline__ void pair_values<bf16>(u32 pair, float *values) {
+  values[0] = bfloat_value((u16)pair), values[1] = bfloat_value((u16)(pair >> 16));
 }
 // Half to even; a NaN stays one.
 __device__ __forceinline__ u16 bfloat_bits(float value) {

@@ -20,8 +20,8 @@ __device__ __forceinline__ char *aligned_pool() {
 __device__ __forceinline__ void begin_barrier(u64 *barrier, int arrivals) {
   asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(PTX_ADDRESS(barrier)), "r"(arrivals) : "memory");
 }
-// Shows barriers that were begun to the copy engine.
-__device__ __forceinline__ void show_barriers() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
+// Shows what this thread wrote into shared memory to the copy engine and to products.
+__device__ __forceinline__ void show_shared() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 __device__ __forceinline__ void arrive(u64 *barrier) {
   asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(PTX_ADDRESS(barrier)) : "memory");
 }
@@ -74,9 +74,15 @@ __device__ __forceinline__ void end_products() { asm volatile("wgmma.commit_grou
 template <int left> __device__ __forceinline__ void wait_for_products() {
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(left) : "memory");
 }
+// Sums, or words of a left operand, are in their registers by now: before products that read them as after
+// those that wrote them.
 template <int count> __device__ __forceinline__ void settle(float *sums) {
 #pragma unroll
   for (int i = 0; i < count; i++) asm volatile("" : "+f"(sums[i])::"memory");
+}
+template <int count> __device__ __forceinline__ void settle(u32 *words) {
+#pragma unroll
+  for (int i = 0; i < count; i++) asm volatile("" : "+r"(words[i])::"memory");
 }
 
 // A group of four warps keeps, or gets, so many registers a thread.
@@ -88,13 +94,17 @@ template <int count> __device__ __forceinline__ void take_registers() {
 }
 
 #define NAMES(t) "%" #t "0, %" #t "1, %" #t "2, %" #t "3, %" #t "4, %" #t "5, %" #t "6, %" #t "7, %" #t "8, %" #t "9, "
+#define NAMES_16 NAMES() "%10, %11, %12, %13, %14, %15"
 #define NAMES_32 NAMES() NAMES(1) NAMES(2) "%30, %31"
+#define NAMES_56 NAMES() NAMES(1) NAMES(2) NAMES(3) NAMES(4) "%50, %51, %52, %53, %54, %55"
 #define NAMES_64 NAMES() NAMES(1) NAMES(2) NAMES(3) NAMES(4) NAMES(5) "%60, %61, %62, %63"
 #define NAMES_128 \
   NAMES() NAMES(1) NAMES(2) NAMES(3) NAMES(4) NAMES(5) NAMES(6) NAMES(7) NAMES(8) NAMES(9) NAMES(10) NAMES(11) \
   "%120, %121, %122, %123, %124, %125, %126, %127"
 #define SUMS_8(i) "+f"(s[i]), "+f"(s[i + 1]), "+f"(s[i + 2]), "+f"(s[i + 3]), "+f"(s[i + 4]), "+f"(s[i + 5]), "+f"(s[i + 6]), "+f"(s[i + 7])
-#define SUMS_32(i) SUMS_8(i), SUMS_8(i + 8), SUMS_8(i + 16), SUMS_8(i + 24)
+#define SUMS_16(i) SUMS_8(i), SUMS_8(i + 8)
+#define SUMS_32(i) SUMS_16(i), SUMS_16(i + 16)
+#define SUMS_56(i) SUMS_32(i), SUMS_16(i + 32), SUMS_8(i + 48)
 #define SUMS_64(i) SUMS_32(i), SUMS_32(i + 32)
 #define SUMS_128(i) SUMS_64(i), SUMS_64(i + 64)
 #define GROUP_MMA(n, count, type, x, y, adds, by_depth)                                                    \
@@ -108,9 +118,33 @@ template <int columns, int kind, bool right_by_depth>
 __device__ __forceinline__ void multiply_boxes(float *s, u64 left, u64 right, bool more) {
 #define GROUP_MMA_OF(type)                                                                        \
   if constexpr (columns == 64) GROUP_MMA(64, 32, type, "%32", "%33", "%34", "%35");                         \
+  if constexpr (columns == 112) GROUP_MMA(112, 56, type, "%56", "%57", "%58", "%59");                       \
   if constexpr (columns == 128) GROUP_MMA(128, 64, type, "%64", "%65", "%66", "%67");                       \
   if constexpr (columns == 256) GROUP_MMA(256, 128, type, "%128", "%129", "%130", "%131")
   if constexpr (kind == KIND_F16) { GROUP_MMA_OF("f16"); }
   if constexpr (kind == KIND_BF16) { GROUP_MMA_OF("bf16"); }
+}
+
+#define ROWS_MMA(n, count, type, x, y, adds)                                                               \
+  asm volatile("{\n.reg .pred adds;\nsetp.ne.b32 adds, " adds ", 0;\n"                                     \
+               "wgmma.mma_async.sync.aligned.m64n" #n "k16.f32." type "." type " {" NAMES_##count "}, {" x   \
+               "}, " y ", adds, 1, 1, 1;\n}"                                                               \
+               : SUMS_##count(0) : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "l"(right), "r"((int)more))
+// The same of a left operand in registers: of 16 of depth thread t has pairs as of the sums, the two rows'
+// at t % 4 * 2, then eight on. The right one's rows are depth's.
+template <int columns, int kind>
+__device__ __forceinline__ void multiply_rows(float *s, const u32 *left, u64 right, bool more) {
+#define ROWS_MMA_OF(type)                                                                          \
+  if constexpr (columns == 32) ROWS_MMA(32, 16, type, "%16, %17, %18, %19", "%20", "%21");                  \
+  if constexpr (columns == 64) ROWS_MMA(64, 32, type, "%32, %33, %34, %35", "%36", "%37")
+  if constexpr (kind == KIND_F16) { ROWS_MMA_OF("f16"); }
+  if constexpr (kind == KIND_BF16) { ROWS_MMA_OF("bf16"); }
+}
+// Two values as neighbours of such an operand.
+template <int kind> __device__ __forceinline__ u32 pair_of(float low, float high) {
+  u32 pair;
+  if (kind == KIND_F16) asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
+  else asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
+  return pair;
 }
 #endif

@@ -65,25 +65,6 @@ __device__ __forceinline__ bool join_parts(const Args &a, float *sums, u32 *room
   return true;
 }
 
-// Of 32 columns of a row four lanes have two in each group of eight: afterwards lane l % 4 has group l % 4.
-__device__ __forceinline__ void gather_eight(const float *sums, float *eight) {
-  bool odd = threadIdx.x & 1, high = threadIdx.x & 2;
-  float q[4][2];
-#pragma unroll
-  for (int i = 0; i < 4; i += 2)
-    for (int e = 0; e < 2; e++) {
-      float low = sums[4 * i + e], up = sums[4 * i + 4 + e], own = odd ? up : low;
-      float other = lane_across(odd ? low : up, 1);
-      q[i][e] = odd ? other : own, q[i + 1][e] = odd ? own : other;
-    }
-#pragma unroll
-  for (int i = 0; i < 2; i++)
-    for (int e = 0; e < 2; e++) {
-      float own = high ? q[i + 2][e] : q[i][e], other = lane_across(high ? q[i][e] : q[i + 2][e], 2);
-      eight[2 * i + e] = ALPHA * (high ? other : own), eight[2 * i + 4 + e] = ALPHA * (high ? own : other);
-    }
-}
-
 // A thread finishes eight neighbours at once, TOGETHER such groups by groups: what the next ones are finished
 // with is on its way meanwhile. Rows are multiples of eight long, and all addresses of 16 bytes.
 #define TOGETHER 2
@@ -114,7 +95,7 @@ __device__ __forceinline__ void finish_boxes(const Args &a, const float *sums, c
     for (int j = 0; j < TOGETHER; j++) {
       float eight[8];
       int n = p.n + 32 * j;
-      gather_eight(sums + half / 2 * SUMS + 16 * (turn % ACROSS * TOGETHER + j) + half % 2 * 2, eight);
+      gather_eight(sums + half / 2 * SUMS + 16 * (turn % ACROSS * TOGETHER + j) + half % 2 * 2, ALPHA, eight);
       if (p.row < a.n[0] && n < a.n[1]) finish_eight(a, p.row * a.n[1] + n, n, eight, streams[turn % 2][j]);
     }
   }
@@ -138,7 +119,7 @@ extern "C" __global__ void __launch_bounds__(THREADS + PRODUCERS, BLOCKS) kernel
   u64 *full = (u64 *)(pool + STAGES * STAGE_BYTES), *empty = full + STAGES;
   if (threadIdx.x == 0) {
     for (int i = 0; i < STAGES; i++) begin_barrier(&full[i], 1), begin_barrier(&empty[i], THREADS / 32);
-    show_barriers();
+    show_shared();
   }
   __syncthreads();
   if (threadIdx.x >= THREADS) {

@@ -147,7 +147,7 @@ extern "C" __global__ void __launch_bounds__(THREADS + 32, BLOCKS) kernel(const 
   u64 *full = (u64 *)(pool + STAGES * STAGE_BYTES), *empty = full + STAGES;
   if (threadIdx.x == THREADS) {
     for (int i = 0; i < STAGES; i++) begin_barrier(&full[i], 1), begin_barrier(&empty[i], 4);
-    show_barriers();
+    show_shared();
   }
   __syncthreads();
   if (threadIdx.x >= THREADS) {

@@ -84,3 +84,23 @@ template <int bytes> __device__ __forceinline__ int chunk_of_row(int row, int ch
   const int step = bytes < 128 ? 128 / bytes : 1, most = bytes < 128 ? bytes / 16 - 1 : 7;
   return row * bytes + (chunk ^ (row / step & most)) * 16;
 }
+
+// Of 32 columns of a row four lanes have two in each group of eight: afterwards lane l % 4 has group l % 4,
+// times `scale`.
+__device__ __forceinline__ void gather_eight(const float *sums, float scale, float *eight) {
+  bool odd = threadIdx.x & 1, high = threadIdx.x & 2;
+  float q[4][2];
+#pragma unroll
+  for (int i = 0; i < 4; i += 2)
+    for (int e = 0; e < 2; e++) {
+      float low = sums[4 * i + e], up = sums[4 * i + 4 + e], own = odd ? up : low;
+      float other = lane_across(odd ? low : up, 1);
+      q[i][e] = odd ? other : own, q[i + 1][e] = odd ? own : other;
+    }
+#pragma unroll
+  for (int i = 0; i < 2; i++)
+    for (int e = 0; e < 2; e++) {
+      float own = high ? q[i + 2][e] : q[i][e], other = lane_across(high ? q[i][e] : q[i + 2][e], 2);
+      eight[2 * i + e] = scale * (high ? other : own), eight[2 * i + 4 + e] = scale * (high ? own : other);
+    }
+}

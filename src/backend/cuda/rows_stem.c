@@ -1,0 +1,146 @@
+/* Convolutions of few channels on tensor cores: first layers. Room: backend/cuda. */
+#include <stdlib.h>
+
+#include "backend/cuda/rows.h"
+#include "backend/cuda/rows_tensor.h"
+#include "backend/cuda/windows.h"
+#include "ops/conv_shape.h"
+
+/* What conv_stem.cu keeps in shared memory: filters, and rows of the image. */
+#define POOL        (48 << 10)
+#define MOST_ROWS   4   /* of a piece */
+#define MOST_ACROSS 128 /* pixels of a row of a piece */
+#define BLOCKS      264 /* two a multiprocessor of a large GPU */
+
+typedef struct filters {
+  int64_t taps, row, channels, count; /* rows of a window, elements of one */
+} filters;
+
+/* Of weights whose sizes are known, channels last: [rows, columns, channels, filters]. */
+static bool filters_of(const hone_node *node, filters *out) {
+  const hone_value *w = node->inputs[HONE_CONV_W].value;
+  const hone_shape *shape = &w->type.shape;
+  for (int d = 0; d < shape->rank; d++)
+    if (!hone_dim_known(shape->dim[d]) || shape->dim[d] < 1 || shape->dim[d] > 1 << 20) return false;
+  if (!w->constant || shape->rank != 4) return false;
+  *out = (filters){shape->dim[0], shape->dim[1] * shape->dim[2], shape->dim[2], shape->dim[3]};
+  return true;
+}
+
+static int64_t tile_of(const filters *f) {
+  return f->count <= 32 ? 32 : 64;
+}
+static int64_t groups_of(const filters *f) {
+  return (f->row + 8) / 8;
+}
+static int64_t filter_bytes(const filters *f) {
+  return (f->taps * groups_of(f) + 1) / 2 * 16 * tile_of(f) * 2;
+}
+
+/* Elements of a row in shared memory from which `across` windows are read, and the rows there that
+ * `rows` of the result need. */
+static int64_t pitch_of(const filters *f, int64_t across, int64_t stride) {
+  return (8 + (across - 1) * stride * f->channels + groups_of(f) * 8 + 7) / 8 * 8;
+}
+static int64_t rows_needed(const filters *f, int64_t rows, int64_t stride, int64_t dilation) {
+  return (rows - 1) * stride + (f->taps - 1) * dilation + 1;
+}
+
+/* What is more than one row of 16 pixels is planned for the sizes. */
+static bool accepts_stem(const hone_node *node, bool f16) {
+  filters f;
+  if (node->op != &hone_op_conv || !hone_cuda_on_tensor_cores(node, f16) ||
+      hone_dtype_bits(node->inputs[0].value->type.dtype) != 16 || hone_node_int(node, "groups") != 1 ||
+      !filters_of(node, &f) || f.channels % 8 == 0 || f.count % 8 || f.row > 64 || f.taps > 16)
+    return false;
+  int64_t stride = hone_cuda_along(node, "strides", 1), down = hone_cuda_along(node, "strides", 0);
+  int64_t dilation = hone_cuda_along(node, "dilations", 0);
+  if (hone_cuda_along(node, "dilations", 1) != 1 || stride * f.channels % 2 ||
+      stride * f.channels > 64 || down > 16 || dilation > 16)
+    return false;
+  return filter_bytes(&f) + 2 * pitch_of(&f, 16, stride) * rows_needed(&f, 1, down, dilation) <= POOL;
+}
+static bool accepts_stem_f16(const hone_node *node) {
+  return accepts_stem(node, true);
+}
+static bool accepts_stem_bf16(const hone_node *node) {
+  return accepts_stem(node, false);
+}
+
+static void define_stem(const hone_node *node, hone_text *out) {
+  filters f;
+  hone_dtype dtype = node->inputs[0].value->type.dtype;
+  (void)filters_of(node, &f);
+  hone_cuda_define_types(dtype, out);
+  hone_cuda_define_kind(dtype, out);
+  hone_text_printf(out,
+                   "#define TAPS %lld\n#define WINDOW %lld\n#define CHANNELS %lld\n"
+                   "#define TILE_N %lld\n",
+                   (long long)f.taps, (long long)f.row, (long long)f.channels,
+                   (long long)tile_of(&f));
+}
+
+/* Pieces as large as shared memory allows, and small enough that all multiprocessors have some. */
+static void choose_piece(const filters *f, int64_t images, long long *n) {
+  int64_t room = POOL - filter_bytes(f), across = (n[5] + 15) / 16 * 16;
+  n[15] = across < MOST_ACROSS ? across : MOST_ACROSS;
+  while (n[15] > 16 &&
+         2 * pitch_of(f, n[15], n[9]) * rows_needed(f, 1, n[8], n[10]) > room)
+    n[15] -= 16;
+  n[19] = (n[5] + n[15] - 1) / n[15];
+  n[16] = pitch_of(f, n[15], n[9]);
+  for (n[14] = MOST_ROWS; n[14] > 1; n[14]--)
+    if (2 * n[16] * rows_needed(f, n[14], n[8], n[10]) <= room &&
+        images * n[19] * ((n[4] + n[14] - 1) / n[14]) >= BLOCKS)
+      break;
+  n[17] = rows_needed(f, n[14], n[8], n[10]);
+  n[20] = (n[4] + n[14] - 1) / n[14];
+}
+
+static hone_status *plan_stem(const hone_cuda_stage *stage, const hone_group_view *view,
+                              hone_cuda_plan *plan) {
+  const hone_node *node = stage->core;
+  const hone_shape *x = hone_cuda_shape(plan, node->inputs[0].value);
+  hone_cuda_launch *launch;
+  hone_spatial window;
+  filters f;
+  (void)view;
+  (void)filters_of(node, &f);
+  HONE_TRY(hone_cuda_window(node, x, hone_cuda_shape(plan, node->inputs[HONE_CONV_W].value)->dim,
+                            false, &window));
+  HONE_TRY(hone_cuda_launch_new(plan, stage, &launch));
+  long long *n = launch->args.n;
+  n[1] = f.count;
+  hone_cuda_put_window(&window, n + 2);
+  if (n[2] > 1 << 20 || n[3] > 1 << 20 || llabs(n[12]) > 1 << 20 || llabs(n[13]) > 1 << 20)
+    return hone_error(HONE_UNSUPPORTED, "the image is too large for a GPU");
+  choose_piece(&f, x->dim[0], n);
+  n[18] = n[13] * f.channels & 1;
+  n[0] = x->dim[0] * n[19] * n[20];
+  hone_cuda_launch_blocks(launch, n[0] < BLOCKS ? n[0] : BLOCKS);
+  launch->grid[1] = (unsigned)((f.count + tile_of(&f) - 1) / tile_of(&f));
+  return NULL;
+}
+
+const hone_cuda_kernel hone_cuda_kernel_conv_stem_f16 = {.name = "conv_stem_f16",
+                                                         .forms = {{hone_cuda_text_conv_stem}},
+                                                         .on_tensor_cores = true,
+                                                         .pointers = 2,
+                                                         .finishes = true,
+                                                         .widely = true,
+                                                         .bias = HONE_CONV_BIAS,
+                                                         .accepts = accepts_stem_f16,
+                                                         .define = define_stem,
+                                                         .plan = plan_stem};
+
+const hone_cuda_kernel hone_cuda_kernel_conv_stem_bf16 = {.name = "conv_stem_bf16",
+                                                          .forms = {{hone_cuda_text_conv_stem}},
+                                                          .least_sm = 80,
+                                                          .on_tensor_cores = true,
+                                                          .pointers = 2,
+                                                          .finishes = true,
+                                                          .widely = true,
+                                                          .bias = HONE_CONV_BIAS,
+                                                          .accepts = accepts_stem_bf16,
+                                                          .define = define_stem,
+                                                          .plan = plan_stem};
