@@ -3,14 +3,15 @@
 Whether AVX-512 may be used is two questions: what the processor has (CPUID) and whether the system saves those
 registers (XGETBV, Intel's Software Developer's Manual, volume 1, 14.3). No variable of ONNX Runtime's answers
 them, so each XGETBV in a library that is loaded is overwritten by `push 7; pop rax`, as long as it is: x87,
-SSE and AVX are saved, nothing else is. This has to happen before the library asks; most ask with the first model.
+SSE and AVX are saved, nothing else is. This has to happen before the library asks.
 """
 import ctypes
-import importlib
+import importlib.util
 import mmap
 import os
 import pathlib
 import re
+import sys
 
 ANSWER = b"\x6a\x07\x58"  # push 7; pop rax
 # XGETBV of register 0 as compilers write it: `xor ecx, ecx` before it, or edx:eax joined after it.
@@ -38,8 +39,10 @@ def _overwrite(address, code):
 
 
 def _limit_libraries(package, names):
-    """Load a package's libraries and overwrite what they ask."""
-    folder = pathlib.Path(importlib.import_module(package).__file__).parent
+    """Load a package's libraries and overwrite what they ask; ONNX Runtime asks when its module is imported."""
+    if package in sys.modules:
+        raise RuntimeError(f"{package} is imported already")
+    folder = pathlib.Path(importlib.util.find_spec(package).origin).parent
     for library in (path for name in names for path in folder.glob(name)):
         ctypes.CDLL(str(library))
         count = 0
@@ -56,7 +59,7 @@ LIBRARIES = {"ort": ("onnxruntime", ["capi/onnxruntime_pybind11_state*.so"]),
 
 
 def limit(engine):
-    """Before the engine's first model."""
+    """Before the engine is imported."""
     if engine == "hone":
         os.environ["HONE_CPU"] = "avx2"
     elif engine in LIBRARIES:

@@ -9,6 +9,8 @@ confidence interval of that median by order statistics.
   models.py --suite --threads 2 --peers ort openvino torch torch_compiled
                                                every cell of suite.py: models by precision and batch
   models.py --models all --peers ort openvino --rounds 25 --threads 2
+  models.py --isa avx2 --models resnet50 yolo --peers ort openvino
+                                               all of them kept from AVX-512 (avx2.py)
   models.py --models path/to/model.onnx        another model; its inputs are drawn at random
 
 Peers other than ONNX Runtime live in an environment of their own, which `make bench` sets up.

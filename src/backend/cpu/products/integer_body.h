@@ -246,6 +246,31 @@ HONE_INLINE void store_64_bytes(void *p, const vf *x, int zero, bool is_signed) 
   __m512i bytes = is_signed ? _mm512_packs_epi16(a, b) : _mm512_packus_epi16(a, b);
   _mm512_storeu_si512(p, _mm512_permutexvar_epi32(order, bytes));
 }
+#elif defined(__AVX2__)
+HONE_INLINE vf floats_of(const int32_t *p) {
+  return _mm256_cvtepi32_ps(vi_load(p));
+}
+HONE_INLINE vf load_bytes(const void *p, int n, bool is_signed) {
+  uint64_t word = 0;
+  if (n == VF_LANES)
+    memcpy(&word, p, sizeof word);
+  else
+    for (int i = 0; i < n; i++) word |= (uint64_t)((const uint8_t *)p)[i] << 8 * i;
+  __m128i bytes = _mm_cvtsi64_si128((long long)word);
+  return _mm256_cvtepi32_ps(is_signed ? _mm256_cvtepi8_epi32(bytes) : _mm256_cvtepu8_epi32(bytes));
+}
+/* Packing saturates, twice: to 16 bits, then to bytes once `zero` is added. */
+HONE_INLINE void store_bytes(void *p, vf x, int n, int zero, bool is_signed) {
+  __m256i whole = _mm256_cvtps_epi32(x);
+  __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
+  words = _mm_adds_epi16(words, _mm_set1_epi16((short)zero));
+  __m128i bytes = is_signed ? _mm_packs_epi16(words, words) : _mm_packus_epi16(words, words);
+  uint64_t word = (uint64_t)_mm_cvtsi128_si64(bytes);
+  if (n == VF_LANES)
+    memcpy(p, &word, sizeof word);
+  else
+    for (int i = 0; i < n; i++, word >>= 8) ((uint8_t *)p)[i] = (uint8_t)word;
+}
 #else
 HONE_INLINE vf floats_of(const int32_t *p) {
   float x[VF_LANES];
