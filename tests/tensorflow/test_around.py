@@ -70,6 +70,46 @@ def test_a_model_from_another_machine_is_served(folder, tmp_path):
         assert native.error(np.load(tmp_path / "y.npy"), answers(x)) <= FP32
 
 
+TWO_REQUESTS = """
+import sys, time
+import numpy as np, tensorflow as tf, hone.tensorflow
+function = tf.saved_model.load(sys.argv[1]).signatures["serving_default"]
+x = tf.constant(np.load(sys.argv[2]))
+for _ in range(2):
+    start = time.perf_counter()
+    y = function(x=x)["y"].numpy()
+    print(time.perf_counter() - start)
+np.save(sys.argv[3], y)
+"""
+
+
+def test_a_model_that_nobody_prebuilt_serves_at_once(folder, tmp_path, capsys):
+    """convert and save alone: its engines are there already, with kernels that were not measured on the data."""
+    converter = trt.TrtGraphConverterV2(str(folder), minimum_segment_size=1)
+    converter.convert()
+    converter.save(str(tmp_path / "out"))
+    x = rng.uniform(-1, 1, (3, 64)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    done = in_another_process(TWO_REQUESTS, *(tmp_path / name for name in ("out", "x.npy", "y.npy")),
+                              HONE_ALLOW_NATIVE="0")
+    assert done.returncode == 0, done.stderr
+    first, second = map(float, done.stdout.split())
+    with capsys.disabled():
+        print(f" first request {first * 1e3:.1f} ms, second {second * 1e3:.1f} ms", end="")
+    assert native.error(np.load(tmp_path / "y.npy"), answers(x)) <= FP32
+
+
+def test_fewer_engines_as_the_least_size_grows(folder):
+    """What users find by trial: every size serves, and beyond the model's own all is native."""
+    x, counts = rng.uniform(-1, 1, (3, 64)).astype(np.float32), []
+    for size in (1, 4, 5, 50):
+        converter = trt.TrtGraphConverterV2(str(folder), minimum_segment_size=size)
+        function = converter.convert()
+        counts.append(len(converter._surgery.segments))
+        assert native.error(function(x=tf.constant(x))["y"].numpy(), answers(x)) <= FP32
+    assert counts[0] == 1 and counts[-1] == 0 and counts == sorted(counts, reverse=True)
+
+
 def test_all_shapes_are_served_and_none_builds(folder):
     converter = trt.TrtGraphConverterV2(str(folder), use_dynamic_shape=True, dynamic_shape_profile_strategy="Optimal",
                                         minimum_segment_size=1)
