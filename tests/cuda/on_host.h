@@ -85,6 +85,8 @@ static float half_value(unsigned short bits) {
                            : std::ldexp((float)fraction, -24);
   return bits & 0x8000 ? -v : v;
 }
+static float near_exp(float x) { return std::exp(x); }
+static float near_reciprocal(float x) { return 1 / x; }
 static void half_values(unsigned pair, float *values) {
   values[0] = half_value((unsigned short)pair), values[1] = half_value((unsigned short)(pair >> 16));
 }

@@ -121,6 +121,8 @@ static void put_row(hone_text *out, const hone_cuda_stage *stage, const hone_nod
     put_real(out, attrs[i]);
     hone_text_puts(out, ";\n");
   }
+  if (node->op == &hone_op_gelu && hone_dtype_bits(node->outputs[0]->type.dtype) == 16)
+    hone_text_puts(out, "    const auto erfc = [](R x) { return short_erfc(x); };\n");
   hone_text_printf(out, "    v%d = ", to);
   const char *text = klass == HONE_CLASS_FLOAT ? row->real
                      : klass == HONE_CLASS_SIGNED ? row->whole : row->natural;
