@@ -56,6 +56,9 @@ void hone_frame_free(hone_frame *frame);
 /* Runs the program on `inputs` (one for each input of the graph). After it, frame->data has the
  * outputs' values; they stay until the frame runs again. */
 HONE_MUST_USE hone_status *hone_frame_run(hone_frame *frame, const hone_datum *inputs);
+/* Plans the first stage for these inputs and takes the memory that it needs, as a run would; `bound`
+ * says where the outputs are. */
+HONE_MUST_USE hone_status *hone_frame_ready(hone_frame *frame, const hone_datum *inputs);
 /* Output `index` of the last run. */
 const hone_datum *hone_frame_output(const hone_frame *frame, int index);
 size_t hone_frame_memory(const hone_frame *frame);

@@ -151,14 +151,24 @@ static hone_status *deliver(hone_frame *frame) {
   return NULL;
 }
 
-hone_status *hone_frame_run(hone_frame *frame, const hone_datum *inputs) {
+static hone_status *begin(hone_frame *frame, const hone_datum *inputs) {
   const hone_graph *graph = frame->program->graph;
   hone_arena_reset(&frame->objects);
   for (int i = 0; frame->bound && frame->run->give && i < graph->output_count; i++)
     frame->bound[i].data = NULL;
   for (int i = 0; i < graph->input_count; i++) frame->data[graph->inputs[i]->id] = inputs[i];
   frame->callers.given = inputs;
-  HONE_TRY(hone_callers_begin(frame));
+  return hone_callers_begin(frame);
+}
+
+hone_status *hone_frame_ready(hone_frame *frame, const hone_datum *inputs) {
+  HONE_TRY(begin(frame, inputs));
+  HONE_TRY(hone_frame_stage(frame, 0));
+  return hone_frame_enter(frame, frame->plan);
+}
+
+hone_status *hone_frame_run(hone_frame *frame, const hone_datum *inputs) {
+  HONE_TRY(begin(frame, inputs));
   for (size_t depth = 0;; depth++) {
     HONE_TRY(hone_frame_stage(frame, depth));
     HONE_TRY(run_stage(frame));

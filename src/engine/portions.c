@@ -121,6 +121,7 @@ static hone_status *divide(hone_context *context) {
     same = hone_shape_equal(&p->shapes[i], &context->inputs[i].shape);
   if (same) return NULL;
   p->shapes[0].rank = -1; /* until all is known */
+  p->ready = false;
   p->rows = hone_batch_rows(frame->program, context->inputs);
   p->count = 1;
   if (p->rows > 1) {
@@ -171,8 +172,10 @@ static hone_status *make_lanes(hone_context *context) {
   int threads = context->run.threads;
   if (!p->lanes) p->lanes = HONE_NEW_ARRAY(&context->memory, threads, hone_lane);
   HONE_TRY_MEMORY(p->lanes);
-  for (; p->lane_count < threads; p->lane_count++)
+  for (; p->lane_count < threads; p->lane_count++) {
     HONE_TRY(make_lane(context, &p->lanes[p->lane_count]));
+    p->ready = false;
+  }
   return NULL;
 }
 
@@ -194,8 +197,8 @@ static hone_status *place_outputs(hone_context *context) {
   return NULL;
 }
 
-static hone_status *run_rows(const hone_context *context, hone_lane *lane, size_t first,
-                             size_t count) {
+/* The lane reads and writes rows [first, first + count). */
+static void take_rows(const hone_context *context, hone_lane *lane, size_t first, size_t count) {
   hone_program *program = context->engine->program;
   for (int i = 0; i < program->graph->output_count; i++) {
     const hone_datum *all = &context->portions.all[i];
@@ -204,7 +207,20 @@ static hone_status *run_rows(const hone_context *context, hone_lane *lane, size_
     bound->size = (size_t)((char *)row_at(all, first + count) - (char *)bound->data);
   }
   hone_batch_cut(program, context->inputs, first, count, lane->inputs);
-  return hone_frame_run(lane->frame, lane->inputs);
+}
+
+/* Plans and memory of every lane for portions of these sizes: which lanes come to run differs from run
+ * to run, and no later one may have to allocate. */
+static hone_status *ready_lanes(hone_context *context) {
+  hone_portions *p = &context->portions;
+  size_t least = p->rows / (size_t)p->count, most = divide_up(p->rows, (size_t)p->count);
+  for (int i = 0; !p->ready && i < p->lane_count; i++)
+    for (size_t count = least; count <= most; count++) {
+      take_rows(context, &p->lanes[i], 0, count);
+      HONE_TRY(hone_frame_ready(p->lanes[i].frame, p->lanes[i].inputs));
+    }
+  p->ready = true;
+  return NULL;
 }
 
 /* One portion in a lane that nobody has: as many as threads, but one that comes late from an earlier
@@ -244,7 +260,8 @@ static void run_portion(void *argument, int part, int parts) {
   hone_lane *lane = take_lane(p);
   hone_split(p->rows, 1, part, parts, &begin, &end);
   lane->run.poll = pthread_equal(pthread_self(), r->caller) ? context->run.poll : NULL;
-  hone_status *status = run_rows(context, lane, begin, end - begin);
+  take_rows(context, lane, begin, end - begin);
+  hone_status *status = hone_frame_run(lane->frame, lane->inputs);
   if (status) note_failure(context, lane, part, status);
   atomic_store(&lane->busy, false);
 }
@@ -287,6 +304,7 @@ static hone_status *run_portions(hone_context *context) {
   HONE_TRY(make_lanes(context));
   HONE_TRY(place_outputs(context));
   start_lanes(context);
+  HONE_TRY(ready_lanes(context));
   hone_team_open(&team, p->lane_count);
   hone_team_run(&team, p->count, run_portion, &run);
   hone_team_close(&team);

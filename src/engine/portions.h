@@ -22,6 +22,7 @@ typedef struct hone_portions {
   hone_datum *all;    /* by output: all rows of it */
   struct hone_lane *lanes; /* a thread each; NULL until portions are run */
   int lane_count;
+  bool ready; /* all lanes for these portions */
   _Atomic int failed; /* the first portion that failed in this run; INT_MAX: none did */
 } hone_portions;
 

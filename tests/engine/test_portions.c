@@ -5,10 +5,16 @@
 
 enum { ROWS = 15, CLASSES = 10, PIXELS = 16 * 16 * 3 };
 
-static hone_context *context_on(hone_engine *engine) {
+static hone_context *context_of(hone_engine *engine, const char *threads) {
+  hone_options *options = engine_options("threads", threads);
   hone_context *context = NULL;
-  CHECK_OK(hone_context_new(engine, NULL, &context));
+  CHECK_OK(hone_context_new(engine, options, &context));
+  hone_options_free(options);
   return context;
+}
+
+static hone_context *context_on(hone_engine *engine) {
+  return context_of(engine, "2");
 }
 
 /* What the rows give one by one. */
@@ -173,6 +179,30 @@ TEST(first_fault) {
   hone_model_free(model);
 }
 
+/* What the lanes hold after one run of all rows on so many threads. */
+static size_t memory_on(hone_engine *engine, const char *threads, picture *all, int lanes) {
+  hone_context *context = context_of(engine, threads);
+  engine_run(context, all);
+  CHECK(context->portions.count == ROWS && context->portions.lane_count == lanes);
+  size_t bytes = hone_portions_memory(&context->portions);
+  hone_context_free(context);
+  return bytes;
+}
+
+/* A lane that nobody came to has its memory as well: a later run may need it. */
+TEST(lanes_are_ready) {
+  hone_model *model = engine_model(engine_kernels_net);
+  hone_engine *engine = engine_build(model, "threads", "5");
+  picture all = picture_of(ROWS, 16, 16);
+  hone_portions_limit(1);
+  size_t one = memory_on(engine, "1", &all, 1);
+  CHECK(one > 0 && memory_on(engine, "5", &all, 5) == 5 * one);
+  hone_portions_limit(0);
+  free(all.data);
+  hone_engine_free(engine);
+  hone_model_free(model);
+}
+
 /* Nothing is allocated when sizes come back, and a profile counts a run once. */
 TEST(steady) {
   hone_model *model = engine_model(engine_kernels_net);
@@ -201,6 +231,7 @@ int main(void) {
   RUN(as_many_for_each_thread);
   RUN(stops);
   RUN(first_fault);
+  RUN(lanes_are_ready);
   RUN(steady);
   return check_report();
 }
