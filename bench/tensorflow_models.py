@@ -144,7 +144,7 @@ def detector():
         centre = base[:, :2] + base[:, 2:] * tf.tanh(raw[..., 0:2])
         half = 0.5 * base[:, 2:] * tf.exp(tf.tanh(raw[..., 2:4]))
         boxes = tf.concat([centre - half, centre + half], -1)
-        return tf.image.combined_non_max_suppression(boxes[:, :, None], tf.sigmoid(raw[..., 4:]), 20, 100, 0.5, 0.3)[1]
+        return tf.image.combined_non_max_suppression(boxes[:, :, None], tf.sigmoid(raw[..., 4:]), 20, 100, 0.45, 0.3)[1]
 
     return Served(run, [tf.TensorSpec([None], tf.string, "jpegs")], [net]), jpegs
 
