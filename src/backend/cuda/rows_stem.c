@@ -105,7 +105,7 @@ static hone_status *plan_stem(const hone_cuda_stage *stage, const hone_group_vie
   hone_spatial window;
   filters f;
   (void)view;
-  (void)filters_of(node, &f);
+  if (!filters_of(node, &f)) return hone_error(HONE_INTERNAL, "a first layer without its filters");
   HONE_TRY(hone_cuda_window(node, x, hone_cuda_shape(plan, node->inputs[HONE_CONV_W].value)->dim,
                             false, &window));
   HONE_TRY(hone_cuda_launch_new(plan, stage, &launch));
