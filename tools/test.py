@@ -49,7 +49,8 @@ def counts(name, code, text):
     if ctest:
         failed = sum(int(row[1]) for row in ctest)
         total = sum(int(row[2]) for row in ctest)
-        return total - failed, max(failed, int(code != 0)), 0
+        skipped = text.count("***Skipped")
+        return total - failed - skipped, max(failed, int(code != 0)), skipped
     if name == "Python tests":
         failed = pytest_count(text, "failed") + max(pytest_count(text, "error"), pytest_count(text, "errors"))
         return pytest_count(text, "passed"), max(failed, int(code not in (0, 5))), pytest_count(text, "skipped")

@@ -59,22 +59,6 @@ static bool set_shape(PyObject *shape, hone_tensor *out) {
   return true;
 }
 
-static bool take_buffer(loan *l, PyObject *object, int flags, hone_tensor *out) {
-  Py_buffer *buffer = loan_buffer(l, object, flags | PyBUF_FORMAT | PyBUF_C_CONTIGUOUS);
-  if (!buffer) return false;
-  out->dtype = dtype_of_format(buffer->format ? buffer->format : "B", buffer->itemsize);
-  if (out->dtype == HONE_DTYPE_NONE || buffer->ndim > HONE_MAX_RANK) {
-    PyErr_Format(PyExc_TypeError, "elements of format '%s' with %d dimensions are not understood",
-                 buffer->format ? buffer->format : "B", buffer->ndim);
-    return false;
-  }
-  out->rank = buffer->ndim;
-  for (int i = 0; i < buffer->ndim; i++) out->dims[i] = buffer->shape[i];
-  out->data = buffer->buf;
-  out->size = (size_t)buffer->len;
-  return true;
-}
-
 static bool take_dlpack(loan *l, PyObject *object, bool writable, hone_tensor *out) {
   loan_item *item = new_item(l);
   if (!item || !dl_take(object, &item->import)) return false;
@@ -93,6 +77,27 @@ static bool take_dlpack(loan *l, PyObject *object, bool writable, hone_tensor *o
                                                       : HONE_ON_HOST;
   out->data = (char *)tensor->data + tensor->byte_offset;
   out->size = hone_tensor_bytes(out);
+  return true;
+}
+
+static bool take_buffer(loan *l, PyObject *object, int flags, hone_tensor *out) {
+  Py_buffer *buffer = loan_buffer(l, object, flags | PyBUF_FORMAT | PyBUF_C_CONTIGUOUS);
+  if (!buffer) { /* arrays on a GPU may show a buffer that refuses, as CuPy's do */
+    if (!PyErr_ExceptionMatches(PyExc_TypeError) || !PyObject_HasAttrString(object, "__dlpack__"))
+      return false;
+    PyErr_Clear();
+    return take_dlpack(l, object, flags & PyBUF_WRITABLE, out);
+  }
+  out->dtype = dtype_of_format(buffer->format ? buffer->format : "B", buffer->itemsize);
+  if (out->dtype == HONE_DTYPE_NONE || buffer->ndim > HONE_MAX_RANK) {
+    PyErr_Format(PyExc_TypeError, "elements of format '%s' with %d dimensions are not understood",
+                 buffer->format ? buffer->format : "B", buffer->ndim);
+    return false;
+  }
+  out->rank = buffer->ndim;
+  for (int i = 0; i < buffer->ndim; i++) out->dims[i] = buffer->shape[i];
+  out->data = buffer->buf;
+  out->size = (size_t)buffer->len;
   return true;
 }
 

@@ -164,6 +164,11 @@ typedef struct hone_backend_code {
   hone_status *(*save)(const hone_prepared *const *groups, size_t count, hone_text *out);
   /* Makes saved code known. `*make`: part of it has to be compiled again; the log says what. */
   hone_status *(*load)(hone_bytes saved, bool *make);
+  /* For a cache between builds: the code of all kernels that are known; how many were compiled in this
+   * process; makes such code known, but for what does not run here. */
+  hone_status *(*known)(hone_text *out);
+  uint64_t (*compiled)(void);
+  hone_status *(*recall)(hone_bytes saved);
   hone_status *(*needs)(hone_bytes saved, hone_code_needs *out); /* asks no device */
   hone_status *(*fits)(hone_bytes saved);                        /* why it is of no use here */
   /* The library that a candidate needs beside the driver, NULL where none; `*missing` says why it is not

@@ -83,8 +83,15 @@ uint32_t hone_cpu_isa(void) {
   return isa;
 }
 
+static _Atomic uint32_t pretended;
+
 void hone_cpu_limit(uint32_t mask) {
-  atomic_store(&isa_cache, (processor_isa() & mask) | FILLED);
+  atomic_store(&isa_cache, ((processor_isa() | atomic_load(&pretended)) & mask) | FILLED);
+}
+
+void hone_cpu_pretend(uint32_t isa) {
+  atomic_store(&pretended, isa);
+  hone_cpu_limit(~0u);
 }
 
 const char *hone_cpu_isa_text(uint32_t isa, char *buffer, size_t room) {

@@ -21,6 +21,8 @@ enum {
 uint32_t hone_cpu_isa(void);
 /* For tests: what hone_cpu_isa answers from now on is `mask` of what the processor has. */
 void hone_cpu_limit(uint32_t mask);
+/* For tests that bring what stands in for them: the processor has these sets. */
+void hone_cpu_pretend(uint32_t isa);
 /* "avx2 avx512 vnni" and so on, into `buffer`; "plain" for none. */
 const char *hone_cpu_isa_text(uint32_t isa, char *buffer, size_t room);
 /* The processor's own name. Static. */

@@ -1,6 +1,7 @@
 /* The allocator with its counters and faults, and arenas. Room: base. */
 #include "base/memory.h"
 
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,6 +51,12 @@ void *hone_realloc(void *old, size_t size) {
 }
 
 #define HUGE_PAGE ((size_t)2 << 20)
+
+void hone_memory_trim(void) {
+#if defined(__GLIBC__)
+  malloc_trim(0);
+#endif
+}
 
 /* Large memory lies in huge pages where the system has them: weights that stream by then come as
  * fast as the memory gives them, and miss the TLB seldom. Nothing depends on it. */

@@ -44,6 +44,10 @@ static inline size_t hone_align_up(size_t value, size_t alignment) {
   return (value + alignment - 1) & ~(alignment - 1);
 }
 
+/* Gives memory that was freed back to the system, which the C library's allocator keeps otherwise: for
+ * after phases that hold much for a while. Takes milliseconds. */
+void hone_memory_trim(void);
+
 /* An arena: many allocations, one release. Zero-initialised is empty and ready. */
 typedef struct hone_arena_block hone_arena_block;
 typedef struct hone_arena {

@@ -6,9 +6,9 @@
 #include "base/cpu.h"
 #include "base/log.h"
 #include "base/pool.h"
-#include "base/trim.h"
 #include "engine/backends.h"
 #include "engine/builder.h"
+#include "engine/code_cache.h"
 #include "ops/batch.h"
 
 hone_status *hone_engine_wrap(hone_graph *graph, hone_engine **out) {
@@ -70,6 +70,23 @@ hone_status *hone_unit_prepare(hone_arena *memory, hone_unit *unit, const hone_b
 
 static hone_status *read_cache(hone_builder *b, const char *path) {
   return *path ? hone_timing_cache_read(&b->cache, path) : NULL;
+}
+
+static bool has_code(const hone_backend *device) {
+  return device && device->code;
+}
+
+/* Kernels compiled so far in this process. */
+static uint64_t compiled_by(const hone_backend *device) {
+  return has_code(device) ? device->code->compiled() : 0;
+}
+
+static hone_status *write_caches(const hone_builder *b, const char *path, uint64_t compiled_before) {
+  const hone_backend *device = b->engine->device;
+  bool measured = b->engine->measured > 0, compiled = compiled_by(device) > compiled_before;
+  if (!*path) return NULL;
+  if (measured) HONE_TRY(hone_timing_cache_write(&b->cache, path));
+  return has_code(device) && (measured || compiled) ? hone_code_cache_write(device, path) : NULL;
 }
 
 /* Passes are short: a build that keeps what it has lets them end, and then measures nothing. */
@@ -144,6 +161,8 @@ static hone_status *build(hone_builder *b, const hone_model *model, hone_engine 
   const hone_backend *device;
   const char *wish = hone_option_text(b->options, HONE_OPTION_device);
   HONE_TRY(hone_choose_device(wish, NULL, &device));
+  if (*cache_path && has_code(device)) HONE_TRY(hone_code_cache_read(device, cache_path));
+  uint64_t compiled = compiled_by(device);
   HONE_TRY(own_graph(model, &graph));
   hone_status *status = optimise(b, device, graph, &log);
   hone_graph_unload(model->graph);
@@ -168,8 +187,7 @@ static hone_status *build(hone_builder *b, const hone_model *model, hone_engine 
   if (!status) status = hone_choose_all(b);
   hone_graph_unload(model->graph);
   hone_memory_trim();
-  if (!status && *cache_path && b->engine->measured)
-    status = hone_timing_cache_write(&b->cache, cache_path);
+  if (!status) status = write_caches(b, cache_path, compiled);
   if (status) {
     hone_engine_free(b->engine);
     return status;

@@ -10,7 +10,6 @@
 #include "base/cpu.h"
 #include "base/log.h"
 #include "base/pool.h"
-#include "base/trim.h"
 #include "engine/plan.h"
 #include "ir/text.h"
 

@@ -259,6 +259,23 @@ static bool has_few_channels(const hone_node *node) {
          weights->dim[weights->rank - 2] <= FEW;
 }
 
+/* What rounds the values that the moves before a first layer read: kernels round as they copy. */
+static void take_rounding(cluster *c) {
+  const hone_node *user = c->nodes[0];
+  const hone_value *value = hone_node_in(user, 0);
+  while (value && value->producer && is_member(c, value->producer)) {
+    user = value->producer;
+    value = user->inputs[0].value;
+  }
+  hone_node *maker = value ? value->producer : NULL;
+  if (!maker || maker->op != &hone_op_cast || maker->mark || !is_groupable(maker)) return;
+  bool rounded = maker->inputs[0].value->type.dtype == HONE_F32 &&
+                 hone_dtype_bits(value->type.dtype) == 16;
+  if (!rounded || !hone_used_only_by(value, user) || c->count == MOST_NODES) return;
+  maker->mark = c;
+  c->nodes[c->count++] = maker;
+}
+
 /* Attention takes any order of its operands' first three axes, a product of two computed operands any
  * order at all, as do convolutions of few channels, and what has constant weights rows that lie
  * apart. */
@@ -269,6 +286,7 @@ static void take_moves(cluster *c) {
   bool transposes = attends || few || !hone_value_is_constant(node->inputs[1].value);
   for (int i = 0; i < (attends ? 3 : 2); i++) take_moves_before(c, i, transposes);
   if (attends && c->last == node) take_transpose_after(c);
+  if (few) take_rounding(c);
 }
 
 typedef struct fusion {

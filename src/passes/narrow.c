@@ -41,6 +41,9 @@ static const kept kept_ops[] = {
     {&hone_op_cosh, "kept in f32: cosh"},
     {&hone_op_reciprocal, "kept in f32: reciprocal"},
     {&hone_op_rsqrt, "kept in f32: rsqrt"},
+    {&hone_op_cumsum, "kept in f32: sums"},
+    {&hone_op_grid_sample, "kept in f32: places"},
+    {&hone_op_roi_align, "kept in f32: places"},
 };
 
 static bool is_f32(const hone_value *value) {
@@ -86,6 +89,10 @@ static const char *kept_for(const hone_node *node, hone_dtype to) {
     const char *kind = hone_node_text(node, "kind");
     bool bounded = !strcmp(kind, "mean") || !strcmp(kind, "max") || !strcmp(kind, "min");
     if (!bounded) return "kept in f32: sums";
+  }
+  if (node->op == &hone_op_scatter_elements || node->op == &hone_op_scatter_nd) {
+    const char *reduction = hone_node_text(node, "reduction");
+    if (!strcmp(reduction, "add") || !strcmp(reduction, "mul")) return "kept in f32: sums";
   }
   for (int i = 0; to == HONE_F16 && i < node->input_count; i++) {
     const hone_value *in = node->inputs[i].value;

@@ -228,7 +228,7 @@ static bool follow_pointwise(const hone_node *node, int *left, hone_triangle *ou
 
 static bool find(const hone_value *value, int *left, hone_triangle *out) {
   const hone_node *node = value->producer;
-  if (value->type.kind != HONE_KIND_TENSOR || (*left)-- == 0) return false;
+  if (value->type.kind != HONE_KIND_TENSOR || (*left)-- <= 0) return false;
   if (hone_value_is_constant(value)) return read_constant(value, out);
   if (!node || node->outputs[0] != value) return false;
   if (node->op == &hone_op_slice) return follow_slice(node, left, out);

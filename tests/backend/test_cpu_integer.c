@@ -7,7 +7,10 @@ static char text[8192];
 #define BODY(...)   (snprintf(text, sizeof text, __VA_ARGS__), text)
 #define COUNT(rows) (sizeof(rows) / sizeof *(rows))
 
-static uint8_t noise[1 << 16];
+static uint8_t noise[1 << 17];
+
+/* Where weights are the most, and the least, that a signed byte can be. */
+enum { MOST = 1 << 16, LEAST = MOST + (1 << 15) };
 
 static void make_noise(void) {
   uint32_t seed = 5;
@@ -16,6 +19,8 @@ static void make_noise(void) {
     noise[i] = (uint8_t)(seed >> 24);
   }
   for (size_t i = 0; i < 64; i++) noise[i] = i % 2 ? 255 : 128; /* the ends of both types */
+  memset(noise + MOST, 127, LEAST - MOST);
+  memset(noise + LEAST, 128, sizeof noise - LEAST);
   body_weights = (hone_bytes){noise, sizeof noise};
 }
 
@@ -44,6 +49,8 @@ static const char *const windows[][4] = {
     {"[1, 13, 16, 100]", "[3, 3, 1, 100]", "[100]",
      "groups=100, strides=[2, 2], pads=[1, 1, 1, 1]"},
     {"[1, 9, 12, 64]", "[5, 5, 1, 64]", "[64]", "groups=64, pads=[2, 2, 2, 2]"},
+    {"[1, 5, 9, 151]", "[1, 1, 151, 41]", "[41]", "groups=1"},
+    {"[1, 6, 7, 192]", "[3, 3, 192, 17]", "[17]", "pads=[1, 1, 1, 1]"},
 };
 
 TEST(convolutions) {
@@ -60,6 +67,20 @@ TEST(convolutions) {
       check_body(BODY("graph g(q: %s%s, z: %s[]) -> (o) {\n w = const %s%s @weights+%d\n"
                       " v = const %s%s @weights+100\n o = conv_integer(q, w, z, v) {%s}\n}",
                       x, w[0], x, y, w[1], k * 9, y, w[2], w[3]),
+                 0);
+    }
+  }
+}
+
+/* Products at the ends of both types, of one sign: pairs and quads of them leave 16 bits. */
+TEST(extremes) {
+  for (size_t i = 0; i < COUNT(windows); i++) {
+    const char *const *w = windows[i];
+    for (int k = 0; k < 4; k++) {
+      const char *x = bytes[k & 1], *end = k & 1 ? "127" : "255";
+      check_body(BODY("graph g(q: %s%s) -> (o) {\n n = const %s[] %s\n x = max(q, n)\n"
+                      " w = const s8%s @weights+%d\n o = conv_integer(x, w) {%s}\n}",
+                      x, w[0], x, end, w[1], k >> 1 ? LEAST : MOST, w[3]),
                  0);
     }
   }
@@ -232,15 +253,54 @@ TEST(products_of_two) {
       }
 }
 
+/* A pack comes out of an engine file as well: what it says of places is not believed. */
+TEST(packs_that_lead_elsewhere) {
+  const char *net = BODY("graph g(x: u8[1, 3, 3, 20]) -> (o) {\n w = const s8[3, 3, 20, 24] @weights+0\n"
+                         " z = const u8[] 2\n o = conv_integer(x, w, z) {pads=[1, 1, 1, 1]}\n}");
+  const uint32_t isas[] = {~0u, HONE_ISA_AVX2, HONE_ISA_PLAIN};
+  for (size_t i = 0; i < COUNT(isas); i++) {
+    hone_graph *body = NULL;
+    hone_arena memory = {0};
+    hone_candidate one;
+    hone_prepared made, again;
+    hone_cpu_limit(isas[i]);
+    CHECK_OK(hone_graph_parse(net, strlen(net), hone_op_find, body_weights, &body));
+    CHECK(hone_backend_cpu.candidates(body, &one, 1) > 0);
+    CHECK_OK(hone_backend_cpu.prepare(body, one.name, one.variant, NULL, 0, NULL, &memory, &made));
+    uint32_t *words = hone_arena_copy(&memory, made.packs[0].bytes, made.packs[0].size);
+    const hone_pack pack = {words, made.packs[0].size};
+    CHECK_OK(hone_backend_cpu.prepare(body, one.name, one.variant, &pack, 1, NULL, &memory, &again));
+    size_t refused = 0;
+    for (size_t w = 0; w < pack.size / sizeof *words; w++) {
+      uint32_t kept = words[w];
+      words[w] = 0x7ffffff0;
+      hone_status *status = hone_backend_cpu.prepare(body, one.name, one.variant, &pack, 1, NULL,
+                                                     &memory, &again);
+      refused += status != NULL;
+      if (status) CHECK(hone_status_code(status) == HONE_CORRUPT);
+      hone_status_free(status);
+      words[w] = kept;
+    }
+    /* the number of planes; on AVX2 also two starts and the places of 45 steps at least, by two vectors
+     * and one */
+    CHECK(refused >= (strstr(one.name, "avx2") ? 1 + 3 + 3 * 45 : 1));
+    hone_graph_free(body);
+    hone_arena_free(&memory);
+  }
+  hone_cpu_limit(~0u);
+}
+
 int main(void) {
   make_noise();
   RUN(convolutions);
+  RUN(extremes);
   RUN(planes);
   RUN(products);
   RUN(products_of_two);
   RUN(tails);
   RUN(tables);
   RUN(means);
+  RUN(packs_that_lead_elsewhere);
   CHECK(bodies_on_kernels > 300);
   return check_report();
 }

@@ -16,6 +16,9 @@ typedef struct cuda_body {
 static const cuda_body cuda_bodies[] = {
     {"graph g(x: f32[3, 5, 7], y: f32[7], z: f32[5, 1], w: f32[]) -> (o) {\n"
      " a = add(x, y)\n b = mul(a, z)\n c = sub(b, w)\n d = relu(c)\n o = tanh(d)\n}", "fp32"},
+    {"graph g(x: f16[3, 5, 16], y: f16[1, 5, 16], z: f16[3, 1, 16]) -> (o) {\n"
+     " a = add(x, y)\n o = mul(a, z)\n}", "f16"},
+    {"graph g(x: f16[3, 5, 12], y: f16[1, 5, 12]) -> (o) { o = add(x, y) }", "f16"},
     {"graph g(x: f16[33]) -> (o, p) {\n y = cast(x) {to=f32}\n o = exp(y)\n z = mul(o, "
      "y)\n p = cast(z) {to=f16}\n}", "f16"},
     {"graph g(x: s32[40], y: s32[40]) -> (o) {\n c = less(x, y)\n d = add(x, y)\n o = select(c, "
@@ -39,6 +42,8 @@ static const cuda_body cuda_bodies[] = {
      " y = conv(x, w) {groups=48, pads=[2, 2, 2, 2]}\n o = hard_swish(y)\n}", "f16"},
     {"graph g(x: bf16[1, 11, 40, 16]) -> (o) {\n w = const bf16[3, 5, 1, 16] @weights+112768\n"
      " o = conv(x, w) {groups=16, pads=[0, 3, 1, 2], strides=[1, 2]}\n}", "bf16"},
+    {"graph g(x: f16[2, 19, 21, 40], w: f16[3, 3, 1, 40], r: f16[2, 19, 21, 40]) -> (o) {\n"
+     " y = conv(x, w) {groups=40, pads=[1, 1, 1, 1]}\n o = add(y, r)\n}", "f16"},
     {"graph g(x: f16[1, 6, 6, 8]) -> (o) {\n w = const f16[3, 3, 4, "
      "10] @weights+0\n o = conv(x, w) {groups=2}\n}", "f16"},
     {"graph g(a: f32[5, 70], b: f32[70, 65]) -> (o) {\n c = const f32[65] @weights+0\n"
@@ -75,6 +80,13 @@ static const cuda_body cuda_bodies[] = {
      "16] @weights+80000\n o = conv(x, w) {padding=same_upper}\n}", "f16"},
     {"graph g(x: f16[1, 9, 15, 64]) -> (o) {\n w = const f16[1, 1, 64, "
      "136] @weights+80000\n o = conv(x, w)\n}", "f16"},
+    /* of small depths, in several blocks of columns */
+    {"graph g(x: f16[2, 9, 15, 24]) -> (o) {\n w = const f16[1, 1, 24, 40] @weights+80000\n"
+     " b = const f16[40] @weights+80064\n y = conv(x, w, b)\n o = relu(y)\n}", "f16"},
+    {"graph g(x: bf16[1, 5, 7, 48]) -> (o) {\n w = const bf16[1, 1, 48, 40] @weights+112768\n"
+     " o = conv(x, w)\n}", "bf16"},
+    {"graph g(x: f16[1, 3, 7, 40], r: f16[1, 3, 7, 392]) -> (o) {\n w = const f16[1, 1, 40, "
+     "392] @weights+80000\n y = conv(x, w)\n o = add(y, r)\n}", "f16"},
     {"graph g(x: bf16[1, 6, 6, 8]) -> (o) {\n w = const bf16[3, 3, 8, "
      "16] @weights+112768\n o = conv(x, w)\n}", "bf16"},
     {"graph g(x: f32[1, 6, 6, 8]) -> (o) {\n w = const f32[3, 3, 8, "
@@ -92,6 +104,18 @@ static const cuda_body cuda_bodies[] = {
      "72] @weights+80000\n o = conv(x, w) {pads=[0, 2, 1, 1], strides=[1, 2]}\n}", "f16"},
     {"graph g(x: f16[2, 4, 48, 3]) -> (o) {\n w = const f16[2, 24, 3, "
      "16] @weights+80000\n o = conv(x, w) {strides=[2, 24]}\n}", "f16"},
+    /* the same of images in planes and in f32: whole fours, odd ones, a part of an image */
+    {"graph g(x: f32[2, 3, 19, 24]) -> (o) {\n w = const f16[7, 7, 3, 24] @weights+80000\n"
+     " h = cast(x) {to=f16}\n t = transpose(h) {perm=[0, 2, 3, 1]}\n"
+     " y = conv(t, w) {pads=[3, 3, 3, 3], strides=[2, 2]}\n o = relu(y)\n}", "f16"},
+    {"graph g(x: f16[1, 3, 6, 300]) -> (o) {\n w = const f16[3, 3, 3, 16] @weights+80000\n"
+     " t = transpose(x) {perm=[0, 2, 3, 1]}\n"
+     " o = conv(t, w) {pads=[1, 1, 1, 1], strides=[2, 2]}\n}", "f16"},
+    {"graph g(x: f32[2, 9, 13, 3]) -> (o) {\n w = const bf16[3, 3, 3, 8] @weights+112768\n"
+     " h = cast(x) {to=bf16}\n o = conv(h, w) {pads=[1, 1, 1, 1], strides=[2, 2]}\n}", "bf16"},
+    {"graph g(x: f32[1, 4, 9, 13]) -> (o, h) {\n w = const f16[3, 3, 4, 8] @weights+80000\n"
+     " a = const s64[1] [1]\n b = const s64[1] [8]\n c = const s64[1] [2]\n h = cast(x) {to=f16}\n"
+     " s = slice(h, a, b, c)\n t = transpose(s) {perm=[0, 2, 3, 1]}\n o = conv(t, w)\n}", "f16"},
     {"graph g(x: f32[2, 9, 7, 5]) -> (o) { o = pool(x) {kind=max, window=[3, 3], strides=[2, "
      "2], pads=[1, 1, 1, 1]} }", NULL},
     {"graph g(x: f16[2, 9, 7, 24]) -> (o) { y = pool(x) {kind=max, window=[3, 3], strides=[2, "
@@ -110,7 +134,8 @@ static const cuda_body cuda_bodies[] = {
     {"graph g(x: f64[3, 4, 40], s: f64[40]) -> (o) { o = rms_norm(x, s) }", "fp64"},
     {"graph g(x: f16[2, 7, 7, 72]) -> (o) { a = const s64[2] [1, 2]\n o = reduce(x, a) "
      "{kind=mean} }", "f16"},
-    {"graph g(x: f32[3, 40, 5]) -> (o) { a = const s64[1] [1]\n o = reduce(x, a) {kind=mean} }", "fp32"},
+    {"graph g(x: f32[3, 40, 5]) -> (o) "
+     "{ a = const s64[1] [1]\n o = reduce(x, a) {kind=mean} }", "fp32"},
     {"graph g(x: f32[3, 40, 5]) -> (o) { a = const s64[2] [0, 2]\n o = reduce(x, a) {kind=max, "
      "keep=false} }", NULL},
     {"graph g(x: f32[300, 4]) -> (o) { y = reduce(x) {kind=l2}\n o = sqrt(y) }", "fp32"},
@@ -161,6 +186,9 @@ static const cuda_body cuda_bodies[] = {
      " m = const bool[2, 3, 1] [true, false, true, false, false, true]\n o = attention(q, k, v, m)\n}",
      "bf16"},
     {"graph g(x: f32[2, 3, 4, 5]) -> (o) { o = transpose(x) {perm=[0, 2, 3, 1]} }", NULL},
+    {"graph g(x: f16[2, 3, 16, 21]) -> (o) { o = transpose(x) {perm=[0, 2, 3, 1]} }", NULL},
+    {"graph g(x: u8[2, 5, 4, 24]) -> (o) { o = transpose(x) {perm=[0, 1, 3, 2]} }", NULL},
+    {"graph g(x: f32[2, 40]) -> (o) { o = transpose(x) }", NULL},
     {"graph g(x: u8[7, 9]) -> (o) { o = transpose(x) }", NULL},
     /* many elements: in eights, in runs of eight, with a rest */
     {"graph g(x: f16[3, 3, 173, 171]) -> (o) { o = transpose(x) {perm=[0, 2, 3, 1]} }", NULL},
@@ -173,6 +201,146 @@ static const cuda_body cuda_bodies[] = {
     {"graph g(x: f16[9, 4]) -> (a, b) { s = const s64[2] [5, 4]\n a, b = split(x, s) {axis=0} }", NULL},
     {"graph g(x: f32[4, 6], i: s64[2, 3]) -> (o) { o = gather(x, i) }", NULL},
     {"graph g(x: f16[3, 4, 5], i: s32[2]) -> (o) { o = gather(x, i) {axis=1} }", NULL},
+    /* elements of others, and fills */
+    {"graph g(x: f32[3, 5, 7], v: f32[]) -> (o) {\n p = const s64[6] [1, -1, 0, 2, 3, -2]\n"
+     " o = pad(x, p, v)\n}", NULL},
+    {"graph g(x: f16[2, 4, 5]) -> (o) {\n p = const s64[4] [2, 3, 1, 4]\n a = const s64[2] [-1, 1]\n"
+     " o = pad(x, p, _, a) {mode=edge}\n}", NULL},
+    {"graph g(x: s64[4, 1, 5]) -> (o) {\n p = const s64[6] [7, 2, -1, 3, 1, 9]\n"
+     " o = pad(x, p) {mode=reflect}\n}", NULL},
+    {"graph g(x: u8[3, 5]) -> (o) "
+     "{\n p = const s64[4] [4, 1, 2, 11]\n o = pad(x, p) {mode=wrap}\n}", NULL},
+    {"graph g(x: f32[3, 1, 5]) -> (o) { r = const s64[3] [2, 4, 3]\n o = tile(x, r) }", NULL},
+    {"graph g(x: f32[2, 5, 7]) -> (o) { k = const s64[] -1\n o = trilu(x, k) }", NULL},
+    {"graph g(x: s32[6, 4], k: s64[1]) -> (o) { o = trilu(x, k) {upper=false} }", NULL},
+    {"graph g(i: s32[3, 5], v: f16[2]) -> (o) "
+     "{ d = const s64[] 3\n o = one_hot(i, d, v) {axis=1} }", NULL},
+    {"graph g(v: f32[2]) -> (o) {\n i = const s64[4] [-1, -3, 2, 9]\n d = const s64[1] [3]\n"
+     " o = one_hot(i, d, v)\n}", NULL},
+    {"graph g(x: f32[3, 5]) -> (o) { o = bitcast(x) {to=s32} }", NULL},
+    {"graph g(x: f32[4, 6, 5], i: s64[4, 3, 5]) -> (o) { o = gather_elements(x, i) {axis=1} }", NULL},
+    {"graph g(x: u8[7, 4], i: s32[2, 3]) -> (o) { o = gather_elements(x, i) }", NULL},
+    {"graph g(x: f16[2, 4, 5, 3], i: s64[2, 7, 2]) -> (o) "
+     "{ o = gather_nd(x, i) {batch_dims=1} }", NULL},
+    {"graph g(x: f64[4, 5], i: s32[3, 2]) -> (o) { o = gather_nd(x, i) }", NULL},
+    {"graph g(x: f32[5, 4, 3], l: s64[4]) -> (o) { o = reverse_sequence(x, l) }", NULL},
+    {"graph g(x: u8[3, 2, 4], l: s32[3]) -> (o) { o = reverse_sequence(x, l) {time_axis=2, "
+     "batch_axis=0} }", NULL},
+    {"graph g(x: f32[2, 3, 6, 5], u: f32[2, 3, 3, 5], s: s64[2]) -> (o) "
+     "{ o = tensor_scatter(x, u, s) }",
+     NULL},
+    {"graph g(x: f16[3, 4, 5], u: f16[3, 3, 5], s: s64[3]) -> (o) { o = tensor_scatter(x, u, s) "
+     "{mode=circular} }", NULL},
+    {"graph g(x: f32[3, 4, 5], u: f32[3, 2, 5]) -> (o) { o = tensor_scatter(x, u) {axis=1} }", NULL},
+    /* scattered updates: of equal places the last one stays */
+    {"graph g(x: f32[4, 6, 5], i: s64[7, 3, 5], u: f32[7, 3, 5]) -> (o) "
+     "{ o = scatter_elements(x, i, u) }",
+     NULL},
+    {"graph g(x: u8[3, 9], i: s32[2, 7], u: u8[2, 7]) -> (o) "
+     "{ o = scatter_elements(x, i, u) {axis=1} }",
+     NULL},
+    {"graph g(x: f32[4, 5], i: s64[40, 5], u: f32[40, 5]) -> (o) { o = scatter_elements(x, i, u) "
+     "{reduction=add} }", "fp32"},
+    {"graph g(x: f16[4, 5], i: s64[9, 5], u: f16[9, 5]) -> (o) { o = scatter_elements(x, i, u) "
+     "{reduction=max} }", NULL},
+    {"graph g(x: f64[4, 5], i: s64[9, 2], u: f64[9, 2]) -> (o) { o = scatter_elements(x, i, u) "
+     "{reduction=mul} }", "fp64"},
+    {"graph g(x: f32[4, 4, 6], i: s64[5, 3, 2], u: f32[5, 3, 6]) -> (o) "
+     "{ o = scatter_nd(x, i, u) }", NULL},
+    {"graph g(x: bf16[5, 7], i: s32[4, 1], u: bf16[4, 7]) -> (o) { o = scatter_nd(x, i, u) "
+     "{reduction=min} }", NULL},
+    {"graph g(x: s32[5, 4], i: s64[30, 2], u: s32[30]) -> (o) { o = scatter_nd(x, i, u) "
+     "{reduction=add} }", NULL},
+    {"graph g(x: s16[5, 4], i: s64[30, 2], u: s16[30]) -> (o) { o = scatter_nd(x, i, u) "
+     "{reduction=add} }", NULL},
+    {"graph g(x: u64[5, 4], i: s64[9, 2], u: u64[9]) -> (o) { o = scatter_nd(x, i, u) "
+     "{reduction=mul} }", NULL},
+    /* recurrent layers: directions, lengths, first states, what is not wanted, every activation */
+    {"graph g(x: f32[5, 3, 4], w: f32[1, 28, 4], r: f32[1, 28, 7], b: f32[1, 56]) -> (y, h, c) {\n"
+     " y, h, c = lstm(x, w, r, b)\n}", "fp32"},
+    {"graph g(x: f32[4, 9, 3], l: s32[9], h0: f32[2, 9, 5], c0: f32[2, 9, 5], p: f32[2, 15]) -> (y, h, "
+     "c) {\n w = const f32[2, 20, 3] @weights+0\n r = const f32[2, 20, 5] @weights+1024\n"
+     " b = const f32[2, 40] @weights+4096\n y, h, c = lstm(x, w, r, b, l, h0, c0, p) "
+     "{direction=bidirectional, clip=0.5}\n}", "fp32"},
+    {"graph g(x: f16[3, 2, 4], w: f16[1, 24, 4], r: f16[1, 24, 6]) -> (h) {\n"
+     " _, h = lstm(x, w, r) {direction=reverse, input_forget=true}\n}", "f16"},
+    {"graph g(x: f64[3, 2, 4], w: f64[1, 12, 4], r: f64[1, 12, 3], l: s64[2]) -> (y) {\n"
+     " y = lstm(x, w, r, _, l) {direction=reverse, activations=[\"hard_sigmoid\", \"softsign\", "
+     "\"softplus\"], alphas=[0.3], betas=[0.4]}\n}", "fp64"},
+    {"graph g(x: f32[5, 2, 40], w: f32[1, 111, 40], r: f32[1, 111, 37], b: f32[1, 222]) -> (y, h) {\n"
+     " y, h = gru(x, w, r, b) {linear_before_reset=true}\n}", "fp32"},
+    {"graph g(x: f32[4, 3, 4], w: f32[2, 21, 4], r: f32[2, 21, 7], b: f32[2, 42], l: s64[3], h0: f32[2, "
+     "3, 7]) -> (y, h) {\n y, h = gru(x, w, r, b, l, h0) {direction=bidirectional, "
+     "activations=[\"sigmoid\", \"elu\", \"affine\", \"leaky_relu\"], alphas=[0.5, 0.2, 0.1], "
+     "betas=[0.3]}\n}", "fp32"},
+    {"graph g(x: f32[3, 9, 4], w: f32[1, 30, 4], r: f32[1, 30, 10], b: f32[1, 60], l: s32[9]) -> (y, "
+     "h) {\n y, h = gru(x, w, r, b, l)\n}", "fp32"},
+    {"graph g(x: bf16[3, 10, 4], w: bf16[1, 9, 4], r: bf16[1, 9, 9]) -> (y) { y = rnn(x, w, r) }",
+     "bf16"},
+    {"graph g(x: f32[3, 2, 4], w: f32[2, 5, 4], r: f32[2, 5, 5]) -> (y, h) {\n y, h = rnn(x, w, r) "
+     "{direction=bidirectional, activations=[\"scaled_tanh\", \"thresholded_relu\"], alphas=[0.7, "
+     "0.1], betas=[0.8]}\n}", "fp32"},
+    /* along lines: short and long ones, many and few */
+    {"graph g(x: f32[3, 300, 5]) -> (o) { o = arg_reduce(x) {kind=max, axis=1} }", NULL},
+    {"graph g(x: u8[700, 3]) -> (o) { o = arg_reduce(x) {kind=min, last=true, keep=false} }", NULL},
+    {"graph g(x: f16[4, 9, 20]) -> (o) {\n n = const f16[1] [nan]\n"
+     " s = const s64[3] [4, 9, 1]\n a = expand(n, s)\n y = concat(x, a) {axis=2}\n"
+     " o = arg_reduce(y) {kind=min, axis=-1}\n}", NULL},
+    {"graph g(x: f32[3, 700]) -> (o) { a = const s64[] 1\n o = cumsum(x, a) }", "fp32"},
+    {"graph g(x: s32[300, 5]) -> (o) { a = const s64[] 0\n o = cumsum(x, a) {exclusive=true, "
+     "reverse=true} }", NULL},
+    {"graph g(x: f64[4, 20, 3]) -> (o) { a = const s32[1] [-2]\n o = cumsum(x, a) {kind=prod, "
+     "reverse=true} }", "fp64"},
+    {"graph g(x: f16[3, 300, 2]) -> (o) { y = lp_norm(x) {axis=1}\n o = neg(y) }", "f16"},
+    {"graph g(x: f32[3, 20]) -> (o) { o = lp_norm(x) {p=1, floor=30, epsilon=0.5} }", "fp32"},
+    {"graph g(x: f32[3, 40, 5]) -> (o) { a = const s64[1] [1]\n o = reduce(x, a) {kind=log_sum_exp} }",
+     "fp32"},
+    {"graph g(x: f32[40, 3, 33]) -> (o) {\n a = const s64[1] [0]\n i = const f32[1] [-inf]\n"
+     " z = min(x, i)\n y = concat(x, z) {axis=1}\n o = reduce(y, a) {kind=log_sum_exp}\n}", "fp32"},
+    {"graph g(x: s32[30, 7]) -> (o) { a = const s64[1] [0]\n o = reduce(x, a) {kind=max, keep=false} }",
+     NULL},
+    {"graph g(x: u8[300, 40]) -> (o) { a = const s64[1] [0]\n o = reduce(x, a) {kind=min} }", NULL},
+    {"graph g(x: s64[3, 7]) -> (o) { o = reduce(x) {kind=sum} }", NULL},
+    {"graph g(x: f32[2, 5, 6, 40], s: f32[40], b: f32[40]) -> (o) {\n"
+     " o = group_norm(x, s, b) {groups=8}\n}", "fp32"},
+    {"graph g(x: f16[3, 12, 33, 5], s: f16[12]) -> (o) { o = group_norm(x, s) {groups=3, axis=1} }",
+     "f16"},
+    {"graph g(x: f32[2, 40, 41, 33]) -> (o) { o = instance_norm(x) {epsilon=0.01} }", "fp32"},
+    {"graph g(x: f64[2, 3, 35, 20], s: f64[3], b: f64[3]) -> (o) {\n"
+     " o = instance_norm(x, s, b) {axis=1}\n}", "fp64"},
+    {"graph g(x: f32[3, 4, 11]) -> (o) { y = lrn(x) {size=4, alpha=0.3, beta=0.6, bias=2}\n"
+     " o = relu(y) }", "fp32"},
+    /* scales known at run, in blocks, of fewer than 8 bits */
+    {"graph g(x: f32[3, 5, 7], s: f32[5], z: u8[5]) -> (o) { o = quantize(x, s, z) {axis=1} }", NULL},
+    {"graph g(x: f16[2, 7, 3], s: f16[2, 3, 3]) -> (o) { o = quantize(x, s) {axis=1, block=3, "
+     "dtype=s4} }", NULL},
+    {"graph g(x: f32[37], s: f32[]) -> (o) { o = quantize(x, s) {dtype=s16} }", NULL},
+    {"graph g(x: f32[3, 7], s: f32[]) -> (o) {\n z = const u4[] 5\n o = quantize(x, s, z) {dtype=u4}\n}",
+     NULL},
+    {"graph g(x: s8[4, 6], s: f32[6], z: s8[6]) -> (o) { o = dequantize(x, s, z) {axis=-1} }", "fp32"},
+    {"graph g(x: u4[5, 9], s: f16[5, 3], z: u4[5, 3]) -> (o) {\n"
+     " o = dequantize(x, s, z) {axis=1, block=3, dtype=f16}\n}", "f16"},
+    {"graph g(x: s32[7], s: f32[1]) -> (o) { o = dequantize(x, s) }", "fp32"},
+    /* between pixels */
+    {"graph g(x: f32[2, 5, 7, 3], g: f32[2, 4, 3, 2]) -> (o) { y = grid_sample(x, g)\n o = relu(y) }",
+     "fp32"},
+    {"graph g(x: f32[2, 5, 7, 3], g: f32[2, 4, 3, 2]) -> (o) {\n"
+     " o = grid_sample(x, g) {mode=cubic, padding=reflection}\n}", "fp32"},
+    {"graph g(x: f64[1, 5, 7, 2], g: f64[1, 6, 3, 2]) -> (o) {\n"
+     " o = grid_sample(x, g) {mode=cubic, padding=border, align_corners=true}\n}", "fp64"},
+    {"graph g(x: f16[1, 4, 5, 3, 2], g: f32[1, 2, 3, 4, 3]) -> (o) {\n"
+     " o = grid_sample(x, g) {mode=linear, padding=reflection, align_corners=true}\n}", "f16"},
+    {"graph g(x: f32[1, 9, 2], g: f32[1, 5, 1]) -> (o) { o = grid_sample(x, g) {mode=nearest} }", NULL},
+    {"graph g(x: f32[4, 6, 7, 3], i: s64[5]) -> (o) {\n r = const f32[5, 4] [0, 0, 6, 5, 1.5, 2, 4, 4.5,"
+     " -3, -2, 2, 1, 3, 1, 3.2, 8, 20, 20, 30, 30]\n"
+     " o = roi_align(x, r, i) {height=2, width=3, scale=0.7}\n}", "fp32"},
+    {"graph g(x: f16[4, 6, 7, 2], i: s32[2]) -> (o) {\n"
+     " r = const f32[2, 4] [0, 0, 6, 5, 1.5, 2, 4, 4.5]\n"
+     " o = roi_align(x, r, i) {mode=max, height=3, width=2, samples=2, half_pixel=false}\n}", "f16"},
+    {"graph g(x: f32[2, 3, 5, 8], c: f32[1, 5, 3], s: f32[1, 5, 3]) -> (o) {\n"
+     " o = rotary_embedding(x, c, s)\n}", "fp32"},
+    {"graph g(x: f16[2, 3, 5, 8], c: f16[4, 4], s: f16[4, 4], p: s64[2, 5]) -> (o) {\n"
+     " o = rotary_embedding(x, c, s, p) {interleaved=true}\n}", "f16"},
     {"graph g(x: u8[2, 7, 9, 6]) -> (o) {\n w = const s8[3, 3, 3, 8] @weights+0\n z = const u8[] 7\n"
      " v = const s8[8] @weights+64\n b = const s32[8] @weights+128\n"
      " y = conv_integer(x, w, z, v, b) {groups=2, pads=[1, 1, 1, 1], strides=[2, 1]}\n"

@@ -59,6 +59,7 @@ static void meet(int number, int threads) {
 
 struct __align__(16) float4 { float x, y, z, w; };
 struct __align__(16) uint4 { unsigned x, y, z, w; };
+static uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return {x, y, z, w}; }
 static void store_words(void *p, unsigned x, unsigned y, unsigned z, unsigned w) {
   *(uint4 *)p = {x, y, z, w};
 }
@@ -66,7 +67,16 @@ struct __align__(8) float2 { float x, y; };
 static float2 make_float2(float x, float y) { return {x, y}; }
 static float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
 static float4 load_shared_sums(const float4 *p) { return *p; }
-static unsigned atomicAdd(unsigned *at, unsigned more) { return (*at += more) - more; }
+template <class V> static V atomicAdd(V *at, V more) {
+  V was = *at;
+  *at += more;
+  return was;
+}
+static int atomicMax(int *at, int other) {
+  int was = *at;
+  if (other > was) *at = other;
+  return was;
+}
 
 // What the lanes of a warp show each other: every one gives its words, then reads the others'.
 struct Shown { unsigned long long words[8]; };
@@ -85,8 +95,7 @@ static float half_value(unsigned short bits) {
                            : std::ldexp((float)fraction, -24);
   return bits & 0x8000 ? -v : v;
 }
-static float near_exp(float x) { return std::exp(x); }
-static float near_reciprocal(float x) { return 1 / x; }
+static float power_of_two(float exponent) { return std::exp2(exponent); }
 static void half_values(unsigned pair, float *values) {
   values[0] = half_value((unsigned short)pair), values[1] = half_value((unsigned short)(pair >> 16));
 }
@@ -101,9 +110,8 @@ static unsigned short half_bits(float v) {
   unsigned rounded = (unsigned)std::nearbyint(std::ldexp(a, 11 - exponent));
   return (unsigned short)(sign + ((unsigned)(exponent + 13) << 10) + rounded);
 }
-static unsigned long long atomicCAS(unsigned long long *at, unsigned long long old,
-                                    unsigned long long next) {
-  unsigned long long was = *at;
+template <class V> static V atomicCAS(V *at, V old, V next) {
+  V was = *at;
   if (was == old) *at = next;
   return was;
 }
@@ -153,7 +161,6 @@ template <class R> static R lane_across(R value, int bit) {
   __syncwarp();
   return other;
 }
-static float power_of_two(float exponent) { return std::exp2(exponent); }
 static unsigned to_tf32(unsigned bits) { return (bits + 0x1000u) & ~0x1fffu; }
 
 struct Copy { void *to; const void *from; int bytes, batch; };
@@ -175,9 +182,14 @@ template <int left> static void wait_for_copies() {
 // What kernels/hopper.cu says in PTX. Copies and products are done at once.
 typedef unsigned long long u64;
 static char *aligned_pool() {
-  static char pool[232448] __attribute__((aligned(1024)));
+  static char pool[8 * 232448] __attribute__((aligned(1024)));
   return pool;
 }
+// A cluster of one block, which does the work of all.
+#define __cluster_dims__(...)
+static int cluster_blocks() { return 1; }
+static void meet_cluster() { __syncthreads(); }
+template <class V> static V *in_block(V *place, int) { return place; }
 struct Turns { // in the place of a barrier's word
   unsigned members : 12, left : 12, parity : 1;
   int bytes;
@@ -208,16 +220,20 @@ static void copied(u64 *b, int rows) {
   Turns *t = (Turns *)b;
   t->bytes -= 128 * rows, t->end();
 }
-template <class M> static void copy_box(char *to, const M &map, u64 *barrier, int x, int y, int z) {
+template <class M>
+static void copy_box(char *to, const M &map, u64 *barrier, int x, int y, int z, int w = 0) {
   const stand_in_map &m = *(const stand_in_map *)&map;
   for (unsigned i = 0; i < m.box[1]; i++) {
     bool inside = (unsigned)y + i < m.sizes[1] && (unsigned)z < m.sizes[2];
     const char *row = (const char *)m.address + (y + i) * m.strides[0] + z * m.strides[1];
+    inside = inside && (w == 0 || (unsigned)w < m.sizes[3]);
+    row += w * m.strides[2];
     put_row(to + 128 * i, inside ? row + 2 * x : nullptr, (long)m.sizes[0] - x);
   }
   copied(barrier, m.box[1]);
 }
 template <class M> static void expect_box(const M &, int, int, int) {}
+template <class M> static void expect_map(const M &) {}
 template <class M>
 static void copy_pixels(char *to, const M &map, u64 *barrier, int channel, int x, int y, int image,
                         int right, int down) {

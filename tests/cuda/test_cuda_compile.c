@@ -11,13 +11,14 @@ static const int targets[] = {75, 80, 86, 89, 90, 100, 120};
 static int compiled, skipped;
 
 static void compile_form(const hone_nvrtc *nvrtc, const hone_cuda_stage *stage, int form, int sm) {
+  const hone_cuda_form *f = &stage->kernel->forms[form];
   hone_text text = {0};
   hone_nvrtc_code code = {NULL, 0, NULL, 0};
   hone_cuda_stage_text(stage, form, &text);
   hone_status *status = hone_text_status(&text);
   if (!status)
     status = hone_nvrtc_compile(nvrtc, text.data, stage->kernel->name, sm,
-                                stage->kernel->forms[form].boxed, &code);
+                                f->boxed || f->alone, &code);
   if (status) fprintf(stderr, "%s\n", text.data);
   CHECK_OK(status);
   CHECK(status || (code.cubin_size > 0 && code.ptx_size > 0));
@@ -38,11 +39,11 @@ static void compile_stage(const hone_nvrtc *nvrtc, const hone_cuda_stage *stage,
 
 /* The first body of a kernel is compiled for every target, the others for one of them in turn; tiles of
  * several sizes, which are one text with other choices, in turn as well. */
-static void compile_for(const hone_nvrtc *nvrtc, const hone_graph *graph, hone_map *seen, int sm,
-                        size_t form, bool turn) {
+static void compile_way(const hone_nvrtc *nvrtc, const hone_graph *graph, hone_cuda_way way,
+                        hone_map *seen, int sm, size_t form, bool turn) {
   hone_arena memory = {0};
   hone_cuda_body *body = NULL;
-  CHECK_OK(hone_cuda_body_make(graph, sm, (hone_cuda_way){0}, &memory, &body));
+  CHECK_OK(hone_cuda_body_make(graph, sm, way, &memory, &body));
   for (int s = 0; body && s < body->stage_count; s++) {
     char key[80];
     int size = snprintf(key, sizeof key, "%s %d", body->stages[s].kernel->name, sm);
@@ -55,6 +56,18 @@ static void compile_for(const hone_nvrtc *nvrtc, const hone_graph *graph, hone_m
   hone_arena_free(&memory);
 }
 
+/* By the first rows, and by those of ours that are taken only where a build chose them. */
+static void compile_for(const hone_nvrtc *nvrtc, const hone_graph *graph, hone_map *seen, int sm,
+                        size_t form, bool turn) {
+  size_t count;
+  const hone_cuda_kernel *const *rows = hone_cuda_kernels(&count);
+  compile_way(nvrtc, graph, (hone_cuda_way){0}, seen, sm, form, turn);
+  for (size_t i = 0; i < count; i++)
+    for (const hone_node *n = graph->first; rows[i]->only_chosen && !rows[i]->needs && n; n = n->next)
+      if (hone_cuda_kernel_takes(rows[i], n, sm))
+        compile_way(nvrtc, graph, (hone_cuda_way){rows[i], 1}, seen, sm, form, turn);
+}
+
 static void compile_body(const hone_nvrtc *nvrtc, const char *text, hone_map *seen, size_t turn) {
   hone_graph *graph = NULL;
   CHECK_OK(hone_graph_parse(text, strlen(text), hone_op_find, body_weights, &graph));
@@ -63,6 +76,8 @@ static void compile_body(const hone_nvrtc *nvrtc, const char *text, hone_map *se
   hone_graph_free(graph);
 }
 
+static const char *only; /* of the bodies those whose text has it; NULL: all */
+
 TEST(every_kernel_compiles) {
   const hone_nvrtc *nvrtc = NULL;
   hone_map seen = {0};
@@ -70,9 +85,10 @@ TEST(every_kernel_compiles) {
   hone_status *status = hone_nvrtc_get(&nvrtc);
   if (status) nvrtc = NULL;
   hone_status_free(status);
-  for (size_t i = 0; i < CUDA_BODIES; i++) compile_body(nvrtc, cuda_bodies[i].text, &seen, i);
+  for (size_t i = 0; i < CUDA_BODIES; i++)
+    if (!only || strstr(cuda_bodies[i].text, only)) compile_body(nvrtc, cuda_bodies[i].text, &seen, i);
   const hone_cuda_kernel *const *rows = hone_cuda_kernels(&count);
-  for (size_t i = 0; i < count; i++)
+  for (size_t i = 0; i < count && !only; i++)
     if (!rows[i]->needs && !hone_map_get(&seen, rows[i]->name, strlen(rows[i]->name))) {
       fprintf(stderr, "no body has kernel %s\n", rows[i]->name);
       check_failed++;
@@ -81,7 +97,8 @@ TEST(every_kernel_compiles) {
   printf("%d compiled, %d skipped for want of NVRTC\n", compiled, skipped);
 }
 
-int main(void) {
+int main(int count, char **arguments) {
+  if (count > 1) only = arguments[1];
   make_cuda_weights();
   RUN(every_kernel_compiles);
   return check_report();

@@ -131,6 +131,37 @@ def test_dlpack_in(engine, old):
         assert np.array_equal(engine.run({"x": OnlyDlpack(x, old)})["y"], x.T)
 
 
+def refusing_buffer():
+    """A class whose instances show a buffer that raises TypeError, as arrays on a GPU may."""
+    class Slot(ctypes.Structure):
+        _fields_ = [("slot", ctypes.c_int), ("function", ctypes.c_void_p)]
+
+    class Spec(ctypes.Structure):
+        _fields_ = [("name", ctypes.c_char_p), ("size", ctypes.c_int), ("item", ctypes.c_int),
+                    ("flags", ctypes.c_uint), ("slots", ctypes.POINTER(Slot))]
+
+    get_buffer, may_be_a_base = 1, 1 << 10  # Py_bf_getbuffer, Py_TPFLAGS_BASETYPE
+    # Of what has no items it says so, whatever its other arguments are.
+    refuse = ctypes.cast(ctypes.pythonapi.PySequence_SetItem, ctypes.c_void_p).value
+    slots = (Slot * 2)((get_buffer, refuse), (0, None))
+    make = ctypes.pythonapi.PyType_FromSpec
+    make.restype, make.argtypes = ctypes.py_object, [ctypes.POINTER(Spec)]
+    return make(Spec(b"tests.Refusing", object.__basicsize__, 0, may_be_a_base, slots))
+
+
+def test_a_buffer_that_refuses(engine):
+    class OnACard(refusing_buffer()):
+        def __dlpack__(self, **words):
+            return X.__dlpack__(**words)
+
+        def __dlpack_device__(self):
+            return (1, 0)
+
+    with pytest.raises(TypeError):
+        memoryview(OnACard())
+    assert np.array_equal(engine.run({"x": OnACard()})["y"], X.T)
+
+
 def capsule_of(table):
     """The capsule of DLPack's table of functions that a type shows."""
     make = ctypes.pythonapi.PyCapsule_New

@@ -63,6 +63,7 @@ bool hone_body_accepts(const hone_graph *graph) {
 typedef struct maker {
   hone_body *body;
   hone_arena *arena;
+  hone_bytes saved;        /* the pack, where it is made already; else none */
   int *stage_of;           /* by value id: 1 + the stage that makes it; 0: there at the start */
   const hone_node **nodes; /* of formulas: all pointwise nodes by stage, in order */
   int *node_stage;
@@ -450,11 +451,21 @@ static hone_status *need_constant(maker *m, const hone_value *value) {
   return NULL;
 }
 
-static hone_status *need_pack(maker *m, hone_body_stage *s) {
+/* The bytes of a stage's pack, which begins at `at`. */
+static size_t pack_bytes(const maker *m, const hone_body_stage *s, size_t at) {
   const hone_node_functions *f = s->kernel->functions;
-  if (!f->pack_size) return NULL;
-  size_t size = f->pack_size(s->kernel, s->node);
+  if (!m->saved.data || !f->saved_size) return f->pack_size(s->kernel, s->node);
+  if (at >= m->saved.size) return 0;
+  return f->saved_size(s->kernel, s->node, (const char *)m->saved.data + at, m->saved.size - at);
+}
+
+static hone_status *need_pack(maker *m, hone_body_stage *s) {
+  if (!s->kernel->functions->pack_size) return NULL;
   s->pack_at = m->body->pack_size;
+  size_t size = pack_bytes(m, s, s->pack_at);
+  if (size == 0 && m->saved.data)
+    return hone_error(HONE_CORRUPT, "the packed weights of '%s' are not its kernel's",
+                      hone_node_label(s->node));
   if (size == 0 || size > SIZE_MAX / 2 ||
       !hone_add(s->pack_at, hone_align_up(size, 64), &m->body->pack_size))
     return hone_error(HONE_LIMIT, "the weights of '%s' are too large", hone_node_label(s->node));
@@ -555,11 +566,11 @@ static hone_status *make_stages(maker *m, const hone_cpu_kernel *kernel) {
   return lay_out_pack(m);
 }
 
-hone_status *hone_body_make(const hone_graph *graph, const hone_cpu_kernel *kernel,
+hone_status *hone_body_make(const hone_graph *graph, const hone_cpu_kernel *kernel, hone_bytes saved,
                             hone_arena *arena, hone_body **out) {
   size_t values = (size_t)graph->next_id + 1, nodes = 1;
   for (const hone_node *n = graph->first; n; n = n->next) nodes++;
-  maker m = {.body = HONE_NEW(arena, hone_body), .arena = arena};
+  maker m = {.body = HONE_NEW(arena, hone_body), .arena = arena, .saved = saved};
   m.stage_of = HONE_NEW_ARRAY(arena, values, int);
   m.nodes = HONE_NEW_ARRAY(arena, nodes, const hone_node *);
   m.node_stage = HONE_NEW_ARRAY(arena, nodes, int);

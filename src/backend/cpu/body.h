@@ -48,8 +48,9 @@ typedef struct hone_body {
 const hone_node *hone_body_core(const hone_graph *graph);
 /* Whether stages can be made of the body at all. */
 bool hone_body_accepts(const hone_graph *graph);
-/* Makes the stages, the core on `kernel`, every other node on its first row. */
-hone_status *hone_body_make(const hone_graph *graph, const hone_cpu_kernel *kernel,
+/* Makes the stages, the core on `kernel`, every other node on its first row. `saved`: the body's pack,
+ * where it comes out of a file, which then says how large its parts are; else no bytes. */
+hone_status *hone_body_make(const hone_graph *graph, const hone_cpu_kernel *kernel, hone_bytes saved,
                             hone_arena *arena, hone_body **out);
 /* Fills the pack, pack_size bytes. */
 hone_status *hone_body_pack(const hone_body *body, void *to);

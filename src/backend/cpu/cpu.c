@@ -28,7 +28,7 @@ static bool holds(const hone_cpu_kernel *kernel, const hone_node *core) {
 static bool fits(const hone_graph *body, const hone_cpu_kernel *kernel) {
   hone_arena trial = {0};
   hone_body *made;
-  hone_status *status = hone_body_make(body, kernel, &trial, &made);
+  hone_status *status = hone_body_make(body, kernel, (hone_bytes){0}, &trial, &made);
   bool good = !status || hone_status_code(status) == HONE_OUT_OF_MEMORY;
   hone_status_free(status);
   hone_arena_free(&trial);
@@ -107,7 +107,9 @@ static hone_status *prepare(const hone_graph *graph, const char *name, int varia
   hone_body *body;
   (void)tuning;
   HONE_TRY(find_kernel(graph, name, &kernel));
-  HONE_TRY(hone_body_make(graph, kernel, arena, &body));
+  hone_bytes from = {0};
+  if (saved_count == 1) from = (hone_bytes){saved[0].bytes, saved[0].size};
+  HONE_TRY(hone_body_make(graph, kernel, from, arena, &body));
   *out = (hone_prepared){.backend = &hone_backend_cpu,
                          .body = graph,
                          .kernel = kernel,
@@ -136,5 +138,5 @@ const hone_backend hone_backend_cpu = {
     .plan = plan,
     .pitches = pitches,
     .reads_pitched = reads_pitched,
-    .packing_version = 1,
+    .packing_version = 3,
 };

@@ -129,7 +129,7 @@ static hone_status *make_attrs(const hone_node *node, hone_arena *arena, hone_fo
     HONE_TRY_MEMORY(table);
     hone_byte_table(node, table);
     s->table = table;
-    s->look_up = hone_lookup_here();
+    s->look_up = hone_lookup_here(table);
   } else {
     hone_pointwise_attrs(node, s->attrs);
   }

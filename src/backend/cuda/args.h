@@ -5,7 +5,7 @@
 
 #define HONE_CUDA_POINTERS 24
 #define HONE_CUDA_NUMBERS  72
-#define HONE_CUDA_BOXED    2
+#define HONE_CUDA_BOXED    3
 
 typedef struct hone_cuda_args {
   void *p[HONE_CUDA_POINTERS];    /* in the GPU's memory; NULL where unused */

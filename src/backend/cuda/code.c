@@ -274,15 +274,40 @@ static hone_status *learn_saved(const hone_gpu *gpu, const hone_cuda_code *saved
   return status;
 }
 
-hone_status *hone_cuda_code_load(hone_bytes saved, bool *make) {
-  hone_gpu *gpu;
+hone_status *hone_cuda_code_known(hone_text *out) {
+  hone_arena memory = {0};
+  size_t used = 0, at = 0;
+  pthread_mutex_lock(&lock);
+  const hone_cuda_code **codes = HONE_NEW_ARRAY(&memory, known.count + 1, const hone_cuda_code *);
+  for (const hone_map_entry *e; codes && (e = hone_map_next(&known, &at));) codes[used++] = e->value;
+  hone_status *status = codes ? hone_cuda_code_write(codes, used, out) : hone_error_memory();
+  pthread_mutex_unlock(&lock);
+  hone_arena_free(&memory);
+  return status;
+}
+
+/* All of saved code, or what this GPU runs as it is. */
+static hone_status *learn_all(const hone_gpu *gpu, hone_bytes saved, bool all) {
   size_t count;
-  HONE_TRY(hone_gpu_get(&gpu));
   HONE_TRY(hone_cuda_code_count(saved, &count));
   for (size_t i = 0; i < count; i++) {
     hone_cuda_code code;
     HONE_TRY(hone_cuda_code_read(saved, i, &code));
-    HONE_TRY(learn_saved(gpu, &code));
+    if (all || hone_cuda_code_way_of(gpu, &code) == HONE_CODE_AS_IT_IS)
+      HONE_TRY(learn_saved(gpu, &code));
   }
+  return NULL;
+}
+
+hone_status *hone_cuda_code_recall(hone_bytes saved) {
+  hone_gpu *gpu;
+  HONE_TRY(hone_gpu_get(&gpu));
+  return learn_all(gpu, saved, false);
+}
+
+hone_status *hone_cuda_code_load(hone_bytes saved, bool *make) {
+  hone_gpu *gpu;
+  HONE_TRY(hone_gpu_get(&gpu));
+  HONE_TRY(learn_all(gpu, saved, true));
   return hone_cuda_code_tell(gpu, saved, make);
 }

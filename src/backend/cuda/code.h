@@ -37,7 +37,12 @@ HONE_MUST_USE hone_status *hone_cuda_code_fits(hone_bytes saved);
  * NVRTC. */
 HONE_MUST_USE hone_status *hone_cuda_code_load(hone_bytes saved, bool *make);
 
-/* How many texts were compiled in this process, for tests. */
+/* All code that is known, as engine files hold it. */
+HONE_MUST_USE hone_status *hone_cuda_code_known(hone_text *out);
+/* Makes known what of such code this GPU runs as it is. */
+HONE_MUST_USE hone_status *hone_cuda_code_recall(hone_bytes saved);
+
+/* How many texts were compiled in this process. */
 uint64_t hone_cuda_code_compile_count(void);
 
 #endif

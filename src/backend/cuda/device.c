@@ -249,7 +249,8 @@ static hone_status *make_parameter(const hone_gpu *gpu, void *counters,
   if (!boxed || !at_multiples(&out->args)) return NULL;
   set_arguments(counters, boxed, step, io, &out->args);
   for (int i = 0; i < HONE_CUDA_BOXED && boxed->boxes[i].rank; i++)
-    HONE_TRY(hone_cuda_boxes_map(gpu, &boxed->boxes[i], out->args.p[i], &out->maps[i]));
+    HONE_TRY(hone_cuda_boxes_map(gpu, &boxed->boxes[i], (char *)out->args.p[i] + boxed->boxes[i].at,
+                                 &out->maps[i]));
   *launch = boxed;
   return NULL;
 }

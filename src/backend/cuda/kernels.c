@@ -4,21 +4,9 @@
 #include "backend/cuda/rows.h"
 
 static const hone_cuda_kernel *const rows[] = {
-    &hone_cuda_kernel_conv_stem_f16, &hone_cuda_kernel_conv_stem_bf16,
-    &hone_cuda_kernel_conv_f16,  &hone_cuda_kernel_conv_tensor,
-    &hone_cuda_kernel_matmul_f16, &hone_cuda_kernel_matmul_tensor,
-    &hone_cuda_kernel_conv,
-    &hone_cuda_kernel_conv_depthwise,
-    &hone_cuda_kernel_conv_grouped, &hone_cuda_kernel_matmul,
-    &hone_cuda_kernel_pool,      &hone_cuda_kernel_softmax,      &hone_cuda_kernel_norm,
-    &hone_cuda_kernel_attention_f16, &hone_cuda_kernel_attention_bf16,
-    &hone_cuda_kernel_reduce,    &hone_cuda_kernel_attention_tiles, &hone_cuda_kernel_attention,
-    &hone_cuda_kernel_transpose,
-    &hone_cuda_kernel_slice,     &hone_cuda_kernel_expand,       &hone_cuda_kernel_concat,
-    &hone_cuda_kernel_conv_transpose, &hone_cuda_kernel_resize,  &hone_cuda_kernel_integer,
-    &hone_cuda_kernel_topk,
-    &hone_cuda_kernel_product_lt, &hone_cuda_kernel_conv_cudnn,
-    &hone_cuda_kernel_split,     &hone_cuda_kernel_gather,       &hone_cuda_kernel_pointwise,
+#define ROW(name) &hone_cuda_kernel_##name,
+#include "backend/cuda/kernels.def"
+#undef ROW
 };
 
 const hone_cuda_kernel *const *hone_cuda_kernels(size_t *count) {
@@ -67,6 +55,13 @@ const char *hone_cuda_width(hone_dtype dtype) {
   for (int i = 0; i < 4; i++)
     if ((int)hone_dtype_bits(dtype) == 8 << i && dtype != HONE_STR) return names[i];
   return NULL;
+}
+
+void hone_cuda_may_fault(hone_cuda_plan *plan, hone_cuda_launch *launch, const hone_node *node,
+                         int pointer) {
+  launch->slots[pointer] = (hone_cuda_slot){.from = HONE_CUDA_FAULT};
+  launch->node = node;
+  plan->may_fault = true;
 }
 
 #define ENOUGH (1 << 18) /* elements: threads for each of them fill a GPU */

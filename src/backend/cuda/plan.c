@@ -70,7 +70,7 @@ static void set_tail(const hone_cuda_plan *plan, const hone_cuda_stage *stage,
   for (int i = 0; i < stage->stream_count; i++) {
     const hone_cuda_stream *s = &stage->streams[i];
     launch->slots[s->pointer] = hone_cuda_slot_of(plan, s->value);
-    if (s->reach == HONE_CUDA_ANY)
+    if (hone_cuda_has_strides(s))
       broadcast_strides(hone_cuda_shape(plan, s->value), whole, launch->args.n + s->strides);
   }
   for (int i = 0; i < stage->result_count; i++)
@@ -141,7 +141,7 @@ static hone_status *place_values(hone_cuda_plan *plan) {
     plan->output[hone_cuda_root(graph->outputs[i].value)->id] = i + 1;
   for (int i = 0; i < plan->body->stage_count; i++) {
     const hone_cuda_stage *stage = &plan->body->stages[i];
-    if (!plan->reads[i].runs && !is_written(plan, stage->core->outputs[0])) continue;
+    if (!plan->reads[i].runs && !(stage->core && is_written(plan, stage->core->outputs[0]))) continue;
     for (int r = 0; r < stage->result_count; r++) HONE_TRY(place_value(plan, stage->results[r].value));
     for (int o = 0; !stage->kernel->finishes && o < stage->core->output_count; o++)
       if (stage->core->outputs[o]) HONE_TRY(place_value(plan, stage->core->outputs[o]));

@@ -33,6 +33,7 @@ typedef struct hone_cuda_boxes {
   int rank;
   uint64_t sizes[4], strides[3]; /* elements; bytes, from the second axis on */
   uint32_t box[4], steps[4];     /* steps: from window to window */
+  uint64_t at;                   /* bytes from the pointer to the first element */
   int low[2], high[2];           /* corners of the windows' first taps: columns, rows */
   uint32_t pixels;               /* 0: it is no image in windows */
 } hone_cuda_boxes;

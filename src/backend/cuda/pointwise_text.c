@@ -162,7 +162,21 @@ static void put_node(hone_text *out, const hone_cuda_stage *stage, const hone_no
 typedef enum at_once { ONE_ELEMENT, EIGHT } at_once;
 
 static bool loads_eight(const hone_cuda_stream *s, at_once number) {
-  return number == EIGHT && (s->reach == HONE_CUDA_EQUAL || s->reach == HONE_CUDA_COLUMN);
+  return number == EIGHT && s->reach != HONE_CUDA_ONE && s->reach != HONE_CUDA_ANY;
+}
+
+/* Where a stream's element is that stands `after` i. */
+static void put_place(hone_text *out, const hone_cuda_stage *stage, const hone_cuda_stream *s,
+                      const char *after) {
+  switch (s->reach) {
+    case HONE_CUDA_EQUAL: hone_text_puts(out, "i"); break;
+    case HONE_CUDA_ONE: hone_text_puts(out, "0"); break;
+    case HONE_CUDA_COLUMN: hone_text_puts(out, "column"); break;
+    case HONE_CUDA_ROWS:
+    case HONE_CUDA_ANY:
+      hone_text_printf(out, "place<%d>(a, %d, %d, i%s)", stage->shape->type.shape.rank,
+                       stage->sizes, s->strides, after);
+  }
 }
 
 /* The loads of eight elements, before the loop over them. */
@@ -176,10 +190,11 @@ static void put_streams(hone_text *out, const hone_cuda_stage *stage) {
                       "s64 column) {\n  Streams s;\n");
   for (int i = 0; i < stage->stream_count; i++) {
     const hone_cuda_stream *s = &stage->streams[i];
-    if (loads_eight(s, EIGHT))
-      hone_text_printf(out, "  s.s%d = load_eight<%s>(a.p[%d], %s);\n", i,
-                       hone_cuda_type(s->value->type.dtype), s->pointer,
-                       s->reach == HONE_CUDA_EQUAL ? "i" : "column");
+    if (!loads_eight(s, EIGHT)) continue;
+    hone_text_printf(out, "  s.s%d = load_eight<%s>(a.p[%d], ", i,
+                     hone_cuda_type(s->value->type.dtype), s->pointer);
+    put_place(out, stage, s, "");
+    hone_text_puts(out, ");\n");
   }
   hone_text_puts(out, "  return s;\n}\n");
 }
@@ -194,21 +209,15 @@ static void put_stream(hone_text *out, const hone_cuda_stage *stage, int index, 
     return;
   }
   hone_text_printf(out, "load<%s>(a.p[%d], ", type, s->pointer);
-  switch (s->reach) {
-    case HONE_CUDA_EQUAL: hone_text_puts(out, "i"); break;
-    case HONE_CUDA_ONE: hone_text_puts(out, "0"); break;
-    case HONE_CUDA_COLUMN: hone_text_puts(out, "column"); break;
-    case HONE_CUDA_ANY:
-      hone_text_printf(out, "place<%d>(a, %d, %d, i%s)", stage->shape->type.shape.rank,
-                       stage->sizes, s->strides, number == EIGHT ? " + e" : "");
-      break;
-  }
+  put_place(out, stage, s, number == EIGHT ? " + e" : "");
   hone_text_puts(out, ");\n");
 }
 
-static bool uses_columns(const hone_cuda_stage *stage) {
+/* Whether it counts where rows of the last axis begin. */
+static bool reads_rows(const hone_cuda_stage *stage) {
   for (int i = 0; i < stage->stream_count; i++)
-    if (stage->streams[i].reach == HONE_CUDA_COLUMN) return true;
+    if (stage->streams[i].reach == HONE_CUDA_COLUMN || stage->streams[i].reach == HONE_CUDA_ROWS)
+      return true;
   return false;
 }
 
@@ -227,7 +236,7 @@ static void put_element(hone_text *out, const hone_cuda_stage *stage, at_once nu
 /* What the kernel calls for each element of the core: the tail, and the stores. */
 static void put_finish(hone_text *out, const hone_cuda_stage *stage) {
   int last = stage->shape->type.shape.rank - 1;
-  if (uses_columns(stage))
+  if (reads_rows(stage))
     hone_text_printf(out, "#define COLUMN(i) remainder_of(i, a.n[%d])\n#define ROW(count) a.n[%d]\n",
                      stage->sizes + last, stage->sizes + last);
   else
@@ -281,14 +290,14 @@ static void put_finish_eight(hone_text *out, const hone_cuda_stage *stage) {
 
 bool hone_cuda_has_form(const hone_cuda_stage *stage, int form, int sm) {
   const hone_cuda_form *f = &stage->kernel->forms[form];
-  if (!f->text || !f->boxed) return f->text != NULL;
-  return sm == 90 && hone_dtype_bits(stage->core->inputs[0].value->type.dtype) == 16;
+  if (!f->text || !(f->boxed || f->alone)) return f->text != NULL;
+  return sm == 90 && (f->alone || hone_dtype_bits(stage->core->inputs[0].value->type.dtype) == 16);
 }
 
 void hone_cuda_stage_text(const hone_cuda_stage *stage, int form, hone_text *out) {
   const hone_cuda_kernel *kernel = stage->kernel;
   const hone_cuda_form *f = &kernel->forms[form];
-  if (f->boxed) hone_text_puts(out, HONE_CUDA_ALONE_90);
+  if (f->boxed || f->alone) hone_text_puts(out, HONE_CUDA_ALONE_90);
   hone_text_puts(out, hone_cuda_text_common);
   if (kernel->define) kernel->define(stage->core, out);
   if (kernel->finishes) put_finish(out, stage);

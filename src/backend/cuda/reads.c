@@ -23,11 +23,32 @@ static bool rows_are_whole(const hone_shape *shape, const hone_layout *layout) {
   return shape->dim[shape->rank - 1] == 1 || layout->stride[shape->rank - 1] == 1;
 }
 
+static bool rounds(const hone_node *node) {
+  return node && node->op == &hone_op_cast && node->inputs[0].value->type.dtype == HONE_F32;
+}
+
+/* A stage that does nothing but round. */
+static bool is_rounding(const hone_cuda_stage *stage) {
+  return !stage->core && stage->tail_count == 1 && rounds(stage->tail[0]);
+}
+
+/* The first input where it lies before moves, and before it was rounded. */
+static void gather(hone_cuda_plan *plan, bool *wanted, int stage, const hone_value *value) {
+  hone_strided *in = &plan->reads[stage].in[0];
+  (void)hone_moves_trace(plan->view, value, in);
+  if (rounds(in->base->producer)) in->base = in->base->producer->inputs[0].value;
+  want(plan, wanted, in->base);
+}
+
 static void choose_inputs(hone_cuda_plan *plan, bool *wanted, int stage) {
   const hone_cuda_stage *s = &plan->body->stages[stage];
   for (int i = 0; s->core && i < s->core->input_count; i++) {
     const hone_value *value = s->core->inputs[i].value;
     if (!value) continue;
+    if (s->kernel->gathers && i == 0) {
+      gather(plan, wanted, stage, value);
+      continue;
+    }
     if (!s->kernel->strided || i >= HONE_CUDA_STRIDED) {
       want(plan, wanted, value);
       continue;
@@ -66,7 +87,8 @@ void hone_cuda_choose_reads(hone_cuda_plan *plan) {
   for (int i = body->stage_count - 1; i >= 0; i--) {
     const hone_cuda_stage *s = &body->stages[i];
     struct hone_cuda_reads *reads = &plan->reads[i];
-    reads->runs = !hone_is_move(s->core) || (wanted[i] && !write_through(plan, i));
+    reads->runs = is_rounding(s) ? wanted[i]
+                                 : !hone_is_move(s->core) || (wanted[i] && !write_through(plan, i));
     if (!reads->runs) continue;
     if (!reads->out.base && s->kernel->strided)
       reads->out = (hone_strided){

@@ -5,39 +5,9 @@
 #include "backend/cuda/embed.h"
 #include "backend/cuda/plan.h"
 
-#define HONE_CUDA_ROW(name) extern const hone_cuda_kernel hone_cuda_kernel_##name;
-HONE_CUDA_ROW(conv)
-HONE_CUDA_ROW(conv_depthwise)
-HONE_CUDA_ROW(conv_f16)
-HONE_CUDA_ROW(conv_grouped)
-HONE_CUDA_ROW(conv_stem_bf16)
-HONE_CUDA_ROW(conv_stem_f16)
-HONE_CUDA_ROW(conv_tensor)
-HONE_CUDA_ROW(matmul)
-HONE_CUDA_ROW(matmul_f16)
-HONE_CUDA_ROW(matmul_tensor)
-HONE_CUDA_ROW(product_lt)
-HONE_CUDA_ROW(conv_cudnn)
-HONE_CUDA_ROW(conv_transpose)
-HONE_CUDA_ROW(integer)
-HONE_CUDA_ROW(resize)
-HONE_CUDA_ROW(topk)
-HONE_CUDA_ROW(pool)
-HONE_CUDA_ROW(softmax)
-HONE_CUDA_ROW(norm)
-HONE_CUDA_ROW(reduce)
-HONE_CUDA_ROW(attention)
-HONE_CUDA_ROW(attention_bf16)
-HONE_CUDA_ROW(attention_f16)
-HONE_CUDA_ROW(attention_tiles)
-HONE_CUDA_ROW(transpose)
-HONE_CUDA_ROW(slice)
-HONE_CUDA_ROW(expand)
-HONE_CUDA_ROW(concat)
-HONE_CUDA_ROW(split)
-HONE_CUDA_ROW(gather)
-HONE_CUDA_ROW(pointwise)
-#undef HONE_CUDA_ROW
+#define ROW(name) extern const hone_cuda_kernel hone_cuda_kernel_##name;
+#include "backend/cuda/kernels.def"
+#undef ROW
 
 /* Whether a convolution is a product of pixels and filters: a window of one pixel at every pixel. */
 bool hone_cuda_is_plain_conv(const hone_node *node);
@@ -53,5 +23,10 @@ bool hone_cuda_one_float(const hone_node *node);
 void hone_cuda_define_types(hone_dtype dtype, hone_text *out);
 /* T for kernels that only move elements: an unsigned type of their width; NULL for other widths. */
 const char *hone_cuda_width(hone_dtype dtype);
+
+/* Kernels with kernels/places.cu before them say by pointer `pointer` of the launch, there FAULT, that a
+ * value is no place; faults speak of `node`. */
+void hone_cuda_may_fault(hone_cuda_plan *plan, hone_cuda_launch *launch, const hone_node *node,
+                         int pointer);
 
 #endif

@@ -144,26 +144,44 @@ static hone_status *plan_tiles(const hone_cuda_stage *stage, const hone_group_vi
 #define TENSOR_QUERIES 64 /* of four warps */
 #define TENSOR_THREADS 128
 
-/* attention_hopper.cu's forms, by how many keys a tile has. Two tiles of keys lie in shared memory. */
-static const int64_t keys_of_form[] = {64, 112, 128};
-#define FORMS (int)(sizeof keys_of_form / sizeof *keys_of_form)
-#define BOXED_FORM(keys)                                                                           \
-  {hone_cuda_text_attention_hopper, "#define KEYS " #keys "\n", true}
+/* The forms beside attention_tensor.cu, for compute capability 9.0: attention_hopper.cu by how many keys
+ * a tile has, two tiles in shared memory; attention_narrow.cu by how many a warp takes at a time;
+ * attention_heads.cu by how many a head may have. */
+typedef enum way_kind { BY_TILES, NARROW, BY_HEADS } way_kind;
+static const struct {
+  way_kind kind;
+  int64_t keys;
+} forms[] = {{BY_TILES, 64}, {BY_TILES, 112}, {BY_TILES, 128},
+             {NARROW, 32},   {NARROW, 64},    {BY_HEADS, 128}, {BY_HEADS, 208}};
+#define FORMS      7
+_Static_assert(FORMS == sizeof forms / sizeof *forms, "all are counted");
+#define TILE_FORMS 3
+#define BY_WARPS   hone_cuda_text_attention_warps
+#define BY_GROUPS  hone_cuda_text_attention_groups
+#define WITH_KEYS(file, keys, before)                                                              \
+  {hone_cuda_text_attention_##file, "#define KEYS " #keys "\n", true, before}
 #define TENSOR_FORMS                                                                               \
-  {{hone_cuda_text_attention_tensor}, BOXED_FORM(64), BOXED_FORM(112), BOXED_FORM(128)}
-#define MOST_SHARED (220 << 10) /* bytes of a block */
-#define ENOUGH_BLOCKS 264       /* two a multiprocessor of a large GPU */
+  {{hone_cuda_text_attention_tensor, "#define KEYS 64\n", false, BY_WARPS},                        \
+   WITH_KEYS(hopper, 64, BY_GROUPS), WITH_KEYS(hopper, 112, BY_GROUPS),                            \
+   WITH_KEYS(hopper, 128, BY_GROUPS), WITH_KEYS(narrow, 32, BY_WARPS),                             \
+   WITH_KEYS(narrow, 64, BY_WARPS), WITH_KEYS(heads, 128, BY_GROUPS),                               \
+   WITH_KEYS(heads, 208, BY_GROUPS)}
+#define MOST_SHARED   (226 << 10) /* bytes of a block */
+#define WAVE          132         /* multiprocessors of a large GPU */
+#define ENOUGH_BLOCKS (2 * WAVE)
 
-/* How attention_hopper.cu runs: its form, groups of four warps in a block, and whether they go on to the
- * head's next queries until all are done. */
+/* How one of them runs: by tiles groups of four warps in a block, and whether they go on to the head's
+ * next queries until all are done. */
 typedef struct boxed_way {
   int form, groups;
   bool whole_heads;
 } boxed_way;
-#define WAYS (FORMS * 4)
-_Static_assert(1 + WAYS == HONE_CUDA_ATTENTION_VARIANTS, "the first is attention_tensor.cu");
+#define TILE_WAYS (TILE_FORMS * 4)
+_Static_assert(1 + TILE_WAYS + FORMS - TILE_FORMS == HONE_CUDA_ATTENTION_VARIANTS,
+               "the first is attention_tensor.cu");
 
 static boxed_way way_of(int index) {
+  if (index >= TILE_WAYS) return (boxed_way){TILE_FORMS + index - TILE_WAYS, 0, false};
   return (boxed_way){index / 4, 1 + index % 2, index / 2 % 2};
 }
 
@@ -174,12 +192,98 @@ static bool rows_at_multiples(const long long *n) {
   return n[5] % 8 == 0 && n[6] % 8 == 0 && n[3] > 0 && n[4] > 0 && n[3] < 1 << 24 && n[4] < 1 << 24;
 }
 
+static int64_t pieces(int64_t count, int64_t of) {
+  return (count + of - 1) / of;
+}
+
+/* Of a row of 16-bit elements in boxes. */
+static int64_t boxed_bytes(int64_t size) {
+  return pieces(size, 64) * 128;
+}
+
+typedef struct problem {
+  hone_dtype dtype;
+  int64_t batch, heads; /* heads of all the batch */
+} problem;
+
+/* Sets what the way needs of a launch whose sizes stand in its args; false where it is none for them. */
+static bool set_tiles(const boxed_way *way, const problem *p, hone_cuda_launch *launch) {
+  long long *n = launch->args.n;
+  int64_t keys = forms[way->form].keys, tiles = pieces(n[4], keys);
+  int64_t queries = pieces(n[3], TENSOR_QUERIES);
+  n[29] = way->whole_heads && tiles <= 2 ? pieces(queries, way->groups) : 1;
+  n[30] = tiles < 2 ? tiles : 2;
+  int64_t bytes = n[30] * keys * (boxed_bytes(n[5]) + boxed_bytes(n[6])) +
+                  n[29] * way->groups * TENSOR_QUERIES * boxed_bytes(n[5]) + 1024;
+  bool same = way->whole_heads && n[29] == 1; /* as the way that does not say so */
+  if (bytes > MOST_SHARED || same || way->groups > queries) return false;
+  launch->threads = (unsigned)(way->groups * TENSOR_THREADS);
+  launch->shared = (unsigned)bytes;
+  set_queries(launch, p->heads, n[29] * way->groups * TENSOR_QUERIES);
+  return true;
+}
+
+#define NARROW_QUERIES 16
+#define NARROW_KEYS    256  /* of all warps at a time */
+#define NARROW_BLOCKS  4096 /* beyond, it takes too long that every block reads its head's keys */
+
+static bool set_narrow(const boxed_way *way, const problem *p, hone_cuda_launch *launch) {
+  const long long *n = launch->args.n;
+  int64_t keys = forms[way->form].keys;
+  int64_t warps = pieces(n[4] < NARROW_KEYS ? n[4] : NARROW_KEYS, keys);
+  int64_t padded = n[6] <= 32 ? 32 : n[6] <= 64 ? 64 : 128;
+  int64_t values = keys * padded * 2, sums = NARROW_QUERIES * (pieces(n[6], 16) * 16 + 8) * 4;
+  launch->threads = (unsigned)(32 * warps);
+  launch->shared = (unsigned)(warps * ((values > sums ? values : sums) + NARROW_QUERIES * 8) + 1024);
+  set_queries(launch, p->heads, NARROW_QUERIES);
+  return n[0] <= NARROW_BLOCKS;
+}
+
+/* Boxes of `rows` rows of q, k or v; false where the copy engine cannot bring them. */
+static bool set_rows(const problem *p, hone_cuda_launch *launch, int operand, uint32_t rows) {
+  const long long *n = launch->args.n, *place = n + 13 + 4 * operand;
+  hone_cuda_boxes *b = &launch->boxes[operand];
+  *b = (hone_cuda_boxes){.dtype = p->dtype, .rank = 4, .box = {64, rows, 1, 1}, .steps = {1, 1, 1, 1}};
+  const long long sizes[] = {operand < V ? n[5] : n[6], operand ? n[4] : n[3],
+                             operand ? n[2] : n[1], p->batch};
+  for (int d = 0; d < 4; d++) b->sizes[d] = (uint64_t)sizes[d];
+  for (int d = 0; d < 3; d++) {
+    long long step = sizes[1 + d] > 1 ? place[3 - d] : 8;
+    if (step <= 0 || step >= 1ll << 38) return false;
+    b->strides[d] = 2 * (uint64_t)step;
+  }
+  b->at = 2 * (uint64_t)place[0];
+  return place[0] >= 0 && p->heads < INT32_MAX;
+}
+
+static bool set_heads(const boxed_way *way, const problem *p, hone_cuda_launch *launch) {
+  long long *n = launch->args.n;
+  int64_t keys = forms[way->form].keys, queries = pieces(n[3], TENSOR_QUERIES);
+  int64_t bytes = keys * (boxed_bytes(n[5]) + boxed_bytes(n[6])) +
+                  queries * TENSOR_QUERIES * boxed_bytes(n[5]);
+  if (n[4] > keys || 2 * bytes + 1024 + 64 > MOST_SHARED) return false;
+  for (int i = Q; i <= V; i++)
+    if (!set_rows(p, launch, i, i == Q ? TENSOR_QUERIES : (uint32_t)keys)) return false;
+  n[0] = p->heads;
+  n[29] = queries;
+  hone_cuda_launch_blocks(launch, p->heads < WAVE ? p->heads : WAVE);
+  launch->threads = 4 * TENSOR_THREADS;
+  launch->shared = (unsigned)(2 * bytes + 1024 + 64);
+  return true;
+}
+
+static bool set_way(const boxed_way *way, const problem *p, hone_cuda_launch *launch) {
+  static bool (*const set[])(const boxed_way *, const problem *, hone_cuda_launch *) = {
+      [BY_TILES] = set_tiles, [NARROW] = set_narrow, [BY_HEADS] = set_heads};
+  return set[forms[way->form].kind](way, p, launch);
+}
+
 /* The fewest keys beyond those that are there, then the larger tile; blocks that fill a GPU. */
-static boxed_way best_way(const long long *n, int64_t heads) {
-  int64_t tiles = (n[3] + TENSOR_QUERIES - 1) / TENSOR_QUERIES, least = INT64_MAX;
+static boxed_way best_tiles(const long long *n, int64_t heads) {
+  int64_t tiles = pieces(n[3], TENSOR_QUERIES), least = INT64_MAX;
   boxed_way best = {0};
-  for (int form = 0; form < FORMS; form++) {
-    int64_t keys = (n[4] + keys_of_form[form] - 1) / keys_of_form[form] * keys_of_form[form];
+  for (int form = 0; form < TILE_FORMS; form++) {
+    int64_t keys = pieces(n[4], forms[form].keys) * forms[form].keys;
     if (keys > least) continue;
     least = keys;
     best.form = form;
@@ -189,31 +293,32 @@ static boxed_way best_way(const long long *n, int64_t heads) {
   return best;
 }
 
-/* Bytes of shared memory; 0 where the way is none for these sizes. */
-static int64_t shared_of(const boxed_way *way, long long *n) {
-  int64_t keys = keys_of_form[way->form], tiles = (n[4] + keys - 1) / keys;
-  int64_t queries = (n[3] + TENSOR_QUERIES - 1) / TENSOR_QUERIES;
-  n[29] = way->whole_heads && tiles <= 2 ? (queries + way->groups - 1) / way->groups : 1;
-  n[30] = tiles < 2 ? tiles : 2;
-  int64_t head = (n[5] + 63) / 64 * 128, value = (n[6] + 63) / 64 * 128;
-  int64_t bytes = n[30] * keys * (head + value) + n[29] * way->groups * TENSOR_QUERIES * head + 1024;
-  bool same = way->whole_heads && n[29] == 1; /* as the way that does not say so */
-  return bytes > MOST_SHARED || same || way->groups > queries ? 0 : bytes;
+/* The first that can be, of those that seem best. */
+static bool set_best(const problem *p, hone_cuda_launch *launch, boxed_way *way) {
+  const long long *n = launch->args.n;
+  enum { SHORT_NARROW = TILE_WAYS, LONG_NARROW, SHORT_HEADS, LONG_HEADS };
+  boxed_way tiles = best_tiles(n, p->heads), less = tiles;
+  less.whole_heads = false;
+  boxed_way ways[] = {way_of(n[4] > 128 ? LONG_NARROW : SHORT_NARROW), way_of(SHORT_HEADS),
+                      way_of(LONG_HEADS), tiles, less};
+  bool few = p->heads * pieces(n[3], NARROW_QUERIES) <= ENOUGH_BLOCKS;
+  for (int i = few ? 0 : p->heads < WAVE ? 3 : 1; i < 5; i++) {
+    *way = ways[i];
+    if (set_way(way, p, launch)) return true;
+  }
+  return false;
 }
 
-static hone_status *launch_boxed(const hone_cuda_stage *stage, hone_cuda_plan *plan, boxed_way way,
-                                 int64_t heads, hone_cuda_launch *whole) {
+/* The launch by wgmma or in small pieces beside `whole`. */
+static hone_status *launch_boxed(const hone_cuda_stage *stage, hone_cuda_plan *plan,
+                                 const problem *p, hone_cuda_launch *whole) {
   hone_cuda_launch *boxed = hone_arena_copy(plan->arena, whole, sizeof *whole);
   HONE_TRY_MEMORY(boxed);
-  int64_t shared = shared_of(&way, boxed->args.n);
-  if (shared == 0) {
-    way.whole_heads = false;
-    shared = shared_of(&way, boxed->args.n);
-  }
+  boxed_way way = way_of(stage->variant > 1 ? stage->variant - 2 : 0);
+  bool set = stage->variant ? set_way(&way, p, boxed) : set_best(p, boxed, &way);
+  if (!set && stage->variant) return hone_error(HONE_UNSUPPORTED, "a way that is not worth a trial");
+  if (!set) return NULL;
   boxed->function = stage->functions[1 + way.form];
-  boxed->threads = (unsigned)(way.groups * TENSOR_THREADS);
-  boxed->shared = (unsigned)shared;
-  set_queries(boxed, heads, boxed->args.n[29] * way.groups * TENSOR_QUERIES);
   whole->boxed = boxed;
   return NULL;
 }
@@ -225,14 +330,14 @@ static hone_status *plan_tensor(const hone_cuda_stage *stage, const hone_group_v
   HONE_TRY(make_launch(stage, plan, TENSOR_QUERIES, &launch));
   launch->threads = TENSOR_THREADS;
   put_strides(stage, plan, launch);
-  long long *n = launch->args.n;
-  bool possible = stage->functions[1] && rows_at_multiples(n);
-  int64_t heads = hone_cuda_shape(plan, stage->core->inputs[Q].value)->dim[0] * n[1];
-  boxed_way way = best_way(n, heads);
-  if (stage->variant > 1) way = way_of(stage->variant - 2);
-  if (stage->variant && (!possible || (stage->variant > 1 && shared_of(&way, n) == 0)))
-    return hone_error(HONE_UNSUPPORTED, "a way that is not worth a trial");
-  return possible && stage->variant != 1 ? launch_boxed(stage, plan, way, heads, launch) : NULL;
+  bool possible = stage->functions[1] && rows_at_multiples(launch->args.n);
+  if (stage->variant && !possible)
+    return hone_error(HONE_UNSUPPORTED, "attention that tensor cores of this GPU cannot take so");
+  if (!possible || stage->variant == 1) return NULL;
+  const hone_value *q = stage->core->inputs[Q].value;
+  int64_t batch = hone_cuda_shape(plan, q)->dim[0];
+  problem p = {q->type.dtype, batch, batch * launch->args.n[1]};
+  return launch_boxed(stage, plan, &p, launch);
 }
 
 const hone_cuda_kernel hone_cuda_kernel_attention_f16 = {.name = "attention_f16",

@@ -104,19 +104,30 @@ const hone_cuda_kernel hone_cuda_kernel_norm = {.name = "norm",
  * R and T as in the kernel; x and y the two. */
 typedef struct reduction {
   const char *kind, *start, *each, *combine, *end;
+  bool integers; /* takes them too */
 } reduction;
 
 static const reduction reductions[] = {
-    {"sum", "R(0)", "x", "x + y", "sum"},
-    {"mean", "R(0)", "x", "x + y", "sum / (R)count"},
-    {"prod", "R(1)", "x", "x * y", "sum"},
-    {"max", "R(-INFINITY)", "x", "(x > y || x != x ? x : y)", "sum"},
-    {"min", "R(INFINITY)", "x", "(x < y || x != x ? x : y)", "sum"},
-    {"l1", "R(0)", "fabs(x)", "x + y", "sum"},
-    {"l2", "R(0)", "x * x", "x + y", "sqrt(sum)"},
-    {"sum_square", "R(0)", "x * x", "x + y", "sum"},
-    {"log_sum", "R(0)", "x", "x + y", "log(sum)"},
+    {"sum", "R(0)", "x", "x + y", "sum", true},
+    {"mean", "R(0)", "x", "x + y", "sum / (R)count", false},
+    {"prod", "R(1)", "x", "x * y", "sum", true},
+    {"max", "LEAST", "x", "(x > y || x != x ? x : y)", "sum", true},
+    {"min", "MOST", "x", "(x < y || x != x ? x : y)", "sum", true},
+    {"l1", "R(0)", "fabs(x)", "x + y", "sum", false},
+    {"l2", "R(0)", "x * x", "x + y", "sqrt(sum)", false},
+    {"sum_square", "R(0)", "x * x", "x + y", "sum", true},
+    {"log_sum", "R(0)", "x", "x + y", "log(sum)", false},
+    {"log_sum_exp", "R(0)", "exp(x - shift)", "x + y", "log(sum) + shift", false},
 };
+
+/* The least and the greatest value of R. */
+static void define_limits(hone_dtype dtype, hone_text *out) {
+  static const char *const limits[][2] = {[HONE_CLASS_FLOAT] = {"R(-INFINITY)", "R(INFINITY)"},
+                                          [HONE_CLASS_SIGNED] = {"R(1ull << 63)", "R(~0ull >> 1)"},
+                                          [HONE_CLASS_UNSIGNED] = {"R(0)", "R(~0ull)"}};
+  const char *const *of = limits[hone_dtype_class_of(dtype)];
+  hone_text_printf(out, "#define LEAST %s\n#define MOST %s\n", of[0], of[1]);
+}
 
 static const reduction *reduction_of(const hone_node *node) {
   for (size_t i = 0; i < sizeof reductions / sizeof *reductions; i++)
@@ -128,8 +139,10 @@ static const reduction *reduction_of(const hone_node *node) {
 static bool accepts_reduce(const hone_node *node) {
   const hone_value *x = hone_node_in(node, 0), *axes = hone_node_in(node, 1);
   if (node->op != &hone_op_reduce || !reduction_of(node)) return false;
-  if (hone_dtype_class_of(x->type.dtype) != HONE_CLASS_FLOAT || !hone_cuda_type(x->type.dtype))
-    return false;
+  hone_dtype_class class = hone_dtype_class_of(x->type.dtype);
+  bool whole = class == HONE_CLASS_SIGNED || class == HONE_CLASS_UNSIGNED;
+  if (!hone_cuda_type(x->type.dtype)) return false;
+  if (class != HONE_CLASS_FLOAT && !(whole && reduction_of(node)->integers)) return false;
   if (axes && !axes->constant && axes->producer) return false;
   return x->type.shape.rank >= 0 && node->outputs[0] && node->outputs[0]->type.shape.rank >= 0;
 }
@@ -137,8 +150,12 @@ static bool accepts_reduce(const hone_node *node) {
 static void define_reduce(const hone_node *node, hone_text *out) {
   const reduction *row = reduction_of(node);
   define_types(node, out);
-  hone_text_printf(out, "#define START %s\n#define EACH %s\n#define COMBINE %s\n#define END %s\n",
-                   row->start, row->each, row->combine, row->end);
+  define_limits(node->inputs[0].value->type.dtype, out);
+  hone_text_printf(out,
+                   "#define START %s\n#define EACH %s\n#define COMBINE %s\n#define END %s\n"
+                   "#define SHIFTED %d\n",
+                   row->start, row->each, row->combine, row->end,
+                   strstr(row->each, "shift") != NULL);
 }
 
 static hone_status *reduced_axes(const hone_cuda_plan *plan, const hone_node *node, int rank,
@@ -178,8 +195,9 @@ static hone_status *plan_reduce(const hone_cuda_stage *stage, const hone_group_v
     n[to + 8] = strides[d];
     n[is_gone] *= x->dim[d];
   }
-  n[4] = x->rank > 0 && !(gone >> (x->rank - 1) & 1) && x->dim[x->rank - 1] >= 32;
-  hone_cuda_launch_blocks(launch, n[4] ? (n[0] + 31) / 32 : n[0]);
+  if (x->rank > 0 && !(gone >> (x->rank - 1) & 1) && x->dim[x->rank - 1] >= 32)
+    n[4] = x->dim[x->rank - 1] % 8 == 0 ? 2 : 1;
+  hone_cuda_launch_blocks(launch, n[4] ? (n[0] + 32 * n[4] - 1) / (32 * n[4]) : n[0]);
   return NULL;
 }
 
@@ -187,6 +205,7 @@ const hone_cuda_kernel hone_cuda_kernel_reduce = {.name = "reduce",
                                                   .forms = {{hone_cuda_text_reduce}},
                                                   .pointers = 1,
                                                   .finishes = true,
+                                                  .widely = true,
                                                   .accepts = accepts_reduce,
                                                   .define = define_reduce,
                                                   .plan = plan_reduce};

@@ -69,6 +69,26 @@ static void put_strides(hone_cuda_launch *launch, int at, const hone_shape *shap
   for (int d = 0; d < shape->rank; d++) launch->args.n[at + d] = strides[d];
 }
 
+#define MOST_PLANES 4
+
+/* Few planes that become channels: at n[5…7] how many, how long and of how many images. The strides of
+ * what is read stand at n[16…]. */
+static void put_planes(hone_cuda_launch *launch, const hone_shape *y) {
+  long long *n = launch->args.n;
+  int last = y->rank - 1, first = last;
+  if (last < 1 || y->dim[last] < 2 || y->dim[last] > MOST_PLANES) return;
+  int64_t plane = n[16 + last], length = 1;
+  while (first > 0 && n[16 + first - 1] == length && length < plane) length *= y->dim[--first];
+  if (length != plane || plane % 8 || first == last) return;
+  int64_t images = 1;
+  for (int d = first - 1; d >= 0; images *= y->dim[d--])
+    if (y->dim[d] != 1 && n[16 + d] != images * plane * y->dim[last]) return;
+  n[5] = y->dim[last];
+  n[6] = plane;
+  n[7] = images;
+  hone_cuda_launch_elements(launch, n[0] / (8 * n[5]));
+}
+
 static hone_status *plan_transpose(const hone_cuda_stage *stage, const hone_group_view *view,
                                    hone_cuda_plan *plan) {
   const hone_node *node = stage->core;
@@ -87,6 +107,7 @@ static hone_status *plan_transpose(const hone_cuda_stage *stage, const hone_grou
     if (count) (void)hone_axis(perm[d], x->rank, &axis);
     launch->args.n[16 + d] = strides[axis];
   }
+  if (launch->args.n[0] > 0) put_planes(launch, y);
   return NULL;
 }
 
@@ -196,6 +217,8 @@ MOVE(split);
 
 /* ---- Gather ---------------------------------------------------------------------------------- */
 
+enum { GATHERED = 4, FAULT, GATHER_ROOM }; /* pointers, after the node's inputs */
+
 static bool accepts_gather(const hone_node *node) {
   const hone_value *indices = hone_node_in(node, 1);
   return node->op == &hone_op_gather && has_width(node) && indices->type.shape.rank >= 0 &&
@@ -204,7 +227,8 @@ static bool accepts_gather(const hone_node *node) {
 
 static void define_gather(const hone_node *node, hone_text *out) {
   define_width(node, out);
-  hone_text_printf(out, "typedef %s I;\n", hone_cuda_type(node->inputs[1].value->type.dtype));
+  hone_text_printf(out, "typedef %s I;\n#define FAULT %d\n",
+                   hone_cuda_type(node->inputs[1].value->type.dtype), FAULT);
 }
 
 static hone_status *plan_gather(const hone_cuda_stage *stage, const hone_group_view *view,
@@ -216,10 +240,8 @@ static hone_status *plan_gather(const hone_cuda_stage *stage, const hone_group_v
   (void)view;
   (void)hone_axis(hone_node_int(node, "axis"), x->rank, &axis);
   HONE_TRY(hone_cuda_launch_new(plan, stage, &launch));
-  launch->slots[2] = hone_cuda_slot_of(plan, node->outputs[0]);
-  launch->slots[3] = (hone_cuda_slot){.from = HONE_CUDA_FAULT};
-  launch->node = node;
-  plan->may_fault = true;
+  launch->slots[GATHERED] = hone_cuda_slot_of(plan, node->outputs[0]);
+  hone_cuda_may_fault(plan, launch, node, FAULT);
   launch->args.n[0] = hone_cuda_count(hone_cuda_shape(plan, node->outputs[0]));
   launch->args.n[1] = (int64_t)hone_shape_span(x, axis + 1, x->rank);
   launch->args.n[2] = hone_cuda_count(hone_cuda_shape(plan, node->inputs[1].value));
@@ -228,9 +250,10 @@ static hone_status *plan_gather(const hone_cuda_stage *stage, const hone_group_v
   return NULL;
 }
 
-const hone_cuda_kernel hone_cuda_kernel_gather = {.name = "gather",
-                                                  .forms = {{hone_cuda_text_gather}},
-                                                  .pointers = 4,
-                                                  .accepts = accepts_gather,
-                                                  .define = define_gather,
-                                                  .plan = plan_gather};
+const hone_cuda_kernel hone_cuda_kernel_gather = {
+    .name = "gather",
+    .forms = {{hone_cuda_text_gather, .before = hone_cuda_text_places}},
+    .pointers = GATHER_ROOM,
+    .accepts = accepts_gather,
+    .define = define_gather,
+    .plan = plan_gather};

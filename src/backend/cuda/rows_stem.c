@@ -1,6 +1,7 @@
 /* Convolutions of few channels on tensor cores: first layers. Room: backend/cuda. */
 #include <stdlib.h>
 
+#include "backend/cuda/reads.h"
 #include "backend/cuda/rows.h"
 #include "backend/cuda/rows_tensor.h"
 #include "backend/cuda/windows.h"
@@ -10,7 +11,8 @@
 #define POOL        (48 << 10)
 #define MOST_ROWS   4   /* of a piece */
 #define MOST_ACROSS 128 /* pixels of a row of a piece */
-#define BLOCKS      264 /* two a multiprocessor of a large GPU */
+#define WARPS       8   /* of a block */
+#define WAVE        132 /* multiprocessors of a large GPU */
 
 typedef struct filters {
   int64_t taps, row, channels, count; /* rows of a window, elements of one */
@@ -29,6 +31,13 @@ static bool filters_of(const hone_node *node, filters *out) {
 
 static int64_t tile_of(const filters *f) {
   return f->count <= 32 ? 32 : 64;
+}
+/* Blocks at once on a multiprocessor, by their registers. */
+static int64_t resident_of(const filters *f) {
+  return tile_of(f) == 32 ? 3 : 2;
+}
+static int64_t blocks_of(const filters *f) {
+  return WAVE * resident_of(f);
 }
 static int64_t groups_of(const filters *f) {
   return (f->row + 8) / 8;
@@ -75,26 +84,63 @@ static void define_stem(const hone_node *node, hone_text *out) {
   hone_cuda_define_kind(dtype, out);
   hone_text_printf(out,
                    "#define TAPS %lld\n#define WINDOW %lld\n#define CHANNELS %lld\n"
-                   "#define TILE_N %lld\n",
+                   "#define TILE_N %lld\n#define BLOCKS %lld\n",
                    (long long)f.taps, (long long)f.row, (long long)f.channels,
-                   (long long)tile_of(&f));
+                   (long long)tile_of(&f), (long long)resident_of(&f));
 }
 
-/* Pieces as large as shared memory allows, and small enough that all multiprocessors have some. */
+/* About how long a multiprocessor takes for its share of the pieces, in us: a row of the image, and a
+ * round in which each warp sums two tiles. */
+#define PIECE_ROW   0.15
+#define PIECE_ROUND 3.0
+static double time_of(const filters *f, int64_t pieces, int64_t rows, const long long *n) {
+  int64_t turns = (pieces + blocks_of(f) - 1) / blocks_of(f);
+  int64_t tiles = n[15] / 16 * rows, rounds = (tiles + 2 * WARPS - 1) / (2 * WARPS);
+  return (double)turns * (PIECE_ROW * (double)rows_needed(f, rows, n[8], n[10]) +
+                          PIECE_ROUND * (double)rounds);
+}
+
+/* Pieces of as many columns as shared memory allows, and of as many rows as go well with the GPU's
+ * size. */
 static void choose_piece(const filters *f, int64_t images, long long *n) {
   int64_t room = POOL - filter_bytes(f), across = (n[5] + 15) / 16 * 16;
+  double best = 0;
   n[15] = across < MOST_ACROSS ? across : MOST_ACROSS;
   while (n[15] > 16 &&
          2 * pitch_of(f, n[15], n[9]) * rows_needed(f, 1, n[8], n[10]) > room)
     n[15] -= 16;
   n[19] = (n[5] + n[15] - 1) / n[15];
   n[16] = pitch_of(f, n[15], n[9]);
-  for (n[14] = MOST_ROWS; n[14] > 1; n[14]--)
-    if (2 * n[16] * rows_needed(f, n[14], n[8], n[10]) <= room &&
-        images * n[19] * ((n[4] + n[14] - 1) / n[14]) >= BLOCKS)
-      break;
-  n[17] = rows_needed(f, n[14], n[8], n[10]);
-  n[20] = (n[4] + n[14] - 1) / n[14];
+  for (int64_t rows = 1; rows <= MOST_ROWS; rows++) {
+    int64_t below = (n[4] + rows - 1) / rows, needed = rows_needed(f, rows, n[8], n[10]);
+    double time = time_of(f, images * n[19] * below, rows, n);
+    if (rows > 1 && (2 * n[16] * needed > room || time >= best)) continue;
+    best = time;
+    n[14] = rows;
+    n[17] = needed;
+    n[20] = below;
+  }
+}
+
+static bool lies_dense(const hone_layout *layout, const hone_shape *shape) {
+  hone_layout dense = hone_layout_dense(shape);
+  for (int i = 0; i < shape->rank; i++)
+    if (layout->stride[i] != dense.stride[i] && shape->dim[i] > 1) return false;
+  return layout->at == 0;
+}
+
+/* Where the image is read: as it lies, or by strides. */
+static void choose_source(const hone_cuda_stage *stage, hone_cuda_plan *plan,
+                          hone_cuda_launch *launch) {
+  const hone_strided *in = &plan->reads[stage - plan->body->stages].in[0];
+  const hone_value *x = stage->core->inputs[0].value;
+  long long *n = launch->args.n;
+  launch->slots[0] = hone_cuda_slot_of(plan, in->base);
+  bool same = in->base->type.dtype == x->type.dtype;
+  if (same && lies_dense(&in->layout, hone_cuda_shape(plan, x))) return;
+  n[21] = hone_dtype_bits(in->base->type.dtype) / 8;
+  for (int i = 0; i < 4; i++) n[22 + i] = in->layout.stride[i];
+  n[26] = in->layout.at;
 }
 
 static hone_status *plan_stem(const hone_cuda_stage *stage, const hone_group_view *view,
@@ -115,9 +161,10 @@ static hone_status *plan_stem(const hone_cuda_stage *stage, const hone_group_vie
   if (n[2] > 1 << 20 || n[3] > 1 << 20 || llabs(n[12]) > 1 << 20 || llabs(n[13]) > 1 << 20)
     return hone_error(HONE_UNSUPPORTED, "the image is too large for a GPU");
   choose_piece(&f, x->dim[0], n);
+  choose_source(stage, plan, launch);
   n[18] = n[13] * f.channels & 1;
   n[0] = x->dim[0] * n[19] * n[20];
-  hone_cuda_launch_blocks(launch, n[0] < BLOCKS ? n[0] : BLOCKS);
+  hone_cuda_launch_blocks(launch, n[0] < blocks_of(&f) ? n[0] : blocks_of(&f));
   launch->grid[1] = (unsigned)((f.count + tile_of(&f) - 1) / tile_of(&f));
   return NULL;
 }
@@ -128,6 +175,7 @@ const hone_cuda_kernel hone_cuda_kernel_conv_stem_f16 = {.name = "conv_stem_f16"
                                                          .pointers = 2,
                                                          .finishes = true,
                                                          .widely = true,
+                                                         .gathers = true,
                                                          .bias = HONE_CONV_BIAS,
                                                          .accepts = accepts_stem_f16,
                                                          .define = define_stem,
@@ -140,6 +188,7 @@ const hone_cuda_kernel hone_cuda_kernel_conv_stem_bf16 = {.name = "conv_stem_bf1
                                                           .pointers = 2,
                                                           .finishes = true,
                                                           .widely = true,
+                                                          .gathers = true,
                                                           .bias = HONE_CONV_BIAS,
                                                           .accepts = accepts_stem_bf16,
                                                           .define = define_stem,

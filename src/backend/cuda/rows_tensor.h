@@ -31,8 +31,9 @@
 #define HONE_CUDA_BOXED_TILES 8
 #define HONE_CUDA_TILE_VARIANTS 88 /* eleven tiles, eight ways to cut the depth */
 
-/* Of attention: without wgmma; three tiles of keys, one or two groups of warps, in one or all rounds. */
-#define HONE_CUDA_ATTENTION_VARIANTS 13
+/* Of attention: for any GPU; by wgmma three tiles of keys, one or two groups of warps, in one or all
+ * rounds; in small pieces of two sizes; whole heads of two sizes. */
+#define HONE_CUDA_ATTENTION_VARIANTS 17
 
 /* The tile, the parts of the depth and the grid of a product whose sizes stand in n[0], n[1], n[2]. */
 HONE_MUST_USE hone_status *hone_cuda_launch_tiles(const hone_cuda_stage *stage, hone_cuda_plan *plan,

@@ -347,9 +347,13 @@ static bool accepts_pool(const hone_node *node) {
 
 static void define_pool(const hone_node *node, hone_text *out) {
   hone_cuda_define_first(node, out);
+  size_t axes;
+  const int64_t *window = hone_node_ints(node, "window", &axes);
   hone_text_printf(out, "#define MAXIMUM %d\n#define COUNT_PADS %d\n#define LEAST R(-INFINITY)\n",
                    strcmp(hone_node_text(node, "kind"), "max") == 0,
                    hone_node_flag(node, "count_pads"));
+  hone_text_printf(out, "#define TAPS_Y %lld\n#define TAPS_X %lld\n",
+                   axes > 1 ? (long long)window[0] : 1, (long long)window[axes - 1]);
 }
 
 static hone_status *plan_pool(const hone_cuda_stage *stage, const hone_group_view *view,

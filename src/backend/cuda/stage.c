@@ -84,6 +84,12 @@ static hone_status *add_pointwise(maker *m, const hone_node *node) {
   return NULL;
 }
 
+static const hone_value *first_output(const hone_node *node) {
+  int i = 0;
+  while (i + 1 < node->output_count && !node->outputs[i]) i++;
+  return node->outputs[i];
+}
+
 static hone_status *add_core(maker *m, const hone_node *node) {
   const hone_cuda_way *way = &m->body->way;
   bool chosen = way->kernel && hone_cuda_kernel_takes(way->kernel, node, m->body->sm);
@@ -91,7 +97,7 @@ static hone_status *add_core(maker *m, const hone_node *node) {
       chosen ? way->kernel : hone_cuda_kernel_for(node, m->body->sm);
   hone_cuda_stage *stage;
   if (!kernel) return no_stages(node->op->name);
-  HONE_TRY(add_stage(m, node, kernel, node->outputs[0], &stage));
+  HONE_TRY(add_stage(m, node, kernel, first_output(node), &stage));
   if (chosen) stage->variant = way->variant;
   if (kernel->scale && hone_node_in(node, kernel->scale))
     HONE_TRY(add_stream(stage, hone_node_in(node, kernel->scale), '*'));
@@ -114,7 +120,11 @@ static hone_cuda_reach reach_of(const hone_shape *operand, const hone_shape *who
     one = false;
     column = column && i == operand->rank - 1 && operand->dim[i] == whole->dim[lead + i];
   }
-  return one ? HONE_CUDA_ONE : column ? HONE_CUDA_COLUMN : HONE_CUDA_ANY;
+  if (one) return HONE_CUDA_ONE;
+  if (column) return HONE_CUDA_COLUMN;
+  int last = operand->rank - 1;
+  bool rows = operand->dim[last] != 1 && operand->dim[last] == whole->dim[lead + last];
+  return rows ? HONE_CUDA_ROWS : HONE_CUDA_ANY;
 }
 
 /* Whether somebody outside of stage `index` reads the value. */
@@ -150,7 +160,7 @@ static hone_status *settle_stage(maker *m, hone_cuda_stage *stage) {
     s->pointer = stage->pointers++;
     s->reach = reach_of(&s->value->type.shape, shape);
     s->strides = numbers;
-    if (s->reach == HONE_CUDA_ANY) numbers += shape->rank;
+    if (hone_cuda_has_strides(s)) numbers += shape->rank;
   }
   if (stage->core && stage->kernel->finishes) HONE_TRY(add_result(m, stage, stage->core->outputs[0]));
   for (int i = 0; i < stage->tail_count; i++)

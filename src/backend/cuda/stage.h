@@ -26,6 +26,7 @@ typedef enum hone_cuda_reach {
   HONE_CUDA_EQUAL,  /* at i: the same shape */
   HONE_CUDA_ONE,    /* a single element */
   HONE_CUDA_COLUMN, /* at i's place on the last axis */
+  HONE_CUDA_ROWS,   /* by strides, in whole rows of the last axis */
   HONE_CUDA_ANY     /* by strides */
 } hone_cuda_reach;
 
@@ -33,9 +34,13 @@ typedef struct hone_cuda_stream {
   const hone_value *value;
   hone_cuda_reach reach;
   int pointer; /* its place in hone_cuda_args.p */
-  int strides; /* ANY: where its strides begin in hone_cuda_args.n */
+  int strides; /* ROWS, ANY: where its strides begin in hone_cuda_args.n */
   char joins;  /* '*' or '+': a scale or bias of the core's own, before the tail; else 0 */
 } hone_cuda_stream;
+
+static inline bool hone_cuda_has_strides(const hone_cuda_stream *stream) {
+  return stream->reach == HONE_CUDA_ROWS || stream->reach == HONE_CUDA_ANY;
+}
 
 typedef struct hone_cuda_result {
   const hone_value *value;
@@ -90,6 +95,7 @@ typedef struct hone_cuda_form {
   const char *choices; /* or NULL */
   bool boxed;          /* by kernels/hopper.cu: 16-bit elements, compute capability 9.0 alone */
   const char *before;  /* a text that `text` goes on from, or NULL */
+  bool alone;          /* compute capability 9.0 alone, which gives blocks their most shared memory */
 } hone_cuda_form;
 
 /* What a kernel is, and for which nodes it stands.
@@ -111,6 +117,7 @@ struct hone_cuda_kernel {
   bool finishes;    /* elements go through the stage's tail; else the kernel stores them itself */
   bool strided;     /* takes q, k, v and writes its result by strides: reads.h */
   bool widely;      /* and eight at once */
+  bool gathers;     /* takes its first input by any strides, and out of f32 where that is rounded */
   int scale, bias;  /* inputs of the node that the tail multiplies by and adds; 0: none */
   bool (*accepts)(const hone_node *node);
   /* The lines before the file: types and choices. */

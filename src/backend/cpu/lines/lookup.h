@@ -13,9 +13,10 @@ typedef void hone_lookup_function(const uint8_t *table, uint8_t *x, ptrdiff_t st
 
 hone_lookup_function hone_lookup_plain;
 #if defined(__x86_64__)
-hone_lookup_function hone_lookup_avx512vbmi;
+hone_lookup_function hone_lookup_avx512vbmi, hone_lookup_avx2;
 #endif
-/* The fastest that runs here. */
-hone_lookup_function *hone_lookup_here(void);
+/* The fastest that runs here. It wants a table of its own: `table` becomes that. hone_lookup_avx2's has
+ * each entry but the first 16 of each half xor the one 16 before. */
+hone_lookup_function *hone_lookup_here(uint8_t table[HONE_BYTE_TABLE]);
 
 #endif

@@ -204,6 +204,7 @@ static double estimate(const hone_cpu_kernel *row, const hone_node *node) {
   if (strncmp(name, "conv_gemm", 9) == 0) time *= 0.95;
   if (strncmp(name, "conv_direct", 11) == 0 && depth < 8) time *= 2;
   if (conv.bf16) time *= 0.55;
+  if (row->isa & HONE_ISA_AMX) time /= 4;
   if (strncmp(name, "conv_rows", 9) == 0 && depth >= 8) time *= 1.2;
   if (strcmp(name, "conv_depthwise") == 0) time /= 4;
   if (strcmp(name, "conv_groups") == 0) time /= depth < 16 ? 4 : 1;

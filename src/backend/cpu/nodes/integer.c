@@ -105,6 +105,19 @@ static hone_status *pack(const hone_cpu_kernel *row, const hone_node *node, void
   return status;
 }
 
+static size_t saved_size(const hone_cpu_kernel *row, const hone_node *node, const void *from,
+                         size_t room) {
+  hone_conv conv;
+  int planes;
+  if (room <= HEAD || !geometry(node, &conv)) return 0;
+  memcpy(&planes, from, sizeof planes);
+  if (planes < 1 || planes > 3) return 0;
+  hone_integer_weights shape = hone_conv_integer_shape(&conv);
+  size_t bytes = hone_integer_saved_size(set_of(row), &shape, planes, (const char *)from + HEAD,
+                                         room - HEAD);
+  return bytes ? bytes + HEAD : 0;
+}
+
 /* ---- Depthwise: the same, with packs of its own --------------------------------------------- */
 
 static bool depthwise_accepts(const hone_cpu_kernel *row, const hone_node *node) {
@@ -161,7 +174,7 @@ static hone_status *at_sizes(const hone_cpu_kernel *row, const hone_node_view *v
                                   .is_signed = view->in[X]->dtype == HONE_S8,
                                   .zero = view->in[X_ZERO] ? X_ZERO : -1,
                                   .finish = *view->integer};
-  c->sweep.finish.lookup = hone_lookup_here();
+  c->sweep.finish.lookup = hone_lookup_here(c->sweep.finish.table);
   hone_integer_slots(&c->sweep.finish);
   out->work = (double)hone_conv_pixels(conv) * (double)conv->out_channels *
               (double)(conv->in_channels / conv->groups) * (double)hone_conv_taps(conv) / 200;
@@ -205,6 +218,7 @@ const hone_node_functions hone_node_integer = {
     .plan = plan,
     .pack_size = pack_size,
     .pack = pack,
+    .saved_size = saved_size,
     .packed_inputs = 1u << WEIGHTS | 1u << W_ZERO | 1u << BIAS,
     .finishes_integers = true,
     .strided = strided,

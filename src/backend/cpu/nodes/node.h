@@ -56,6 +56,11 @@ typedef struct hone_node_functions {
    * are not read any more at run. */
   size_t (*pack_size)(const hone_cpu_kernel *kernel, const hone_node *node);
   hone_status *(*pack)(const hone_cpu_kernel *kernel, const hone_node *node, void *to);
+  /* Where sizes depend on weights, or packs hold places: the bytes of one that came out of a file, of
+   * which `room` are readable, without a look at the weights; 0 where it would lead a run out of
+   * it. NULL: pack_size says all. */
+  size_t (*saved_size)(const hone_cpu_kernel *kernel, const hone_node *node, const void *pack,
+                       size_t room);
   uint32_t packed_inputs;
   bool finishes;          /* takes a hone_finish for its only output, f32 */
   bool stores_bf16;       /* rounds that output itself, and takes a residual of bf16 */

@@ -51,20 +51,20 @@
    hone_winograd_pack,                     \
    hone_winograd_plan},
 
-#define WINOGRAD_BFLOAT16(suffix, ISA) \
+#define WINOGRAD_BFLOAT16(suffix, ISA, transforms) \
   {"conv_winograd2_bf16_" #suffix,     \
    ISA,                                \
    &hone_tiles_bf16_##suffix,          \
-   &hone_winograd2_bf16_##suffix,      \
+   &hone_winograd2_bf16_##transforms,  \
    hone_winograd_bf16_accepts,         \
    hone_winograd_pack_size,            \
    hone_winograd_pack,                 \
    hone_winograd_plan},
-#define ALL_BFLOAT16(suffix, ISA) \
+#define ALL_BFLOAT16(suffix, ISA, transforms) \
   BFLOAT16(gemm, suffix, ISA)     \
   BFLOAT16(direct, suffix, ISA)   \
   BFLOAT16(rows, suffix, ISA)     \
-  WINOGRAD_BFLOAT16(suffix, ISA)
+  WINOGRAD_BFLOAT16(suffix, ISA, transforms)
 
 #define ALL(suffix, ISA)     \
   SWEEP(gemm, suffix, ISA)   \
@@ -79,7 +79,9 @@
 
 const hone_conv_kernel hone_conv_kernels[] = {
 #if defined(__x86_64__)
-    ALL(avx512, AVX512) ALL(avx2, AVX2) ALL_BFLOAT16(avx512bf16, HONE_ISA_AVX512 | HONE_ISA_BF16)
+    ALL(avx512, AVX512) ALL(avx2, AVX2)
+    ALL_BFLOAT16(amx, HONE_ISA_AVX512 | HONE_ISA_BF16 | HONE_ISA_AMX, avx512bf16)
+    ALL_BFLOAT16(avx512bf16, HONE_ISA_AVX512 | HONE_ISA_BF16, avx512bf16)
     DEPTHWISE_BFLOAT16(avx512bf16, HONE_ISA_AVX512 | HONE_ISA_BF16)
 #endif
-        ALL(plain, PLAIN) ALL_BFLOAT16(plain, HONE_ISA_PLAIN){.name = NULL}};
+        ALL(plain, PLAIN) ALL_BFLOAT16(plain, HONE_ISA_PLAIN, plain){.name = NULL}};

@@ -3,6 +3,8 @@
 #define HEIGHT 6
 #define PANEL  4
 #include "backend/cpu/products/integer_body.h"
+#include "backend/cpu/products/integer_depthwise_body.h"
+#include "backend/cpu/products/integer_finish_body.h"
 
 #define TILES(vectors) \
   TILE(1, vectors)     \

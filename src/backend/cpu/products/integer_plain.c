@@ -3,6 +3,8 @@
 #define HEIGHT 2
 #define PANEL  2
 #include "backend/cpu/products/integer_body.h"
+#include "backend/cpu/products/integer_depthwise_body.h"
+#include "backend/cpu/products/integer_finish_body.h"
 
 #define TILES(vectors) TILE(1, vectors) TILE(2, vectors)
 #define ROW(vectors) \
@@ -24,6 +26,6 @@ const hone_integer_set hone_integer_plain = {
 
 const hone_integer_set *const hone_integer_sets[] = {
 #if defined(__x86_64__)
-    &hone_integer_avx512vnni, &hone_integer_avx2,
+    &hone_integer_amx, &hone_integer_avx512vnni, &hone_integer_avx2,
 #endif
     &hone_integer_plain, NULL};

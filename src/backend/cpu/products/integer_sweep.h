@@ -10,10 +10,13 @@
 #include "backend/cpu/products/sweep.h"
 
 /* The pack: first the panels of all groups, then one s32 a column: what the sums begin with if x's
- * zero point (of its bytes made unsigned) is 0, and then how much less a unit of it makes that. */
+ * zero point (of its bytes made unsigned) is 0, and then how much less a unit of it makes that. Of
+ * split panels: the numbers of columns, starts, panels, places. */
 typedef struct hone_integer_pack {
   const int8_t *weights;
   const int32_t *bias, *slope;
+  const uint32_t *starts; /* of split panels, one a panel and one more: steps times vectors before */
+  const uint32_t *places;
 } hone_integer_pack;
 
 typedef struct hone_integer_sweep {
@@ -51,12 +54,18 @@ typedef struct hone_integer_weights {
 
 /* How many bytes the weights are sums of: 1 to 3. */
 int hone_integer_planes(const int16_t *data, size_t count);
+/* What fits in a byte of what the planes before have left. */
+int hone_integer_plane_of(int weight, int plane);
 /* Bytes of the pack; 0 when that does not fit in a size_t. */
 size_t hone_integer_pack_size(const hone_integer_set *set, const hone_integer_weights *w,
                               int planes);
 void hone_integer_pack_weights(const hone_integer_set *set, const hone_integer_weights *w,
                                int planes, void *to);
-/* Where its parts lie. */
+/* The bytes of a pack that came out of a file and has `room` of them; 0 where it leads elsewhere than
+ * into itself and into rows of x. The weights' data is not read. */
+size_t hone_integer_saved_size(const hone_integer_set *set, const hone_integer_weights *w, int planes,
+                               const void *pack, size_t room);
+/* Where its parts lie; of a pack that is sound. */
 hone_integer_pack hone_integer_unpack(const hone_integer_set *set, const hone_integer_weights *w,
                                       int planes, const void *pack);
 

@@ -81,7 +81,8 @@ void hone_sweep_plan(hone_sweep *sweep) {
   size_t depth = sweep->depth ? sweep->depth : 1;
   size_t weights = taps * depth * columns_padded(sweep) * sizeof(float);
   size_t by_rows = BLOCK_BYTES / (depth * height * sizeof(float));
-  size_t by_table = TABLE_BYTES / (taps * HONE_TILE_ROWS * sizeof(void *));
+  size_t by_table =
+      TABLE_BYTES / (hone_tile_tables(sweep->tiles) * taps * HONE_TILE_ROWS * sizeof(void *));
   size_t tiles = smaller(by_rows, by_table);
   if (weights <= WEIGHTS_BYTES) {
     size_t together = PROGRAM_FLOATS / (height * (sweep->columns ? sweep->columns : 1));
@@ -91,9 +92,14 @@ void hone_sweep_plan(hone_sweep *sweep) {
   sweep->row_block = (tiles ? tiles : 1) * height;
 }
 
+/* Pointers to the rows of one tile. */
+static size_t tile_pointers(const hone_sweep *sweep) {
+  return hone_tile_tables(sweep->tiles) * sweep->taps * HONE_TILE_ROWS;
+}
+
 static size_t table_bytes(const hone_sweep *sweep) {
   size_t tiles = sweep->row_block / (size_t)sweep->tiles->height;
-  return tiles * sweep->taps * HONE_TILE_ROWS * sizeof(void *);
+  return tiles * tile_pointers(sweep) * sizeof(void *);
 }
 
 static size_t zero_bytes(const hone_sweep *sweep) {
@@ -205,7 +211,7 @@ static void run_tile(pass *p, place at, size_t number, const void *const *table,
   tile->rows = table;
   point_tile(p, row, column);
   tile->ahead = p->panel_bytes + number % at.vectors * LINE;
-  sweep->tiles->run[at.vectors][count](tile);
+  hone_tile_run(sweep->tiles, tile, at.vectors, count);
   hone_finish_activation(finish, sweep->tiles->isa, tile->out, tile->out_stride, count, width);
   if (!waits(sweep)) return;
   if (finish->program)
@@ -258,20 +264,32 @@ static void run_block(pass *p, const hone_share *mine, const void *const *table,
       start_panel(p, at);
       for (size_t t = 0, from = row, count; t < all.tiles; t++, from += count) {
         count = height_of(&all, t);
-        run_tile(p, at, t, table + t * sweep->taps * HONE_TILE_ROWS, from, count);
+        run_tile(p, at, t, table + t * tile_pointers(sweep), from, count);
       }
       if (sweep->finish.program && !sweep->out_bf16) run_program(p, at, row, rows);
     }
   }
 }
 
+/* The tables of a block of rows. */
+static void fill_tables(const hone_sweep *sweep, hone_sweep_fill *fill, const void *args,
+                        const hone_kernel_io *io, size_t row, size_t rows, const void *zeros,
+                        const void **table) {
+  heights all = heights_of(rows, (size_t)sweep->tiles->height);
+  for (size_t t = 0, from = row, count; t < all.tiles; t++, from += count) {
+    const void **to = table + t * tile_pointers(sweep);
+    count = height_of(&all, t);
+    for (size_t i = 0; i < count; i += HONE_TILE_ROWS, to += sweep->taps * HONE_TILE_ROWS)
+      fill(args, io, from + i, smaller(count - i, HONE_TILE_ROWS), zeros, to);
+  }
+}
+
 void hone_sweep_run(const hone_sweep *sweep, hone_sweep_fill *fill, const void *args,
                     const hone_kernel_io *io, void *scratch, int part, int parts) {
-  size_t height = (size_t)sweep->tiles->height;
   size_t vectors = ceil_divide(sweep->columns, (size_t)sweep->tiles->lanes);
   if (vectors == 0) return;
   hone_work work = {.rows = sweep->rows,
-                    .height = height,
+                    .height = (size_t)sweep->tiles->height,
                     .columns = vectors * sweep->groups,
                     .grain = smaller(vectors, (size_t)sweep->tiles->panel),
                     .row_weight = (double)sweep->rows * (double)(sweep->depth + sweep->columns),
@@ -289,11 +307,7 @@ void hone_sweep_run(const hone_sweep *sweep, hone_sweep_fill *fill, const void *
   start_pass(&p);
   for (size_t row = mine.row, rows; row < mine.row_end; row += rows) {
     rows = smaller(sweep->row_block, mine.row_end - row);
-    heights all = heights_of(rows, height);
-    for (size_t t = 0, from = row, count; t < all.tiles; t++, from += count) {
-      count = height_of(&all, t);
-      fill(args, io, from, count, zeros, table + t * sweep->taps * HONE_TILE_ROWS);
-    }
+    fill_tables(sweep, fill, args, io, row, rows, zeros, table);
     run_block(&p, &mine, table, row, rows);
   }
 }
@@ -304,7 +318,7 @@ void hone_multiply(const hone_tile_set *tiles, size_t rows, size_t depth, size_t
   size_t lanes = (size_t)tiles->lanes, vectors = ceil_divide(columns, lanes);
   if (rows == 0) return;
   heights all = heights_of(rows, (size_t)tiles->height);
-  const void *table[HONE_TILE_ROWS];
+  const void *table[HONE_TILE_TALLEST];
   ptrdiff_t row_bytes = a_stride * tiles->operand;
   hone_tile tile = {.rows = table,
                     .taps = 1,
@@ -323,7 +337,7 @@ void hone_multiply(const hone_tile_set *tiles, size_t rows, size_t depth, size_t
       tile.out = out + (ptrdiff_t)from * out_stride + v * lanes;
       tile.residual = add ? tile.out : NULL;
       tile.ahead = wide * lanes * depth * (size_t)tiles->operand + t % wide * LINE;
-      tiles->run[wide][count](&tile);
+      hone_tile_run(tiles, &tile, wide, count);
     }
   }
 }

@@ -23,7 +23,8 @@ typedef struct hone_sweep {
   size_t row_block; /* rows whose tiles share a panel before the next; hone_sweep_plan sets it */
 } hone_sweep;
 
-/* Fills table[tap][i] for rows row + i, i < count. `zeros` are groups * depth operands of zero. */
+/* Fills table[tap][i] for rows row + i, i < count, at most HONE_TILE_ROWS. `zeros` are groups * depth
+ * operands of zero. */
 typedef void hone_sweep_fill(const void *args, const hone_kernel_io *io, size_t row, size_t count,
                              const void *zeros, const void **table);
 

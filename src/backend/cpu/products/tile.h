@@ -3,7 +3,8 @@
  * A tile is up to 7 rows (pixels) by up to 4 vectors of columns (output channels), accumulated in
  * registers: out[i][j] = finish(sum over taps t and depth k of rows[t][i][k] * weights[t][k][j]).
  * Each output is one chain of multiply-adds in the order of t, then k, so its bits depend neither
- * on the tile that it falls into nor on how the work was split.
+ * on the tile that it falls into nor on how the work was split. Sets with `run_tall` make tiles of up
+ * to 32 rows by 2 vectors and sum in an order of their own, of which the same holds.
  *
  * Packed weights: columns in panels of hone_panel_vectors() vectors; a panel is
  * [taps][depth / step][vectors * lanes][step] operands, missing columns and depth are zero. Panels
@@ -23,10 +24,12 @@
 
 #define HONE_TILE_ROWS         8 /* pointers of one tap in `rows`, used or not */
 #define HONE_TILE_MOST_ROWS    7
+#define HONE_TILE_TALLEST      32 /* rows, of sets with run_tall */
 #define HONE_TILE_MOST_VECTORS 4
 
 typedef struct hone_tile {
-  const void *const *rows; /* [taps][HONE_TILE_ROWS]: where the operands of a row and tap begin */
+  const void *const *rows; /* [taps][HONE_TILE_ROWS]: where the operands of a row and tap begin; a
+                              tall tile has such a table for every HONE_TILE_ROWS rows */
   size_t rows_offset;      /* bytes added to each of these pointers: a group's first channel */
   size_t taps;
   size_t depth;          /* operands of a row and tap, contiguous; a multiple of the set's step */
@@ -47,6 +50,7 @@ typedef struct hone_tile {
 } hone_tile;
 
 typedef void hone_tile_function(const hone_tile *tile);
+typedef void hone_tall_tile_function(const hone_tile *tile, size_t vectors, size_t rows);
 
 /* Packs one panel: `columns` columns of a matrix whose element (k, j) is at b[k * depth_stride +
  * j * column_stride], zeros up to `width`. Fast where one of the strides is 1. */
@@ -90,6 +94,7 @@ typedef struct hone_tile_set {
   hone_narrow_function *narrow;
   hone_tile_function
       *run[HONE_TILE_MOST_VECTORS + 1][HONE_TILE_MOST_ROWS + 1]; /* [vectors][rows] */
+  hone_tall_tile_function *run_tall; /* NULL, or in the place of `run`; only sweeps ask for it */
 } hone_tile_set;
 
 extern const hone_tile_set hone_tiles_f32_plain;
@@ -99,12 +104,25 @@ extern const hone_tile_set hone_tiles_f32_avx512, hone_tiles_f32_avx2;
 /* bfloat16 operands. */
 extern const hone_tile_set hone_tiles_bf16_plain;
 #if defined(__x86_64__)
-extern const hone_tile_set hone_tiles_bf16_avx512bf16;
+extern const hone_tile_set hone_tiles_bf16_avx512bf16, hone_tiles_bf16_amx;
 #endif
 
 /* Depth as it is packed. */
 static inline size_t hone_padded_depth(const hone_tile_set *set, size_t depth) {
   return (depth + (size_t)set->step - 1) / (size_t)set->step * (size_t)set->step;
+}
+
+/* Tables that the rows of a tile take. */
+static inline size_t hone_tile_tables(const hone_tile_set *set) {
+  return ((size_t)set->height + HONE_TILE_ROWS - 1) / HONE_TILE_ROWS;
+}
+
+static inline void hone_tile_run(const hone_tile_set *set, const hone_tile *tile, size_t vectors,
+                                 size_t rows) {
+  if (set->run_tall)
+    set->run_tall(tile, vectors, rows);
+  else
+    set->run[vectors][rows](tile);
 }
 
 /* Every fp32 set compiled in, the fastest first, NULL last. Which of them run here: hone_isa_runs.

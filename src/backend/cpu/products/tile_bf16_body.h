@@ -2,8 +2,7 @@
  * Room: backend/cpu/products.
  *
  * A step of depth is a pair of operands in 32 bits, the first in the low half. */
-#include "backend/cpu/products/round_body.h"
-#include "backend/cpu/products/tile.h"
+#include "backend/cpu/products/pack_bf16_body.h"
 
 #define OPERAND_BYTES sizeof(uint16_t)
 typedef uint32_t operand __attribute__((aligned(2), may_alias)); /* pixels may lie at any one */
@@ -34,18 +33,5 @@ HONE_INLINE weight_vector load_weights(const operand *p) {
   (sum) = vf_fma(vf_set(from_bf16((uint16_t)(x))), (weight).first, \
                  vf_fma(vf_set(from_bf16((uint16_t)((x) >> 16))), (weight).second, sum))
 #endif
-
-/* One panel of floats, rounded, in pairs along the depth. */
-static void pack_panel(const float *b, ptrdiff_t depth_stride, ptrdiff_t column_stride,
-                       size_t depth, size_t columns, size_t width, float *packed) {
-  uint16_t *to = (uint16_t *)(void *)packed;
-  for (size_t k = 0; k < depth; k += 2) {
-    for (size_t j = 0; j < width; j++) {
-      const float *from = b + (ptrdiff_t)k * depth_stride + (ptrdiff_t)j * column_stride;
-      *to++ = j < columns ? to_bf16(from[0]) : 0;
-      *to++ = j < columns && k + 1 < depth ? to_bf16(from[depth_stride]) : 0;
-    }
-  }
-}
 
 #include "backend/cpu/products/tile_body.h"

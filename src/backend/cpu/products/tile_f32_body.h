@@ -4,7 +4,6 @@
  * On AVX-512 the multiply-add is a line of assembler, because compilers otherwise spend a register
  * on the broadcast operand, and 28 accumulators and 4 weights fill all 32. */
 #include "backend/cpu/products/pack_body.h"
-#include "backend/cpu/products/round_body.h"
 #include "backend/cpu/products/tile.h"
 
 #define OPERAND_BYTES sizeof(float)

@@ -4,24 +4,14 @@
 // Arguments as attention_tiles.cu; and at n[13 + 4 i] of q, k, v and the result where each begins, then its
 // steps from batch to batch, head to head and row to row. A result whose elements a tail finishes is dense.
 #define QUERIES 64
-#define KEYS 64
 #define THREADS 128
-#define PADDED(size) ((size) <= 32 ? 32 : (size) <= 64 ? 64 : 128) // rows of 64, 128 or 256 bytes
 #define HEAD_BYTES (PADDED(HEAD) * 2)
-#define VALUE_BYTES (PADDED(VALUE) * 2)
 #define HEAD_STEPS ((HEAD + 15) / 16)
-#define VALUE_STEPS ((VALUE + 15) / 16)
 #define STAGES (PADDED(HEAD) + PADDED(VALUE) > 128 ? 1 : 2)
 #define STAGE_BYTES (KEYS * (HEAD_BYTES + VALUE_BYTES))
 #define SUM_PITCH (VALUE_STEPS * 16 + 4)
 #define SUM_BYTES (4 * 16 * SUM_PITCH * 4)
-#define MOST_OF(x, y) ((x) > (y) ? (x) : (y))
 #define POOL_BYTES MOST_OF(MOST_OF(STAGES * STAGE_BYTES, QUERIES * HEAD_BYTES), SUM_BYTES)
-
-__device__ __forceinline__ s64 place_of(const Args &a, int operand, s64 batch, s64 head, s64 row) {
-  const s64 *n = a.n + 13 + 4 * operand;
-  return n[0] + batch * n[1] + head * n[2] + row * n[3];
-}
 
 // `rows` rows of `size` elements from element `first` on, `step` apart; rows from `there` on are zeros.
 template <int rows, int size, int bytes>
@@ -41,16 +31,11 @@ __device__ __forceinline__ void copy_rows(char *tile, const void *from, s64 firs
     *(uint4 *)to = *(const uint4 *)chunk;
   }
 }
-__device__ __forceinline__ u32 two(float low, float high) {
-  return (u32)Element<T>::element(low).bits | (u32)Element<T>::element(high).bits << 16;
-}
-
-typedef float Scores[KEYS / 8][4];
 
 // Scores of a warp's 16 queries with a tile of keys, in powers of two.
 __device__ __forceinline__ void score_tile(const Args &a, Scores &scores, const u32 (*q)[4], const char *keys_tile,
                                            s64 batch, s64 head, int query, int k0) {
-  int lane = threadIdx.x % 32, length = (int)a.n[3], keys = (int)a.n[4];
+  int lane = threadIdx.x % 32;
 #pragma unroll
   for (int j = 0; j < KEYS / 8; j += 2) {
     for (int e = 0; e < 4; e++) scores[j][e] = scores[j + 1][e] = 0;
@@ -62,68 +47,7 @@ __device__ __forceinline__ void score_tile(const Args &a, Scores &scores, const 
       multiply<KIND>(scores[j + 1], q[step], four + 2);
     }
   }
-#pragma unroll
-  for (int j = 0; j < KEYS / 8; j++)
-#pragma unroll
-    for (int e = 0; e < 4; e++) {
-      int key = k0 + 8 * j + lane % 4 * 2 + e % 2, at = query + lane / 4 + e / 2 * 8;
-      float score = scores[j][e] * (SCALE * R(1.44269504088896340736));
-#if MASKED
-      bool seen = key < a.n[7] && key < keys && at < length;
-      s64 place = batch * a.n[8] + head * a.n[9] + at * a.n[10] + key * a.n[11];
-      if (!seen) score = -INFINITY;
-      else if (MASK_IS_BOOL) score = load<M>(a.p[3], place) != 0 ? score : -INFINITY;
-      else score += (R)load<M>(a.p[3], place) * R(1.44269504088896340736);
-#endif
-      scores[j][e] = key >= keys || (CAUSAL && key > at) ? -INFINITY : score;
-    }
-}
-
-// Weights out of scores; rows' greatest scores and sums, and what the results so far are scaled by.
-__device__ __forceinline__ void weigh(Scores &scores, float *most, float *sum, float *old) {
-#pragma unroll
-  for (int half = 0; half < 2; half++) {
-    float next = most[half];
-#pragma unroll
-    for (int j = 0; j < KEYS / 8; j++)
-      for (int e = 2 * half; e < 2 * half + 2; e++) next = scores[j][e] > next || scores[j][e] != scores[j][e] ? scores[j][e] : next;
-    for (int step = 1; step < 4; step *= 2) {
-      float other = lane_across(next, step);
-      next = other > next || other != other ? other : next;
-    }
-    float shift = next == -INFINITY ? 0 : next, added = 0;
-#pragma unroll
-    for (int j = 0; j < KEYS / 8; j++)
-      for (int e = 2 * half; e < 2 * half + 2; e++) {
-        scores[j][e] = power_of_two(scores[j][e] - shift);
-        added += scores[j][e];
-      }
-    old[half] = power_of_two(most[half] - shift);
-    for (int step = 1; step < 4; step *= 2) added += lane_across(added, step);
-    sum[half] = sum[half] * old[half] + added;
-    most[half] = next;
-  }
-}
-
-typedef float Results[2 * VALUE_STEPS][4];
-
-__device__ __forceinline__ void add_values(Results &results, const Scores &weights, const float *old, const char *values) {
-  int lane = threadIdx.x % 32;
-#pragma unroll
-  for (int j = 0; j < 2 * VALUE_STEPS; j++)
-    for (int e = 0; e < 4; e++) results[j][e] *= old[e / 2];
-#pragma unroll
-  for (int step = 0; step < KEYS / 16; step++) {
-    const float *low = weights[2 * step], *high = weights[2 * step + 1];
-    u32 p[4] = {two(low[0], low[1]), two(low[2], low[3]), two(high[0], high[1]), two(high[2], high[3])};
-#pragma unroll
-    for (int j = 0; j < 2 * VALUE_STEPS; j += 2) {
-      u32 four[4];
-      load_transposed(four, values + chunk_of_row<VALUE_BYTES>(16 * step + lane % 16, j + lane / 16));
-      multiply<KIND>(results[j], p, four);
-      multiply<KIND>(results[j + 1], p, four + 2);
-    }
-  }
+  mask_scores(a, scores, batch, head, query, k0);
 }
 
 __device__ __forceinline__ void finish_rows(const Args &a, const Results &results, const float *sum, float *room,

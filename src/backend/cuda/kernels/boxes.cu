@@ -91,6 +91,7 @@ __device__ __forceinline__ void bring_boxes(const BoxArgs &b, char *pool, u64 *f
   u32 index = blockIdx.x;
   Work w = work_at(b.a, index);
   Step s = step_at(b.a, w);
+  expect_map(b.left);
   int there = bring_constants(b, w, s, pool, full);
   follow();
   while (true) {

@@ -1,12 +1,14 @@
 // Convolution of few channels on tensor cores, channels last, steps of an even number of elements from window
 // to window: a first layer. A row of a window lies in one piece, so that a block keeps the rows of an image
 // that it needs in shared memory as they are, and a warp reads its left operand there: of a window's row 8
-// elements at a time, GROUPS of them. The filters lie beside, filled up with zeros to such groups.
+// elements at a time, GROUPS of them. The filters lie beside, filled up with zeros to such groups. The image may lie in
+// memory by any strides, plane by plane, and in f32: it is put in order and rounded on the way.
 // p[0] x, p[1] w.
 // n[0] pieces of the result; n[1] filters; n[2]…n[13] as for pooling; n[14] rows and n[15] columns of a piece,
 // columns a multiple of 16; n[16] elements from row to row in shared memory, n[17] rows there; n[18] 1 where a
 // window's row begins at an odd element, 0 else: it is read from the one before; n[19] pieces beside each
-// other, n[20] below each other.
+// other, n[20] below each other; n[21] 0 where x lies in memory as T in this order, else the bytes of its elements,
+// n[22]…n[25] those from image to image, row to row, column to column, channel to channel, and n[26] the first one.
 #define THREADS 256
 #define GROUPS ((WINDOW + 8) / 8)
 #define STEPS ((TAPS * GROUPS + 1) / 2) // of 16
@@ -50,6 +52,53 @@ __device__ __forceinline__ void copy_image(const Args &a, const Piece &p, T *row
       for (int i = 0; i < 8; i++) rows[c * 8 + i] = there && (u32)(e + i) < (u32)size ? from[i] : T{};
     }
   }
+}
+
+// Of an image that lies by strides: what the windows of the piece reach, zeros beyond its border. Where columns are
+// neighbours four of them are loaded at once, by 64 threads of a row of a plane.
+struct Reach {
+  int x, count, shift; // columns; the place of the first one's first channel in a row in shared memory
+};
+__device__ __forceinline__ Reach reach_of(const Args &a, const Piece &p) {
+  int x = p.x * (int)a.n[9] - (int)a.n[13];
+  return Reach{x, ((int)a.n[15] - 1) * (int)a.n[9] + WINDOW / CHANNELS, x * CHANNELS - p.first};
+}
+template <class S> struct __align__(4 * sizeof(S)) Four {
+  S at[4];
+};
+template <class S> __device__ __forceinline__ void gather_planes(const Args &a, const Piece &p, const S *image, T *rows) {
+  Reach reach = reach_of(a, p);
+  int top = p.y * (int)a.n[8] - (int)a.n[12], begin = reach.x & ~3;
+  for (int x = begin + threadIdx.x % 64 * 4; x < reach.x + reach.count; x += 256)
+#pragma unroll 4
+    for (int plane = threadIdx.x / 64; plane < (int)a.n[17] * CHANNELS; plane += THREADS / 64) {
+      int row = plane / CHANNELS, c = plane % CHANNELS, y = top + row;
+      Four<S> four = {};
+      if ((u32)y < (u32)a.n[2] && (u32)x < (u32)a.n[3]) four = *(const Four<S> *)(image + y * a.n[23] + c * a.n[25] + x);
+#pragma unroll
+      for (int e = 0; e < 4; e++) {
+        int column = x + e - reach.x;
+        if ((u32)column < (u32)reach.count)
+          rows[row * (int)a.n[16] + reach.shift + column * CHANNELS + c] = Element<T>::element(Element<S>::value(four.at[e]));
+      }
+    }
+}
+template <class S> __device__ __forceinline__ void gather_elements(const Args &a, const Piece &p, const S *image, T *rows) {
+  Reach reach = reach_of(a, p);
+  int top = p.y * (int)a.n[8] - (int)a.n[12], size = reach.count * CHANNELS;
+  for (int row = 0; row < (int)a.n[17]; row++)
+    for (int e = threadIdx.x; e < size; e += THREADS) {
+      int y = top + row, x = reach.x + e / CHANNELS;
+      bool inside = (u32)y < (u32)a.n[2] && (u32)x < (u32)a.n[3];
+      const S *from = image + (inside ? y * a.n[23] + x * a.n[24] + e % CHANNELS * a.n[25] : 0);
+      rows[row * (int)a.n[16] + reach.shift + e] = inside ? Element<T>::element(Element<S>::value(*from)) : T{};
+    }
+}
+template <class S> __device__ __forceinline__ void gather_image(const Args &a, const Piece &p, T *rows) {
+  const S *image = (const S *)a.p[0] + a.n[26] + p.image * a.n[22];
+  bool fours = a.n[24] == 1 && ((a.n[22] | a.n[23] | a.n[25] | a.n[26] | a.n[3]) & 3) == 0;
+  if (fours && ((u64)a.p[0] & (4 * sizeof(S) - 1)) == 0) gather_planes<S>(a, p, image, rows);
+  else gather_elements<S>(a, p, image, rows);
 }
 
 // Of a group the elements that are a window's: two of them are a thread's.
@@ -108,7 +157,7 @@ __device__ __forceinline__ void finish_pixels(const Args &a, const float *sums, 
   }
 }
 
-// A piece's tiles by the warps, two at a time.
+// A piece's tiles by the warps, two at a time; all lanes finish both, since they exchange their sums.
 __device__ __forceinline__ void finish_piece(const Args &a, const Piece &p, const T *rows, const char *filters,
                                              const u32 *masks, int n0) {
   int lane = threadIdx.x % 32, across = (int)a.n[15] / 16, tiles = across * (int)a.n[14];
@@ -125,12 +174,11 @@ __device__ __forceinline__ void finish_piece(const Args &a, const Piece &p, cons
     Sums sums = {};
     multiply_windows(a, sums, first, filters, masks);
 #pragma unroll
-    for (int i = 0; i < 2; i++)
-      if (tile + i < tiles) finish_pixels(a, sums[i], p, p.y + y[i], p.x + x[i], n0);
+    for (int i = 0; i < 2; i++) finish_pixels(a, sums[i], p, tile + i < tiles ? p.y + y[i] : (int)a.n[4], p.x + x[i], n0);
   }
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS, 2) kernel(const __grid_constant__ Args a) {
+extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) kernel(const __grid_constant__ Args a) {
   __shared__ __align__(128) char pool[48 << 10];
   T *rows = (T *)(pool + FILTER_BYTES);
   int n0 = blockIdx.y * TILE_N;
@@ -142,7 +190,9 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) kernel(const __grid_con
   for (s64 index = blockIdx.x; index < a.n[0]; index += gridDim.x) {
     Piece p = piece_at(a, index);
     __syncthreads();
-    copy_image(a, p, rows);
+    if (a.n[21] == 0) copy_image(a, p, rows);
+    else if (a.n[21] == 4) gather_image<float>(a, p, rows);
+    else gather_image<T>(a, p, rows);
     end_batch();
     wait_for_copies<0>();
     __syncthreads();

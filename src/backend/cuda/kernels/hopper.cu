@@ -7,7 +7,7 @@
 struct __align__(64) Map { u64 words[16]; }; // the driver's description of a tensor and its boxes
 struct BoxArgs {                              // what such a kernel is given
   Args a;
-  Map left, right;
+  Map left, right, third;
 };
 
 #ifdef __CUDACC__
@@ -46,10 +46,19 @@ __device__ __forceinline__ void copy_box(char *to, const Map &map, u64 *barrier,
   asm volatile("cp.async.bulk.tensor.3d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5}], [%2];"
                ::"r"(PTX_ADDRESS(to)), "l"(&map), "r"(PTX_ADDRESS(barrier)), "r"(x), "r"(y), "r"(z) : "memory");
 }
+// The same of a tensor of four axes.
+__device__ __forceinline__ void copy_box(char *to, const Map &map, u64 *barrier, int x, int y, int z, int w) {
+  asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5, %6}], [%2];"
+               ::"r"(PTX_ADDRESS(to)), "l"(&map), "r"(PTX_ADDRESS(barrier)), "r"(x), "r"(y), "r"(z), "r"(w) : "memory");
+}
 // Has the box in the second cache.
 __device__ __forceinline__ void expect_box(const Map &map, int x, int y, int z) {
   asm volatile("cp.async.bulk.prefetch.tensor.3d.L2.global.tile [%0, {%1, %2, %3}];" ::"l"(&map), "r"(x), "r"(y), "r"(z)
                : "memory");
+}
+// Has the map itself at the copy engine, which the first box would wait for.
+__device__ __forceinline__ void expect_map(const Map &map) {
+  asm volatile("prefetch.tensormap [%0];" ::"l"(&map) : "memory");
 }
 // Pixels of a convolution's windows at one tap, from the window on that begins at column x and row y.
 __device__ __forceinline__ void copy_pixels(char *to, const Map &map, u64 *barrier, int channel, int x, int y, int image,
@@ -96,6 +105,7 @@ template <int count> __device__ __forceinline__ void take_registers() {
 #define NAMES(t) "%" #t "0, %" #t "1, %" #t "2, %" #t "3, %" #t "4, %" #t "5, %" #t "6, %" #t "7, %" #t "8, %" #t "9, "
 #define NAMES_16 NAMES() "%10, %11, %12, %13, %14, %15"
 #define NAMES_32 NAMES() NAMES(1) NAMES(2) "%30, %31"
+#define NAMES_52 NAMES() NAMES(1) NAMES(2) NAMES(3) NAMES(4) "%50, %51"
 #define NAMES_56 NAMES() NAMES(1) NAMES(2) NAMES(3) NAMES(4) "%50, %51, %52, %53, %54, %55"
 #define NAMES_64 NAMES() NAMES(1) NAMES(2) NAMES(3) NAMES(4) NAMES(5) "%60, %61, %62, %63"
 #define NAMES_128 \
@@ -104,6 +114,7 @@ template <int count> __device__ __forceinline__ void take_registers() {
 #define SUMS_8(i) "+f"(s[i]), "+f"(s[i + 1]), "+f"(s[i + 2]), "+f"(s[i + 3]), "+f"(s[i + 4]), "+f"(s[i + 5]), "+f"(s[i + 6]), "+f"(s[i + 7])
 #define SUMS_16(i) SUMS_8(i), SUMS_8(i + 8)
 #define SUMS_32(i) SUMS_16(i), SUMS_16(i + 16)
+#define SUMS_52(i) SUMS_32(i), SUMS_16(i + 32), "+f"(s[i + 48]), "+f"(s[i + 49]), "+f"(s[i + 50]), "+f"(s[i + 51])
 #define SUMS_56(i) SUMS_32(i), SUMS_16(i + 32), SUMS_8(i + 48)
 #define SUMS_64(i) SUMS_32(i), SUMS_32(i + 32)
 #define SUMS_128(i) SUMS_64(i), SUMS_64(i + 64)
@@ -118,6 +129,7 @@ template <int columns, int kind, bool right_by_depth>
 __device__ __forceinline__ void multiply_boxes(float *s, u64 left, u64 right, bool more) {
 #define GROUP_MMA_OF(type)                                                                        \
   if constexpr (columns == 64) GROUP_MMA(64, 32, type, "%32", "%33", "%34", "%35");                         \
+  if constexpr (columns == 104) GROUP_MMA(104, 52, type, "%52", "%53", "%54", "%55");                       \
   if constexpr (columns == 112) GROUP_MMA(112, 56, type, "%56", "%57", "%58", "%59");                       \
   if constexpr (columns == 128) GROUP_MMA(128, 64, type, "%64", "%65", "%66", "%67");                       \
   if constexpr (columns == 256) GROUP_MMA(256, 128, type, "%128", "%129", "%130", "%131")

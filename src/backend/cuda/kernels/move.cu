@@ -1,5 +1,6 @@
 // Elements moved from strides to strides: transpose, slice, expand, concat, split.
 // p[0] from, p[1] to. n[0] elements, n[1] rank, n[2] and n[3] where each begins, n[4] whether there are many,
+// n[5] to n[7] planes that become channels, elements of one, images; 0 planes: it is no such move.
 // n[8…] sizes, n[16…] strides of `from`, n[24…] strides of `to`. T has the elements' width.
 // A unit is an element, or eight of them where eight always stay together.
 template <class Unit> struct Box {
@@ -64,6 +65,22 @@ template <bool whole> __device__ __forceinline__ void move_runs(const Args &a) {
   }
 }
 
+// Eight pixels by a thread, of planes that lie one after the other.
+template <int planes> __device__ __forceinline__ void join_planes(const Args &a) {
+  const T *from = (const T *)a.p[0];
+  u32 eights = (u32)(a.n[6] / 8), count = eights * (u32)a.n[7];
+  for (u32 i = blockIdx.x * blockDim.x + threadIdx.x; i < count; i += gridDim.x * blockDim.x) {
+    u32 image = i / eights, at = i % eights * 8;
+    Eight<T> in[planes], out[planes];
+#pragma unroll
+    for (int p = 0; p < planes; p++) in[p] = load_eight<T>(from, ((s64)image * planes + p) * a.n[6] + at);
+#pragma unroll
+    for (int e = 0; e < 8 * planes; e++) out[e / 8].at[e % 8] = in[e % planes].at[e / planes];
+#pragma unroll
+    for (int p = 0; p < planes; p++) store_eight<T>(a.p[1], ((s64)image * a.n[6] + at) * planes + 8 * p, out[p]);
+  }
+}
+
 extern "C" __global__ void __launch_bounds__(256) kernel(const __grid_constant__ Args a) {
   follow();
   int last = (int)a.n[1] - 1;
@@ -74,6 +91,12 @@ extern "C" __global__ void __launch_bounds__(256) kernel(const __grid_constant__
     if (d < last) steps |= a.n[16 + d] | a.n[24 + d];
     dense = dense && (a.n[8 + d] == 1 || a.n[24 + d] == below);
     below *= a.n[8 + d];
+  }
+  if (a.n[5] && IS_SMALL(a.n[0]) && (((u64)a.p[0] | (u64)a.p[1]) & 15) == 0) {
+    if (a.n[5] == 2) join_planes<2>(a);
+    if (a.n[5] == 3) join_planes<3>(a);
+    if (a.n[5] == 4) join_planes<4>(a);
+    return;
   }
   if (!IS_SMALL(a.n[0])) move_units<s64, T>(a);
   else if (eights && steps % 8 == 0 && (((u64)a.p[0] | (u64)a.p[1]) & 15) == 0) move_units<u32, Eight<T>>(a);

@@ -69,11 +69,6 @@ __device__ __forceinline__ u32 to_tf32(u32 bits) {
   return bits;
 #endif
 }
-__device__ __forceinline__ float power_of_two(float exponent) {
-  float power;
-  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(exponent));
-  return power;
-}
 // Past what other blocks wrote in the same launch: not out of this multiprocessor's cache.
 __device__ __forceinline__ float4 load_shared_sums(const float4 *p) { return __ldcg(p); }
 #endif
