@@ -33,6 +33,23 @@ def array_loop(x):
     return v1.while_loop(lambda i, _: i < 2, lambda i, t: (i + 1, t.write(i, x[i])), (0, made))[1].stack()
 
 
+def engine(graph, by_text=False):
+    """The graph with an engine in the place of its conditional: a call of one of its branches."""
+    graph = v1.GraphDef.FromString(graph)
+    for node in graph.node:
+        if node.op in ("If", "StatelessIf"):
+            branch = node.attr["then_branch"].func.name
+            node.op, node.input[:] = "TRTEngineOp", node.input[1:]
+            node.attr.clear()
+            node.attr["InT"].list.type.append(1)
+            node.attr["OutT"].list.type.append(1)
+            if by_text:
+                node.attr["segment_funcdef_name"].s = branch.encode()
+            else:
+                node.attr["segment_func"].func.name = branch
+    return graph.SerializeToString()
+
+
 X = tf.TensorSpec([None, 3])
 GRAPHS = {
     "net": graph_of(lambda x: tf.nn.softmax(tf.nn.relu(x @ tf.ones([3, 4]) + 1.0)), X),
@@ -46,6 +63,7 @@ GRAPHS = {
     "old_loop": old_graph(lambda x: v1.while_loop(lambda i, y: i < 3, lambda i, y: (i + 1, y * 2), (0, x))),
     "old_array": old_graph(array_loop),
 }
+GRAPHS |= {"engine": engine(GRAPHS["cond"]), "old_engine": engine(GRAPHS["cond"], by_text=True)}
 
 
 def saved_models():

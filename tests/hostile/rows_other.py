@@ -64,6 +64,10 @@ GRAPH_DEFS = {
     "negative constant": (graph_def(X + tf_const("c", [-3]) + tf_node("y", "AddV2", "x c", T)), 2, ""),
     "more values than room": (graph_def(X + tf_const("c", [1], "float_val: 1 " * 9) +
                                         tf_node("y", "AddV2", "x c", T)), 2, ""),
+    "an engine's function by a number": (graph_def(X + tf_node(
+        "y", "TRTEngineOp", "x", 'attr { key: "segment_funcdef_name" value { i: 3 } }')), 2, "segment_funcdef_name"),
+    "a weight's file by a number": (graph_def(X + tf_node(
+        "y", "HoneWeight", "", 'attr { key: "file" value { i: 3 } }')), 2, "attribute file"),
     "2^40 calls": (graph_def(calls(40, False)), 3, ""),
     "calls in a ring": (graph_def(calls(5, True)), 3, ""),
     "a chain of 10,000": (graph_def(X + "".join(

@@ -29,10 +29,10 @@ hone_status *tf_find_function(tf_importer *importer, hone_bytes name, const tf_b
   if (!message) return NULL;
   tf_body *body = HONE_NEW(&importer->scratch, tf_body);
   HONE_TRY_MEMORY(body);
-  HONE_TRY(hone_map_put(&importer->bodies, name.data, name.size, body));
   HONE_TRY(tf_read_function_def(&importer->reader, *message, &function));
   HONE_TRY(hone_error_at(tf_read_function_body(importer, &function, body), "function '%s'",
                          hone_quoted(shown, sizeof shown, name.data, name.size)));
+  HONE_TRY(hone_map_put(&importer->bodies, name.data, name.size, body));
   *out = body;
   return NULL;
 }
@@ -95,10 +95,12 @@ static hone_status *import_call(hone_call *call) {
   return tf_run_function(tf_call_of(call), body);
 }
 
-/* The function that an engine stands for; as text in models of the first TF-TRT. */
+/* The function that an engine stands for; as text in models of the first TF-TRT. NULL: the call
+ * keeps the reason. */
 static hone_status *segment_of(tf_call *call, const tf_body **out) {
   const char *name = hone_tf_text(&call->base, "segment_funcdef_name", "");
-  HONE_TRY(call->base.status);
+  *out = NULL;
+  if (call->base.status) return NULL;
   if (!*name) return tf_function_attr(call, "segment_func", out);
   HONE_TRY(tf_find_function(call->importer, (hone_bytes){name, strlen(name)}, out));
   if (*out) return NULL;
@@ -112,6 +114,7 @@ static hone_status *import_engine(hone_call *base) {
   tf_call *call = tf_call_of(base);
   const tf_body *body;
   HONE_TRY(segment_of(call, &body));
+  if (!body) return NULL;
   int more = call->input_count - body->argument_count;
   if (more == 1 || more == 2) call->input_count -= more;
   return tf_run_function(call, body);

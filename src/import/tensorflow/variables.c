@@ -263,7 +263,7 @@ static hone_status *import_weight(hone_call *call) {
   hone_value *value;
   int64_t index = hone_tf_int(call, "index", -1);
   const char *name = hone_tf_text(call, "file", "");
-  HONE_TRY(call->status);
+  if (call->status) return NULL;
   HONE_TRY(open_weights(tf_call_of(call)->importer, name, &weights));
   HONE_TRY(hone_weights_at(weights, index < 0 ? SIZE_MAX : (size_t)index, &weight));
   hone_shape shape = {.rank = weight.rank};
