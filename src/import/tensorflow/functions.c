@@ -23,16 +23,22 @@ hone_status *tf_read_library(tf_importer *importer, hone_bytes library) {
 hone_status *tf_find_function(tf_importer *importer, hone_bytes name, const tf_body **out) {
   tf_function_def function;
   char shown[80];
-  *out = name.size ? hone_map_get(&importer->bodies, name.data, name.size) : NULL;
-  if (*out || !name.size) return NULL;
+  *out = NULL;
+  if (!name.size) return NULL;
+  tf_body *body = hone_map_get(&importer->bodies, name.data, name.size);
   const hone_bytes *message = hone_map_get(&importer->functions, name.data, name.size);
+  hone_quoted(shown, sizeof shown, name.data, name.size);
   if (!message) return NULL;
-  tf_body *body = HONE_NEW(&importer->scratch, tf_body);
+  if (body && !body->whole)
+    return hone_error(HONE_INVALID_MODEL, "function '%s' could not be read", shown);
+  *out = body;
+  if (body) return NULL;
+  body = HONE_NEW(&importer->scratch, tf_body);
   HONE_TRY_MEMORY(body);
-  HONE_TRY(tf_read_function_def(&importer->reader, *message, &function));
-  HONE_TRY(hone_error_at(tf_read_function_body(importer, &function, body), "function '%s'",
-                         hone_quoted(shown, sizeof shown, name.data, name.size)));
   HONE_TRY(hone_map_put(&importer->bodies, name.data, name.size, body));
+  HONE_TRY(tf_read_function_def(&importer->reader, *message, &function));
+  HONE_TRY(hone_error_at(tf_read_function_body(importer, &function, body), "function '%s'", shown));
+  body->whole = true;
   *out = body;
   return NULL;
 }

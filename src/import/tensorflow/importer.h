@@ -49,6 +49,7 @@ typedef struct tf_body {
   const tf_edge *returns;
   int return_count;
   const hone_bytes *return_names;
+  bool whole; /* a function's: it was read to its end */
 } tf_body;
 
 /* What runs along an edge. Handles exist at import only. */
