@@ -30,6 +30,8 @@ typedef struct body_run {
   const hone_datum **known;
 } body_run;
 
+static bool body_any_byte; /* inputs of 8 bits take all values */
+
 /* Seeded elements: floats in -2..2, integers in 0..3 (they may be indices), truths of both kinds.
  */
 static void body_fill(hone_dtype dtype, void *data, size_t count, uint32_t seed) {
@@ -38,6 +40,8 @@ static void body_fill(hone_dtype dtype, void *data, size_t count, uint32_t seed)
     double unit = (double)(int32_t)(seed ^ (seed >> 15)) / 2147483648.0;
     if (hone_dtype_class_of(dtype) == HONE_CLASS_FLOAT)
       hone_store_real(dtype, data, i, 2 * unit);
+    else if (body_any_byte && (dtype == HONE_U8 || dtype == HONE_S8))
+      hone_store_int(dtype, data, i, (int64_t)(seed >> 24) - (dtype == HONE_S8 ? 128 : 0));
     else
       hone_store_int(dtype, data, i, (int64_t)(seed >> 16) % (dtype == HONE_BOOL ? 2 : 4));
   }

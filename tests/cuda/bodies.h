@@ -12,6 +12,11 @@ typedef struct cuda_body {
   const char *precision; /* of the bound `on a GPU`; NULL: exact */
 } cuda_body;
 
+#define SIXTEEN "3, 120, 7, 99, 0, 55, 1, 127, 64, 2, 33, 9, 80, 17, 101, 4"
+#define SIXTY_FOUR                                                                                 \
+  SIXTEEN ", " SIXTEEN ", 5, 6, 8, 12, 11, 10, 18, 14, 13, 15, 16, 20, 21, 22, 23, 24, " SIXTEEN
+#define TABLE "[" SIXTY_FOUR ", " SIXTY_FOUR ", " SIXTY_FOUR ", " SIXTY_FOUR "]"
+
 /* clang-format off */
 static const cuda_body cuda_bodies[] = {
     {"graph g(x: f32[3, 5, 7], y: f32[7], z: f32[5, 1], w: f32[]) -> (o) {\n"
@@ -123,6 +128,12 @@ static const cuda_body cuda_bodies[] = {
     {"graph g(x: f32[1, 10, 7, 3]) -> (o) { o = pool(x) {kind=avg, window=[3, 2], strides=[2, "
      "2], pads=[1, 0, 1, 1], count_pads=true, ceil=true} }", "fp32"},
     {"graph g(x: f32[1, 10, 3]) -> (o) { o = pool(x) {kind=avg, window=[3], pads=[1, 1]} }", "fp32"},
+    {"graph g(x: u8[2, 9, 7, 24]) -> (o) { o = pool(x) {kind=max, window=[3, 3], strides=[2, "
+     "2], pads=[1, 1, 1, 1]} }", NULL},
+    {"graph g(x: s8[1, 9, 5]) -> (o) {\n y = pool(x) {kind=max, window=[2]}\n"
+     " o = cast(y) {to=f32}\n}", NULL},
+    {"graph g(x: u8[2, 7, 5, 72]) -> (o) { o = byte_mean(x) }", NULL},
+    {"graph g(x: s8[3, 11, 5]) -> (o) { y = byte_mean(x)\n o = neg(y) }", NULL},
     {"graph g(x: f32[4, 300]) -> (o) { o = softmax(x) }", "fp32"},
     {"graph g(x: f32[4, 9, 5]) -> (o) { y = log_softmax(x) {axis=1}\n o = neg(y) }", "fp32"},
     {"graph g(x: f32[5, 70], s: f32[70], b: f32[70]) -> (o) { o = layer_norm(x, s, b) }", "fp32"},
@@ -347,6 +358,54 @@ static const cuda_body cuda_bodies[] = {
      " f = cast(y) {to=f32}\n o = relu(f)\n}", NULL},
     {"graph g(a: s8[3, 5, 33]) -> (o) {\n b = const u8[33, 7] @weights+0\n v = const u8[] 3\n"
      " o = matmul_integer(a, b, _, v)\n}", NULL},
+    /* a byte's function, of what was cut to a byte */
+    {"graph g(x: f32[5, 24]) -> (o, p) {\n l = const f32[] -128\n h = const f32[] 127\n"
+     " k = const f32[] 60\n y = mul(x, k)\n r = round(y)\n c = clip(r, l, h)\n"
+     " p = cast(c) {to=s8}\n o = byte_table(p) {table=" TABLE "}\n}", NULL},
+    {"graph g(x: u8[3, 9]) -> (o) {\n y = byte_table(x) {dtype=s8, table=" TABLE "}\n"
+     " o = cast(y) {to=s32}\n}", NULL},
+    /* bytes on tensor cores: whole chunks, halves and odd ones, every pair of types, zero points of
+     * both, finished to bytes, floats and sums, with a residual; windows over borders, channels within a
+     * chunk */
+    {"graph g(a: u8[70, 200]) -> (o) {\n b = const s8[200, 72] @weights+0\n z = const u8[] 131\n"
+     " c = const s32[72] @weights+64\n s = const f32[72] @weights+1024\n t = const f32[] 3\n"
+     " l = const f32[] 0\n h = const f32[] 255\n k = const f32[] 1e-7\n"
+     " y = matmul_integer(a, b, z, _, c)\n f = cast(y) {to=f32}\n g = mul(f, s)\n m = mul(g, k)\n"
+     " r = round(m)\n d = add(r, t)\n e = clip(d, l, h)\n o = cast(e) {to=u8}\n}", NULL},
+    {"graph g(a: s8[5, 3, 33]) -> (o) {\n b = const s8[33, 27] @weights+3\n"
+     " v = const s8[27] @weights+64\n c = const s32[27] @weights+128\n"
+     " o = matmul_integer(a, b, _, v, c)\n}", NULL},
+    {"graph g(a: u8[37, 512], b: u8[512, 48], z: u8[], v: u8[], q: s32[37, 48]) -> (o) {\n"
+     " y = matmul_integer(a, b, z, v)\n o = add(y, q)\n}", NULL},
+    {"graph g(a: s8[130, 264], b: u8[264, 144], z: s8[], v: u8[144]) -> (o) {\n"
+     " y = matmul_integer(a, b, z, v)\n o = cast(y) {to=f32}\n}", NULL},
+    {"graph g(a: u8[16]) -> (o) {\n b = const s8[16, 8] @weights+0\n z = const u8[] 0\n"
+     " o = matmul_integer(a, b, z)\n}", NULL},
+    {"graph g(x: u8[2, 9, 7, 16], q: u8[2, 9, 7, 32]) -> (o) {\n"
+     " w = const s8[3, 3, 16, 32] @weights+0\n z = const u8[] 119\n"
+     " b = const s32[32] @weights+256\n l = const s32[] 0\n h = const s32[] 255\n"
+     " k = const s32[] 12\n y = conv_integer(x, w, z, _, b) {pads=[1, 1, 1, 1]}\n"
+     " d = shift_right(y, k)\n e = cast(q) {to=s32}\n f = add(d, e)\n r = clip(f, l, h)\n"
+     " o = cast(r) {to=u8}\n}", NULL},
+    {"graph g(x: s8[1, 11, 12, 24]) -> (o) {\n w = const s8[2, 3, 24, 40] @weights+5\n"
+     " z = const s8[] -7\n v = const s8[40] @weights+64\n y = conv_integer(x, w, z, v) {"
+     "strides=[2, 1], dilations=[1, 2], pads=[0, 2, 1, 1]}\n"
+     " f = cast(y) {to=f32}\n o = relu(f)\n}", NULL},
+    {"graph g(x: u8[2, 13, 11, 3], z: u8[], v: u8[]) -> (o) {\n"
+     " w = const u8[7, 7, 3, 24] @weights+0\n"
+     " o = conv_integer(x, w, z, v) {strides=[2, 2], pads=[3, 3, 3, 3]}\n}", NULL},
+    {"graph g(x: s8[1, 9, 15, 48]) -> (o) {\n w = const s8[1, 1, 48, 136] @weights+0\n"
+     " y = conv_integer(x, w)\n f = cast(y) {to=f32}\n o = neg(f)\n}", NULL},
+    {"graph g(x: u8[2, 7, 9, 24], q: u8[2, 4, 5, 24]) -> (o) {\n w = const s8[3, 3, 1, 24] @weights+0\n"
+     " z = const u8[] 131\n v = const s8[24] @weights+64\n l = const s32[] 0\n h = const s32[] 255\n"
+     " k = const s32[] 9\n y = conv_integer(x, w, z, v) {groups=24, pads=[1, 1, 1, 1], strides=[2, 2]}\n"
+     " d = shift_right(y, k)\n e = cast(q) {to=s32}\n f = add(d, e)\n r = clip(f, l, h)\n"
+     " o = cast(r) {to=u8}\n}", NULL},
+    {"graph g(x: s8[1, 6, 11, 8]) -> (o) {\n w = const u8[2, 5, 1, 8] @weights+0\n"
+     " b = const s32[8] @weights+64\n"
+     " o = conv_integer(x, w, _, _, b) {groups=8, pads=[0, 3, 1, 2], dilations=[2, 1]}\n}", NULL},
+    {"graph g(x: u8[2, 19, 8]) -> (o) {\n w = const s8[5, 8, 9] @weights+0\n z = const u8[] 255\n"
+     " o = conv_integer(x, w, z) {padding=same_upper}\n}", NULL},
     {"graph g(x: f32[2, 5, 4, 6], r: f32[2, 11, 9, 4]) -> (o) {\n"
      " w = const f32[3, 3, 2, 6] @weights+0\n b = const f32[4] @weights+64\n"
      " y = conv_transpose(x, w, b) {strides=[2, 2], groups=2}\n o = add(y, r)\n}", "fp32"},
@@ -367,13 +426,19 @@ static const cuda_body cuda_bodies[] = {
 /* clang-format on */
 #define CUDA_BODIES (sizeof cuda_bodies / sizeof *cuda_bodies)
 
-/* Memory on the device with the elements of `from`, or poison. */
+static size_t cuda_shift; /* bytes past a multiple of 256 at which inputs and outputs begin */
+
+/* Memory on the device with the elements of `from`, or poison; it is given back less the shift. */
+static void *cuda_shifted(size_t bytes, const void *from, size_t shift) {
+  char *memory = NULL, *whole = malloc(shift + bytes + 1);
+  memset(whole, 0xff, shift + bytes + 1);
+  if (from) memcpy(whole + shift, from, bytes);
+  CHECK_OK(hone_cuda_put(whole, shift + bytes + 1, (void **)&memory));
+  free(whole);
+  return memory + shift;
+}
 static void *cuda_buffer(size_t bytes, const void *from) {
-  void *memory = NULL, *poison = malloc(bytes + 1);
-  memset(poison, 0xff, bytes + 1);
-  CHECK_OK(hone_cuda_put(from ? from : poison, bytes ? bytes : 1, &memory));
-  free(poison);
-  return memory;
+  return cuda_shifted(bytes, from, 0);
 }
 
 /* Runs the step once; the outputs end in `out`, on the host. */
@@ -387,11 +452,11 @@ static hone_status *cuda_run_step(body_run *r, const hone_step *step, void **out
   for (int i = 0; i < r->body->input_count; i++) {
     size_t size = 0;
     hone_shape_bytes(&r->in[i].shape, r->in[i].dtype, &size);
-    in[i] = cuda_buffer(size, r->in[i].data);
+    in[i] = cuda_shifted(size, r->in[i].data, cuda_shift);
   }
   for (int i = 0; i < r->body->output_count; i++) {
     hone_shape_bytes(&r->want[i].shape, r->want[i].dtype, &bytes[i]);
-    there[i] = cuda_buffer(bytes[i], NULL);
+    there[i] = cuda_shifted(bytes[i], NULL, cuda_shift);
     HONE_TRY(device->take_pinned(bytes[i], &pinned[i]));
   }
   void *fault = cuda_buffer(sizeof none, &none), *scratch = cuda_buffer(step->scratch, NULL);
@@ -400,9 +465,9 @@ static hone_status *cuda_run_step(body_run *r, const hone_step *step, void **out
   for (int i = 0; !status && i < r->body->output_count; i++)
     status = device->download(stream, pinned[i], there[i], bytes[i]);
   if (!status) status = device->wait(stream);
-  for (int i = 0; i < r->body->input_count; i++) device->give(in[i]);
+  for (int i = 0; i < r->body->input_count; i++) device->give((char *)in[i] - cuda_shift);
   for (int i = 0; i < r->body->output_count; i++) {
-    device->give(there[i]);
+    device->give((char *)there[i] - cuda_shift);
     out[i] = hone_arena_copy(&r->memory, pinned[i], bytes[i]);
     device->give_pinned(pinned[i]);
   }
@@ -469,6 +534,7 @@ static bool check_cuda_candidate(const char *text, double tolerance, const hone_
   void *out[16];
   bool good = true, ran = true;
   hone_status *status = hone_graph_parse(text, strlen(text), hone_op_find, body_weights, &r.body);
+  body_any_byte = strstr(text, "_integer(") || strstr(text, "byte_") || strstr(text, "pool(");
   if (!status && !body_make_inputs(&r)) status = hone_error(HONE_INTERNAL, "a size is missing");
   if (!status) status = hone_interpret(r.body, r.lent, r.want, &r.memory);
   if (!status) status = hone_infer_body(r.body, r.types, r.known, &r.memory);

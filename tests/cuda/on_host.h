@@ -163,18 +163,63 @@ template <class R> static R lane_across(R value, int bit) {
 }
 static unsigned to_tf32(unsigned bits) { return (bits + 0x1000u) & ~0x1fffu; }
 
-struct Copy { void *to; const void *from; int bytes, batch; };
+// Of bytes: four neighbours of the depth in a word.
+static long long byte_operand(bool is_signed, const Shown *warp, int first, int step, int line, int k) {
+  const Shown &owner = warp[line % 8 * 4 + k % 16 / 4];
+  unsigned char byte = (unsigned char)(owner.words[first + line / 8 + k / 16 * step] >> k % 4 * 8);
+  return is_signed ? (signed char)byte : byte;
+}
+template <bool left_signed, bool right_signed>
+static void multiply_bytes(int *c, const unsigned *a, const unsigned *b) {
+  const Shown *warp = show({{a[0], a[1], a[2], a[3], b[0], b[1]}});
+  int lane = threadIdx.x % 32;
+  for (int e = 0; e < 4; e++) {
+    long long sum = c[e];
+    for (int k = 0; k < 32; k++)
+      sum += byte_operand(left_signed, warp, 0, 2, lane / 4 + e / 2 * 8, k) *
+             byte_operand(right_signed, warp, 4, 1, lane % 4 * 2 + e % 2, k);
+    c[e] = (int)(unsigned)sum;
+  }
+  __syncwarp();
+}
+template <bool is_signed> static unsigned add_bytes(unsigned word, unsigned sum) {
+  for (int i = 0; i < 32; i += 8)
+    sum += is_signed ? (signed char)(word >> i) : (unsigned char)(word >> i);
+  return sum;
+}
+static unsigned __byte_perm(unsigned x, unsigned y, unsigned places) {
+  unsigned long long both = x | (unsigned long long)y << 32;
+  unsigned word = 0;
+  for (int i = 0; i < 4; i++) word |= (unsigned)(both >> (places >> 4 * i & 7) * 8 & 255) << 8 * i;
+  return word;
+}
+template <class R> static R lane_at(R value, int lane) {
+  Shown mine = {};
+  R other;
+  memcpy(mine.words, &value, sizeof value);
+  const Shown *warp = show(mine);
+  memcpy(&other, warp[lane].words, sizeof other);
+  __syncwarp();
+  return other;
+}
+static uint4 load_shared_words(const uint4 *p) { return *p; }
+
+struct Copy { void *to; const void *from; int bytes, batch, room; };
 static std::deque<Copy> copies[MOST_THREADS];
 static int batches[MOST_THREADS];
 static void copy_chunk(void *to, const void *from, int bytes) {
-  copies[threadIdx.x].push_back({to, from, bytes, batches[threadIdx.x]});
+  copies[threadIdx.x].push_back({to, from, bytes, batches[threadIdx.x], 16});
+}
+template <int bytes> static void copy_piece(void *to, const void *from) {
+  if ((uintptr_t)to % bytes || (uintptr_t)from % bytes) abort();
+  copies[threadIdx.x].push_back({to, from, bytes, batches[threadIdx.x], bytes});
 }
 static void end_batch() { batches[threadIdx.x]++; }
 template <int left> static void wait_for_copies() {
   std::deque<Copy> &own = copies[threadIdx.x];
   for (; !own.empty() && own.front().batch < batches[threadIdx.x] - left; own.pop_front()) {
     const Copy &c = own.front();
-    memset(c.to, 0, 16);
+    memset(c.to, 0, c.room);
     memcpy(c.to, c.from, c.bytes);
   }
 }

@@ -136,6 +136,44 @@ TEST(every_way_of_attention) {
   CHECK(sm != 90 || taken >= 40 / (int)parts);
 }
 
+static bool is_offered(const char *text, const char *candidate) {
+  hone_candidate all[128];
+  hone_graph *body = NULL;
+  bool found = false;
+  CHECK_OK(hone_graph_parse(text, strlen(text), hone_op_find, body_weights, &body));
+  size_t count = hone_backend_cuda.candidates(body, all, 128);
+  for (size_t c = 0; c < count && c < 128; c++)
+    found = found || strcmp(all[c].name, candidate) == 0;
+  hone_graph_free(body);
+  return found;
+}
+
+/* Every tile of bytes, whole and in three parts of the depth, on memory at a multiple of 256, of 8 alone
+ * and of nothing. Groups are not for tiles. */
+TEST(every_tile_of_bytes) {
+  static const struct { int cut; size_t shift; } ways[] = {{0, 0}, {2, 0}, {0, 8}, {0, 3}};
+  int taken = 0;
+  for (size_t i = 0; i < CUDA_BODIES; i++) {
+    const char *text = cuda_bodies[i].text;
+    if (!strstr(text, "_integer(") || (only && !strstr(text, only))) continue;
+    CHECK(is_offered(text, "cuda.integer_tensor") == !strstr(text, "groups"));
+    bool depthwise = strstr(text, "groups") && !strstr(text, "groups=2,");
+    CHECK(is_offered(text, "cuda.integer_depthwise") == depthwise);
+    if (strstr(text, "groups")) continue;
+    for (int tile = 0; tile < HONE_CUDA_BYTE_TILES; tile++)
+      for (size_t way = 0; way < sizeof ways / sizeof *ways; way++) {
+        if (!mine()) continue;
+        int variant = 1 + tile + HONE_CUDA_BYTE_TILES * ways[way].cut;
+        hone_candidate one = {"cuda.integer_tensor", variant, 0, NULL};
+        cuda_shift = ways[way].shift;
+        taken += check_cuda_candidate(text, 0, &one);
+      }
+  }
+  cuda_shift = 0;
+  printf("%d products of bytes\n", taken);
+  CHECK(only || taken >= 100 / (int)parts);
+}
+
 int main(int count, char **words) {
   if (count == 2) only = words[1];
   if (count == 3) {
@@ -152,6 +190,7 @@ int main(int count, char **words) {
     return named;
   }
   RUN(bodies);
+  RUN(every_tile_of_bytes);
   if (only) return check_report();
   RUN(every_pointwise_op);
   RUN(every_tile_of_boxes);

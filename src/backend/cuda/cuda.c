@@ -5,6 +5,7 @@
 #include "backend/cuda/device.h"
 #include "backend/cuda/group.h"
 #include "backend/cuda/plan.h"
+#include "ops/byte_table.h"
 
 /* ---- Candidates ------------------------------------------------------------------------------ */
 
@@ -49,6 +50,11 @@ static size_t candidates(const hone_graph *graph, hone_candidate *out, size_t ro
 
 /* ---- Preparing ------------------------------------------------------------------------------ */
 
+static void put_constant(unsigned char *pack, const hone_cuda_constant *constant) {
+  if (constant->table) hone_byte_table(constant->table, pack + constant->at);
+  else memcpy(pack + constant->at, constant->value->constant, constant->value->constant_size);
+}
+
 /* The constants are the first pack, what the group is tuned for the last. */
 static hone_status *fill_pack(const hone_cuda_body *body, const hone_pack *saved, int saved_count,
                               hone_arena *arena, hone_prepared *out) {
@@ -63,9 +69,7 @@ static hone_status *fill_pack(const hone_cuda_body *body, const hone_pack *saved
   }
   unsigned char *bytes = hone_arena_zero(arena, body->pack_size);
   HONE_TRY_MEMORY(bytes);
-  for (int i = 0; i < body->constant_count; i++)
-    memcpy(bytes + body->constants[i].at, body->constants[i].value->constant,
-           body->constants[i].value->constant_size);
+  for (int i = 0; i < body->constant_count; i++) put_constant(bytes, &body->constants[i]);
   out->packs[0] = (hone_pack){bytes, body->pack_size};
   return NULL;
 }

@@ -63,6 +63,12 @@ static void broadcast_strides(const hone_shape *operand, const hone_shape *whole
     out[d] = d < lead || operand->dim[d - lead] == 1 ? 0 : strides[d - lead];
 }
 
+static hone_cuda_slot slot_of_table(const hone_cuda_body *body, const hone_node *node) {
+  int i = 0;
+  while (body->constants[i].table != node) i++;
+  return (hone_cuda_slot){HONE_CUDA_PACK, 0, body->constants[i].at};
+}
+
 static void set_tail(const hone_cuda_plan *plan, const hone_cuda_stage *stage,
                      hone_cuda_launch *launch) {
   const hone_shape *whole = hone_cuda_shape(plan, stage->shape);
@@ -73,6 +79,8 @@ static void set_tail(const hone_cuda_plan *plan, const hone_cuda_stage *stage,
     if (hone_cuda_has_strides(s))
       broadcast_strides(hone_cuda_shape(plan, s->value), whole, launch->args.n + s->strides);
   }
+  for (int i = 0; i < stage->tail_count; i++)
+    if (stage->tables[i]) launch->slots[stage->tables[i]] = slot_of_table(plan->body, stage->tail[i]);
   for (int i = 0; i < stage->result_count; i++)
     launch->slots[stage->results[i].pointer] = hone_cuda_slot_of(plan, stage->results[i].value);
 }

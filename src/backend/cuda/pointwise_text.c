@@ -56,7 +56,7 @@ bool hone_cuda_pointwise_accepts(const hone_node *node) {
     const hone_value *in = node->inputs[i].value;
     if (in && (!hone_cuda_type(in->type.dtype) || in->type.shape.rank < 0)) return false;
   }
-  return op == &hone_op_cast || op == &hone_op_select || expression_of(op);
+  return op == &hone_op_cast || op == &hone_op_select || op == &hone_op_byte_table || expression_of(op);
 }
 
 /* The register of a value in the kernel's text, by its place in the stage: bodies that are alike
@@ -132,6 +132,20 @@ static void put_row(hone_text *out, const hone_cuda_stage *stage, const hone_nod
   hone_text_puts(out, wraps ? ");\n  }\n" : ";\n  }\n");
 }
 
+static bool is_below_32_bits(const hone_value *value) {
+  size_t count;
+  if (!value || !value->constant || !hone_shape_count(&value->type.shape, &count) || count != 1)
+    return false;
+  return fabs(hone_load_real(value->type.dtype, value->constant, 0)) < 0x1p31;
+}
+
+/* Limits of 32 bits around the value: converting floats to 64 bits takes four times as long. */
+static bool is_clipped(const hone_value *value) {
+  const hone_node *node = value->producer;
+  return node && node->op == &hone_op_clip && is_below_32_bits(hone_node_in(node, 1)) &&
+         is_below_32_bits(hone_node_in(node, 2));
+}
+
 static void put_cast(hone_text *out, const hone_cuda_stage *stage, const hone_node *node) {
   const hone_value *from = node->inputs[0].value, *to = node->outputs[0];
   int x = number_of(stage, from);
@@ -139,15 +153,23 @@ static void put_cast(hone_text *out, const hone_cuda_stage *stage, const hone_no
   bool real = hone_dtype_class_of(from->type.dtype) == HONE_CLASS_FLOAT;
   hone_text_printf(out, "  const auto v%d = as<%s>(", number_of(stage, to), type);
   if (to->type.dtype == HONE_BOOL) hone_text_printf(out, "v%d != 0", x);
+  else if (real && hone_dtype_class_of(to->type.dtype) != HONE_CLASS_FLOAT && is_clipped(from))
+    hone_text_printf(out, "(Element<%s>::R)(s32)v%d", type, x);
   else if (hone_dtype_class_of(to->type.dtype) == HONE_CLASS_UNSIGNED && real)
     hone_text_printf(out, "v%d < 0 ? (u64)(s64)v%d : (u64)v%d", x, x, x);
   else hone_text_printf(out, "(Element<%s>::R)v%d", type, x);
   hone_text_puts(out, ");\n");
 }
 
-static void put_node(hone_text *out, const hone_cuda_stage *stage, const hone_node *node) {
+static void put_node(hone_text *out, const hone_cuda_stage *stage, int index) {
+  const hone_node *node = stage->tail[index];
   if (node->op == &hone_op_cast) {
     put_cast(out, stage, node);
+  } else if (node->op == &hone_op_byte_table) {
+    hone_text_printf(out, "  const auto v%d = load<%s>(a.p[%d], (u8)v%d);\n",
+                     number_of(stage, node->outputs[0]),
+                     hone_cuda_type(node->outputs[0]->type.dtype), stage->tables[index],
+                     number_of(stage, node->inputs[0].value));
   } else if (node->op == &hone_op_select) {
     hone_text_printf(out, "  const auto v%d = v%d ? v%d : v%d;\n", number_of(stage, node->outputs[0]),
                      number_of(stage, node->inputs[0].value),
@@ -230,7 +252,7 @@ static void put_element(hone_text *out, const hone_cuda_stage *stage, at_once nu
     hone_text_printf(out, "  const auto v0 = as<%s>(core);\n",
                      narrow ? "float" : hone_cuda_type(y->type.dtype));
   }
-  for (int i = 0; i < stage->tail_count; i++) put_node(out, stage, stage->tail[i]);
+  for (int i = 0; i < stage->tail_count; i++) put_node(out, stage, i);
 }
 
 /* What the kernel calls for each element of the core: the tail, and the stores. */

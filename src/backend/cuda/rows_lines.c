@@ -138,6 +138,7 @@ static const reduction *reduction_of(const hone_node *node) {
 /* Axes come from a constant, or from an input on the host. */
 static bool accepts_reduce(const hone_node *node) {
   const hone_value *x = hone_node_in(node, 0), *axes = hone_node_in(node, 1);
+  if (node->op == &hone_op_byte_mean) return x->type.shape.rank >= 2;
   if (node->op != &hone_op_reduce || !reduction_of(node)) return false;
   hone_dtype_class class = hone_dtype_class_of(x->type.dtype);
   bool whole = class == HONE_CLASS_SIGNED || class == HONE_CLASS_UNSIGNED;
@@ -147,9 +148,13 @@ static bool accepts_reduce(const hone_node *node) {
   return x->type.shape.rank >= 0 && node->outputs[0] && node->outputs[0]->type.shape.rank >= 0;
 }
 
+/* Sums of bytes are exact as doubles, so that only the quotient is rounded. */
 static void define_reduce(const hone_node *node, hone_text *out) {
-  const reduction *row = reduction_of(node);
-  define_types(node, out);
+  bool bytes = node->op == &hone_op_byte_mean;
+  const reduction *row = bytes ? &reductions[1] : reduction_of(node);
+  if (bytes) hone_text_printf(out, "typedef %s T;\ntypedef double R;\n",
+                              hone_cuda_type(node->inputs[0].value->type.dtype));
+  else define_types(node, out);
   define_limits(node->inputs[0].value->type.dtype, out);
   hone_text_printf(out,
                    "#define START %s\n#define EACH %s\n#define COMBINE %s\n#define END %s\n"
@@ -163,6 +168,8 @@ static hone_status *reduced_axes(const hone_cuda_plan *plan, const hone_node *no
   const hone_value *axes = hone_node_in(node, 1);
   int64_t list[HONE_MAX_RANK];
   size_t count = 0;
+  *out = ((1u << (rank - 1)) - 1) & ~1u; /* all between the first and the last */
+  if (node->op == &hone_op_byte_mean) return NULL;
   *out = 0;
   if (axes && !hone_cuda_ints(plan, axes, list, HONE_MAX_RANK, &count))
     return hone_error(HONE_UNSUPPORTED, "the axes are not known");

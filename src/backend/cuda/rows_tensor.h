@@ -30,11 +30,40 @@
 
 #define HONE_CUDA_BOXED_TILES 8
 #define HONE_CUDA_TILE_VARIANTS 88 /* eleven tiles, eight ways to cut the depth */
+#define HONE_CUDA_BYTE_TILES 5 /* of product_bytes.cu: rows_integer.c */
 
 /* Of attention: for any GPU; by wgmma three tiles of keys, one or two groups of warps, in one or all
  * rounds; in small pieces of two sizes; whole heads of two sizes. */
 #define HONE_CUDA_ATTENTION_VARIANTS 17
 
+/* A tile whose operands are copied into shared memory, and what it takes on an H200 in us: beside its
+ * steps; a step of depth_bytes of depth where a multiprocessor has enough to do, and where it waits.
+ * Times only rank tiles. */
+typedef struct hone_cuda_tile {
+  int m, n, depth_bytes, threads;
+  double begin, step, waits;
+} hone_cuda_tile;
+
+typedef struct hone_cuda_tile_choice {
+  int form;
+  int64_t x, columns, parts; /* tiles, of them beside each other, parts of the depth */
+  double time;               /* us; 0: the sizes do not allow it */
+} hone_cuda_tile_choice;
+
+#define HONE_CUDA_PARTS_OFFERED 8
+extern const int64_t hone_cuda_parts_offered[HONE_CUDA_PARTS_OFFERED];
+#define HONE_CUDA_HOPELESS 3.0 /* times the estimate of the best: not worth a trial */
+
+/* Tile `form` in so many parts of the depth, and the best of all, for sizes n[0], n[1], n[2]. */
+hone_cuda_tile_choice hone_cuda_tile_in_parts(const hone_cuda_tile *all, int form, int64_t parts,
+                                              const long long *n, int64_t batch, size_t element);
+hone_cuda_tile_choice hone_cuda_choose_tile(const hone_cuda_tile *all, int count, const long long *n,
+                                            int64_t batch, size_t element);
+/* Grid and parts of the launch; the kernel's last two pointers are the parts' sums and counters. */
+HONE_MUST_USE hone_status *hone_cuda_launch_copied(const hone_cuda_stage *stage,
+                                                   hone_cuda_plan *plan, hone_cuda_launch *launch,
+                                                   int64_t batch, const hone_cuda_tile *all,
+                                                   hone_cuda_tile_choice choice);
 /* The tile, the parts of the depth and the grid of a product whose sizes stand in n[0], n[1], n[2]. */
 HONE_MUST_USE hone_status *hone_cuda_launch_tiles(const hone_cuda_stage *stage, hone_cuda_plan *plan,
                                                   hone_cuda_launch *launch, int64_t batch);

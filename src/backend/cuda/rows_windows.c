@@ -339,17 +339,27 @@ const hone_cuda_kernel hone_cuda_kernel_matmul_tensor = {.name = "matmul_tensor"
 
 /* ---- Pooling --------------------------------------------------------------------------------- */
 
+static bool pools_bytes(const hone_node *node) {
+  hone_dtype dtype = node->inputs[0].value->type.dtype;
+  return (dtype == HONE_U8 || dtype == HONE_S8) && strcmp(hone_node_text(node, "kind"), "max") == 0;
+}
+
 static bool accepts_pool(const hone_node *node) {
-  return node->op == &hone_op_pool && hone_cuda_one_float(node) &&
+  return node->op == &hone_op_pool && (pools_bytes(node) || hone_cuda_one_float(node)) &&
          hone_cuda_has_two_axes(node->inputs[0].value) &&
          strcmp(hone_node_text(node, "kind"), "lp") != 0 && !hone_node_out(node, 1);
 }
 
 static void define_pool(const hone_node *node, hone_text *out) {
-  hone_cuda_define_first(node, out);
+  hone_dtype dtype = node->inputs[0].value->type.dtype;
   size_t axes;
   const int64_t *window = hone_node_ints(node, "window", &axes);
-  hone_text_printf(out, "#define MAXIMUM %d\n#define COUNT_PADS %d\n#define LEAST R(-INFINITY)\n",
+  if (pools_bytes(node))
+    hone_text_printf(out, "typedef %s T;\ntypedef s32 R;\n#define LEAST %d\n", hone_cuda_type(dtype),
+                     dtype == HONE_S8 ? -128 : 0);
+  else hone_cuda_define_first(node, out);
+  if (!pools_bytes(node)) hone_text_puts(out, "#define LEAST R(-INFINITY)\n");
+  hone_text_printf(out, "#define MAXIMUM %d\n#define COUNT_PADS %d\n",
                    strcmp(hone_node_text(node, "kind"), "max") == 0,
                    hone_node_flag(node, "count_pads"));
   hone_text_printf(out, "#define TAPS_Y %lld\n#define TAPS_X %lld\n",

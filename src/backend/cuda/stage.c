@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "ops/byte_table.h"
+
 static bool is_pointwise(const hone_node *node) {
   return node->op->facts & HONE_POINTWISE;
 }
@@ -162,6 +164,8 @@ static hone_status *settle_stage(maker *m, hone_cuda_stage *stage) {
     s->strides = numbers;
     if (hone_cuda_has_strides(s)) numbers += shape->rank;
   }
+  for (int i = 0; i < stage->tail_count; i++)
+    if (stage->tail[i]->op == &hone_op_byte_table) stage->tables[i] = stage->pointers++;
   if (stage->core && stage->kernel->finishes) HONE_TRY(add_result(m, stage, stage->core->outputs[0]));
   for (int i = 0; i < stage->tail_count; i++)
     HONE_TRY(add_result(m, stage, stage->tail[i]->outputs[0]));
@@ -198,20 +202,31 @@ static bool accepts_outputs(const hone_graph *graph) {
   return graph->output_count > 0;
 }
 
-/* Constants lie in the pack one after the other, each at a multiple of 256. */
+static hone_status *place_one(hone_cuda_body *body, hone_cuda_constant constant, size_t size) {
+  constant.at = body->pack_size;
+  body->constants[body->constant_count++] = constant;
+  if (!hone_add(body->pack_size, size + 255, &body->pack_size))
+    return hone_error(HONE_LIMIT, "the weights of a group overflow");
+  body->pack_size &= ~(size_t)255;
+  return NULL;
+}
+
+/* Constants lie in the pack one after the other, then tables, each at a multiple of 256. */
 static hone_status *place_constants(maker *m) {
   hone_cuda_body *body = m->body;
   const hone_graph *graph = body->graph;
-  body->constants = HONE_NEW_ARRAY(m->arena, graph->constant_count + 1, hone_cuda_constant);
+  size_t tables = 0;
+  for (const hone_node *n = graph->first; n; n = n->next) tables += n->op == &hone_op_byte_table;
+  body->constants = HONE_NEW_ARRAY(m->arena, graph->constant_count + tables + 1, hone_cuda_constant);
   HONE_TRY_MEMORY(body->constants);
   for (size_t i = 0; i < graph->constant_count; i++) {
     const hone_value *constant = graph->constants[i];
     if (!constant->uses || constant->type.dtype == HONE_STR) continue;
-    body->constants[body->constant_count++] = (hone_cuda_constant){constant, body->pack_size};
-    if (!hone_add(body->pack_size, constant->constant_size + 255, &body->pack_size))
-      return hone_error(HONE_LIMIT, "the weights of a group overflow");
-    body->pack_size &= ~(size_t)255;
+    HONE_TRY(place_one(body, (hone_cuda_constant){.value = constant}, constant->constant_size));
   }
+  for (const hone_node *n = graph->first; n; n = n->next)
+    if (n->op == &hone_op_byte_table)
+      HONE_TRY(place_one(body, (hone_cuda_constant){.table = n}, HONE_BYTE_TABLE));
   return NULL;
 }
 

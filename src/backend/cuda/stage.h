@@ -53,6 +53,7 @@ typedef struct hone_cuda_stage {
   int variant;             /* of the kernel, as a build chose it; 0: by the kernel's own estimate */
   const hone_value *shape; /* a value of the shape that the tail's elements have */
   const hone_node *tail[HONE_CUDA_TAIL];
+  int tables[HONE_CUDA_TAIL]; /* of a byte_table in the tail: its table's place in hone_cuda_args.p */
   int tail_count;
   hone_cuda_stream streams[HONE_CUDA_STREAMS];
   int stream_count;
@@ -64,9 +65,10 @@ typedef struct hone_cuda_stage {
   void *own;        /* what `settle` of the kernel made; NULL: nothing */
 } hone_cuda_stage;
 
-/* A constant that kernels read, and where it lies in the body's pack. */
+/* A constant that kernels read, or a byte_table's table, and where it lies in the body's pack. */
 typedef struct hone_cuda_constant {
-  const hone_value *value;
+  const hone_value *value; /* NULL: a table, */
+  const hone_node *table;  /* of this node */
   size_t at;
 } hone_cuda_constant;
 

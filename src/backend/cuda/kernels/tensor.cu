@@ -6,6 +6,7 @@
 #define KIND_BF16 1
 #define KIND_TF32 2
 #define ELEMENTS ((int)(16 / sizeof(T))) // of a chunk
+#define IS_SIGNED(T) ((T)-1 < (T)1)
 
 #ifdef __CUDACC__
 #define PTX_ADDRESS(p) ((u32)__cvta_generic_to_shared(p))
@@ -29,6 +30,17 @@ __device__ __forceinline__ void copy_chunk(void *to, const void *from, int bytes
   if (bytes == 16) chunk = *(const uint4 *)from;
   else for (int i = 0; i < bytes / 2; i++) ((u16 *)&chunk)[i] = ((const u16 *)from)[i];
   *(uint4 *)to = chunk;
+#endif
+}
+// A whole chunk, or half of one, at multiples of its size.
+template <int bytes> __device__ __forceinline__ void copy_piece(void *to, const void *from) {
+  static_assert(bytes == 16 || bytes == 8, "a chunk or half of one");
+#if __CUDA_ARCH__ >= 800
+  if (bytes == 16) asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(PTX_ADDRESS(to)), "l"(from) : "memory");
+  else asm volatile("cp.async.ca.shared.global [%0], [%1], 8;" ::"r"(PTX_ADDRESS(to)), "l"(from) : "memory");
+#else
+  if (bytes == 16) *(uint4 *)to = *(const uint4 *)from;
+  else *(u64 *)to = *(const u64 *)from;
 #endif
 }
 // The copies since the last call are a batch; `wait_for_copies<n>` waits until at most n batches of
@@ -60,6 +72,33 @@ template <int kind> __device__ __forceinline__ void multiply(float *c, const u32
   MMA("m16n8k8", "f16.f16", "{%4, %5}", "{%6}", "r"(a[2]), "r"(a[3]), "r"(b[1]));
 #endif
 }
+// The same of bytes in sums that wrap, 32 of depth at once, four of them in a word.
+template <bool left_signed, bool right_signed>
+__device__ __forceinline__ void multiply_bytes(s32 *c, const u32 *a, const u32 *b) {
+#if __CUDA_ARCH__ >= 800
+#define MMA_BYTES(types)                                                                                     \
+  asm("mma.sync.aligned.m16n8k32.row.col.s32." types ".s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, " \
+      "{%0, %1, %2, %3};"                                                                                    \
+      : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3])                                                       \
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]))
+#else
+#define MMA_HALF(types, row, left, right)                                                       \
+  asm("mma.sync.aligned.m8n8k16.row.col.s32." types ".s32 {%0, %1}, {%2}, {%3}, {%0, %1};" \
+      : "+r"(c[row]), "+r"(c[row + 1]) : "r"(left), "r"(right))
+#define MMA_BYTES(types) \
+  MMA_HALF(types, 0, a[0], b[0]); MMA_HALF(types, 0, a[2], b[1]); MMA_HALF(types, 2, a[1], b[0]); MMA_HALF(types, 2, a[3], b[1])
+#endif
+  if (left_signed && right_signed) { MMA_BYTES("s8.s8"); }
+  if (left_signed && !right_signed) { MMA_BYTES("s8.u8"); }
+  if (!left_signed && right_signed) { MMA_BYTES("u8.s8"); }
+  if (!left_signed && !right_signed) { MMA_BYTES("u8.u8"); }
+}
+// The sum and the four bytes of a word.
+template <bool is_signed> __device__ __forceinline__ u32 add_bytes(u32 word, u32 sum) {
+  return is_signed ? (u32)__dp4a((int)word, 0x01010101, (int)sum) : __dp4a(word, 0x01010101u, sum);
+}
+// The value that lane `lane` has.
+template <class R> __device__ __forceinline__ R lane_at(R value, int lane) { return __shfl_sync(~0u, value, lane); }
 __device__ __forceinline__ u32 to_tf32(u32 bits) {
 #if __CUDA_ARCH__ >= 800
   u32 rounded;
@@ -71,6 +110,7 @@ __device__ __forceinline__ u32 to_tf32(u32 bits) {
 }
 // Past what other blocks wrote in the same launch: not out of this multiprocessor's cache.
 __device__ __forceinline__ float4 load_shared_sums(const float4 *p) { return __ldcg(p); }
+__device__ __forceinline__ uint4 load_shared_words(const uint4 *p) { return __ldcg(p); }
 #endif
 
 // Where chunk `chunk` of row `row` lies in a tile whose rows are `bytes` long, so that eight rows at one
