@@ -100,6 +100,15 @@ static hone_status *choose(hone_builder *b, hone_unit *unit, const hone_plan *pl
   return status;
 }
 
+/* What a device's group is tuned for is in its last pack. The other engine may go. */
+static hone_status *take_tuning(hone_builder *b, const hone_unit *like, const hone_pack *pack,
+                                hone_tuning *out) {
+  if (!like->prepared.backend->device || !like->choice.variant) return NULL;
+  out->saved.bytes = hone_arena_copy(&b->engine->memory, pack->bytes, pack->size);
+  out->saved.size = pack->size;
+  return out->saved.bytes ? NULL : hone_error_memory();
+}
+
 /* The kernel that the other engine has for the same group, where it is still offered. */
 static hone_status *choose_alike(hone_builder *b, hone_unit *unit, const hone_candidate *candidates,
                                  size_t count, size_t *chosen, hone_tuning *tuning) {
@@ -111,7 +120,7 @@ static hone_status *choose_alike(hone_builder *b, hone_unit *unit, const hone_ca
       continue;
     *chosen = i;
     if (like->prepared.pack_count)
-      tuning->saved = like->prepared.packs[like->prepared.pack_count - 1];
+      HONE_TRY(take_tuning(b, like, &like->prepared.packs[like->prepared.pack_count - 1], tuning));
     unit->choice.measured = like->choice.measured;
     unit->nanoseconds = like->nanoseconds;
     return NULL;
