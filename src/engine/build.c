@@ -104,7 +104,7 @@ static hone_dtype compute_type(const char *precision) {
 
 /* f16 and tf32 are a device's: the CPU computes in f32, which is no slower there. */
 static hone_status *optimise(hone_builder *b, const hone_backend *device, hone_graph *graph,
-                             hone_pass_log *log) {
+                             hone_pass_log *log, hone_pass_blocks *blocks) {
   const char *precision = hone_option_text(b->options, HONE_OPTION_precision);
   hone_dtype compute = compute_type(precision);
   hone_pass_context context = {
@@ -112,6 +112,8 @@ static hone_status *optimise(hone_builder *b, const hone_backend *device, hone_g
       .fp32_layers = hone_option_text(b->options, HONE_OPTION_fp32_layers),
       .tf32 = strcmp(precision, "tf32") == 0,
       .takes = device ? device->takes : NULL,
+      .joins = device ? device->joins : NULL,
+      .blocks = blocks,
       .stores_bf16 = hone_cpu_isa() & HONE_ISA_BF16,
       .strict = strcmp(precision, "fp32-strict") == 0,
       .fold_limit = (size_t)hone_option_int(b->options, HONE_OPTION_fold_limit),
@@ -153,26 +155,26 @@ static hone_status *take_origin(hone_builder *b, const hone_model *model) {
   return hone_origin_sum(model->graph, &engine->model_sum);
 }
 
-static hone_status *build(hone_builder *b, const hone_model *model, hone_engine **out) {
-  const char *cache_path = hone_option_text(b->options, HONE_OPTION_timing_cache);
-  HONE_TRY(read_cache(b, cache_path));
+hone_status *hone_build_graph(hone_builder *b, const hone_model *model, const hone_backend *device,
+                              hone_pass_log *log, hone_pass_blocks *blocks, hone_graph **out) {
   hone_graph *graph;
-  hone_pass_log log = {.count = 0};
-  const hone_backend *device;
-  const char *wish = hone_option_text(b->options, HONE_OPTION_device);
-  HONE_TRY(hone_choose_device(wish, NULL, &device));
-  if (*cache_path && has_code(device)) HONE_TRY(hone_code_cache_read(device, cache_path));
-  uint64_t compiled = compiled_by(device);
   HONE_TRY(own_graph(model, &graph));
-  hone_status *status = optimise(b, device, graph, &log);
+  hone_status *status = optimise(b, device, graph, log, blocks);
   hone_graph_unload(model->graph);
   hone_memory_trim();
-  if (status) {
-    hone_graph_free(graph);
-    return status;
-  }
+  if (status) hone_graph_free(graph);
+  else *out = graph;
+  return status;
+}
+
+hone_status *hone_build_engine(hone_builder *b, const hone_model *model, const hone_backend *device,
+                               hone_pass_blocks *blocks) {
+  hone_graph *graph;
+  hone_pass_log log = {.count = 0};
+  HONE_TRY(hone_build_graph(b, model, device, &log, blocks, &graph));
   HONE_TRY(hone_engine_wrap(graph, &b->engine));
-  snprintf(b->engine->wish, sizeof b->engine->wish, "%s", wish);
+  snprintf(b->engine->wish, sizeof b->engine->wish, "%s",
+           hone_option_text(b->options, HONE_OPTION_device));
   b->engine->device = device;
   int64_t threads = hone_option_int(b->options, HONE_OPTION_threads);
   b->engine->threads = threads ? (int)threads : hone_pool_default_threads();
@@ -182,11 +184,25 @@ static hone_status *build(hone_builder *b, const hone_model *model, hone_engine 
           sizeof b->engine->precision - 1);
   hone_options_free(b->engine->options);
   b->engine->options = NULL;
-  status = hone_options_some(HONE_OPTIONS_REFIT, b->options, &b->engine->options);
+  hone_status *status = hone_options_some(HONE_OPTIONS_REFIT, b->options, &b->engine->options);
   if (!status) status = take_origin(b, model);
   if (!status) status = hone_choose_all(b);
   hone_graph_unload(model->graph);
   hone_memory_trim();
+  if (!status) return NULL;
+  hone_engine_free(b->engine);
+  b->engine = NULL;
+  return status;
+}
+
+static hone_status *build(hone_builder *b, const hone_model *model, hone_engine **out) {
+  const char *cache_path = hone_option_text(b->options, HONE_OPTION_timing_cache);
+  HONE_TRY(read_cache(b, cache_path));
+  const hone_backend *device;
+  HONE_TRY(hone_choose_device(hone_option_text(b->options, HONE_OPTION_device), NULL, &device));
+  if (*cache_path && has_code(device)) HONE_TRY(hone_code_cache_read(device, cache_path));
+  uint64_t compiled = compiled_by(device);
+  hone_status *status = hone_build_in_blocks(b, model, device);
   if (!status) status = write_caches(b, cache_path, compiled);
   if (status) {
     hone_engine_free(b->engine);

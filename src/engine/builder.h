@@ -6,6 +6,7 @@
 #include "engine/engine.h"
 #include "engine/plan.h"
 #include "engine/timing_cache.h"
+#include "passes/pass.h"
 
 struct hone_bench_group;
 
@@ -38,6 +39,17 @@ HONE_MUST_USE hone_status *hone_typical_group(const hone_builder *b, const hone_
 /* The candidate that the times (negative: none) speak for: a challenger replaces the one before it only
  * by 3 %, so that noise does not change engines. */
 size_t hone_fastest(const double *times, size_t count);
+/* An engine of the model in b->engine, its kernels chosen; of the blocks that the device may run as one
+ * group those that are `joined` become one, and all are listed (build.c). */
+HONE_MUST_USE hone_status *hone_build_engine(hone_builder *b, const hone_model *model,
+                                             const hone_backend *device, hone_pass_blocks *blocks);
+/* The optimised graph of the model, by itself. */
+HONE_MUST_USE hone_status *hone_build_graph(hone_builder *b, const hone_model *model,
+                                            const hone_backend *device, hone_pass_log *log,
+                                            hone_pass_blocks *blocks, hone_graph **out);
+/* The same engine, with those blocks as one group each that run faster so on its device (blocks.c). */
+HONE_MUST_USE hone_status *hone_build_in_blocks(hone_builder *b, const hone_model *model,
+                                                const hone_backend *device);
 /* Times the candidates of the groups on the engine's device, all inside one run at the typical sizes,
  * and puts each group on its fastest (choose_device.c). */
 HONE_MUST_USE hone_status *hone_choose_on_device(hone_builder *b);

@@ -23,6 +23,8 @@ typedef struct cluster {
   int count;     /* of members for sure */
   int tried;     /* of those after them, kept only if a single result is reached again */
   hone_node *last; /* the one that makes the result */
+  hone_pass_block *block; /* that it is part of, or NULL */
+  int place;              /* there */
   struct cluster *next;
 } cluster;
 
@@ -322,6 +324,51 @@ static hone_status *seed_all(fusion *f, hone_graph *graph, uint32_t facts) {
   return NULL;
 }
 
+/* ---- Several layers in one group ------------------------------------------------------------- */
+
+/* The cluster whose result the first member of `c` alone reads. */
+static cluster *cluster_before(const cluster *c) {
+  hone_value *x = hone_node_in(c->nodes[0], 0);
+  cluster *before = x && x->producer ? x->producer->mark : NULL;
+  if (!before || before == c || before->block || before->last != x->producer) return NULL;
+  return hone_value_has_one_use(x) ? before : NULL;
+}
+
+static void absorb(cluster *c, const cluster *other) {
+  for (int i = 0; i < other->count; i++) {
+    other->nodes[i]->mark = c;
+    c->nodes[c->count++] = other->nodes[i];
+  }
+}
+
+/* Three clusters that the device may run faster as one; none is part of two such. */
+static void take_block(cluster *last, hone_pass_context *context) {
+  hone_pass_blocks *blocks = context->blocks;
+  cluster *middle = cluster_before(last), *first = middle ? cluster_before(middle) : NULL;
+  if (!first || first == last || blocks->count == HONE_MOST_BLOCKS) return;
+  const hone_node *convolutions[] = {first->nodes[0], middle->nodes[0], last->nodes[0]};
+  if (first->count + middle->count + last->count > MOST_NODES || !context->joins(convolutions))
+    return;
+  cluster *parts[] = {first, middle, last};
+  hone_pass_block *block = &blocks->at[blocks->count++];
+  for (int i = 0; i < 3; i++) {
+    parts[i]->block = block;
+    parts[i]->place = i;
+  }
+  if (!block->joined) return;
+  absorb(last, first);
+  absorb(last, middle);
+  hone_pass_fired(context, "inverted residual in one group");
+}
+
+static void take_blocks(hone_graph *graph, hone_pass_context *context) {
+  if (!context->joins || !context->blocks) return;
+  for (hone_node *node = graph->first; node; node = node->next) {
+    cluster *c = node->mark;
+    if (node->op == &hone_op_conv && c && c->nodes[0] == node) take_block(c, context);
+  }
+}
+
 /* A group under construction. */
 typedef struct making {
   const cluster *members;
@@ -399,6 +446,7 @@ static hone_status *make_groups(hone_graph *graph, hone_pass_context *context) {
     hone_status *status = make_group(&m);
     hone_map_free(&m.values);
     HONE_TRY(status);
+    if (c->block) c->block->groups[c->place] = m.group;
     hone_pass_fired(context, c->count > 1 ? "group of several" : "group of one");
     previous = m.group->previous;
   }
@@ -409,6 +457,7 @@ static hone_status *fuse_graph(hone_graph *graph, hone_pass_context *context) {
   fusion f = {.first = NULL};
   for (hone_node *node = graph->first; node; node = node->next) node->mark = NULL;
   hone_status *status = seed_all(&f, graph, HONE_HEAVY);
+  if (!status) take_blocks(graph, context);
   if (!status) status = seed_all(&f, graph, HONE_POINTWISE);
   if (!status) status = seed_all(&f, graph, 0);
   if (!status) status = make_groups(graph, context);

@@ -4,6 +4,20 @@
 
 #include "ops/ops.h"
 
+#define HONE_MOST_BLOCKS 128
+
+/* Three convolutions with what finishes them that a device may run faster as one group, which only a
+ * clock tells: who builds says which become one. */
+typedef struct hone_pass_block {
+  bool joined;                     /* asked for: one group */
+  const struct hone_node *groups[3]; /* as they were made; where they are joined the last one alone */
+} hone_pass_block;
+
+typedef struct hone_pass_blocks {
+  int count; /* found, in the order of the nodes: the same in every run over the same model */
+  hone_pass_block at[HONE_MOST_BLOCKS];
+} hone_pass_blocks;
+
 /* What passes may know of the wish and the machine; filled by the engine from the options. */
 typedef struct hone_pass_context {
   hone_dtype compute;         /* F32, BF16, F16: fastest type a layer may use */
@@ -11,6 +25,9 @@ typedef struct hone_pass_context {
   bool stores_bf16;           /* the processor multiplies bf16: layers may exchange it */
   bool tf32;                  /* f32 operands may be multiplied as tf32, 10 bits of fraction */
   bool (*takes)(const hone_node *node); /* whether the device has a kernel; NULL: there is no device */
+  /* Whether the device may run three convolutions in a row faster as one group; NULL: never. */
+  bool (*joins)(const hone_node *const *convolutions);
+  hone_pass_blocks *blocks;   /* those that there are, filled by the last pass; NULL: nobody asks */
   bool strict;                /* fp32-strict: no reassociation that a pass would bring */
   size_t fold_limit;          /* bytes that constant folding may make of one tensor, and, beside a small
                                  multiple of the model's own constants, of all */

@@ -121,6 +121,19 @@ static const cuda_body cuda_bodies[] = {
     {"graph g(x: f32[1, 4, 9, 13]) -> (o, h) {\n w = const f16[3, 3, 4, 8] @weights+80000\n"
      " a = const s64[1] [1]\n b = const s64[1] [8]\n c = const s64[1] [2]\n h = cast(x) {to=f16}\n"
      " s = slice(h, a, b, c)\n t = transpose(s) {perm=[0, 2, 3, 1]}\n o = conv(t, w)\n}", "f16"},
+    /* an inverted residual, and two that are none: what is widened is read twice, windows of one size */
+    {"graph g(x: f16[1, 7, 9, 24]) -> (o) {\n w = const f16[1, 1, 24, 144] @weights+80000\n"
+     " d = const f16[3, 3, 1, 144] @weights+80064\n p = const f16[1, 1, 144, 24] @weights+84000\n"
+     " a = conv(x, w)\n b = relu(a)\n c = conv(b, d) {groups=144, pads=[1, 1, 1, 1]}\n e = relu(c)\n"
+     " y = conv(e, p)\n o = add(y, x)\n}", "f16"},
+    {"graph g(x: f16[1, 5, 6, 16]) -> (o, b) {\n w = const f16[1, 1, 16, 32] @weights+80000\n"
+     " d = const f16[3, 3, 1, 32] @weights+80064\n p = const f16[1, 1, 32, 16] @weights+84000\n"
+     " a = conv(x, w)\n b = relu(a)\n c = conv(b, d) {groups=32, pads=[1, 1, 1, 1]}\n"
+     " o = conv(c, p)\n}", "f16"},
+    {"graph g(x: f16[1, 5, 6, 16]) -> (o) {\n w = const f16[1, 1, 16, 32] @weights+80000\n"
+     " d = const f16[3, 3, 1, 32] @weights+80064\n p = const f16[1, 1, 32, 16] @weights+84000\n"
+     " a = conv(x, w)\n c = conv(a, d) {groups=32, pads=[1, 1, 1, 1], strides=[1, 2]}\n"
+     " o = conv(c, p)\n}", "f16"},
     {"graph g(x: f32[2, 9, 7, 5]) -> (o) { o = pool(x) {kind=max, window=[3, 3], strides=[2, "
      "2], pads=[1, 1, 1, 1]} }", NULL},
     {"graph g(x: f16[2, 9, 7, 24]) -> (o) { y = pool(x) {kind=max, window=[3, 3], strides=[2, "

@@ -5,6 +5,8 @@
 
 #include "../engine/engines.h"
 
+#include <hone/refit.h>
+
 #include "backend/cuda/code.h"
 #include "engine/plan.h"
 #include "engine/timing_cache.h"
@@ -59,7 +61,8 @@ static bool reports(const hone_engine *engine, const char *words) {
 }
 
 /* Runs pictures of the size on both engines, several times each. */
-static void check_alike(const hone_model *model, hone_engine *engine, int n, int h, int w) {
+static void check_within(const hone_model *model, hone_engine *engine, int n, int h, int w,
+                         double tolerance) {
   hone_engine *plain = engine_build(model, "kernels", "reference");
   hone_context *context = NULL, *reference = NULL;
   picture p = picture_of(n, h, w);
@@ -68,12 +71,15 @@ static void check_alike(const hone_model *model, hone_engine *engine, int n, int
   hone_tensor want = engine_run(reference, &p);
   for (int run = 0; run < 3; run++) {
     hone_tensor got = engine_run(context, &p);
-    CHECK(engine_error(&got, &want) < bound("model", "fp32"));
+    CHECK(engine_error(&got, &want) < tolerance);
   }
   free(p.data);
   hone_context_free(context);
   hone_context_free(reference);
   hone_engine_free(plain);
+}
+static void check_alike(const hone_model *model, hone_engine *engine, int n, int h, int w) {
+  check_within(model, engine, n, h, w, bound("model", "fp32"));
 }
 
 /* The stand-in's products are done by plain loops, ours by fibres in its place: it is faster. */
@@ -292,6 +298,113 @@ TEST(opened_elsewhere) {
   unlink(path);
 }
 
+/* ---- Blocks of layers --------------------------------------------------------------------------- */
+
+/* Two inverted residuals; the windows of the second step by two. */
+static const char blocks[] =
+    "graph net(x: f32[n, h, w, 3]) -> (y) {"
+    " s = const f32[3, 3, 3, 16] @weights+0 e1 = const f32[1, 1, 16, 48] @weights+1728"
+    " d1 = const f32[3, 3, 1, 48] @weights+4800 p1 = const f32[1, 1, 48, 16] @weights+6528"
+    " e2 = const f32[1, 1, 16, 32] @weights+9600 d2 = const f32[3, 3, 1, 32] @weights+11648"
+    " p2 = const f32[1, 1, 32, 24] @weights+12800 q = const f32[1, 1, 24, 16] @weights+15872"
+    " c = conv(x, s) {pads=[1, 1, 1, 1]} r = relu(c)"
+    " a = conv(r, e1) b = relu(a) f = conv(b, d1) {groups=48, pads=[1, 1, 1, 1]} g = relu(f)"
+    " i = conv(g, p1) j = add(i, r)"
+    " k = conv(j, e2) l = relu(k) m = conv(l, d2) {groups=32, pads=[1, 1, 1, 1], strides=[2, 2]}"
+    " o = relu(m) t = conv(o, p2) y = conv(t, q) }";
+
+static hone_engine *build_blocks(const hone_model *model, const char *cache, const char *measure) {
+  hone_options *options = engine_options("device", "cuda");
+  hone_engine *engine = NULL;
+  CHECK_OK(hone_options_set(options, "precision", "fp16"));
+  CHECK_OK(hone_options_set(options, "timing-cache", cache));
+  CHECK_OK(hone_options_set(options, "measure", measure));
+  CHECK_OK(hone_build(model, options, &engine));
+  hone_options_free(options);
+  return engine;
+}
+
+/* Has the cache say that the kernels of the blocks take these times; how many blocks there are. */
+static int set_times(const char *path, const double *times) {
+  static char text[1 << 20];
+  char last[256] = "";
+  int block = -1;
+  FILE *file = fopen(path, "r");
+  size_t size = file ? fread(text, 1, sizeof text - 1, file) : 0;
+  if (file) fclose(file);
+  CHECK(size > 0 && size < sizeof text - 1);
+  text[size] = 0;
+  file = fopen(path, "w");
+  for (char *line = text; file && *line;) {
+    char *end = strchr(line, '\n'), *kernel = strstr(line, "\tcuda.conv_block\t");
+    int length = end ? (int)(end - line) : (int)strlen(line);
+    if (!kernel || kernel > line + length) {
+      fprintf(file, "%.*s\n", length, line);
+    } else {
+      int variant = atoi(kernel + strlen("\tcuda.conv_block\t"));
+      if (strncmp(last, line, (size_t)(kernel - line)) != 0 || !*last) block++;
+      snprintf(last, sizeof last, "%.*s", (int)(kernel - line), line);
+      fprintf(file, "%s\tcuda.conv_block\t%d\t%.0f\n", last, variant, times[block != 0]);
+    }
+    line += length + (end != NULL);
+  }
+  if (file) fclose(file);
+  return block + 1;
+}
+
+static int count_words(const hone_engine *engine, const char *words) {
+  char *report = NULL;
+  int count = 0;
+  CHECK_OK(hone_engine_report(engine, &report));
+  for (const char *at = report; at && (at = strstr(at, words)); at++) count++;
+  hone_text_release(report);
+  return count;
+}
+
+static void check_blocks(const hone_model *model, hone_engine *engine, int in_blocks, int groups) {
+  CHECK(count_words(engine, "\"kernel\": \"cuda.conv_block\"") == in_blocks);
+  CHECK(count_words(engine, "\"kernel\": \"cuda") == groups);
+  check_within(model, engine, 1, 16, 16, bound("model", "fp16"));
+  check_within(model, engine, 2, 9, 7, bound("model", "fp16"));
+}
+
+/* Eight layers are eight groups, unless the clock, or what the cache has of it, speaks for blocks of
+ * three, one by one. */
+TEST(blocks_where_they_are_faster) {
+  static const struct {
+    double times[2];
+    int in_blocks;
+  } rows[] = {{{1e12, 1e12}, 0}, {{1, 1}, 2}, {{1, 1e12}, 1}, {{1e12, 1}, 1}};
+  char cache[64], path[80];
+  snprintf(cache, sizeof cache, "/tmp/hone-blocks-%d.txt", (int)getpid());
+  snprintf(path, sizeof path, "%s.hone", cache);
+  hone_model *model = engine_model(blocks);
+  hone_engine *measured = build_blocks(model, cache, "true");
+  CHECK(!reports(measured, "\"measured\": 0,"));
+  hone_engine_free(measured);
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    int groups = 8 - 2 * rows[i].in_blocks;
+    hone_engine *again = NULL, *opened = NULL;
+    CHECK(set_times(cache, rows[i].times) == 2);
+    hone_engine *engine = build_blocks(model, cache, "false");
+    check_blocks(model, engine, rows[i].in_blocks, groups);
+    CHECK_OK(hone_refit(engine, model, &again));
+    check_blocks(model, again, rows[i].in_blocks, groups);
+    CHECK_OK(hone_engine_save(engine, path));
+    hone_engine_free(engine);
+    check_blocks(model, again, rows[i].in_blocks, groups);
+    CHECK_OK(hone_engine_open(path, NULL, &opened));
+    check_blocks(model, opened, rows[i].in_blocks, groups);
+    hone_engine_free(again);
+    hone_engine_free(opened);
+  }
+  hone_model_free(model);
+  unlink(path);
+  unlink(cache);
+  snprintf(path, sizeof path, "%s.code", cache);
+  unlink(path);
+}
+
 /* ---- What goes wrong ---------------------------------------------------------------------------- */
 
 /* Calls spread over a build that measures fail: an error, and nothing stays. */
@@ -340,6 +453,7 @@ int main(int count, char **arguments) {
   RUN(bytes_by_their_own_kernels);
   RUN(code_beside_the_cache);
   RUN(opened_elsewhere);
+  RUN(blocks_where_they_are_faster);
   RUN(calls_may_fail);
   CHECK(now().violations == 0);
   return check_report();

@@ -56,12 +56,26 @@ static void compile_way(const hone_nvrtc *nvrtc, const hone_graph *graph, hone_c
   hone_arena_free(&memory);
 }
 
+/* Whether the row's kernel computes all stages of the body. */
+static bool spans_body(const hone_graph *graph, const hone_cuda_kernel *row, int sm) {
+  hone_arena memory = {0};
+  hone_cuda_body *body = NULL;
+  hone_status *status = hone_cuda_body_make(graph, sm, (hone_cuda_way){row, 1}, &memory, &body);
+  bool good = !status && body->stages[body->stage_count - 1].kernel == row;
+  hone_status_free(status);
+  hone_arena_free(&memory);
+  return good;
+}
+
 /* By the first rows, and by those of ours that are taken only where a build chose them. */
 static void compile_for(const hone_nvrtc *nvrtc, const hone_graph *graph, hone_map *seen, int sm,
                         size_t form, bool turn) {
   size_t count;
   const hone_cuda_kernel *const *rows = hone_cuda_kernels(&count);
   compile_way(nvrtc, graph, (hone_cuda_way){0}, seen, sm, form, turn);
+  for (size_t i = 0; i < count; i++)
+    if (rows[i]->spans && spans_body(graph, rows[i], sm))
+      compile_way(nvrtc, graph, (hone_cuda_way){rows[i], 1}, seen, sm, form, turn);
   for (size_t i = 0; i < count; i++)
     for (const hone_node *n = graph->first; rows[i]->only_chosen && !rows[i]->needs && n; n = n->next)
       if (hone_cuda_kernel_takes(rows[i], n, sm))

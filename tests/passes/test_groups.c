@@ -444,8 +444,73 @@ TEST(pipeline_on_tokens_before_images) {
   check_tokens_first("[5, n, 8]", "identity(l)", "identity(o2)");
 }
 
+/* ---- Several layers in one group -------------------------------------------------------------- */
+
+static bool joins_depthwise(const hone_node *const *convolutions) {
+  static const int64_t groups[] = {1, 8, 1};
+  for (int i = 0; i < 3; i++)
+    if (hone_node_int(convolutions[i], "groups") != groups[i]) return false;
+  return true;
+}
+
+/* How many groups and blocks the graph of one value becomes, with blocks as one group or not. */
+static void check_blocks(const char *nodes, int apart, int blocks, int joined_nodes) {
+  char text[2000];
+  snprintf(text, sizeof text,
+           "graph g(x: f32[1, 5, 6, 4]) -> (y) {\n"
+           " e = const f32[1, 1, 4, 8] @weights+0 w = const f32[3, 3, 1, 8] @weights+256\n"
+           " p = const f32[1, 1, 8, 4] @weights+768 q = const f32[1, 1, 8, 8] @weights+1024\n%s}",
+           nodes);
+  for (int joined = 0; joined < 2; joined++) {
+    hone_graph *before = rewrite_parse(text), *graph = rewrite_parse(text);
+    hone_pass_context context = rewrite_defaults;
+    hone_pass_blocks found = {.count = 0};
+    if (!before || !graph) return;
+    for (int i = 0; joined && i < HONE_MOST_BLOCKS; i++) found.at[i].joined = true;
+    context.joins = joins_depthwise, context.blocks = &found;
+    CHECK_OK(hone_run_passes(graph, &context));
+    CHECK(found.count == blocks);
+    CHECK(rewrite_count(graph, "group") == apart - (joined ? 2 * blocks : 0));
+    for (int i = 0; i < found.count; i++)
+      for (int k = joined ? 2 : 0; k < 3; k++) {
+        const hone_node *group = found.at[i].groups[k];
+        CHECK(group && group->op == &hone_op_group && group->graph == graph);
+      }
+    if (joined && blocks) {
+      int count = 0;
+      for (const hone_node *n = found.at[0].groups[2]->regions[0]->first; n; n = n->next) count++;
+      CHECK(count == joined_nodes);
+    }
+    rewrite_compare(before, graph, bound("rewritten sums", "fp32"));
+    if (check_failed) fprintf(stderr, "%s", rewrite_print(graph));
+    hone_graph_free(before);
+    hone_graph_free(graph);
+  }
+}
+
+#define WINDOWS " {groups=8, pads=[1, 1, 1, 1]}"
+TEST(blocks) {
+  /* with a residual; nothing between the layers */
+  check_blocks("a = conv(x, e) b = relu(a) c = conv(b, w)" WINDOWS
+               " d = relu(c) f = conv(d, p) y = add(f, x)",
+               3, 1, 6);
+  check_blocks("a = conv(x, e) c = conv(a, w)" WINDOWS " y = conv(c, p)", 3, 1, 3);
+  /* every second layer is one of both sides: none is in two blocks */
+  check_blocks("a = conv(x, e) b = conv(a, w)" WINDOWS " c = conv(b, q) d = conv(c, w)" WINDOWS
+               " f = conv(d, q) g = conv(f, w)" WINDOWS " y = conv(g, p)",
+               7, 2, 3);
+  /* what is widened is read twice, and what windows made, by squeeze and excite; no windows */
+  check_blocks("a = conv(x, e) b = relu(a) c = conv(b, w)" WINDOWS " d = add(c, b) y = conv(d, p)", 3,
+               0, 0);
+  check_blocks("i = const s64[2] [1, 2] a = conv(x, e) c = conv(a, w)" WINDOWS
+               " m = reduce(c, i) {kind=mean} s = sigmoid(m) d = mul(c, s) y = conv(d, p)",
+               5, 0, 0);
+  check_blocks("a = conv(x, e) c = conv(a, q) d = relu(c) y = conv(d, p)", 3, 0, 0);
+}
+
 int main(void) {
   RUN(groups);
+  RUN(blocks);
   RUN(groups_keep_names_and_sources);
   RUN(places);
   RUN(crossings_are_nodes);

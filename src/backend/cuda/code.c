@@ -150,6 +150,17 @@ bool hone_cuda_code_follows(hone_cu_function function) {
   return code && code->sm >= LEAST_FOLLOWING;
 }
 
+hone_status *hone_cuda_code_allow_shared(hone_cu_function function, unsigned bytes) {
+  hone_gpu *gpu;
+  HONE_TRY(hone_gpu_get(&gpu));
+  HONE_TRY(hone_gpu_enter(gpu));
+  hone_status *status = hone_driver_status(
+      gpu->driver, gpu->driver->function_set(function, HONE_CU_MOST_SHARED, (int)bytes),
+      "giving a kernel shared memory");
+  hone_gpu_leave(gpu);
+  return status;
+}
+
 /* ---- Many at once ---------------------------------------------------------------------------- */
 
 typedef struct making {

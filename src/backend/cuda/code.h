@@ -23,6 +23,8 @@ HONE_MUST_USE hone_status *hone_cuda_code_function(const char *text, hone_cu_fun
 /* Whether follow() of kernels/common.cu is anything in a function: its code was made for compute
  * capability 9.0 or newer. */
 bool hone_cuda_code_follows(hone_cu_function function);
+/* Lets launches of the function ask for so many bytes of shared memory. */
+HONE_MUST_USE hone_status *hone_cuda_code_allow_shared(hone_cu_function function, unsigned bytes);
 /* Compiles, on all threads, those of the texts that there is no such code of. */
 HONE_MUST_USE hone_status *hone_cuda_code_make(const char *const *texts, size_t count);
 

@@ -4,7 +4,7 @@
 #include "backend/cuda/code.h"
 #include "backend/cuda/device.h"
 #include "backend/cuda/group.h"
-#include "backend/cuda/plan.h"
+#include "backend/cuda/rows.h"
 #include "ops/byte_table.h"
 
 /* ---- Candidates ------------------------------------------------------------------------------ */
@@ -15,8 +15,32 @@ static bool is_there(const hone_cuda_kernel *row) {
   return !status;
 }
 
+/* Whether the row's kernel computes all stages of the body. */
+static bool spans_body(const hone_cuda_kernel *row, const hone_graph *graph, int sm) {
+  hone_arena trial = {0};
+  hone_cuda_body *body;
+  if (!row->spans || row->least_sm > sm) return false;
+  hone_status *status = hone_cuda_body_make(graph, sm, (hone_cuda_way){row, 1}, &trial, &body);
+  bool good = !status;
+  hone_status_free(status);
+  hone_arena_free(&trial);
+  return good;
+}
+
+/* The row whose kernel computes all stages of the body; NULL: none does. Then there is no other choice
+ * than it and the first rows, since the body is one group for its sake. */
+static const hone_cuda_kernel *spanning(const hone_graph *graph, int sm) {
+  size_t rows;
+  const hone_cuda_kernel *const *table = hone_cuda_kernels(&rows);
+  for (size_t r = 0; r < rows; r++)
+    if (spans_body(table[r], graph, sm)) return table[r];
+  return NULL;
+}
+
 /* Whether the row would run a core of the body in place of the first row, or in another variant. */
-static bool is_offered(const hone_cuda_kernel *row, const hone_graph *graph, int sm) {
+static bool is_offered(const hone_cuda_kernel *row, const hone_cuda_kernel *span,
+                       const hone_graph *graph, int sm) {
+  if (span || row->spans) return row == span;
   if (!row->candidate || !is_there(row)) return false;
   for (const hone_node *n = graph->first; n; n = n->next)
     if (hone_cuda_kernel_takes(row, n, sm)) return true;
@@ -25,11 +49,11 @@ static bool is_offered(const hone_cuda_kernel *row, const hone_graph *graph, int
 
 static size_t offer(const hone_graph *graph, int sm, hone_candidate *out, size_t room) {
   size_t rows, count = 0;
-  const hone_cuda_kernel *const *table = hone_cuda_kernels(&rows);
+  const hone_cuda_kernel *const *table = hone_cuda_kernels(&rows), *span = spanning(graph, sm);
   if (room) out[0] = (hone_candidate){.name = HONE_CUDA_NAME};
   count++;
   for (size_t r = 0; r < rows; r++) {
-    if (!is_offered(table[r], graph, sm)) continue;
+    if (!is_offered(table[r], span, graph, sm)) continue;
     for (int v = 1; v <= table[r]->variants; v++, count++)
       if (count < room) out[count] = (hone_candidate){table[r]->candidate, v, 0, table[r]->needs};
   }
@@ -185,6 +209,15 @@ static bool takes(const hone_node *node) {
   return known && (hone_cuda_kernel_for(node, sm) || hone_cuda_pointwise_accepts(node));
 }
 
+static bool joins(const hone_node *const *convolutions) {
+  int sm;
+  hone_status *status = hone_cuda_capability(&sm);
+  bool known = !status;
+  hone_status_free(status);
+  return known && hone_cuda_kernel_conv_block.least_sm <= sm &&
+         hone_cuda_is_block(convolutions);
+}
+
 /* ---- Machine code --------------------------------------------------------------------------- */
 
 typedef struct text_list {
@@ -231,8 +264,9 @@ static hone_status *collect_body(text_list *list, const hone_graph *graph, bool 
   const hone_cuda_kernel *const *table = hone_cuda_kernels(&rows);
   HONE_TRY(hone_cuda_capability(&sm));
   HONE_TRY(collect_way(list, graph, (hone_cuda_way){0}));
+  const hone_cuda_kernel *span = spanning(graph, sm);
   for (size_t r = 0; all && r < rows; r++)
-    if (is_offered(table[r], graph, sm))
+    if (is_offered(table[r], span, graph, sm))
       HONE_TRY(collect_way(list, graph, (hone_cuda_way){table[r], 1}));
   return NULL;
 }
@@ -289,6 +323,7 @@ static const hone_backend_code code = {.can_make = hone_cuda_code_can_make,
 const hone_backend hone_backend_cuda = {
     .name = "cuda",
     .takes = takes,
+    .joins = joins,
     .candidates = candidates,
     .prepare = prepare,
     .plan = plan,

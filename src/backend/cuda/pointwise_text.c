@@ -255,6 +255,36 @@ static void put_element(hone_text *out, const hone_cuda_stage *stage, at_once nu
   for (int i = 0; i < stage->tail_count; i++) put_node(out, stage, i);
 }
 
+/* Of a stage within another's kernel: what its tail reads at a column, loaded once, and the tail of an
+ * element. */
+static void put_inner(hone_text *out, const hone_cuda_stage *stage, int index) {
+  hone_text_printf(out, "struct Inner%d {\n", index);
+  for (int i = 0; i < stage->stream_count; i++)
+    hone_text_printf(out, "  Element<%s>::R s%d;\n",
+                     hone_cuda_type(stage->streams[i].value->type.dtype), i);
+  hone_text_printf(out,
+                   "};\n__device__ __forceinline__ Inner%d load_inner%d(const Args &a, s64 column) {\n"
+                   "  Inner%d s;\n", index, index, index);
+  for (int i = 0; i < stage->stream_count; i++) {
+    const hone_cuda_stream *s = &stage->streams[i];
+    hone_text_printf(out, "  s.s%d = load<%s>(a.p[%d], ", i, hone_cuda_type(s->value->type.dtype),
+                     s->pointer);
+    put_place(out, stage, s, "");
+    hone_text_puts(out, ");\n");
+  }
+  hone_text_printf(out,
+                   "  return s;\n}\n__device__ __forceinline__ R inner%d(const Inner%d &s, R core) {\n",
+                   index, index);
+  for (int i = 0; i < stage->stream_count; i++) {
+    const hone_cuda_stream *s = &stage->streams[i];
+    if (s->joins) hone_text_printf(out, "  core = core %c s.s%d;\n", s->joins, i);
+    else hone_text_printf(out, "  const auto v%d = s.s%d;\n", number_of(stage, s->value), i);
+  }
+  hone_text_puts(out, "  const auto v0 = as<float>(core);\n");
+  for (int i = 0; i < stage->tail_count; i++) put_node(out, stage, i);
+  hone_text_printf(out, "  return v%d;\n}\n", number_of(stage, stage->results[0].value));
+}
+
 /* What the kernel calls for each element of the core: the tail, and the stores. */
 static void put_finish(hone_text *out, const hone_cuda_stage *stage) {
   int last = stage->shape->type.shape.rank - 1;
@@ -312,6 +342,7 @@ static void put_finish_eight(hone_text *out, const hone_cuda_stage *stage) {
 
 bool hone_cuda_has_form(const hone_cuda_stage *stage, int form, int sm) {
   const hone_cuda_form *f = &stage->kernel->forms[form];
+  if (stage->within) return false;
   if (!f->text || !(f->boxed || f->alone)) return f->text != NULL;
   return sm == 90 && (f->alone || hone_dtype_bits(stage->core->inputs[0].value->type.dtype) == 16);
 }
@@ -322,6 +353,9 @@ void hone_cuda_stage_text(const hone_cuda_stage *stage, int form, hone_text *out
   if (f->boxed || f->alone) hone_text_puts(out, HONE_CUDA_ALONE_90);
   hone_text_puts(out, hone_cuda_text_common);
   if (kernel->define) kernel->define(stage->core, out);
+  if (kernel->define_span) kernel->define_span(stage, out);
+  for (int i = 0; i + 1 < HONE_CUDA_SPAN; i++)
+    if (stage->inner[i]) put_inner(out, stage->inner[i], i);
   if (kernel->finishes) put_finish(out, stage);
   if (kernel->widely) put_finish_eight(out, stage);
   if (f->choices) hone_text_puts(out, f->choices);

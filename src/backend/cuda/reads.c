@@ -89,6 +89,7 @@ void hone_cuda_choose_reads(hone_cuda_plan *plan) {
     struct hone_cuda_reads *reads = &plan->reads[i];
     reads->runs = is_rounding(s) ? wanted[i]
                                  : !hone_is_move(s->core) || (wanted[i] && !write_through(plan, i));
+    reads->runs = reads->runs && !s->within;
     if (!reads->runs) continue;
     if (!reads->out.base && s->kernel->strided)
       reads->out = (hone_strided){

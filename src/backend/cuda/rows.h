@@ -17,6 +17,10 @@ bool hone_cuda_is_plain_conv(const hone_node *node);
 int64_t hone_cuda_matmul_sizes(const hone_node *node, const hone_shape *left,
                                const hone_shape *right, long long *n);
 
+/* Whether three convolutions, each of which alone reads the one before, are an inverted residual that
+ * kernels/conv_block.cu computes. */
+bool hone_cuda_is_block(const hone_node *const *convolutions);
+
 /* Whether all inputs that are there, and all outputs, have a known rank and are floats of one type. */
 bool hone_cuda_one_float(const hone_node *node);
 /* T, the type of elements, and R, what they are in registers. */

@@ -189,6 +189,52 @@ const void *hone_cuda_constant_bytes(const hone_cuda_body *body, const hone_valu
   return place_in(body->packed, body, value);
 }
 
+/* ---- Stages in one kernel --------------------------------------------------------------------- */
+
+/* The chosen row's kernel in place of all stages. A GPU that it is not for keeps the stages. */
+static hone_status *join_stages(maker *m) {
+  hone_cuda_body *body = m->body;
+  const hone_cuda_way *way = &body->way;
+  hone_cuda_stage *stages = body->stages, *last = &stages[HONE_CUDA_SPAN - 1];
+  if (!way->kernel || !way->kernel->spans || way->kernel->least_sm > body->sm) return NULL;
+  if (body->stage_count != HONE_CUDA_SPAN || !way->kernel->spans(stages))
+    return no_stages("its stages do not go into one kernel");
+  for (int i = 0; i + 1 < HONE_CUDA_SPAN; i++) {
+    stages[i].within = true;
+    last->inner[i] = &stages[i];
+  }
+  last->kernel = way->kernel;
+  last->variant = way->variant;
+  stages[0].pointers = way->kernel->pointers;
+  return NULL;
+}
+
+/* Whether the stage, settled, leaves nothing but what the next one's core reads, and reads constants
+ * that are the same for every row. */
+static bool is_inner(const hone_cuda_stage *stage) {
+  const hone_value *result = stage->results[0].value;
+  for (int i = 0; i < stage->tail_count; i++)
+    if (stage->tail[i]->op == &hone_op_byte_table) return false;
+  for (int i = 0; i < stage->stream_count; i++) {
+    const hone_cuda_stream *s = &stage->streams[i];
+    bool plain = s->reach == HONE_CUDA_ONE || s->reach == HONE_CUDA_COLUMN;
+    if (!plain || !hone_cuda_root(s->value)->constant) return false;
+  }
+  return stage->result_count == 1 && stage[1].core->inputs[0].value == result &&
+         result->type.dtype == stage->core->outputs[0]->type.dtype;
+}
+
+/* Stages in one kernel share its arguments. */
+static hone_status *settle_stages(maker *m) {
+  for (int i = 0; i < m->body->stage_count; i++) {
+    hone_cuda_stage *stage = &m->body->stages[i];
+    if (i > 0 && stage[-1].within) stage->pointers = stage[-1].pointers;
+    HONE_TRY(settle_stage(m, stage));
+    if (stage->within && !is_inner(stage)) return no_stages("a stage leaves more than the next reads");
+  }
+  return NULL;
+}
+
 /* ---- The body -------------------------------------------------------------------------------- */
 
 /* No output is somebody else's memory, and no two are the same. */
@@ -237,7 +283,8 @@ static hone_status *make_stages(maker *m) {
     else if (hone_cuda_pointwise_accepts(n)) HONE_TRY(add_pointwise(m, n));
     else return no_stages(n->op->name);
   }
-  for (int i = 0; i < m->body->stage_count; i++) HONE_TRY(settle_stage(m, &m->body->stages[i]));
+  HONE_TRY(join_stages(m));
+  HONE_TRY(settle_stages(m));
   return place_constants(m);
 }
 

@@ -16,6 +16,7 @@
 #define HONE_CUDA_STREAMS 10 /* values that they read */
 #define HONE_CUDA_RESULTS 8  /* values that a stage stores */
 #define HONE_CUDA_FORMS   12 /* kernels that one row is compiled to */
+#define HONE_CUDA_SPAN    3  /* stages that one kernel may span */
 #define HONE_CUDA_NAME    "cuda" /* of the candidate that every group has: for any sizes */
 
 typedef struct hone_cuda_kernel hone_cuda_kernel;
@@ -62,6 +63,10 @@ typedef struct hone_cuda_stage {
   int pointers; /* of hone_cuda_args.p that are taken; the core's come first */
   int sizes;    /* where the sizes of `shape` begin in hone_cuda_args.n; 0: not needed */
   void *functions[HONE_CUDA_FORMS]; /* compiled, by the kernel's forms */
+  bool within;      /* the kernel of a later stage computes it too; it has no launch */
+  /* The stages before this one that its kernel computes, each of which the next alone reads. Their tails
+   * read nothing but constants, single ones or by columns, and make one result. */
+  const struct hone_cuda_stage *inner[HONE_CUDA_SPAN - 1]; /* NULL: it computes this one alone */
   void *own;        /* what `settle` of the kernel made; NULL: nothing */
 } hone_cuda_stage;
 
@@ -122,8 +127,12 @@ struct hone_cuda_kernel {
   bool gathers;     /* takes its first input by any strides, and out of f32 where that is rounded */
   int scale, bias;  /* inputs of the node that the tail multiplies by and adds; 0: none */
   bool (*accepts)(const hone_node *node);
+  /* Of a kernel for the stages of a whole body, in place of `accepts`: whether it computes these. It is
+   * no first row. */
+  bool (*spans)(const hone_cuda_stage *stages);
   /* The lines before the file: types and choices. */
   void (*define)(const hone_node *node, hone_text *out);
+  void (*define_span)(const hone_cuda_stage *last, hone_text *out); /* the same of such a kernel */
   /* Of a library's kernel. What it needs, as engines say it. */
   const char *needs;
   /* Why the library is not there. */

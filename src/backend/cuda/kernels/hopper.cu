@@ -152,11 +152,4 @@ __device__ __forceinline__ void multiply_rows(float *s, const u32 *left, u64 rig
   if constexpr (kind == KIND_F16) { ROWS_MMA_OF("f16"); }
   if constexpr (kind == KIND_BF16) { ROWS_MMA_OF("bf16"); }
 }
-// Two values as neighbours of such an operand.
-template <int kind> __device__ __forceinline__ u32 pair_of(float low, float high) {
-  u32 pair;
-  if (kind == KIND_F16) asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
-  else asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
-  return pair;
-}
 #endif

@@ -108,6 +108,13 @@ __device__ __forceinline__ u32 to_tf32(u32 bits) {
   return bits;
 #endif
 }
+// Two values as neighbours of a 16-bit operand, from compute capability 8.0 on.
+template <int kind> __device__ __forceinline__ u32 pair_of(float low, float high) {
+  u32 pair;
+  if (kind == KIND_F16) asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
+  else asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
+  return pair;
+}
 // Past what other blocks wrote in the same launch: not out of this multiprocessor's cache.
 __device__ __forceinline__ float4 load_shared_sums(const float4 *p) { return __ldcg(p); }
 __device__ __forceinline__ uint4 load_shared_words(const uint4 *p) { return __ldcg(p); }
