@@ -1,7 +1,7 @@
-// Depthwise convolution of bytes in exact integers, channels last: eight channels and PIXELS neighbours of a row a thread.
-// Pointers as integer.cu's. n[0] threads' work; n[1] channels, a multiple of eight; n[2]…n[13] as for pooling; n[14] how
-// many times PIXELS a row of y has; n[16] whether w has a zero point a filter. What lies outside of x counts as its zero
-// point.
+// Depthwise convolution of bytes in exact integers, channels last: eight channels and PIXELS neighbours of a row a
+// thread. Pointers as integer.cu's. n[0] threads' work; n[1] channels, a multiple of eight; n[2]…n[13] as for pooling;
+// n[14] how many times PIXELS a row of y has; n[16] whether w has a zero point a filter. What lies outside of x counts
+// as its zero point.
 template <class B> __device__ __forceinline__ s32 byte_of(u64 eight, int e) {
   return (s32)(B)(eight >> 8 * e);
 }

@@ -2,10 +2,10 @@
 // wrap. p[0] x of type X, p[1] w of type W by depth and column, p[2] and p[3] their zero points or NULL. With several
 // parts of the depth each leaves its sums at p[4], and the block that comes last, by the counters at p[5], adds them.
 // n[0] rows; n[1] columns; n[2] depth; n[3] whether w has a zero point a column; n[4] whether p[2] is constant; of a
-// CONVOLUTION n[16] channels, n[17…28] as product_tensor.cu; n[36] parts, n[37] depth of a part; n[38] tiles beside each
-// other over the columns; n[39] whether p[1] is constant. LEFT_PIECE and RIGHT_PIECE of a row's bytes are always inside
-// or outside together. X_ZERO and W_ZERO: whether there are zero points but 0. What lies outside of x counts as its zero
-// point, so that (x - p)(w - q) is summed as x w - p w - q x + p q.
+// CONVOLUTION n[16] channels, n[17…28] as product_tensor.cu; n[36] parts, n[37] depth of a part; n[38] tiles beside
+// each other over the columns; n[39] whether p[1] is constant. LEFT_PIECE and RIGHT_PIECE of a row's bytes are always
+// inside or outside together. X_ZERO and W_ZERO: whether there are zero points but 0. What lies outside of x counts as
+// its zero point, so that (x - p)(w - q) is summed as x w - p w - q x + p q.
 #define CHUNKS (DEPTH / 16)
 #define WARPS_N (THREADS / 32 / WARPS_M)
 #define WARP_M (TILE_M / WARPS_M)
@@ -105,34 +105,33 @@ template <int piece> __device__ __forceinline__ void left_copy(Left &l, char *ti
 }
 #else
 struct Left {
-  const u8 *from[LEFT_COPIES];
-  bool inside[LEFT_COPIES];
-  int k, end, to;
+  const u8 *from;
+  s64 step; // bytes from copy to copy
+  int rows, k, end, to; // rows from the first copy's on
 };
 __device__ __forceinline__ void left_begin(const Args &a, Left &l, s64 m0, int begin, int end) {
   l.k = begin + (int)threadIdx.x % CHUNKS * 16;
   l.end = end;
-#pragma unroll
-  for (int j = 0; j < LEFT_COPIES; j++) {
-    s64 m = m0 + threadIdx.x / CHUNKS + j * LEFT_STEP;
-    l.from[j] = (const u8 *)a.p[0] + m * a.n[2] + l.k;
-    l.inside[j] = m < a.n[0];
-  }
+  s64 m = m0 + threadIdx.x / CHUNKS;
+  l.from = (const u8 *)a.p[0] + m * a.n[2] + l.k;
+  l.step = LEFT_STEP * a.n[2];
+  l.rows = (int)(a.n[0] - m);
   l.to = chunk_of_row<DEPTH>(threadIdx.x / CHUNKS, threadIdx.x % CHUNKS);
 }
 template <int piece> __device__ __forceinline__ void left_copy(Left &l, char *tile, u32 zeros) {
 #pragma unroll
   for (int j = 0; j < LEFT_COPIES; j++) {
     char *to = tile + l.to + j * LEFT_STEP * DEPTH;
-    const u8 *from = l.from[j];
+    const u8 *from = l.from + j * l.step;
+    bool inside = j * LEFT_STEP < l.rows;
     if constexpr (piece == 1) {
-      gather_chunk(to, [&](int e) -> u8 { return l.inside[j] && l.k + e < l.end ? from[e] : 0; });
+      gather_chunk(to, [&](int e) -> u8 { return inside && l.k + e < l.end ? from[e] : 0; });
     } else {
 #pragma unroll
-      for (int e = 0; e < 16; e += piece) copy_or_fill<piece>(to + e, from + e, l.inside[j] && l.k + e < l.end, 0);
+      for (int e = 0; e < 16; e += piece) copy_or_fill<piece>(to + e, from + e, inside && l.k + e < l.end, 0);
     }
-    l.from[j] += DEPTH;
   }
+  l.from += DEPTH;
   l.k += DEPTH;
 }
 #endif
@@ -141,22 +140,21 @@ template <int piece> __device__ __forceinline__ void left_copy(Left &l, char *ti
 // lanes get rows 2 i and 2 i + 1, gives lane i those from 4 i on, and the next one the other two.
 __device__ __forceinline__ int place_of_row(int k) { return (k & ~15) + (k & 1) + (k >> 1 & 6) + (k << 2 & 8); }
 struct Right {
-  const u8 *from[RIGHT_COPIES];
+  const u8 *from;
   int k, n, end, columns, to; // k and n of the chunk's first byte
 };
 __device__ __forceinline__ void right_begin(const Args &a, Right &r, s64 n0, int begin, int end) {
   int row = threadIdx.x / RIGHT_CHUNKS, chunk = threadIdx.x % RIGHT_CHUNKS;
   r.k = begin + row, r.n = (int)n0 + 16 * chunk;
   r.end = end, r.columns = (int)a.n[1];
-#pragma unroll
-  for (int j = 0; j < RIGHT_COPIES; j++) r.from[j] = (const u8 *)a.p[1] + (s64)(r.k + j * RIGHT_STEP) * r.columns + r.n;
+  r.from = (const u8 *)a.p[1] + (s64)r.k * r.columns + r.n;
   r.to = chunk_of_row<TILE_N>(place_of_row(row), chunk);
 }
 template <int piece> __device__ __forceinline__ void right_copy(Right &r, char *tile) {
 #pragma unroll
   for (int j = 0; j < RIGHT_COPIES; j++) {
     char *to = tile + r.to + j * RIGHT_STEP * TILE_N;
-    const u8 *from = r.from[j];
+    const u8 *from = r.from + (s64)(j * RIGHT_STEP) * r.columns;
     bool known = r.k + j * RIGHT_STEP < r.end;
     if constexpr (piece == 1) {
       gather_chunk(to, [&](int e) -> u8 { return known && r.n + e < r.columns ? from[e] : 0; });
@@ -164,8 +162,8 @@ template <int piece> __device__ __forceinline__ void right_copy(Right &r, char *
 #pragma unroll
       for (int e = 0; e < 16; e += piece) copy_or_fill<piece>(to + e, from + e, known && r.n + e < r.columns, 0);
     }
-    r.from[j] += (s64)DEPTH * r.columns;
   }
+  r.from += (s64)DEPTH * r.columns;
   r.k += DEPTH;
 }
 

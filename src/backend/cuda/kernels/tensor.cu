@@ -36,8 +36,9 @@ __device__ __forceinline__ void copy_chunk(void *to, const void *from, int bytes
 template <int bytes> __device__ __forceinline__ void copy_piece(void *to, const void *from) {
   static_assert(bytes == 16 || bytes == 8, "a chunk or half of one");
 #if __CUDA_ARCH__ >= 800
-  if (bytes == 16) asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(PTX_ADDRESS(to)), "l"(from) : "memory");
-  else asm volatile("cp.async.ca.shared.global [%0], [%1], 8;" ::"r"(PTX_ADDRESS(to)), "l"(from) : "memory");
+  u32 at = PTX_ADDRESS(to);
+  if (bytes == 16) asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(at), "l"(from) : "memory");
+  else asm volatile("cp.async.ca.shared.global [%0], [%1], 8;" ::"r"(at), "l"(from) : "memory");
 #else
   if (bytes == 16) *(uint4 *)to = *(const uint4 *)from;
   else *(u64 *)to = *(const u64 *)from;
@@ -85,8 +86,9 @@ __device__ __forceinline__ void multiply_bytes(s32 *c, const u32 *a, const u32 *
 #define MMA_HALF(types, row, left, right)                                                       \
   asm("mma.sync.aligned.m8n8k16.row.col.s32." types ".s32 {%0, %1}, {%2}, {%3}, {%0, %1};" \
       : "+r"(c[row]), "+r"(c[row + 1]) : "r"(left), "r"(right))
-#define MMA_BYTES(types) \
-  MMA_HALF(types, 0, a[0], b[0]); MMA_HALF(types, 0, a[2], b[1]); MMA_HALF(types, 2, a[1], b[0]); MMA_HALF(types, 2, a[3], b[1])
+#define MMA_BYTES(types)                                           \
+  MMA_HALF(types, 0, a[0], b[0]); MMA_HALF(types, 0, a[2], b[1]); \
+  MMA_HALF(types, 2, a[1], b[0]); MMA_HALF(types, 2, a[3], b[1])
 #endif
   if (left_signed && right_signed) { MMA_BYTES("s8.s8"); }
   if (left_signed && !right_signed) { MMA_BYTES("s8.u8"); }
