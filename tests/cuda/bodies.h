@@ -380,9 +380,9 @@ static const cuda_body cuda_bodies[] = {
     /* bytes on tensor cores: whole chunks, halves and odd ones, every pair of types, zero points of
      * both, finished to bytes, floats and sums, with a residual; windows over borders, channels within a
      * chunk */
-    {"graph g(a: u8[70, 200]) -> (o) {\n b = const s8[200, 72] @weights+0\n z = const u8[] 131\n"
-     " c = const s32[72] @weights+64\n s = const f32[72] @weights+1024\n t = const f32[] 3\n"
-     " l = const f32[] 0\n h = const f32[] 255\n k = const f32[] 1e-7\n"
+    {"graph g(a: u8[70, 200], c: s32[72]) -> (o) {\n b = const s8[200, 72] @weights+0\n"
+     " z = const u8[] 131\n s = const f32[72] @weights+1024\n t = const f32[] 120\n"
+     " l = const f32[] 0\n h = const f32[] 255\n k = const f32[] 1e-3\n"
      " y = matmul_integer(a, b, z, _, c)\n f = cast(y) {to=f32}\n g = mul(f, s)\n m = mul(g, k)\n"
      " r = round(m)\n d = add(r, t)\n e = clip(d, l, h)\n o = cast(e) {to=u8}\n}", NULL},
     {"graph g(a: s8[5, 3, 33]) -> (o) {\n b = const s8[33, 27] @weights+3\n"
@@ -394,10 +394,10 @@ static const cuda_body cuda_bodies[] = {
      " y = matmul_integer(a, b, z, v)\n o = cast(y) {to=f32}\n}", NULL},
     {"graph g(a: u8[16]) -> (o) {\n b = const s8[16, 8] @weights+0\n z = const u8[] 0\n"
      " o = matmul_integer(a, b, z)\n}", NULL},
-    {"graph g(x: u8[2, 9, 7, 16], q: u8[2, 9, 7, 32]) -> (o) {\n"
+    {"graph g(x: u8[2, 9, 7, 16], q: u8[2, 9, 7, 32], b: s32[32]) -> (o) {\n"
      " w = const s8[3, 3, 16, 32] @weights+0\n z = const u8[] 119\n"
-     " b = const s32[32] @weights+256\n l = const s32[] 0\n h = const s32[] 255\n"
-     " k = const s32[] 12\n y = conv_integer(x, w, z, _, b) {pads=[1, 1, 1, 1]}\n"
+     " l = const s32[] 0\n h = const s32[] 255\n k = const s32[] 10\n"
+     " y = conv_integer(x, w, z, _, b) {pads=[1, 1, 1, 1]}\n"
      " d = shift_right(y, k)\n e = cast(q) {to=s32}\n f = add(d, e)\n r = clip(f, l, h)\n"
      " o = cast(r) {to=u8}\n}", NULL},
     {"graph g(x: s8[1, 11, 12, 24]) -> (o) {\n w = const s8[2, 3, 24, 40] @weights+5\n"
