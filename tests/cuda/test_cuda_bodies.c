@@ -94,6 +94,33 @@ TEST(every_tile_of_boxes) {
   CHECK(sm != 90 || taken >= 40 / (int)parts);
 }
 
+/* Tiles of few rows: one tile and several of each height, all numbers of parts, rows and columns that
+ * no tile ends at, both layouts on the right, what is read to finish. */
+static const struct {
+  const char *precision, *text;
+} few[] = {
+    {"f16", "graph g(a: f16[1, 107, 200], r: f16[1, 107, 72]) -> (o) {\n"
+     " w = const f16[200, 72] @weights+80000\n c = const f16[72] @weights+80064\n"
+     " y = matmul(a, w, c)\n z = add(y, r)\n o = relu(z)\n}"},
+    {"f16", "graph g(a: f16[38, 640]) -> (o) {\n w = const f16[24, 640] @weights+80000\n"
+     " o = matmul(a, w) {transpose_b=true, alpha=0.5}\n}"},
+    {"bf16", "graph g(a: bf16[2, 41, 384]) -> (o) {\n w = const bf16[384, 40] @weights+112768\n"
+     " o = matmul(a, w)\n}"},
+};
+
+TEST(every_tile_of_few_rows) {
+  int sm = 0, taken = 0;
+  CHECK_OK(hone_cuda_capability(&sm));
+  for (size_t i = 0; sm == 90 && i < sizeof few / sizeof *few; i++)
+    for (int variant = 1; variant <= HONE_CUDA_FEW_VARIANTS; variant++) {
+      if (!mine()) continue;
+      hone_candidate one = {"cuda.matmul_few", variant, 0, NULL};
+      taken += check_cuda_candidate(few[i].text, bound("on a GPU", few[i].precision), &one);
+    }
+  printf("%d products of few rows\n", taken);
+  CHECK(sm != 90 || taken >= 36 / (int)parts);
+}
+
 /* Attention by groups of warps: lengths that no tile ends at, more keys than shared memory holds,
  * heads of one box and of two, masks, shared heads, joint projections. */
 static const struct {
@@ -287,6 +314,7 @@ int main(int count, char **words) {
   if (only) return check_report();
   RUN(every_pointwise_op);
   RUN(every_tile_of_boxes);
+  RUN(every_tile_of_few_rows);
   RUN(every_way_of_attention);
   RUN(what_is_no_block);
   CHECK(cuda_candidates_run > 20 / (int)parts);

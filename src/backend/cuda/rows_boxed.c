@@ -7,10 +7,10 @@
 #define WAVE       132
 #define MOST_PARTS 16
 
-/* The tiles of product_hopper.cu, then of product_narrow.cu, by form, and what they take on an H200 in
- * us: a block until its first step; a step and the end of a tile where a multiprocessor has enough to
- * do, and what each tensor adds to the end that has the result's shape and is read there; a step and
- * the end where it waits. They only rank the tiles. */
+/* The tiles of product_hopper.cu, then of product_narrow.cu, by form, then those of few rows, and what
+ * they take on an H200 in us: a block until its first step; a step and the end of a tile where a
+ * multiprocessor has enough to do, and what each tensor adds to the end that has the result's shape
+ * and is read there; a step and the end where it waits. They only rank the tiles. */
 typedef struct boxed_tile {
   int groups, height, n, stages, blocks, narrow; /* narrow: its rows; 0: a group's are 64 * height */
   double begin, step, finish, read, waits, ends;
@@ -23,8 +23,12 @@ static const boxed_tile tiles[] = {{2, 1, 256, 4, 1, 0, 2.5, 0.76, 2.7, 8.0, 0.6
                                    {2, 1, 64, 11, 2, 8, 1.8, 0.09, 0.5, 0.1, 0.06, 0.9},
                                    {2, 1, 64, 10, 2, 16, 1.8, 0.10, 0.5, 0.1, 0.065, 0.9},
                                    {2, 1, 64, 8, 2, 32, 1.8, 0.12, 0.5, 0.15, 0.08, 1.0},
-                                   {2, 1, 64, 6, 2, 64, 1.8, 0.164, 0.6, 0.3, 0.11, 1.1}};
-_Static_assert(sizeof tiles / sizeof *tiles == HONE_CUDA_BOXED_TILES, "a tile is a form");
+                                   {2, 1, 64, 6, 2, 64, 1.8, 0.164, 0.6, 0.3, 0.11, 1.1},
+                                   {2, 1, 64, 8, 2, 40, 1.8, 0.13, 0.5, 0.2, 0.089, 1.0},
+                                   {2, 1, 64, 6, 2, 72, 1.8, 0.175, 0.65, 0.3, 0.116, 1.1},
+                                   {2, 1, 64, 5, 2, 104, 1.8, 0.215, 0.75, 0.4, 0.143, 1.2}};
+#define TILES (int)(sizeof tiles / sizeof *tiles)
+_Static_assert(TILES == HONE_CUDA_BOXED_TILES + HONE_CUDA_FEW_TILES, "a tile is a form of a row");
 #define JOIN      3.0  /* us for parts to find each other, */
 #define JOIN_PART 0.15 /* and for each of them to be added */
 
@@ -57,18 +61,39 @@ static hone_cuda_boxed_choice choice_of(const hone_cuda_boxed_product *p, int in
                                   allowed ? estimate(t, count, steps, parts, p->reads) : 0};
 }
 
+/* The stage's kernel of a tile; NULL: its row has none. */
+static void *function_of(const hone_cuda_stage *stage, int tile) {
+  int form = HONE_CUDA_BOXED_FORM + tile - stage->kernel->first_tile;
+  bool has = form >= HONE_CUDA_BOXED_FORM && form < HONE_CUDA_FORMS;
+  return has ? stage->functions[form] : NULL;
+}
+
 hone_cuda_boxed_choice hone_cuda_choose_boxed(const hone_cuda_stage *stage,
                                               const hone_cuda_boxed_product *product, int tile,
                                               int64_t parts) {
   hone_cuda_boxed_choice best = {.time = 0};
-  for (int i = 0; product->possible && i < HONE_CUDA_BOXED_TILES; i++) {
-    if ((tile >= 0 && tile != i) || !stage->functions[HONE_CUDA_BOXED_FORM + i]) continue;
+  for (int i = 0; product->possible && i < TILES; i++) {
+    if ((tile >= 0 && tile != i) || !function_of(stage, i)) continue;
     for (int64_t p = parts ? parts : 1; p <= (parts ? parts : MOST_PARTS); p++) {
       hone_cuda_boxed_choice c = choice_of(product, i, p);
       if (c.time > 0 && (best.time <= 0 || c.time < best.time)) best = c;
     }
   }
   return best;
+}
+
+_Static_assert(HONE_CUDA_FEW_TILES * HONE_CUDA_FEW_PARTS == HONE_CUDA_FEW_VARIANTS,
+               "a variant is a tile and a number of parts");
+
+/* A number of parts that the steps do not fill is another variant's. */
+hone_cuda_boxed_choice hone_cuda_choose_few(const hone_cuda_stage *stage,
+                                            const hone_cuda_boxed_product *product) {
+  int64_t parts = 1 + (stage->variant - 1) / HONE_CUDA_FEW_TILES;
+  int64_t steps = product->chunks * product->taps, each = (steps + parts - 1) / parts;
+  if (!product->possible || product->rows > HONE_CUDA_FEW_ROWS || (steps + each - 1) / each != parts)
+    return (hone_cuda_boxed_choice){.time = 0};
+  int tile = stage->kernel->first_tile + (stage->variant - 1) % HONE_CUDA_FEW_TILES;
+  return hone_cuda_choose_boxed(stage, product, tile, parts);
 }
 
 /* ---- What the copy engine can bring: rows at multiples of 16 bytes ---------------------------- */
@@ -162,7 +187,7 @@ hone_status *hone_cuda_launch_boxed(const hone_cuda_stage *stage, hone_cuda_plan
   n[36] = (steps + n[37] - 1) / n[37];
   n[35] = choice->count * n[36];
   n[38] = choice->across;
-  boxed->function = stage->functions[HONE_CUDA_BOXED_FORM + choice->tile];
+  boxed->function = function_of(stage, choice->tile);
   boxed->threads = threads_of(t);
   boxed->shared = (unsigned)(t->stages * ((rows_of(t) + t->n) * DEPTH * 2 + 16) + 1024 + 64);
   boxed->grid[0] = (unsigned)(n[35] < most || t->narrow ? n[35] : most);

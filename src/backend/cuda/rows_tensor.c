@@ -88,6 +88,10 @@ static bool chosen(const hone_cuda_stage *stage, const long long *n, size_t elem
   int64_t parts = stage->variant ? hone_cuda_parts_offered[(stage->variant - 1) / ALL_TILES] : 0;
   *copied = best;
   *boxed = (hone_cuda_boxed_choice){.time = 0};
+  if (stage->kernel->first_tile) {
+    *boxed = hone_cuda_choose_few(stage, product);
+    return boxed->time > 0 && boxed->time <= HONE_CUDA_HOPELESS * least;
+  }
   if (stage->variant == 0) {
     if (other.time > 0 && other.time < best.time) *boxed = other;
     return true;

@@ -29,6 +29,18 @@
 #define HONE_CUDA_BOXED_FORM 3 /* the first of the latter */
 
 #define HONE_CUDA_BOXED_TILES 8
+
+/* Tiles of heights that fit few rows, which builds try: candidates of their own, so that other products
+ * do not compile them. */
+#define HONE_CUDA_FEW_FORMS                                                                        \
+  {HONE_CUDA_TILE(32, 64, 2, 128, 4), HONE_CUDA_TILE(128, 64, 4, 64, 4),                           \
+   HONE_CUDA_TILE(128, 128, 2, 64, 3), HONE_CUDA_NARROW_TILE(40, 2, 8, 2),                         \
+   HONE_CUDA_NARROW_TILE(72, 2, 6, 2), HONE_CUDA_NARROW_TILE(104, 2, 5, 2)}
+#define HONE_CUDA_FEW_TILES    3
+#define HONE_CUDA_FEW_PARTS    6 /* at most */
+#define HONE_CUDA_FEW_VARIANTS 18
+#define HONE_CUDA_FEW_ROWS     512 /* at most */
+
 #define HONE_CUDA_TILE_VARIANTS 88 /* eleven tiles, eight ways to cut the depth */
 #define HONE_CUDA_BYTE_TILES 5 /* of product_bytes.cu: rows_integer.c */
 
@@ -90,12 +102,19 @@ void hone_cuda_boxed_product_of(const hone_cuda_stage *stage, const hone_cuda_la
 hone_cuda_boxed_choice hone_cuda_choose_boxed(const hone_cuda_stage *stage,
                                               const hone_cuda_boxed_product *product, int tile,
                                               int64_t parts);
+/* The tile and the parts of a variant of the row for few rows. */
+hone_cuda_boxed_choice hone_cuda_choose_few(const hone_cuda_stage *stage,
+                                            const hone_cuda_boxed_product *product);
 /* A launch like `whole`, of boxes. */
 HONE_MUST_USE hone_status *hone_cuda_launch_boxed(const hone_cuda_stage *stage, hone_cuda_plan *plan,
                                                   const hone_cuda_boxed_product *product,
                                                   const hone_cuda_boxed_choice *choice,
                                                   const hone_cuda_launch *whole,
                                                   const hone_cuda_launch **out);
+/* The lines before product_tensor.cu and its like, and launches of a matrix product. */
+void hone_cuda_define_tensor(const hone_node *node, hone_text *out);
+HONE_MUST_USE hone_status *hone_cuda_plan_matmul(const hone_cuda_stage *stage,
+                                                 const hone_group_view *view, hone_cuda_plan *plan);
 /* Whether the right operand's columns lie in one piece, not its rows. */
 bool hone_cuda_right_by_depth(const hone_node *node);
 /* Whether the operands are f16, or else what tensor cores take from compute capability 8.0 on: bf16,

@@ -47,7 +47,7 @@ static void define_product(const hone_node *node, hone_text *out) {
                    conv ? 1 : hone_node_real(node, "alpha"));
 }
 
-static void define_tensor(const hone_node *node, hone_text *out) {
+void hone_cuda_define_tensor(const hone_node *node, hone_text *out) {
   define_product(node, out);
   hone_cuda_define_kind(node->inputs[0].value->type.dtype, out);
   hone_text_printf(out, "#define RIGHT_BY_DEPTH %d\n", hone_cuda_right_by_depth(node));
@@ -159,7 +159,7 @@ const hone_cuda_kernel hone_cuda_kernel_conv_f16 = {.name = "conv_f16",
                                                     .widely = true,
                                                     .bias = HONE_CONV_BIAS,
                                                     .accepts = accepts_conv_f16,
-                                                    .define = define_tensor,
+                                                    .define = hone_cuda_define_tensor,
                                                     .plan = plan_conv};
 
 const hone_cuda_kernel hone_cuda_kernel_conv_tensor = {.name = "conv_tensor",
@@ -173,7 +173,7 @@ const hone_cuda_kernel hone_cuda_kernel_conv_tensor = {.name = "conv_tensor",
                                                        .widely = true,
                                                        .bias = HONE_CONV_BIAS,
                                                        .accepts = accepts_conv_tensor,
-                                                       .define = define_tensor,
+                                                       .define = hone_cuda_define_tensor,
                                                        .plan = plan_conv};
 
 static hone_status *plan_grouped(const hone_cuda_stage *stage, const hone_group_view *view,
@@ -288,8 +288,8 @@ int64_t hone_cuda_matmul_sizes(const hone_node *node, const hone_shape *left,
   return batch;
 }
 
-static hone_status *plan_matmul(const hone_cuda_stage *stage, const hone_group_view *view,
-                                hone_cuda_plan *plan) {
+hone_status *hone_cuda_plan_matmul(const hone_cuda_stage *stage, const hone_group_view *view,
+                                   hone_cuda_plan *plan) {
   const hone_node *node = stage->core;
   hone_cuda_launch *launch;
   (void)view;
@@ -308,7 +308,7 @@ const hone_cuda_kernel hone_cuda_kernel_matmul = {.name = "matmul",
                                                   .bias = 2,
                                                   .accepts = accepts_matmul,
                                                   .define = define_product,
-                                                  .plan = plan_matmul};
+                                                  .plan = hone_cuda_plan_matmul};
 
 const hone_cuda_kernel hone_cuda_kernel_matmul_f16 = {.name = "matmul_f16",
                                                       .candidate = "cuda.matmul_f16",
@@ -320,8 +320,8 @@ const hone_cuda_kernel hone_cuda_kernel_matmul_f16 = {.name = "matmul_f16",
                                                       .widely = true,
                                                       .bias = 2,
                                                       .accepts = accepts_matmul_f16,
-                                                      .define = define_tensor,
-                                                      .plan = plan_matmul};
+                                                      .define = hone_cuda_define_tensor,
+                                                      .plan = hone_cuda_plan_matmul};
 
 const hone_cuda_kernel hone_cuda_kernel_matmul_tensor = {.name = "matmul_tensor",
                                                          .candidate = "cuda.matmul_tensor",
@@ -334,8 +334,8 @@ const hone_cuda_kernel hone_cuda_kernel_matmul_tensor = {.name = "matmul_tensor"
                                                          .widely = true,
                                                          .bias = 2,
                                                          .accepts = accepts_matmul_tensor,
-                                                         .define = define_tensor,
-                                                         .plan = plan_matmul};
+                                                         .define = hone_cuda_define_tensor,
+                                                         .plan = hone_cuda_plan_matmul};
 
 /* ---- Pooling --------------------------------------------------------------------------------- */
 

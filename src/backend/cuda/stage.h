@@ -117,6 +117,7 @@ struct hone_cuda_kernel {
                             that are not worth a trial at the sizes */
   bool only_chosen;      /* it is never the first row */
   hone_cuda_form forms[HONE_CUDA_FORMS];
+  int first_tile;   /* of the tiles of rows_boxed.c, that of its first boxed form */
   int least_sm;     /* of the GPUs that it runs on, 80 for compute capability 8.0; 0: any */
   int last_sm;      /* the newest of them; 0: any */
   bool on_tensor_cores;

@@ -1,7 +1,8 @@
 // Matrix product and convolution of f16 and bf16 with few rows on GPUs of compute capability 9.0: the right operand's
-// columns are the 64 rows of a product by a group of warps, the left one's rows its TILE_M columns, 8 to 64 of them.
+// columns are the 64 rows of a product by a group of warps, the left one's rows its TILE_M columns, 8 to 104 of them.
 // Tiles are small enough that the depth of most needs no cutting into parts: WARPGROUPS groups of four warps take its
-// steps in turn and add their sums in shared memory, where a thread then has eight neighbours. A block has one tile.
+// steps in turn and add their sums in shared memory, where a thread then has eight neighbours. A block has one tile, or
+// a part of its depth.
 // Arguments as product_hopper.cu's.
 #define THREADS (128 * WARPGROUPS) // that sum
 #define SUMS (TILE_M / 2)          // of a thread
@@ -16,13 +17,19 @@
 #define ROW_NAMES_4 "%0, %1, %2, %3"
 #define ROW_NAMES_8 ROW_NAMES_4 ", %4, %5, %6, %7"
 #define ROW_NAMES_16 ROW_NAMES_8 ", %8, %9, %10, %11, %12, %13, %14, %15"
-#define ROW_NAMES_32 \
-  ROW_NAMES_16 ", %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"
+#define ROW_NAMES_20 ROW_NAMES_16 ", %16, %17, %18, %19"
+#define ROW_NAMES_32 ROW_NAMES_20 ", %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"
+#define ROW_NAMES_36 ROW_NAMES_32 ", %32, %33, %34, %35"
+#define ROW_NAMES_52 \
+  ROW_NAMES_36 ", %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, %48, %49, %50, %51"
 #define TURNED_MMA(n, names, type, x, y, by_depth, sums)                                            \
   asm volatile("{\n.reg .pred adds;\nsetp.eq.b32 adds, 0, 0;\n"                                            \
                "wgmma.mma_async.sync.aligned.m64n" #n "k16.f32." type "." type " {" names "}, " x ", " y    \
                ", adds, 1, 1, " by_depth ", 0;\n}" : sums : "l"(columns), "l"(rows), "n"(!right_by_depth))
+#define ROW_SUMS_20 ROW_SUMS_16(0), ROW_SUMS_4(16)
 #define ROW_SUMS_32 ROW_SUMS_16(0), ROW_SUMS_16(16)
+#define ROW_SUMS_36 ROW_SUMS_32, ROW_SUMS_4(32)
+#define ROW_SUMS_52 ROW_SUMS_36, ROW_SUMS_16(36)
 // s += (left right)' over 16 of depth: of 64 columns thread t has t / 32 * 16 + t % 32 / 4 at s[4 j] and the eighth
 // after it at s[4 j + 2], of each 8 rows j two from t % 4 * 2 on.
 template <int count, int kind, bool right_by_depth>
@@ -31,7 +38,10 @@ __device__ __forceinline__ void multiply_turned(float *s, u64 rows, u64 columns)
   if constexpr (count == 8) TURNED_MMA(8, ROW_NAMES_4, type, "%4", "%5", "%6", ROW_SUMS_4(0));               \
   if constexpr (count == 16) TURNED_MMA(16, ROW_NAMES_8, type, "%8", "%9", "%10", ROW_SUMS_8(0));            \
   if constexpr (count == 32) TURNED_MMA(32, ROW_NAMES_16, type, "%16", "%17", "%18", ROW_SUMS_16(0));        \
-  if constexpr (count == 64) TURNED_MMA(64, ROW_NAMES_32, type, "%32", "%33", "%34", ROW_SUMS_32)
+  if constexpr (count == 40) TURNED_MMA(40, ROW_NAMES_20, type, "%20", "%21", "%22", ROW_SUMS_20);             \
+  if constexpr (count == 64) TURNED_MMA(64, ROW_NAMES_32, type, "%32", "%33", "%34", ROW_SUMS_32);             \
+  if constexpr (count == 72) TURNED_MMA(72, ROW_NAMES_36, type, "%36", "%37", "%38", ROW_SUMS_36);             \
+  if constexpr (count == 104) TURNED_MMA(104, ROW_NAMES_52, type, "%52", "%53", "%54", ROW_SUMS_52)
   if constexpr (kind == KIND_F16) { TURNED_MMA_OF("f16"); }
   if constexpr (kind == KIND_BF16) { TURNED_MMA_OF("bf16"); }
 }
@@ -71,13 +81,34 @@ __device__ __forceinline__ void show_sums(const float *sums, float *room) {
     for (int e = 0; e < 4; e++) to[(8 * j + lane % 4 * 2 + e % 2) * PITCH + e / 2 * 8] = sums[4 * j + e];
   meet(1, THREADS);
 }
-__device__ __forceinline__ void add_eight(float *eight, const float4 *of) {
-  float4 low = load_shared_sums(of), high = load_shared_sums(of + 1);
-  eight[0] += low.x, eight[1] += low.y, eight[2] += low.z, eight[3] += low.w;
-  eight[4] += high.x, eight[5] += high.y, eight[6] += high.z, eight[7] += high.w;
+
+#define PART_BYTES (EIGHTS * 32)                              // the sums of a part
+#define PARTS_AT_ONCE (STAGES * STAGE_BYTES / PART_BYTES) // that fit where boxes were
+// A half of eight `q` of a part's sums, in fours: lanes lie side by side.
+__device__ __forceinline__ int four_of(int part, int half, int q) { return (2 * part + half) * EIGHTS + q; }
+__device__ __forceinline__ void add_four(float *to, float4 v) { to[0] += v.x, to[1] += v.y, to[2] += v.z, to[3] += v.w; }
+
+// Adds the parts from `begin` on, up to `end`, in their order. A thread copies what it adds, all at once.
+__device__ __forceinline__ void add_parts(float (*eights)[8], const float4 *first, int begin, int end, float4 *pool) {
+#pragma unroll
+  for (int t = 0; t < TURNS; t++) {
+    int q = threadIdx.x + t * THREADS;
+    for (int p = begin; p < end && q < EIGHTS; p++)
+      for (int half = 0; half < 2; half++)
+        copy_chunk(pool + four_of(p - begin, half, q), first + four_of(p, half, q), 16);
+  }
+  end_batch();
+  wait_for_copies<0>();
+#pragma unroll
+  for (int t = 0; t < TURNS; t++) {
+    int q = threadIdx.x + t * THREADS;
+    for (int p = begin; p < end && q < EIGHTS; p++)
+      for (int half = 0; half < 2; half++) add_four(eights[t] + 4 * half, pool[four_of(p - begin, half, q)]);
+  }
 }
-// Leaves a part's sums; whether this block came last, and then has all.
-__device__ __forceinline__ bool join_parts(const Args &a, float (*eights)[8], u32 *room, const Work &w) {
+// Leaves a part's sums; whether this block came last, and then has all. One thread's fences are the block's, whose
+// threads have met before and meet after: what others wrote is seen in the second cache, from where copies come.
+__device__ __forceinline__ bool join_parts(const Args &a, float (*eights)[8], char *pool, u32 *room, const Work &w) {
   int parts = (int)a.n[36];
   float4 *first = (float4 *)a.p[2] + (s64)w.tile * parts * 2 * EIGHTS;
 #pragma unroll
@@ -85,23 +116,23 @@ __device__ __forceinline__ bool join_parts(const Args &a, float (*eights)[8], u3
     int q = threadIdx.x + t * THREADS;
     const float *v = eights[t];
     if (q >= EIGHTS) continue;
-    first[2 * (w.part * EIGHTS + q)] = make_float4(v[0], v[1], v[2], v[3]);
-    first[2 * (w.part * EIGHTS + q) + 1] = make_float4(v[4], v[5], v[6], v[7]);
+    first[four_of(w.part, 0, q)] = make_float4(v[0], v[1], v[2], v[3]);
+    first[four_of(w.part, 1, q)] = make_float4(v[4], v[5], v[6], v[7]);
   }
-  __threadfence();
   meet(1, THREADS);
-  if (threadIdx.x == 0) *room = atomicAdd((u32 *)a.p[3] + w.tile, 1u);
+  if (threadIdx.x == 0) {
+    __threadfence();
+    *room = atomicAdd((u32 *)a.p[3] + w.tile, 1u);
+    __threadfence();
+  }
   meet(1, THREADS);
   if (*room + 1 < (u32)parts) return false;
-  __threadfence();
   if (threadIdx.x == 0) ((u32 *)a.p[3])[w.tile] = 0;
 #pragma unroll
-  for (int t = 0; t < TURNS; t++) {
-    int q = threadIdx.x + t * THREADS;
+  for (int t = 0; t < TURNS; t++)
     for (int e = 0; e < 8; e++) eights[t][e] = 0;
-#pragma unroll 4
-    for (int p = 0; p < parts && q < EIGHTS; p++) add_eight(eights[t], first + 2 * (p * EIGHTS + q));
-  }
+  for (int p = 0; p < parts; p += PARTS_AT_ONCE)
+    add_parts(eights, first, p, p + PARTS_AT_ONCE < parts ? p + PARTS_AT_ONCE : parts, (float4 *)pool);
   return true;
 }
 
@@ -133,7 +164,7 @@ __device__ __forceinline__ void finish_tile(const Args &a, const Work &w, char *
       for (int e = 0; e < 8; e++) eights[t][e] += of[e];
     }
   }
-  if (a.n[36] > 1 && !join_parts(a, eights, (u32 *)(empty + STAGES), w)) return;
+  if (a.n[36] > 1 && !join_parts(a, eights, pool, (u32 *)(empty + STAGES), w)) return;
 #pragma unroll
   for (int t = 0; t < TURNS; t++) {
     Spot p = spot_of(a, w, t);

@@ -1,0 +1,43 @@
+/* Products of few rows by constant matrices on compute capability 9.0, by tiles whose heights fit
+ * them: one image of ViT has 197 rows, which are 5 tiles of 40, 3 of 72 or 2 of 104 where 64 take
+ * 256. A multiprocessor brings some 112 bytes a nanosecond out of the second cache, so what counts
+ * is that all of them have a tile, or a part of its depth, and none has two. Room: backend/cuda. */
+#include "backend/cuda/rows.h"
+#include "backend/cuda/rows_tensor.h"
+
+/* How many rows there are for sure. */
+static int64_t least_rows(const hone_shape *left) {
+  int64_t rows = 1;
+  for (int i = 0; i + 1 < left->rank; i++) {
+    if (!hone_dim_known(left->dim[i])) continue;
+    if (left->dim[i] > HONE_CUDA_FEW_ROWS) return left->dim[i];
+    rows *= left->dim[i] < 1 ? 1 : left->dim[i];
+    if (rows > HONE_CUDA_FEW_ROWS) return rows;
+  }
+  return rows;
+}
+
+static bool accepts_few(const hone_node *node) {
+  if (node->op != &hone_op_matmul || !hone_cuda_one_float(node)) return false;
+  const hone_value *left = node->inputs[0].value, *right = node->inputs[1].value;
+  return hone_dtype_bits(left->type.dtype) == 16 && hone_value_is_constant(right) &&
+         right->type.shape.rank == 2 && !hone_node_flag(node, "transpose_a") &&
+         left->type.shape.rank >= 2 && least_rows(&left->type.shape) <= HONE_CUDA_FEW_ROWS;
+}
+
+const hone_cuda_kernel hone_cuda_kernel_matmul_few = {.name = "matmul_few",
+                                                      .candidate = "cuda.matmul_few",
+                                                      .variants = HONE_CUDA_FEW_VARIANTS,
+                                                      .only_chosen = true,
+                                                      .forms = HONE_CUDA_FEW_FORMS,
+                                                      .first_tile = HONE_CUDA_BOXED_TILES,
+                                                      .least_sm = 90,
+                                                      .last_sm = 90,
+                                                      .on_tensor_cores = true,
+                                                      .pointers = 4,
+                                                      .finishes = true,
+                                                      .widely = true,
+                                                      .bias = 2,
+                                                      .accepts = accepts_few,
+                                                      .define = hone_cuda_define_tensor,
+                                                      .plan = hone_cuda_plan_matmul};
