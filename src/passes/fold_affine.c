@@ -1,5 +1,8 @@
 /* A scale or shift along the channels after a product goes into the product's weights and bias, which
- * is how batch normalisation costs nothing; so does a scale before it. Room: passes. */
+ * is how batch normalisation costs nothing; so does a scale before it, and on a device those of a norm
+ * before it. Room: passes. */
+#include <math.h>
+
 #include "passes/affine.h"
 #include "passes/passes.h"
 
@@ -184,8 +187,111 @@ static hone_status *fold_before(hone_node *product, hone_pass_context *context) 
   return NULL;
 }
 
+/* ---- A norm before products ------------------------------------------------------------------ */
+
+enum { SCALE = 1, SHIFT }; /* a norm's */
+#define LEAST_SCALE 0.0625 /* of the largest, so that weights times scales keep their bits in f16, */
+#define MOST_SCALE  256.0  /* and are none beyond it */
+
+/* Where values are stored in 16 bits on a device: there a kernel of the product brings rows to mean 0
+ * and variance 1 by itself. */
+static bool wants_bare_norms(const hone_pass_context *context) {
+  bool narrow = context->compute == HONE_F16 || context->compute == HONE_BF16;
+  return narrow && context->takes && !context->strict;
+}
+
+static bool fits_f16(const double *scale, size_t channels) {
+  double most = 0;
+  for (size_t i = 0; scale && i < channels; i++)
+    if (fabs(scale[i]) > most) most = fabs(scale[i]);
+  return !scale || (most >= LEAST_SCALE && most <= MOST_SCALE);
+}
+
+/* Whether every reader of the norm is a product by a matrix of its own. */
+static bool only_products_read(const hone_value *y) {
+  for (const hone_use *use = y->uses; use; use = use->next) {
+    int axis;
+    const hone_node *user = use->user;
+    if (!user || user->op != &hone_op_matmul || user->inputs[X].value != y ||
+        user->inputs[WEIGHTS].value == y || !input_axis(user, &axis))
+      return false;
+    const hone_value *bias = hone_node_in(user, BIAS), *weights = user->inputs[WEIGHTS].value;
+    if (weights->type.dtype != y->type.dtype || !weight_axis(user, &axis) ||
+        (bias && !is_channel_constant(bias, user->outputs[0])))
+      return false;
+  }
+  return y->uses != NULL;
+}
+
+static bool is_dressed_norm(const hone_node *node) {
+  if (node->op != &hone_op_layer_norm && node->op != &hone_op_rms_norm) return false;
+  const hone_value *y = node->outputs[0], *scale = hone_node_in(node, SCALE),
+                   *shift = hone_node_in(node, SHIFT);
+  int rank = y ? y->type.shape.rank : 0, axis;
+  if (rank < 2 || hone_node_out(node, 1) || hone_node_out(node, 2) || y->type.dtype != HONE_F32 ||
+      !hone_axis(hone_node_int(node, "axis"), rank, &axis) || axis != rank - 1)
+    return false;
+  return (scale || shift) && (!scale || is_channel_constant(scale, y)) &&
+         (!shift || is_channel_constant(shift, y)) && only_products_read(y);
+}
+
+/* bias + alpha shift w, by the weights as they were; `shift` NULL: nothing. */
+static hone_status *shift_product(hone_node *product, const double *shift, hone_arena *arena) {
+  const hone_value *weights = product->inputs[WEIGHTS].value, *bias = hone_node_in(product, BIAS);
+  bool turned = hone_node_flag(product, "transpose_b");
+  size_t depth = (size_t)weights->type.shape.dim[turned], count;
+  site s = {product, product, weights, (size_t)weights->type.shape.dim[!turned]};
+  if (!shift) return NULL;
+  double *data = hone_constant_reals(weights, arena, &count);
+  double *sum = bias ? channel_reals(bias, s.channels, arena)
+                     : HONE_NEW_ARRAY(arena, s.channels + 1, double);
+  if (!data || !sum) return hone_error_memory();
+  double alpha = hone_node_real(product, "alpha");
+  for (size_t k = 0; k < depth; k++)
+    for (size_t n = 0; n < s.channels; n++)
+      sum[n] += alpha * shift[k] * data[turned ? n * depth + k : k * s.channels + n];
+  return set_bias(&s, sum);
+}
+
+static hone_status *undress(hone_node *norm, const double *scale, const double *shift,
+                            size_t channels, hone_arena *arena) {
+  size_t count = 0, at = 0;
+  int axis;
+  for (const hone_use *use = norm->outputs[0]->uses; use; use = use->next) count++;
+  hone_node **products = HONE_NEW_ARRAY(arena, count + 1, hone_node *); /* uses move as inputs come */
+  HONE_TRY_MEMORY(products);
+  for (const hone_use *use = norm->outputs[0]->uses; use; use = use->next) products[at++] = use->user;
+  for (size_t i = 0; i < count; i++) {
+    site s = {norm, products[i], NULL, channels};
+    HONE_TRY(shift_product(products[i], shift, arena));
+    if (scale && input_axis(products[i], &axis)) HONE_TRY(scale_weights(&s, axis, scale, arena));
+  }
+  for (int i = SCALE; i <= SHIFT && i < norm->input_count; i++) hone_node_set_input(norm, i, NULL);
+  return NULL;
+}
+
+/* (n s + b) w = n (s w) + b w, where n is the norm without scale and shift */
+static hone_status *fold_norm(hone_node *norm, hone_pass_context *context) {
+  if (!wants_bare_norms(context) || !is_dressed_norm(norm)) return NULL;
+  const hone_shape *shape = &norm->outputs[0]->type.shape;
+  const hone_value *scale = hone_node_in(norm, SCALE), *shift = hone_node_in(norm, SHIFT);
+  size_t channels = (size_t)shape->dim[shape->rank - 1];
+  hone_arena arena = {0};
+  double *scales = scale ? channel_reals(scale, channels, &arena) : NULL;
+  double *shifts = shift ? channel_reals(shift, channels, &arena) : NULL;
+  bool there = (scales || !scale) && (shifts || !shift), fits = fits_f16(scales, channels);
+  hone_status *status = there ? NULL : hone_error_memory();
+  if (there && fits) {
+    status = undress(norm, scales, shifts, channels, &arena);
+    hone_pass_fired(context, "norm's scale and shift into weights");
+  }
+  hone_arena_free(&arena);
+  return status;
+}
+
 static hone_status *fold_node(hone_node *node, hone_pass_context *context) {
   if (hone_node_out(node, 0)) HONE_TRY(fold_before(node, context));
+  if (hone_node_out(node, 0)) HONE_TRY(fold_norm(node, context));
   site s;
   int axis;
   bool scales = node->op == &hone_op_mul;

@@ -1,8 +1,9 @@
 /* Puts every device node into a group. A heavy node takes the pointwise nodes after it along, which
  * then cost no memory traffic: bias, residual, activation need no pattern. Attention and products take
- * the slices and transposes around them along, which kernels then read and write by strides. Pointwise
- * nodes that are left chain up. Views cost nothing and stay outside, as do nodes on the host, with
- * regions, on objects, and those whose sizes only the run knows.
+ * the slices and transposes around them along, which kernels then read and write by strides, and
+ * products on a device the norm before them. Pointwise nodes that are left chain up. Views cost
+ * nothing and stay outside, as do nodes on the host, with regions, on objects, and those whose sizes
+ * only the run knows.
  *
  * A group has one result, which its last node makes; nothing inside is seen from outside. So a group
  * can stand where its last node stood: whatever it reads was made before, and no two groups wait for
@@ -291,8 +292,27 @@ static void take_moves(cluster *c) {
   if (few) take_rounding(c);
 }
 
+/* On a device that stores 16 bits: a norm without scale and shift that a product by a constant matrix
+ * alone reads. A kernel of the product may take it in; others follow the norm's. */
+static void take_norm(cluster *c, const hone_pass_context *context) {
+  const hone_node *product = c->nodes[0];
+  hone_value *y = hone_node_in(product, 0);
+  hone_node *norm = y ? y->producer : NULL;
+  if (!context->takes || product->op != &hone_op_matmul || !norm || norm->mark ||
+      (norm->op != &hone_op_layer_norm && norm->op != &hone_op_rms_norm))
+    return;
+  bool bare = !hone_node_in(norm, 1) && !hone_node_in(norm, 2) && has_one_output(norm);
+  if (!bare || !is_groupable(norm) || !hone_used_only_by(y, product) || c->count == MOST_NODES ||
+      hone_dtype_bits(y->type.dtype) != 16 || !hone_value_is_constant(product->inputs[1].value) ||
+      !context->takes(norm) || !context->takes(product))
+    return;
+  norm->mark = c;
+  c->nodes[c->count++] = norm;
+}
+
 typedef struct fusion {
   hone_arena arena;
+  const hone_pass_context *context;
   cluster *first;
 } fusion;
 
@@ -311,6 +331,7 @@ static hone_status *seed(fusion *f, hone_node *node) {
     else take_casts(c);            /* what makes bytes makes them in its own group */
     take_moves(c);
     take_gate(c);
+    take_norm(c, f->context);
   } else if (node->op->facts & HONE_POINTWISE) {
     take_feeders(c, 0, false);
   }
@@ -454,7 +475,7 @@ static hone_status *make_groups(hone_graph *graph, hone_pass_context *context) {
 }
 
 static hone_status *fuse_graph(hone_graph *graph, hone_pass_context *context) {
-  fusion f = {.first = NULL};
+  fusion f = {.context = context};
   for (hone_node *node = graph->first; node; node = node->next) node->mark = NULL;
   hone_status *status = seed_all(&f, graph, HONE_HEAVY);
   if (!status) take_blocks(graph, context);

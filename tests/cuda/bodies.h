@@ -73,6 +73,10 @@ static const cuda_body cuda_bodies[] = {
     {"graph g(a: f16[40, 512], b: f16[512, 72], r: f16[40, 72]) -> (o) {\n"
      " y = matmul(a, b)\n z = add(y, r)\n o = relu(z)\n}", "f16"},
     {"graph g(a: bf16[3, 40, 24], b: bf16[24, 72]) -> (o) { o = matmul(a, b) }", "bf16"},
+    {"graph g(x: f16[2, 9, 64]) -> (o) {\n w = const f16[64, 40] @weights+80000\n n = layer_norm(x)\n"
+     " y = matmul(n, w)\n o = gelu(y)\n}", "f16"},
+    {"graph g(x: bf16[9, 64]) -> (o) {\n w = const bf16[64, 40] @weights+112768\n n = rms_norm(x)\n"
+     " o = matmul(n, w)\n}", "bf16"},
     {"graph g(a: f16[41, 200]) -> (o) {\n w = const f16[200, 72] @weights+80000\n o = matmul(a, w)\n}",
      "f16"},
     {"graph g(a: f32[20, 40], b: f32[40, 72]) -> (o) { o = matmul(a, b) {tf32=true} }", "tf32"},

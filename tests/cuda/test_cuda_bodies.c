@@ -121,6 +121,58 @@ TEST(every_tile_of_few_rows) {
   CHECK(sm != 90 || taken >= 36 / (int)parts);
 }
 
+/* Norms that products take in: rows far from 0, one step of the depth and several, an odd number of
+ * them; and those that stand for themselves: odd depths, scales, other readers. */
+static const struct {
+  const char *name, *precision, *text;
+  bool taken;
+} normed[] = {
+    {"cuda.matmul_normed", "f16",
+     "graph g(x: f16[1, 107, 192], r: f16[1, 107, 72]) -> (o) {\n"
+     " w = const f16[192, 72] @weights+80000\n c = const f16[72] @weights+80064\n"
+     " n = layer_norm(x)\n y = matmul(n, w, c)\n z = add(y, r)\n o = relu(z)\n}", true},
+    {"cuda.matmul_normed", "f16",
+     "graph g(x: f16[2, 19, 64]) -> (o) {\n w = const f16[136, 64] @weights+80000\n"
+     " l = const f16[] 30\n f = const f16[] 0.5\n s = mul(x, f)\n t = add(s, l)\n"
+     " n = layer_norm(t) {epsilon=0.001}\n o = matmul(n, w) {transpose_b=true, alpha=0.5}\n}", true},
+    {"cuda.matmul_rms_normed", "bf16",
+     "graph g(x: bf16[41, 256]) -> (o) {\n w = const bf16[256, 40] @weights+112768\n"
+     " n = rms_norm(x)\n o = matmul(n, w)\n}", true},
+    {"cuda.matmul_normed", "f16",
+     "graph g(x: f16[41, 72]) -> (o) {\n w = const f16[72, 40] @weights+80000\n"
+     " n = layer_norm(x)\n o = matmul(n, w)\n}", false},
+    {"cuda.matmul_rms_normed", "f16",
+     "graph g(x: f16[41, 64]) -> (o) {\n w = const f16[64, 40] @weights+80000\n"
+     " s = const f16[64] @weights+80064\n n = rms_norm(x, s)\n o = matmul(n, w)\n}", false},
+    {"cuda.matmul_normed", "f16",
+     "graph g(x: f16[41, 64]) -> (o) {\n w = const f16[64, 64] @weights+80000\n"
+     " n = layer_norm(x)\n y = matmul(n, w)\n o = add(y, n)\n}", false},
+};
+
+static bool is_offered(const char *text, const char *name) {
+  hone_candidate all[192];
+  hone_graph *graph = NULL;
+  bool offered = false;
+  CHECK_OK(hone_graph_parse(text, strlen(text), hone_op_find, body_weights, &graph));
+  size_t count = graph ? hone_backend_cuda.candidates(graph, all, 192) : 0;
+  for (size_t c = 0; c < count && c < 192; c++) offered = offered || strcmp(all[c].name, name) == 0;
+  hone_graph_free(graph);
+  return offered;
+}
+
+TEST(every_norm_of_a_product) {
+  int sm = 0;
+  CHECK_OK(hone_cuda_capability(&sm));
+  for (size_t i = 0; sm == 90 && i < sizeof normed / sizeof *normed; i++) {
+    CHECK(is_offered(normed[i].text, normed[i].name) == normed[i].taken);
+    for (int variant = 1; variant <= HONE_CUDA_FEW_TILES && normed[i].taken; variant++) {
+      if (!mine()) continue;
+      hone_candidate one = {normed[i].name, variant, 0, NULL};
+      CHECK(check_cuda_candidate(normed[i].text, bound("on a GPU", normed[i].precision), &one));
+    }
+  }
+}
+
 /* Attention by groups of warps: lengths that no tile ends at, more keys than shared memory holds,
  * heads of one box and of two, masks, shared heads, joint projections. */
 static const struct {
@@ -161,18 +213,6 @@ TEST(every_way_of_attention) {
     }
   printf("%d ways of attention\n", taken);
   CHECK(sm != 90 || taken >= 40 / (int)parts);
-}
-
-static bool is_offered(const char *text, const char *candidate) {
-  hone_candidate all[128];
-  hone_graph *body = NULL;
-  bool found = false;
-  CHECK_OK(hone_graph_parse(text, strlen(text), hone_op_find, body_weights, &body));
-  size_t count = hone_backend_cuda.candidates(body, all, 128);
-  for (size_t c = 0; c < count && c < 128; c++)
-    found = found || strcmp(all[c].name, candidate) == 0;
-  hone_graph_free(body);
-  return found;
 }
 
 /* Every tile of bytes, whole and in three parts of the depth, on memory at a multiple of 256, of 8 alone
@@ -315,6 +355,7 @@ int main(int count, char **words) {
   RUN(every_pointwise_op);
   RUN(every_tile_of_boxes);
   RUN(every_tile_of_few_rows);
+  RUN(every_norm_of_a_product);
   RUN(every_way_of_attention);
   RUN(what_is_no_block);
   CHECK(cuda_candidates_run > 20 / (int)parts);

@@ -62,7 +62,67 @@ TEST(scales_before_products) {
   check_row(&rows[0], strict, 1);
 }
 
+/* ---- Norms before products, on a device that stores 16 bits ------------------------------------ */
+
+static bool takes_node(const hone_node *node) {
+  return node != NULL;
+}
+
+/* The body makes y; so many norms give their scale and shift away. */
+typedef struct norm_row {
+  const char *inputs, *body;
+  int fired;
+} norm_row;
+
+#define XN "x: f32[n, 6, 4]"
+#define N  "s = const f32[4] [0.5, -2, 3, 0.25] b = const f32[4] [1, -0.5, 2, 0] "
+#define WN "w = const f32[4, 5] @weights+0 "
+static const norm_row norm_rows[] = {
+    {XN, N WN "m = layer_norm(x, s, b) y = matmul(m, w)", 1},
+    {XN, N WN "c = const f32[5] [1, 2, 3, 4, 5] m = layer_norm(x, s, b) "
+              "y = matmul(m, w, c) {alpha=0.5}", 1},
+    {XN, N "w = const f32[5, 4] @weights+0 m = rms_norm(x, s) "
+           "y = matmul(m, w) {transpose_b=true}", 1},
+    {XN, N WN "m = layer_norm(x, _, b) y = matmul(m, w)", 1},
+    {XN, N WN "v = const f32[4, 5] @weights+1024 m = layer_norm(x, s, b) p = matmul(m, w) "
+              "q = matmul(m, v) y = sub(p, q)", 1},
+    /* others read it, on the right, along two axes, weights that others read, scales that lose bits */
+    {XN, N WN "m = layer_norm(x, s, b) p = matmul(m, w) a = const s64[1] [2] "
+              "r = reduce(m, a) {kind=max} y = add(p, r)", 0},
+    {"x: f32[6, 4]", N "v = const f32[5, 6] @weights+0 m = layer_norm(x, s, b) y = matmul(v, m)",
+     0},
+    {XN, N WN "m = layer_norm(x, s, b) {axis=1} y = matmul(m, w)", 0},
+    {XN, N WN "m = layer_norm(x, s, b) p = matmul(m, w) q = matmul(x, w) y = sub(p, q)", 0},
+    {XN, "s = const f32[4] [0.01, 0.02, 0.01, 0] " WN "m = rms_norm(x, s) y = matmul(m, w)", 0},
+    {XN, WN "m = rms_norm(x) y = matmul(m, w)", 0},
+    {XN ", z: f32[4]", WN "m = rms_norm(x, z) y = matmul(m, w)", 0},
+};
+
+static void check_norm(const norm_row *r, hone_pass_context context, int fired) {
+  char text[2048];
+  hone_pass_log log;
+  snprintf(text, sizeof text, "graph g(%s) -> (y) { %s }", r->inputs, r->body);
+  hone_graph *graph = rewrite_with(text, passes, context, &log, bound("rewritten sums", "fp32"));
+  if (!graph) return;
+  if (rewrite_fired(&log, "norm's scale and shift into weights") != fired) {
+    fprintf(stderr, "%d norms wanted:\n%s", fired, rewrite_print(graph));
+    check_failed++;
+  }
+  hone_graph_free(graph);
+}
+
+TEST(norms_before_products) {
+  hone_pass_context device = rewrite_defaults;
+  device.compute = HONE_F16;
+  device.takes = takes_node;
+  for (size_t i = 0; i < sizeof norm_rows / sizeof *norm_rows; i++) {
+    check_norm(&norm_rows[i], device, norm_rows[i].fired);
+    check_norm(&norm_rows[i], rewrite_defaults, 0);
+  }
+}
+
 int main(void) {
   RUN(scales_before_products);
+  RUN(norms_before_products);
   return check_report();
 }

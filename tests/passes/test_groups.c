@@ -210,6 +210,39 @@ TEST(quantisation_becomes_pointwise) {
   }
 }
 
+static bool takes_node(const hone_node *node) {
+  return node != NULL;
+}
+
+/* A bare norm goes with the product that alone reads it, on a device, in 16 bits. */
+TEST(norms_with_products) {
+  static const struct {
+    const char *head, *body;
+    bool device;
+    int groups;
+  } cases[] = {
+      {"x: f16[n, 6, 64]",
+       "w = const f16[64, 8] @weights+0 m = layer_norm(x) c = matmul(m, w) y = relu(c)", true, 1},
+      {"x: bf16[n, 64]", "w = const bf16[64, 8] @weights+0 m = rms_norm(x) y = matmul(m, w)", true, 1},
+      {"x: f16[n, 64]", "w = const f16[64, 8] @weights+0 m = layer_norm(x) y = matmul(m, w)", false, 2},
+      {"x: f32[n, 64]", "w = const f32[64, 8] @weights+0 m = layer_norm(x) y = matmul(m, w)", true, 2},
+      {"x: f16[n, 64], w: f16[64, 8]", "m = layer_norm(x) y = matmul(m, w)", true, 2},
+      {"x: f16[n, 64], s: f16[64]",
+       "w = const f16[64, 8] @weights+0 m = rms_norm(x, s) y = matmul(m, w)", true, 2},
+      {"x: f16[n, 64]",
+       "w = const f16[64, 64] @weights+0 m = layer_norm(x) c = matmul(m, w) y = add(c, m)", true, 2}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    char text[512];
+    hone_pass_log log;
+    hone_pass_context context = rewrite_defaults;
+    if (cases[i].device) context.takes = takes_node;
+    snprintf(text, sizeof text, "graph g(%s) -> (y) { %s }", cases[i].head, cases[i].body);
+    hone_graph *graph = rewrite_with(text, grouping, context, &log, 0);
+    CHECK(graph && rewrite_count(graph, "group") == cases[i].groups);
+    hone_graph_free(graph);
+  }
+}
+
 TEST(products_without_what_no_kernel_takes) {
   static const hone_pass *const splitting[] = {&hone_pass_split_products, NULL};
   static const struct {
@@ -516,6 +549,7 @@ int main(void) {
   RUN(crossings_are_nodes);
   RUN(crossings_unseen_are_refused);
   RUN(quantisation_becomes_pointwise);
+  RUN(norms_with_products);
   RUN(products_without_what_no_kernel_takes);
   RUN(lower_precision_is_explicit);
   RUN(bf16_between_layers);

@@ -302,11 +302,11 @@ static hone_status *launch_one(hone_stream *s, const hone_cuda_launch *launch,
   return s->recording ? note_launch(s, launch, io->step) : NULL;
 }
 
-/* Whether all that libraries are given lies as they want it. */
+/* Whether all that libraries and their like are given lies as they want it. */
 static bool is_aligned(const hone_stream *s, const hone_cuda_step *step, const hone_device_io *io) {
   for (const hone_cuda_launch *launch = step->first; launch; launch = launch->next) {
     hone_cuda_args args;
-    if (!launch->call) continue;
+    if (!launch->call && !launch->aligned) continue;
     set_arguments(s->counters, launch, step, io, &args);
     for (int i = 0; i < HONE_CUDA_POINTERS; i++)
       if ((uintptr_t)args.p[i] & 15) return false;

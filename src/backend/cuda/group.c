@@ -137,18 +137,19 @@ void hone_cuda_body_drop(hone_cuda_body *body) {
 
 /* ---- Planning --------------------------------------------------------------------------------- */
 
-static bool is_a_library_s(const hone_cuda_body *body) {
+static bool needs_alignment(const hone_cuda_body *body) {
   for (int i = 0; i < body->stage_count; i++)
-    if (body->stages[i].own) return true;
+    if (body->stages[i].own || body->stages[i].kernel->norms) return true;
   return false;
 }
 
-/* What a library runs is planned by the first rows too: memory may turn out not to be aligned. */
+/* What a library runs, or takes a norm in, is planned by the first rows too: memory may turn out not
+ * to be aligned. */
 static hone_status *plan_chosen(const hone_cuda_group *group, const hone_group_view *view,
                                 hone_arena *arena, hone_step *out) {
   hone_step other;
   HONE_TRY(hone_cuda_plan_body(group->chosen, view, arena, out));
-  if (!is_a_library_s(group->chosen)) return NULL;
+  if (!needs_alignment(group->chosen)) return NULL;
   HONE_TRY(hone_cuda_plan_body(group->any, view, arena, &other));
   hone_cuda_step *step = HONE_NEW(arena, hone_cuda_step);
   HONE_TRY_MEMORY(step);

@@ -44,6 +44,7 @@ typedef struct hone_cuda_launch {
   hone_cuda_call *call; /* NULL: a kernel of ours is started; else this is called, on memory that lies at
                            multiples of 16 bytes */
   const void *own;      /* for it */
+  bool aligned;         /* like a call, it takes only memory that lies at multiples of 16 bytes */
   const hone_node *node; /* that faults speak of; NULL: none */
   unsigned grid[3];      /* blocks */
   unsigned threads;      /* of a block */

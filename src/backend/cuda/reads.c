@@ -32,6 +32,10 @@ static bool is_rounding(const hone_cuda_stage *stage) {
   return !stage->core && stage->tail_count == 1 && rounds(stage->tail[0]);
 }
 
+static bool is_norm(const hone_node *node) {
+  return node && (node->op == &hone_op_layer_norm || node->op == &hone_op_rms_norm);
+}
+
 /* The first input where it lies before moves, and before it was rounded. */
 static void gather(hone_cuda_plan *plan, bool *wanted, int stage, const hone_value *value) {
   hone_strided *in = &plan->reads[stage].in[0];
@@ -45,6 +49,10 @@ static void choose_inputs(hone_cuda_plan *plan, bool *wanted, int stage) {
   for (int i = 0; s->core && i < s->core->input_count; i++) {
     const hone_value *value = s->core->inputs[i].value;
     if (!value) continue;
+    if (s->kernel->norms && i == 0) {
+      want(plan, wanted, value->producer->inputs[0].value);
+      continue;
+    }
     if (s->kernel->gathers && i == 0) {
       gather(plan, wanted, stage, value);
       continue;
@@ -87,8 +95,9 @@ void hone_cuda_choose_reads(hone_cuda_plan *plan) {
   for (int i = body->stage_count - 1; i >= 0; i--) {
     const hone_cuda_stage *s = &body->stages[i];
     struct hone_cuda_reads *reads = &plan->reads[i];
-    reads->runs = is_rounding(s) ? wanted[i]
-                                 : !hone_is_move(s->core) || (wanted[i] && !write_through(plan, i));
+    reads->runs = is_rounding(s) || is_norm(s->core)
+                      ? wanted[i]
+                      : !hone_is_move(s->core) || (wanted[i] && !write_through(plan, i));
     reads->runs = reads->runs && !s->within;
     if (!reads->runs) continue;
     if (!reads->out.base && s->kernel->strided)

@@ -1,5 +1,5 @@
 /* Which moves of a body need no kernel, at known sizes: those that a kernel which takes strides reads or
- * writes through. Room: backend/cuda. */
+ * writes through; and which norms: those that a product takes in. Room: backend/cuda. */
 #ifndef HONE_BACKEND_CUDA_READS_H
 #define HONE_BACKEND_CUDA_READS_H
 

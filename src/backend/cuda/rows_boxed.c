@@ -26,9 +26,13 @@ static const boxed_tile tiles[] = {{2, 1, 256, 4, 1, 0, 2.5, 0.76, 2.7, 8.0, 0.6
                                    {2, 1, 64, 6, 2, 64, 1.8, 0.164, 0.6, 0.3, 0.11, 1.1},
                                    {2, 1, 64, 8, 2, 40, 1.8, 0.13, 0.5, 0.2, 0.089, 1.0},
                                    {2, 1, 64, 6, 2, 72, 1.8, 0.175, 0.65, 0.3, 0.116, 1.1},
-                                   {2, 1, 64, 5, 2, 104, 1.8, 0.215, 0.75, 0.4, 0.143, 1.2}};
+                                   {2, 1, 64, 5, 2, 104, 1.8, 0.215, 0.75, 0.4, 0.143, 1.2},
+                                   {2, 1, 64, 7, 2, 40, 1.8, 0.13, 0.5, 0.2, 0.089, 1.0},
+                                   {2, 1, 64, 6, 2, 72, 1.8, 0.175, 0.65, 0.3, 0.116, 1.1},
+                                   {2, 1, 64, 5, 1, 104, 1.8, 0.215, 0.75, 0.4, 0.143, 1.2}};
 #define TILES (int)(sizeof tiles / sizeof *tiles)
-_Static_assert(TILES == HONE_CUDA_BOXED_TILES + HONE_CUDA_FEW_TILES, "a tile is a form of a row");
+_Static_assert(TILES == HONE_CUDA_BOXED_TILES + 2 * HONE_CUDA_FEW_TILES, "a tile is a form of a row");
+#define MORE_ROWS 8 /* under a box of the left operand, where a norm is taken in */
 #define JOIN      3.0  /* us for parts to find each other, */
 #define JOIN_PART 0.15 /* and for each of them to be added */
 
@@ -91,6 +95,8 @@ hone_cuda_boxed_choice hone_cuda_choose_few(const hone_cuda_stage *stage,
   int64_t parts = 1 + (stage->variant - 1) / HONE_CUDA_FEW_TILES;
   int64_t steps = product->chunks * product->taps, each = (steps + parts - 1) / parts;
   if (!product->possible || product->rows > HONE_CUDA_FEW_ROWS || (steps + each - 1) / each != parts)
+    return (hone_cuda_boxed_choice){.time = 0};
+  if (stage->kernel->norms && product->left.sizes[0] % DEPTH)
     return (hone_cuda_boxed_choice){.time = 0};
   int tile = stage->kernel->first_tile + (stage->variant - 1) % HONE_CUDA_FEW_TILES;
   return hone_cuda_choose_boxed(stage, product, tile, parts);
@@ -189,7 +195,8 @@ hone_status *hone_cuda_launch_boxed(const hone_cuda_stage *stage, hone_cuda_plan
   n[38] = choice->across;
   boxed->function = function_of(stage, choice->tile);
   boxed->threads = threads_of(t);
-  boxed->shared = (unsigned)(t->stages * ((rows_of(t) + t->n) * DEPTH * 2 + 16) + 1024 + 64);
+  int rows = rows_of(t) + (stage->kernel->norms ? MORE_ROWS : 0);
+  boxed->shared = (unsigned)(t->stages * ((rows + t->n) * DEPTH * 2 + 16) + 1024 + 64);
   boxed->grid[0] = (unsigned)(n[35] < most || t->narrow ? n[35] : most);
   boxed->grid[1] = boxed->grid[2] = 1;
   boxed->slots[2] = boxed->slots[3] = (hone_cuda_slot){.from = HONE_CUDA_NOTHING};

@@ -1,9 +1,15 @@
 // Bringing the boxes of a product's tiles, for kernels on compute capability 9.0: TILE_M rows of the left operand and
-// TILE_N columns of the right, 64 of depth a step, STAGES steps in shared memory.
+// TILE_N columns of the right, 64 of depth a step, STAGES steps in shared memory. LEFT_MORE rows follow the left
+// operand's there that are not brought: where they are products' too, the file before this one says how many.
+#ifndef LEFT_MORE
+#define LEFT_MORE 0
+#endif
 #define DEPTH 64
-#define LEFT_BYTES (TILE_M * 128)
+#define LEFT_ROWS (TILE_M + LEFT_MORE)
+#define LEFT_BYTES (LEFT_ROWS * 128)
 #define RIGHT_BYTES (TILE_N * 128)
 #define STAGE_BYTES (LEFT_BYTES + RIGHT_BYTES)
+#define BROUGHT_BYTES (TILE_M * 128 + RIGHT_BYTES)
 
 struct Work {
   int m0, n0, part, tile;
@@ -60,7 +66,7 @@ __device__ __forceinline__ void bring_left(const BoxArgs &b, const Work &w, char
 #endif
 }
 __device__ __forceinline__ void bring_right(const BoxArgs &b, const Work &w, char *stage, u64 *full, const Step &s) {
-  arrive_for(full, STAGE_BYTES);
+  arrive_for(full, BROUGHT_BYTES);
 #if RIGHT_BY_DEPTH
   copy_box(stage + LEFT_BYTES, b.right, full, s.chunk * DEPTH, w.n0, s.tap);
 #else

@@ -2,10 +2,17 @@
 // columns are the 64 rows of a product by a group of warps, the left one's rows its TILE_M columns, 8 to 104 of them.
 // Tiles are small enough that the depth of most needs no cutting into parts: WARPGROUPS groups of four warps take its
 // steps in turn and add their sums in shared memory, where a thread then has eight neighbours. A block has one tile, or
-// a part of its depth.
-// Arguments as product_hopper.cu's.
+// a part of its depth. Arguments as product_hopper.cu's.
+// NORMED: the left operand's rows are to be brought to mean 0, where CENTER, and variance 1 before, by the epsilon whose
+// bits are n[32]. That is done to the sums, (x w - mean (1 w)) / deviation, so that rows are multiplied as they lie:
+// LEFT_MORE rows, of which the first is of ones, stand under each box, and while a step is multiplied threads look at
+// its rows for their means and squares. What cancels there in f32 is less than what rows lost when they were stored in
+// 16 bits. The depth is one part, of whole steps.
+#ifndef NORMED
+#define NORMED 0
+#endif
 #define THREADS (128 * WARPGROUPS) // that sum
-#define SUMS (TILE_M / 2)          // of a thread
+#define SUMS (LEFT_ROWS / 2)       // of a thread
 #define PITCH (TILE_N + 4)         // of a row of sums in shared memory
 #define EIGHTS (TILE_M * TILE_N / 8)
 #define TURNS ((EIGHTS + THREADS - 1) / THREADS) // eights of a thread
@@ -18,18 +25,23 @@
 #define ROW_NAMES_8 ROW_NAMES_4 ", %4, %5, %6, %7"
 #define ROW_NAMES_16 ROW_NAMES_8 ", %8, %9, %10, %11, %12, %13, %14, %15"
 #define ROW_NAMES_20 ROW_NAMES_16 ", %16, %17, %18, %19"
-#define ROW_NAMES_32 ROW_NAMES_20 ", %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"
+#define ROW_NAMES_24 ROW_NAMES_20 ", %20, %21, %22, %23"
+#define ROW_NAMES_32 ROW_NAMES_24 ", %24, %25, %26, %27, %28, %29, %30, %31"
 #define ROW_NAMES_36 ROW_NAMES_32 ", %32, %33, %34, %35"
-#define ROW_NAMES_52 \
-  ROW_NAMES_36 ", %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, %48, %49, %50, %51"
+#define ROW_NAMES_40 ROW_NAMES_36 ", %36, %37, %38, %39"
+#define ROW_NAMES_52 ROW_NAMES_40 ", %40, %41, %42, %43, %44, %45, %46, %47, %48, %49, %50, %51"
+#define ROW_NAMES_56 ROW_NAMES_52 ", %52, %53, %54, %55"
 #define TURNED_MMA(n, names, type, x, y, by_depth, sums)                                            \
   asm volatile("{\n.reg .pred adds;\nsetp.eq.b32 adds, 0, 0;\n"                                            \
                "wgmma.mma_async.sync.aligned.m64n" #n "k16.f32." type "." type " {" names "}, " x ", " y    \
                ", adds, 1, 1, " by_depth ", 0;\n}" : sums : "l"(columns), "l"(rows), "n"(!right_by_depth))
 #define ROW_SUMS_20 ROW_SUMS_16(0), ROW_SUMS_4(16)
+#define ROW_SUMS_24 ROW_SUMS_20, ROW_SUMS_4(20)
 #define ROW_SUMS_32 ROW_SUMS_16(0), ROW_SUMS_16(16)
 #define ROW_SUMS_36 ROW_SUMS_32, ROW_SUMS_4(32)
+#define ROW_SUMS_40 ROW_SUMS_36, ROW_SUMS_4(36)
 #define ROW_SUMS_52 ROW_SUMS_36, ROW_SUMS_16(36)
+#define ROW_SUMS_56 ROW_SUMS_52, ROW_SUMS_4(52)
 // s += (left right)' over 16 of depth: of 64 columns thread t has t / 32 * 16 + t % 32 / 4 at s[4 j] and the eighth
 // after it at s[4 j + 2], of each 8 rows j two from t % 4 * 2 on.
 template <int count, int kind, bool right_by_depth>
@@ -39,17 +51,99 @@ __device__ __forceinline__ void multiply_turned(float *s, u64 rows, u64 columns)
   if constexpr (count == 16) TURNED_MMA(16, ROW_NAMES_8, type, "%8", "%9", "%10", ROW_SUMS_8(0));            \
   if constexpr (count == 32) TURNED_MMA(32, ROW_NAMES_16, type, "%16", "%17", "%18", ROW_SUMS_16(0));        \
   if constexpr (count == 40) TURNED_MMA(40, ROW_NAMES_20, type, "%20", "%21", "%22", ROW_SUMS_20);             \
+  if constexpr (count == 48) TURNED_MMA(48, ROW_NAMES_24, type, "%24", "%25", "%26", ROW_SUMS_24);             \
   if constexpr (count == 64) TURNED_MMA(64, ROW_NAMES_32, type, "%32", "%33", "%34", ROW_SUMS_32);             \
   if constexpr (count == 72) TURNED_MMA(72, ROW_NAMES_36, type, "%36", "%37", "%38", ROW_SUMS_36);             \
-  if constexpr (count == 104) TURNED_MMA(104, ROW_NAMES_52, type, "%52", "%53", "%54", ROW_SUMS_52)
+  if constexpr (count == 80) TURNED_MMA(80, ROW_NAMES_40, type, "%40", "%41", "%42", ROW_SUMS_40);             \
+  if constexpr (count == 104) TURNED_MMA(104, ROW_NAMES_52, type, "%52", "%53", "%54", ROW_SUMS_52);           \
+  if constexpr (count == 112) TURNED_MMA(112, ROW_NAMES_56, type, "%56", "%57", "%58", ROW_SUMS_56)
   if constexpr (kind == KIND_F16) { TURNED_MMA_OF("f16"); }
   if constexpr (kind == KIND_BF16) { TURNED_MMA_OF("bf16"); }
 }
 #endif
 
+#if NORMED
+#define LOOKS ((TILE_M + 15) / 16) // rows that a thread looks at; eight threads share one
+struct Looks {
+  float first[LOOKS], sum[LOOKS], square[LOOKS]; // of differences from the first element that was met
+};
+// At eight columns of the step's 64. What lies there is read as the products read it: nobody writes before both.
+__device__ __forceinline__ void look_at(Looks &l, const char *stage, bool begins) {
+#pragma unroll
+  for (int i = 0; i < LOOKS; i++) {
+    int row = threadIdx.x % 128 / 8 + 16 * i;
+    if (row >= TILE_M) continue;
+    uint4 words = *(const uint4 *)(stage + chunk_of_row<128>(row, threadIdx.x % 8));
+    float x[8];
+    pair_values<T>(words.x, x), pair_values<T>(words.y, x + 2), pair_values<T>(words.z, x + 4), pair_values<T>(words.w, x + 6);
+    if (CENTER && begins) l.first[i] = x[0];
+#pragma unroll
+    for (int e = 0; e < 8; e++) {
+      float d = x[e] - l.first[i];
+      l.sum[i] += d, l.square[i] += d * d;
+    }
+  }
+  __syncwarp(); // one lane says for all that the step is free
+}
+// Of a group: steps that it takes.
+__device__ __forceinline__ int steps_of(const Work &w, int group) {
+  int steps = w.end - w.begin - group;
+  return steps > 0 ? (steps + WARPGROUPS - 1) / WARPGROUPS : 0;
+}
+// Of each row the mean and the sum of squares about it, of the group's steps.
+__device__ __forceinline__ void show_looks(const Looks &l, const Work &w, float2 *room) {
+  int group = threadIdx.x / 128, steps = steps_of(w, group);
+#pragma unroll
+  for (int i = 0; i < LOOKS; i++) {
+    int row = threadIdx.x % 128 / 8 + 16 * i;
+    float count = 8.f * (float)steps, mean = 0, square = l.square[i];
+    if (CENTER && steps) mean = l.sum[i] / count, square -= l.sum[i] * mean, mean += l.first[i];
+#pragma unroll
+    for (int bit = 1; bit < 8; bit *= 2, count *= 2) {
+      float other = lane_across(mean, bit), apart = other - mean;
+      square += lane_across(square, bit) + apart * apart * count * 0.5f;
+      mean = (mean + other) * 0.5f;
+    }
+    if (threadIdx.x % 8 == 0 && row < TILE_M) room[group * TILE_M + row] = make_float2(mean, square);
+  }
+}
+// Eight sums of a row, from column `n` of the tile on, as if its elements had been brought to mean 0 and variance 1.
+__device__ __forceinline__ void bring_to_norm(float *eight, const Work &w, const float *room, int row, int n, float epsilon) {
+  const float2 *looks = (const float2 *)(room + WARPGROUPS * LEFT_ROWS * PITCH) + row;
+  float mean = 0, square = 0, count = 0;
+#pragma unroll
+  for (int g = 0; g < WARPGROUPS; g++) {
+    float more = (float)(DEPTH * steps_of(w, g)), apart = looks[g * TILE_M].x - mean;
+    if (more == 0) continue;
+    square += looks[g * TILE_M].y + apart * apart * (count * more / (count + more));
+    mean += apart * (more / (count + more)), count += more;
+  }
+  float scale = R(1) / sqrt((square > 0 ? square : 0) / count + epsilon);
+#pragma unroll
+  for (int e = 0; e < 8; e++) {
+    float ones = 0;
+    for (int g = 0; CENTER && g < WARPGROUPS; g++) ones += room[(g * LEFT_ROWS + TILE_M) * PITCH + n + e];
+    eight[e] = (eight[e] - mean * ones) * scale;
+  }
+}
+#endif
+// The row of ones under each box, in either type, and seven of zeros; before products read them.
+__device__ __forceinline__ void put_ones(char *pool) {
+#if LEFT_MORE
+  for (int i = threadIdx.x; i < STAGES * LEFT_MORE * 8; i += THREADS + 32) {
+    int stage = i / (LEFT_MORE * 8), chunk = i % (LEFT_MORE * 8);
+    u32 pair = chunk >= 8 ? 0 : KIND == KIND_F16 ? 0x3c003c00u : 0x3f803f80u;
+    *(uint4 *)(pool + stage * STAGE_BYTES + TILE_M * 128 + chunk * 16) = make_uint4(pair, pair, pair, pair);
+  }
+  show_shared();
+#endif
+}
+
 // What a group sums of the tile: every WARPGROUPS-th step. A step is free when the next one's products are asked for
-// and its own are there.
-__device__ __forceinline__ void sum_steps(float *sums, const Work &w, const char *pool, u64 *full, u64 *empty) {
+// and its own are there. `look` is called for each while it is multiplied, and then the next one's wait for its own:
+// the compiler would let them wait for more.
+template <class Look>
+__device__ __forceinline__ void sum_steps(float *sums, const Work &w, const char *pool, u64 *full, u64 *empty, Look look) {
   int before = -1;
   for (int turn = threadIdx.x / 128; turn < w.end - w.begin; turn += WARPGROUPS) {
     int slot = turn % STAGES;
@@ -59,23 +153,26 @@ __device__ __forceinline__ void sum_steps(float *sums, const Work &w, const char
     begin_products();
 #pragma unroll
     for (int k = 0; k < DEPTH / 16; k++)
-      multiply_turned<TILE_M, KIND, RIGHT_BY_DEPTH>(sums, operand_at(rows, 32 * k),
-                                                    operand_at(columns, (RIGHT_BY_DEPTH ? 32 : 2048) * k));
+      multiply_turned<LEFT_ROWS, KIND, RIGHT_BY_DEPTH>(sums, operand_at(rows, 32 * k),
+                                                       operand_at(columns, (RIGHT_BY_DEPTH ? 32 : 2048) * k));
     end_products();
-    wait_for_products<1>();
+    look(stage, turn < WARPGROUPS);
+    wait_for_products<NORMED ? 0 : 1>();
+    if (NORMED) before = slot;
     if (before >= 0 && threadIdx.x % 32 == 0) arrive(&empty[before]);
-    before = slot;
+    before = NORMED ? -1 : slot;
   }
   wait_for_products<0>();
   settle<SUMS>(sums);
   if (before >= 0 && threadIdx.x % 32 == 0) arrive(&empty[before]);
 }
 
-// The groups' sums, row by row, in `room`, which held boxes.
-__device__ __forceinline__ void show_sums(const float *sums, float *room) {
+// The groups' sums, row by row, in `room`, which held boxes, and what `show` leaves behind them.
+template <class Show> __device__ __forceinline__ void show_sums(const float *sums, float *room, Show show) {
   int lane = threadIdx.x % 32, column = threadIdx.x % 128 / 32 * 16 + lane / 4;
-  float *to = room + threadIdx.x / 128 * TILE_M * PITCH + column;
+  float *to = room + threadIdx.x / 128 * LEFT_ROWS * PITCH + column;
   meet(1, THREADS);
+  show(room + WARPGROUPS * LEFT_ROWS * PITCH);
 #pragma unroll
   for (int j = 0; j < SUMS / 4; j++)
     for (int e = 0; e < 4; e++) to[(8 * j + lane % 4 * 2 + e % 2) * PITCH + e / 2 * 8] = sums[4 * j + e];
@@ -153,16 +250,26 @@ __device__ __forceinline__ void finish_tile(const Args &a, const Work &w, char *
     Spot p = spot_of(a, w, t);
     if (p.inside) streams[t] = load_streams(a, p.row * a.n[1] + p.n, p.n);
   }
-  sum_steps(sums, w, pool, full, empty);
-  show_sums(sums, (float *)pool);
+#if NORMED
+  Looks looks = {};
+  sum_steps(sums, w, pool, full, empty, [&](const char *stage, bool begins) { look_at(looks, stage, begins); });
+  show_sums(sums, (float *)pool, [&](float *room) { show_looks(looks, w, (float2 *)room); });
+#else
+  sum_steps(sums, w, pool, full, empty, [](const char *, bool) {});
+  show_sums(sums, (float *)pool, [](float *) {});
+#endif
 #pragma unroll
   for (int t = 0; t < TURNS; t++) {
     int q = threadIdx.x + t * THREADS, at = q / (TILE_N / 8) * PITCH + q % (TILE_N / 8) * 8;
     for (int g = 0; g < WARPGROUPS && q < EIGHTS; g++) {
-      const float *of = (const float *)pool + g * TILE_M * PITCH + at;
+      const float *of = (const float *)pool + g * LEFT_ROWS * PITCH + at;
 #pragma unroll
       for (int e = 0; e < 8; e++) eights[t][e] += of[e];
     }
+#if NORMED
+    if (q < EIGHTS)
+      bring_to_norm(eights[t], w, (const float *)pool, q / (TILE_N / 8), q % (TILE_N / 8) * 8, __uint_as_float((u32)a.n[32]));
+#endif
   }
   if (a.n[36] > 1 && !join_parts(a, eights, pool, (u32 *)(empty + STAGES), w)) return;
 #pragma unroll
@@ -180,6 +287,7 @@ extern "C" __global__ void __launch_bounds__(THREADS + 32, BLOCKS) kernel(const 
     for (int i = 0; i < STAGES; i++) begin_barrier(&full[i], 1), begin_barrier(&empty[i], 4);
     show_shared();
   }
+  put_ones(pool);
   __syncthreads();
   if (threadIdx.x >= THREADS) {
     if (threadIdx.x == THREADS) bring_boxes(b, pool, full, empty);
