@@ -221,6 +221,7 @@ static bool is_inner(const hone_cuda_stage *stage) {
     if (!plain || !hone_cuda_root(s->value)->constant) return false;
   }
   return stage->result_count == 1 && stage[1].core->inputs[0].value == result &&
+         hone_value_has_one_use(result) &&
          result->type.dtype == stage->core->outputs[0]->type.dtype;
 }
 
