@@ -110,4 +110,4 @@ install: build
 	@cmake --install $(BUILD)
 
 clean:
-	@rm -rf build build-asan build-tsan build-clang build-fuzz build-coverage
+	@rm -rf build build-asan build-tsan build-clang build-fuzz build-coverage .cache/stand_in

@@ -1,6 +1,7 @@
 /* A stand-in for NVRTC: "machine code" is a library that the host's C++ compiler made of the
  * kernel's text, with the GPU's number in its ELF header's flags; PTX is a line with that number and
- * the library's path. Compiled libraries are kept in HONE_STAND_IN_FOLDER by their text's hash. */
+ * the library's path. Compiled libraries are kept in HONE_STAND_IN_FOLDER by the hash of their text
+ * and of the headers before it, so that builds with sanitizers take those of the one without. */
 #include <elf.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -53,6 +54,22 @@ int nvrtcCreateProgram(program **out, const char *source, const char *name, int 
   return 0;
 }
 
+/* Of what stands before every text. */
+static XXH64_hash_t hash_headers(void) {
+  static const char *const names[] = {"on_host.h", "stand_in_map.h"};
+  char text[4096];
+  XXH64_hash_t hash = 0;
+  for (int i = 0; i < 2; i++) {
+    snprintf(text, sizeof text, "%s/%s", getenv("HONE_STAND_IN_SOURCE"), names[i]);
+    FILE *file = fopen(text, "r");
+    size_t size;
+    while (file && (size = fread(text, 1, sizeof text, file)) > 0)
+      hash = XXH3_64bits_withSeed(text, size, hash);
+    if (file) fclose(file);
+  }
+  return hash;
+}
+
 /* By a name of this process's, then by renaming: several tests may compile the same text at once.
  */
 static int compile(const program *p, const char *library) {
@@ -79,7 +96,7 @@ int nvrtcCompileProgram(program *p, int count, const char *const *options) {
   const char *folder = getenv("HONE_STAND_IN_FOLDER");
   mkdir(folder, 0777);
   snprintf(p->library, sizeof p->library, "%s/%016llx.so", folder,
-           (unsigned long long)XXH3_64bits(p->source, strlen(p->source)));
+           (unsigned long long)XXH3_64bits_withSeed(p->source, strlen(p->source), hash_headers()));
   snprintf(p->ptx, sizeof p->ptx, "sm_%d %s", p->sm, p->library);
   snprintf(p->log, sizeof p->log, "the host's compiler said no");
   return access(p->library, R_OK) == 0 ? 0 : compile(p, p->library);
