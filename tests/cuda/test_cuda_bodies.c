@@ -135,13 +135,13 @@ static const struct {
      "graph g(x: f16[2, 19, 64]) -> (o) {\n w = const f16[136, 64] @weights+80000\n"
      " l = const f16[] 30\n f = const f16[] 0.5\n s = mul(x, f)\n t = add(s, l)\n"
      " n = layer_norm(t) {epsilon=0.001}\n o = matmul(n, w) {transpose_b=true, alpha=0.5}\n}", true},
-    {"cuda.matmul_rms_normed", "bf16",
+    {"cuda.matmul_normed", "bf16",
      "graph g(x: bf16[41, 256]) -> (o) {\n w = const bf16[256, 40] @weights+112768\n"
      " n = rms_norm(x)\n o = matmul(n, w)\n}", true},
     {"cuda.matmul_normed", "f16",
      "graph g(x: f16[41, 72]) -> (o) {\n w = const f16[72, 40] @weights+80000\n"
      " n = layer_norm(x)\n o = matmul(n, w)\n}", false},
-    {"cuda.matmul_rms_normed", "f16",
+    {"cuda.matmul_normed", "f16",
      "graph g(x: f16[41, 64]) -> (o) {\n w = const f16[64, 40] @weights+80000\n"
      " s = const f16[64] @weights+80064\n n = rms_norm(x, s)\n o = matmul(n, w)\n}", false},
     {"cuda.matmul_normed", "f16",

@@ -25,6 +25,8 @@ bool hone_cuda_is_block(const hone_node *const *convolutions);
 bool hone_cuda_one_float(const hone_node *node);
 /* T, the type of elements, and R, what they are in registers. */
 void hone_cuda_define_types(hone_dtype dtype, hone_text *out);
+/* CENTER and EPSILON of a layer_norm or rms_norm. */
+void hone_cuda_define_norm(const hone_node *node, hone_text *out);
 /* T for kernels that only move elements: an unsigned type of their width; NULL for other widths. */
 const char *hone_cuda_width(hone_dtype dtype);
 

@@ -2,8 +2,6 @@
  * them: one image of ViT has 197 rows, which are 5 tiles of 40, 3 of 72 or 2 of 104 where 64 take
  * 256. A multiprocessor brings some 112 bytes a nanosecond out of the second cache, so what counts
  * is that all of them have a tile, or a part of its depth, and none has two. Room: backend/cuda. */
-#include <string.h>
-
 #include "backend/cuda/rows.h"
 #include "backend/cuda/rows_tensor.h"
 
@@ -46,20 +44,14 @@ const hone_cuda_kernel hone_cuda_kernel_matmul_few = {.name = "matmul_few",
 
 /* ---- With the norm before it ------------------------------------------------------------------ */
 
-uint32_t hone_cuda_float_bits(double value) {
-  float single = (float)value;
-  uint32_t bits;
-  memcpy(&bits, &single, sizeof bits);
-  return bits;
-}
-
 /* A norm over the last axis, whole steps long, that one product alone reads. */
-static bool is_taken_in(const hone_value *value, const hone_op *op) {
+static bool is_taken_in(const hone_value *value) {
   const hone_node *norm = value->producer;
   const hone_shape *shape = &value->type.shape;
   int axis;
-  if (!norm || norm->op != op || norm->outputs[0] != value || !hone_value_has_one_use(value) ||
-      !hone_cuda_one_float(norm) || !hone_axis(hone_node_int(norm, "axis"), shape->rank, &axis))
+  if (!norm || (norm->op != &hone_op_layer_norm && norm->op != &hone_op_rms_norm) ||
+      norm->outputs[0] != value || !hone_value_has_one_use(value) || !hone_cuda_one_float(norm) ||
+      !hone_axis(hone_node_int(norm, "axis"), shape->rank, &axis))
     return false;
   bool bare = !hone_node_in(norm, 1) && !hone_node_in(norm, 2) && !hone_node_out(norm, 1) &&
               !hone_node_out(norm, 2);
@@ -68,10 +60,12 @@ static bool is_taken_in(const hone_value *value, const hone_op *op) {
 }
 
 static bool accepts_normed(const hone_node *node) {
-  return accepts_few(node) && is_taken_in(node->inputs[0].value, &hone_op_layer_norm);
+  return accepts_few(node) && is_taken_in(node->inputs[0].value);
 }
-static bool accepts_rms_normed(const hone_node *node) {
-  return accepts_few(node) && is_taken_in(node->inputs[0].value, &hone_op_rms_norm);
+
+static void define_normed(const hone_node *node, hone_text *out) {
+  hone_cuda_define_tensor(node, out);
+  hone_cuda_define_norm(node->inputs[0].value->producer, out);
 }
 
 const hone_cuda_kernel hone_cuda_kernel_matmul_normed = {
@@ -79,7 +73,7 @@ const hone_cuda_kernel hone_cuda_kernel_matmul_normed = {
     .candidate = "cuda.matmul_normed",
     .variants = HONE_CUDA_FEW_TILES,
     .only_chosen = true,
-    .forms = HONE_CUDA_NORMED_FORMS(1, 8),
+    .forms = HONE_CUDA_NORMED_FORMS,
     .first_tile = HONE_CUDA_BOXED_TILES + HONE_CUDA_FEW_TILES,
     .least_sm = 90,
     .last_sm = 90,
@@ -90,24 +84,5 @@ const hone_cuda_kernel hone_cuda_kernel_matmul_normed = {
     .norms = true,
     .bias = 2,
     .accepts = accepts_normed,
-    .define = hone_cuda_define_tensor,
-    .plan = hone_cuda_plan_matmul};
-
-const hone_cuda_kernel hone_cuda_kernel_matmul_rms_normed = {
-    .name = "matmul_rms_normed",
-    .candidate = "cuda.matmul_rms_normed",
-    .variants = HONE_CUDA_FEW_TILES,
-    .only_chosen = true,
-    .forms = HONE_CUDA_NORMED_FORMS(0, 0),
-    .first_tile = HONE_CUDA_BOXED_TILES + HONE_CUDA_FEW_TILES,
-    .least_sm = 90,
-    .last_sm = 90,
-    .on_tensor_cores = true,
-    .pointers = 4,
-    .finishes = true,
-    .widely = true,
-    .norms = true,
-    .bias = 2,
-    .accepts = accepts_rms_normed,
-    .define = hone_cuda_define_tensor,
+    .define = define_normed,
     .plan = hone_cuda_plan_matmul};

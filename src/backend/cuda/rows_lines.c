@@ -55,10 +55,14 @@ static bool accepts_norm(const hone_node *node) {
          hone_cuda_one_float(node) && !hone_node_out(node, 1) && !hone_node_out(node, 2);
 }
 
-static void define_norm(const hone_node *node, hone_text *out) {
-  define_types(node, out);
+void hone_cuda_define_norm(const hone_node *node, hone_text *out) {
   hone_text_printf(out, "#define CENTER %d\n#define EPSILON R(%.17g)\n",
                    node->op == &hone_op_layer_norm, hone_node_real(node, "epsilon"));
+}
+
+static void define_norm(const hone_node *node, hone_text *out) {
+  define_types(node, out);
+  hone_cuda_define_norm(node, out);
 }
 
 #define MOST_IN_WARP 1024 /* elements of a row that a warp keeps in registers */

@@ -40,18 +40,16 @@
 #define HONE_CUDA_FEW_PARTS    6 /* at most */
 #define HONE_CUDA_FEW_VARIANTS 18
 #define HONE_CUDA_FEW_ROWS     512 /* at most */
-/* The same of rows that are normed on the way; `more` rows then stand under each box of the left
- * operand. */
-#define HONE_CUDA_NORMED_TILE(rows, stages, blocks, centred, more)                                 \
+/* The same of rows that are normed on the way. */
+#define HONE_CUDA_NORMED_TILE(rows, stages, blocks)                                                \
   {hone_cuda_text_product_narrow,                                                                  \
    "#define TILE_M " #rows "\n#define TILE_N 64\n#define WARPGROUPS 2\n#define STAGES " #stages     \
-   "\n#define BLOCKS " #blocks "\n#define NORMED 1\n#define CENTER " #centred                       \
-   "\n#define LEFT_MORE " #more "\n", true, hone_cuda_text_boxes}
-#define HONE_CUDA_NORMED_FORMS(centred, more)                                                      \
+   "\n#define BLOCKS " #blocks "\n#define NORMED 1\n#define LEFT_MORE (8 * CENTER)\n", true,          \
+   hone_cuda_text_boxes}
+#define HONE_CUDA_NORMED_FORMS                                                                     \
   {HONE_CUDA_TILE(32, 64, 2, 128, 4), HONE_CUDA_TILE(128, 64, 4, 64, 4),                           \
-   HONE_CUDA_TILE(128, 128, 2, 64, 3), HONE_CUDA_NORMED_TILE(40, 7, 2, centred, more),             \
-   HONE_CUDA_NORMED_TILE(72, 6, 2, centred, more),                                                 \
-   HONE_CUDA_NORMED_TILE(104, 5, 1, centred, more)}
+   HONE_CUDA_TILE(128, 128, 2, 64, 3), HONE_CUDA_NORMED_TILE(40, 7, 2),                            \
+   HONE_CUDA_NORMED_TILE(72, 6, 2), HONE_CUDA_NORMED_TILE(104, 5, 1)}
 
 #define HONE_CUDA_TILE_VARIANTS 88 /* eleven tiles, eight ways to cut the depth */
 #define HONE_CUDA_BYTE_TILES 5 /* of product_bytes.cu: rows_integer.c */
@@ -127,8 +125,6 @@ HONE_MUST_USE hone_status *hone_cuda_launch_boxed(const hone_cuda_stage *stage, 
 void hone_cuda_define_tensor(const hone_node *node, hone_text *out);
 HONE_MUST_USE hone_status *hone_cuda_plan_matmul(const hone_cuda_stage *stage,
                                                  const hone_group_view *view, hone_cuda_plan *plan);
-/* The bits of a float. */
-uint32_t hone_cuda_float_bits(double value);
 /* Whether the right operand's columns lie in one piece, not its rows. */
 bool hone_cuda_right_by_depth(const hone_node *node);
 /* Whether the operands are f16, or else what tensor cores take from compute capability 8.0 on: bf16,

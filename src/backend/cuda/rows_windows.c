@@ -300,7 +300,6 @@ hone_status *hone_cuda_plan_matmul(const hone_cuda_stage *stage, const hone_grou
   if (stage->kernel->norms) {
     const hone_node *norm = node->inputs[0].value->producer;
     launch->slots[0] = hone_cuda_slot_of(plan, norm->inputs[0].value);
-    launch->args.n[32] = hone_cuda_float_bits(hone_node_real(norm, "epsilon"));
     launch->aligned = true;
   }
   return launch_product(stage, plan, launch, batch);

@@ -3,8 +3,8 @@
 // Tiles are small enough that the depth of most needs no cutting into parts: WARPGROUPS groups of four warps take its
 // steps in turn and add their sums in shared memory, where a thread then has eight neighbours. A block has one tile, or
 // a part of its depth. Arguments as product_hopper.cu's.
-// NORMED: the left operand's rows are to be brought to mean 0, where CENTER, and variance 1 before, by the epsilon whose
-// bits are n[32]. That is done to the sums, (x w - mean (1 w)) / deviation, so that rows are multiplied as they lie:
+// NORMED: the left operand's rows are to be brought to mean 0, where CENTER, and variance 1 before, with EPSILON. That is
+// done to the sums, (x w - mean (1 w)) / deviation, so that rows are multiplied as they lie:
 // LEFT_MORE rows, of which the first is of ones, stand under each box, and while a step is multiplied threads look at
 // its rows for their means and squares. What cancels there in f32 is less than what rows lost when they were stored in
 // 16 bits. The depth is one part, of whole steps.
@@ -108,7 +108,7 @@ __device__ __forceinline__ void show_looks(const Looks &l, const Work &w, float2
   }
 }
 // Eight sums of a row, from column `n` of the tile on, as if its elements had been brought to mean 0 and variance 1.
-__device__ __forceinline__ void bring_to_norm(float *eight, const Work &w, const float *room, int row, int n, float epsilon) {
+__device__ __forceinline__ void bring_to_norm(float *eight, const Work &w, const float *room, int row, int n) {
   const float2 *looks = (const float2 *)(room + WARPGROUPS * LEFT_ROWS * PITCH) + row;
   float mean = 0, square = 0, count = 0;
 #pragma unroll
@@ -118,7 +118,7 @@ __device__ __forceinline__ void bring_to_norm(float *eight, const Work &w, const
     square += looks[g * TILE_M].y + apart * apart * (count * more / (count + more));
     mean += apart * (more / (count + more)), count += more;
   }
-  float scale = R(1) / sqrt((square > 0 ? square : 0) / count + epsilon);
+  float scale = R(1) / sqrt((square > 0 ? square : 0) / count + EPSILON);
 #pragma unroll
   for (int e = 0; e < 8; e++) {
     float ones = 0;
@@ -268,7 +268,7 @@ __device__ __forceinline__ void finish_tile(const Args &a, const Work &w, char *
     }
 #if NORMED
     if (q < EIGHTS)
-      bring_to_norm(eights[t], w, (const float *)pool, q / (TILE_N / 8), q % (TILE_N / 8) * 8, __uint_as_float((u32)a.n[32]));
+      bring_to_norm(eights[t], w, (const float *)pool, q / (TILE_N / 8), q % (TILE_N / 8) * 8);
 #endif
   }
   if (a.n[36] > 1 && !join_parts(a, eights, pool, (u32 *)(empty + STAGES), w)) return;
