@@ -1,9 +1,10 @@
 """Models on an NVIDIA GPU: Hone against PyTorch, eager under a CUDA graph and `torch.compile`.
 
 PyTorch's own nets with seeded weights are exported to ONNX and built; outputs are compared with PyTorch's in fp32
-before anything is timed. Then all take turns, round by round, on tensors that lie on the GPU: a ratio is the median
-over rounds of Hone by the peer that is faster in the median, with its 90 % interval. `host` is a run of Hone from
-and to NumPy arrays, copies included. Needs torch, torchvision, transformers and onnxscript beside Hone.
+before anything is timed. Then all take turns, round by round, on tensors that lie on the GPU: each is asked for
+asynchronously REPEATS times, and the GPU waited for once after them. A ratio is the median over rounds of Hone by the
+peer that is faster in the median, with its 90 % interval. `host` is a run of Hone from and to NumPy arrays, copies
+included, which waits for each. Needs torch, torchvision, transformers and onnxscript beside Hone.
 
   gpu.py                                            every model, precision and batch
   gpu.py --models resnet50 --precisions fp16 --batches 1 8 128 --markdown docs/performance.md
@@ -136,7 +137,7 @@ def cell(name, precision, batch, path, net, example):
     out = torch.empty(got.shape, dtype=torch.float32, device="cuda")
     with torch.inference_mode():
         calls = peers_of(net, on_device, PRECISIONS[precision], precision == "tf32")
-        calls["hone"] = lambda: context.run({"x": on_device}, outputs={"y": out})
+        calls["hone"] = lambda: context.enqueue({"x": on_device}, {"y": out})
         calls["host"] = lambda: context.run({"x": array})
         times = take_turns(calls)
     ms = {kind: statistics.median(values) * 1e3 for kind, values in times.items()}

@@ -1,13 +1,7 @@
 /* Context: one request at a time on an engine. */
 #include <stdio.h>
 
-#include "extension.h"
-
-typedef struct context_object {
-  PyObject_HEAD hone_context *context;
-  PyObject *engine;
-  bool on_legacy_stream; /* as __dlpack__ was asked for tensors on a GPU */
-} context_object;
+#include "context.h"
 
 static PyTypeObject *context_type;
 
@@ -37,13 +31,20 @@ PyObject *new_context(PyObject *engine, PyObject *arguments) {
   hone_set_poll(context, poll_signals, NULL);
   self->context = context;
   self->engine = Py_NewRef(engine);
-  self->on_legacy_stream = false;
+  self->stream = NULL;
+  self->stream_owner = NULL;
+  self->under_way_count = 0;
   return (PyObject *)self;
 }
 
 static void context_free(PyObject *object) {
   context_object *self = (context_object *)object;
+  /* Waits for runs under way, among them perhaps calls of the owner's that take the lock. */
+  Py_BEGIN_ALLOW_THREADS;
   hone_context_free(self->context);
+  Py_END_ALLOW_THREADS;
+  for (size_t i = 0; i < self->under_way_count; i++) give_back(&self->under_way[i]);
+  Py_XDECREF(self->stream_owner);
   Py_XDECREF(self->engine);
   PyTypeObject *type = Py_TYPE(object);
   PyObject_Free(object);
@@ -53,15 +54,22 @@ static void context_free(PyObject *object) {
 /* ---- A run ------------------------------------------------------------------------------------
  */
 
-/* Runs on tensors of a GPU are ordered after what their owners asked for. */
-static hone_status *order_after(context_object *self, const hone_tensor *tensor) {
-  if (tensor->memory != HONE_ON_DEVICE || self->on_legacy_stream) return NULL;
-  hone_status *status = hone_set_stream(self->context, (void *)1);
-  self->on_legacy_stream = status == NULL;
+hone_status *use_stream(context_object *self, void *stream) {
+  hone_status *status;
+  Py_BEGIN_ALLOW_THREADS;
+  status = hone_set_stream(self->context, stream);
+  Py_END_ALLOW_THREADS;
+  if (!status) self->stream = stream;
   return status;
 }
 
-static bool bind_inputs(context_object *self, loan *l, PyObject *inputs) {
+/* Runs on tensors of a GPU are ordered after what their owners asked for: on the caller's stream, else
+ * on that which __dlpack__ was asked for. */
+static hone_status *order_after(context_object *self, const hone_tensor *tensor) {
+  return tensor->memory == HONE_ON_DEVICE && !self->stream ? use_stream(self, LEGACY_STREAM) : NULL;
+}
+
+bool bind_inputs(context_object *self, loan *l, PyObject *inputs) {
   hone_engine *engine = ((engine_object *)self->engine)->engine;
   size_t count = hone_input_count(engine);
   if ((size_t)PyList_Size(inputs) != count)
@@ -81,15 +89,7 @@ static bool bind_inputs(context_object *self, loan *l, PyObject *inputs) {
   return true;
 }
 
-/* The outputs of one run: the caller's memory, and tensors that the run itself writes to. */
-typedef struct run_outputs {
-  const hone_engine *engine;
-  size_t count;
-  hone_tensor *given; /* data NULL where the caller gave none */
-  PyObject **made;    /* Tensors, NULL where none was asked for */
-} run_outputs;
-
-static void free_outputs(run_outputs *o) {
+void free_outputs(run_outputs *o) {
   for (size_t i = 0; o->made && i < o->count; i++) Py_XDECREF(o->made[i]);
   PyMem_Free(o->made);
   PyMem_Free(o->given);
@@ -136,7 +136,7 @@ static bool take_output(run_outputs *o, loan *l, PyObject *object, size_t index)
   return false;
 }
 
-static bool take_outputs(run_outputs *o, loan *l, PyObject *outputs) {
+bool take_outputs(run_outputs *o, loan *l, PyObject *outputs) {
   o->given = PyMem_Calloc(o->count + 1, sizeof *o->given);
   o->made = PyMem_Calloc(o->count + 1, sizeof *o->made);
   if (!o->given || !o->made) return PyErr_NoMemory(), false;
@@ -172,15 +172,21 @@ static bool any_on_device(const run_outputs *o) {
   return false;
 }
 
-/* Memory on a GPU is given before the run; else the run asks for memory. */
-static hone_status *bind_outputs(context_object *self, run_outputs *o) {
-  hone_set_output_memory(self->context, any_on_device(o) ? NULL : output_memory, o);
-  for (size_t i = 0; any_on_device(o) && i < o->count; i++) {
+hone_status *bind_given(context_object *self, run_outputs *o) {
+  hone_set_output_memory(self->context, NULL, NULL);
+  for (size_t i = 0; i < o->count; i++) {
     o->given[i].struct_size = sizeof o->given[i];
     hone_status *status = order_after(self, &o->given[i]);
     if (!status) status = hone_set_output(self->context, i, &o->given[i]);
     if (status) return status;
   }
+  return NULL;
+}
+
+/* Memory on a GPU is given before the run; else the run asks for memory. */
+static hone_status *bind_outputs(context_object *self, run_outputs *o) {
+  if (any_on_device(o)) return bind_given(self, o);
+  hone_set_output_memory(self->context, output_memory, o);
   return NULL;
 }
 
@@ -203,9 +209,10 @@ static PyObject *context_run(PyObject *object, PyObject *arguments) {
   if (!PyArg_ParseTuple(arguments, "O!O", &PyList_Type, &inputs, &outputs)) return NULL;
   if (outputs != Py_None && !PyList_Check(outputs))
     return PyErr_SetString(PyExc_TypeError, "outputs are a list or None"), NULL;
+  if (self->under_way_count && !settle(self)) return NULL;
   const hone_engine *engine = ((engine_object *)self->engine)->engine;
   run_outputs o = {.engine = engine, .count = hone_output_count(engine)};
-  loan l = {0};
+  loan l = {.stream = self->stream};
   if (bind_inputs(self, &l, inputs) && take_outputs(&o, &l, outputs)) result = run_bound(self, &o);
   free_outputs(&o);
   give_back(&l);
@@ -239,6 +246,9 @@ static PyObject *context_memory(PyObject *object, PyObject *unused) {
 
 static PyMethodDef context_methods[] = {
     {"run", context_run, METH_VARARGS, NULL},
+    {"enqueue", context_enqueue, METH_VARARGS, NULL},
+    {"wait", context_wait, METH_NOARGS, NULL},
+    {"set_stream", context_set_stream, METH_VARARGS, NULL},
     {"cancel", context_cancel, METH_NOARGS, NULL},
     {"profile", context_profile, METH_O, NULL},
     {"profile_report", context_profile_report, METH_NOARGS, NULL},

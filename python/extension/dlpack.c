@@ -25,11 +25,11 @@ static bool is_on_gpu(PyObject *object) {
   return type == DL_CUDA;
 }
 
-/* The arguments of __dlpack__. What a GPU still has to do for the tensor is ordered before what is
- * asked for on the legacy default stream, 1, which runs on such tensors use. */
-static PyObject *words_for(bool on_gpu, bool versioned) {
-  if (!versioned) return on_gpu ? Py_BuildValue("{s:i}", "stream", 1) : PyDict_New();
-  return on_gpu ? Py_BuildValue("{s:(ii), s:i}", "max_version", 1, 1, "stream", 1)
+/* The arguments of __dlpack__. */
+static PyObject *words_for(bool on_gpu, void *stream, bool versioned) {
+  unsigned long long handle = (uintptr_t)stream;
+  if (!versioned) return on_gpu ? Py_BuildValue("{s:K}", "stream", handle) : PyDict_New();
+  return on_gpu ? Py_BuildValue("{s:(ii), s:K}", "max_version", 1, 1, "stream", handle)
                 : Py_BuildValue("{s:(ii)}", "max_version", 1, 1);
 }
 
@@ -42,14 +42,14 @@ static PyObject *call(PyObject *method, PyObject *words) {
 }
 
 /* __dlpack__ of version 1 where the object knows it; else as before. */
-static PyObject *ask(PyObject *object) {
+static PyObject *ask(PyObject *object, void *stream) {
   PyObject *method = PyObject_GetAttrString(object, "__dlpack__");
   if (!method) return NULL;
   bool on_gpu = is_on_gpu(object);
-  PyObject *capsule = call(method, words_for(on_gpu, true));
+  PyObject *capsule = call(method, words_for(on_gpu, stream, true));
   if (!capsule && PyErr_ExceptionMatches(PyExc_TypeError)) {
     PyErr_Clear();
-    capsule = call(method, words_for(on_gpu, false));
+    capsule = call(method, words_for(on_gpu, stream, false));
   }
   Py_DECREF(method);
   return capsule;
@@ -92,19 +92,19 @@ static const dl_exchange *exchange_of(PyObject *object) {
   return exchange && exchange->version.major == 1 ? exchange : NULL;
 }
 
-/* Whether what the owner still has to do for the tensor comes before what is asked for on the legacy
- * default stream without more ado: it works there. */
-static bool is_in_order(const dl_exchange *exchange, const dl_tensor *tensor) {
-  void *stream = NULL;
+/* Whether what the owner still has to do for the tensor comes before what is asked for on `stream`
+ * without more ado: it works there. */
+static bool is_in_order(const dl_exchange *exchange, const dl_tensor *tensor, void *stream) {
+  void *theirs = NULL;
   if (tensor->device.type != DL_CUDA) return true;
-  if (exchange->work_stream(DL_CUDA, tensor->device.id, &stream) == 0)
-    return stream == NULL || stream == (void *)1;
+  if (exchange->work_stream(DL_CUDA, tensor->device.id, &theirs) == 0)
+    return (theirs ? theirs : LEGACY_STREAM) == stream;
   PyErr_Clear();
   return false;
 }
 
 /* Complex tensors go by __dlpack__, which knows of conjugates that are not computed yet. */
-static bool take_by_type(PyObject *object, dl_import *out) {
+static bool take_by_type(PyObject *object, void *stream, dl_import *out) {
   const dl_exchange *exchange = exchange_of(object);
   if (!exchange || exchange->take(object, &out->versioned) != 0) {
     PyErr_Clear();
@@ -113,17 +113,17 @@ static bool take_by_type(PyObject *object, dl_import *out) {
   }
   out->tensor = &out->versioned->tensor;
   out->read_only = out->versioned->flags & DL_READ_ONLY;
-  if (out->tensor->dtype.code != DL_COMPLEX && is_in_order(exchange, out->tensor) &&
+  if (out->tensor->dtype.code != DL_COMPLEX && is_in_order(exchange, out->tensor, stream) &&
       !place_refused(out->tensor))
     return true;
   dl_release(out);
   return false;
 }
 
-bool dl_take(PyObject *object, dl_import *out) {
+bool dl_take(PyObject *object, void *stream, dl_import *out) {
   *out = (dl_import){0};
-  if (take_by_type(object, out)) return true;
-  PyObject *capsule = ask(object);
+  if (take_by_type(object, stream, out)) return true;
+  PyObject *capsule = ask(object, stream);
   if (!capsule) return false;
   bool good = open_capsule(capsule, out);
   Py_DECREF(capsule);

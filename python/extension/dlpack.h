@@ -60,8 +60,9 @@ typedef struct dl_import {
   bool read_only;
 } dl_import;
 
-/* By its type's functions, or the object's __dlpack__; false with an exception. */
-bool dl_take(PyObject *object, dl_import *out);
+/* By its type's functions, or the object's __dlpack__; false with an exception. What a GPU still has to
+ * do for the tensor is ordered before what is asked for on `stream` from now on. */
+bool dl_take(PyObject *object, void *stream, dl_import *out);
 void dl_release(dl_import *import);
 /* Whether the elements lie row after row without gaps. */
 bool dl_is_contiguous(const dl_tensor *tensor);

@@ -73,11 +73,17 @@ PyObject *describe_port(const hone_port *port);
 /* ---- Values in: take.c ------------------------------------------------------------------------
  */
 
+#define LEGACY_STREAM ((void *)1) /* of CUDA's: the default one, as CUDA and DLPack name it */
+
 /* What one run borrows from Python until it is over. All-zero is empty. */
 typedef struct loan {
   struct loan_item *items;
+  void *stream; /* that tensors on a GPU are to be ready for; NULL: LEGACY_STREAM */
+  bool lasting; /* a GPU may read or write some of it where it is, after the call too */
 } loan;
 void give_back(loan *l);
+/* Whether `held` keeps all that `l` does: the same objects with their elements at the same places. */
+bool is_same_loan(const loan *held, const loan *l);
 
 /* The C struct of a plain value, whose memory stays Python's; false with an exception. */
 bool take_value(loan *l, PyObject *object, int kind, hone_tensor *out);

@@ -5,11 +5,15 @@ typedef struct loan_item {
   struct loan_item *next;
   Py_buffer buffer; /* released where it has an object */
   dl_import import;
-  PyObject *kept;
+  PyObject *kept; /* also whose import it is */
   void *block; /* memory of ours: items and strings */
 } loan_item;
 
+/* An exception that is set stays: what Python calls for the last reference neither sees nor ends it. */
 void give_back(loan *l) {
+  PyObject *type, *value, *trace;
+  if (!l->items) return;
+  PyErr_Fetch(&type, &value, &trace);
   while (l->items) {
     loan_item *item = l->items;
     l->items = item->next;
@@ -19,6 +23,24 @@ void give_back(loan *l) {
     PyMem_Free(item->block);
     PyMem_Free(item);
   }
+  PyErr_Restore(type, value, trace);
+}
+
+static const void *data_of(const dl_import *import) {
+  return import->tensor ? (const char *)import->tensor->data + import->tensor->byte_offset : NULL;
+}
+
+/* Memory of ours is made anew for every loan. An object whose tensor lies where it lay is kept by the
+ * older import as it would be by a new one. */
+static bool is_same_item(const loan_item *a, const loan_item *b) {
+  return !a->block && !b->block && a->kept == b->kept && a->buffer.obj == b->buffer.obj &&
+         a->buffer.buf == b->buffer.buf && data_of(&a->import) == data_of(&b->import);
+}
+
+bool is_same_loan(const loan *held, const loan *l) {
+  const loan_item *a = held->items, *b = l->items;
+  for (; a && b && is_same_item(a, b); a = a->next) b = b->next;
+  return !a && !b;
 }
 
 static loan_item *new_item(loan *l) {
@@ -61,7 +83,8 @@ static bool set_shape(PyObject *shape, hone_tensor *out) {
 
 static bool take_dlpack(loan *l, PyObject *object, bool writable, hone_tensor *out) {
   loan_item *item = new_item(l);
-  if (!item || !dl_take(object, &item->import)) return false;
+  if (!item || !dl_take(object, l->stream ? l->stream : LEGACY_STREAM, &item->import)) return false;
+  item->kept = Py_NewRef(object);
   const dl_tensor *tensor = item->import.tensor;
   out->dtype = dl_dtype(tensor);
   const char *refusal = out->dtype == HONE_DTYPE_NONE        ? "its element type is not known"
@@ -77,6 +100,7 @@ static bool take_dlpack(loan *l, PyObject *object, bool writable, hone_tensor *o
                                                       : HONE_ON_HOST;
   out->data = (char *)tensor->data + tensor->byte_offset;
   out->size = hone_tensor_bytes(out);
+  if (out->memory != HONE_ON_HOST) l->lasting = true;
   return true;
 }
 

@@ -13,6 +13,7 @@ without it outputs are `hone.Tensor`, which any library takes that knows one of 
 from __future__ import annotations
 
 import json
+import operator
 import os
 import tempfile
 import threading
@@ -242,6 +243,16 @@ def _written(array: Any, shape: tuple[int, ...], port: Port) -> Any:
     return array
 
 
+def _stream_handle(stream: Any) -> int:
+    """A cudaStream_t as an int: of an object with `__cuda_stream__`, PyTorch's with `cuda_stream`, or itself. 0 is
+    CUDA's legacy default stream, whose other name is 1."""
+    if hasattr(stream, "__cuda_stream__"):
+        version, stream = stream.__cuda_stream__()
+        if version != 0:
+            raise UnsupportedError(3, f"__cuda_stream__ of version {version} is not known", "")
+    return operator.index(getattr(stream, "cuda_stream", stream)) or 1
+
+
 class Context:
     """One request at a time on an engine. Made by Engine.context()."""
 
@@ -249,6 +260,8 @@ class Context:
         self._engine = engine
         self._handle = handle
         self._direct = Direct(engine.inputs, engine.outputs)
+        self._input_names = {port.name for port in engine.inputs}
+        self._output_names = {port.name for port in engine.outputs}
 
     def run(self, inputs: Any, outputs: Optional[Mapping[str, Any]] = None, numpy: Optional[bool] = None) -> Any:
         """Runs on {name: array} and returns {name: array}; a bare array for a model's one input,
@@ -301,6 +314,41 @@ class Context:
                 return None
             raise InvalidArgumentError(1, f"input '{port.name}' was not given", "")
         return to_plain(inputs[port.name], port)
+
+    def enqueue(self, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> None:
+        """Asks a GPU for a run on {name: array} and returns; `outputs` has an array to write to for every output,
+        of its type and shape. Returns at once where all arrays are on the GPU or pinned (`__dlpack__` says so) and
+        the whole model runs there; else when the run is over, as `run` does.
+
+        The run comes after what was asked for before on the stream (`set_stream`), and before what is asked for there
+        later: by default, and for arrays on the GPU, CUDA's legacy default stream, which is PyTorch's and CuPy's own.
+        Who uses another stream, or the host, calls `wait` or synchronises first; nobody else writes to the arrays
+        until then. The context holds them until `wait`, `run` or `set_stream`; runs on the same arrays take one place
+        of 16, and one that finds no place waits for those before it.
+
+        An array that is refused raises before the run is asked for. What goes wrong later is raised by `wait`, or by
+        the call of this context that meets it first; then that call did nothing.
+        """
+        if not (inputs.keys() <= self._input_names and outputs.keys() <= self._output_names):
+            _refuse_unknown("input", inputs, self._engine.inputs)
+            _refuse_unknown("output", outputs, self._engine.outputs)
+        values = [self._value(inputs, port) for port in self._engine.inputs]
+        given = [to_writable(outputs.get(port.name), port) for port in self._engine.outputs]
+        self._handle.enqueue(values, given)
+
+    def wait(self) -> None:
+        """Returns when the runs that were asked for are over, and lets go of their arrays. Raises the error of one that
+        failed."""
+        self._handle.wait()
+
+    def set_stream(self, stream: Any) -> None:
+        """Has runs done on `stream`: a cudaStream_t as an int, as `torch.cuda.current_stream().cuda_stream` and
+        `ptr` of CuPy's are (0: the legacy default stream), or an object with `__cuda_stream__` or `cuda_stream`,
+        which the context keeps. Arrays on the GPU are ordered with it by `__dlpack__(stream=…)`. None: as at first,
+        a stream of the context's own, or the legacy default one from the first arrays on the GPU on. Waits for what
+        was asked for before. UnsupportedError where the engine runs on the CPU.
+        """
+        self._handle.set_stream(None if stream is None else _stream_handle(stream), stream)
 
     def cancel(self) -> None:
         """Stops the run under way, from any thread."""

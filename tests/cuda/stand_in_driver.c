@@ -135,7 +135,7 @@ static int enter(bool needs_context, const char *name) {
  */
 
 static stream *stream_of(void *handle) {
-  if (!handle) return &null_stream;
+  if (!handle || handle == (void *)1) return &null_stream; /* 1: its other name */
   return is(STREAM, handle) ? handle : NULL;
 }
 
@@ -154,6 +154,7 @@ static int ask(void *handle, work one) {
 static void free_work(work *w) {
   while (w) {
     work *next = w->next;
+    if (w->what == REPLAY) free_work(w->list);
     free(w);
     w = next;
   }
@@ -519,20 +520,25 @@ int cuStreamEndCapture(void *handle, void **graph) {
   }
   LEAVE;
 }
+static work *copy_list(const work *from) {
+  work *list = NULL, **end = &list;
+  for (; from; from = from->next) {
+    *end = malloc(sizeof **end);
+    **end = *from;
+    (*end)->next = NULL;
+    (*end)->origin = from;
+    end = &(*end)->next;
+  }
+  return list;
+}
 SHOWN int cuGraphInstantiateWithFlags(void **out, void *graph, unsigned long long flags);
 int cuGraphInstantiateWithFlags(void **out, void *graph, unsigned long long flags) {
   ENTER(true);
   (void)flags;
   if (!result && !is(GRAPH, graph)) result = broke("no graph to make");
   if (!result) {
-    work *holder = calloc(1, sizeof *holder), **end = &holder->list;
-    for (const work *w = ((work *)graph)->list; w; w = w->next) {
-      *end = malloc(sizeof **end);
-      **end = *w;
-      (*end)->next = NULL;
-      (*end)->origin = w;
-      end = &(*end)->next;
-    }
+    work *holder = calloc(1, sizeof *holder);
+    holder->list = copy_list(((work *)graph)->list);
     add(GRAPH_EXEC, holder, 0);
     *out = holder;
   }
@@ -561,11 +567,12 @@ int cuGraphExecKernelNodeSetParams_v2(void *graph, void *node, const kernel_node
   LEAVE;
 }
 
+/* What is changed in the graph later, or its end, is nothing to what was asked for. */
 SHOWN int cuGraphLaunch(void *graph, void *s);
 int cuGraphLaunch(void *graph, void *s) {
   ENTER(true);
   if (!result && !is(GRAPH_EXEC, graph)) result = broke("no graph to run");
-  if (!result) result = ask(s, (work){.what = REPLAY, .list = ((work *)graph)->list});
+  if (!result) result = ask(s, (work){.what = REPLAY, .list = copy_list(((work *)graph)->list)});
   LEAVE;
 }
 static int free_graph(kind kind, void *graph, int result) {
