@@ -445,7 +445,12 @@ static const cuda_body cuda_bodies[] = {
 /* clang-format on */
 #define CUDA_BODIES (sizeof cuda_bodies / sizeof *cuda_bodies)
 
-static size_t cuda_shift; /* bytes past a multiple of 256 at which inputs and outputs begin */
+static size_t cuda_shift; /* bytes past a multiple of 256 at which inputs and outputs begin, */
+/* rounded down to whole elements. */
+static size_t cuda_shift_of(hone_dtype dtype) {
+  size_t bytes = hone_dtype_bits(dtype) / 8;
+  return bytes ? cuda_shift / bytes * bytes : cuda_shift;
+}
 
 /* Memory on the device with the elements of `from`, or poison; it is given back less the shift. */
 static void *cuda_shifted(size_t bytes, const void *from, size_t shift) {
@@ -471,11 +476,11 @@ static hone_status *cuda_run_step(body_run *r, const hone_step *step, void **out
   for (int i = 0; i < r->body->input_count; i++) {
     size_t size = 0;
     hone_shape_bytes(&r->in[i].shape, r->in[i].dtype, &size);
-    in[i] = cuda_shifted(size, r->in[i].data, cuda_shift);
+    in[i] = cuda_shifted(size, r->in[i].data, cuda_shift_of(r->in[i].dtype));
   }
   for (int i = 0; i < r->body->output_count; i++) {
     hone_shape_bytes(&r->want[i].shape, r->want[i].dtype, &bytes[i]);
-    there[i] = cuda_shifted(bytes[i], NULL, cuda_shift);
+    there[i] = cuda_shifted(bytes[i], NULL, cuda_shift_of(r->want[i].dtype));
     HONE_TRY(device->take_pinned(bytes[i], &pinned[i]));
   }
   void *fault = cuda_buffer(sizeof none, &none), *scratch = cuda_buffer(step->scratch, NULL);
@@ -484,9 +489,10 @@ static hone_status *cuda_run_step(body_run *r, const hone_step *step, void **out
   for (int i = 0; !status && i < r->body->output_count; i++)
     status = device->download(stream, pinned[i], there[i], bytes[i]);
   if (!status) status = device->wait(stream);
-  for (int i = 0; i < r->body->input_count; i++) device->give((char *)in[i] - cuda_shift);
+  for (int i = 0; i < r->body->input_count; i++)
+    device->give((char *)in[i] - cuda_shift_of(r->in[i].dtype));
   for (int i = 0; i < r->body->output_count; i++) {
-    device->give((char *)there[i] - cuda_shift);
+    device->give((char *)there[i] - cuda_shift_of(r->want[i].dtype));
     out[i] = hone_arena_copy(&r->memory, pinned[i], bytes[i]);
     device->give_pinned(pinned[i]);
   }

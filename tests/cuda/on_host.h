@@ -52,6 +52,7 @@ static void __syncthreads() { met = true, block_barrier.meet(); }
 static void __syncwarp() { met = true, warp_barriers[threadIdx.x / 32].meet(); }
 static void __threadfence() {}
 static void follow() {}
+static void let_next_begin() {}
 static void meet(int number, int threads) {
   named_barriers[number].members = threads;
   named_barriers[number].meet();

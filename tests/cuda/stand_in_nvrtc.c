@@ -1,7 +1,8 @@
 /* A stand-in for NVRTC: "machine code" is a library that the host's C++ compiler made of the
  * kernel's text, with the GPU's number in its ELF header's flags; PTX is a line with that number and
  * the library's path. Compiled libraries are kept in HONE_STAND_IN_FOLDER by the hash of their text
- * and of the headers before it, so that builds with sanitizers take those of the one without. */
+ * and of the headers before it, so that builds with sanitizers take those of the one without. They
+ * trap at an access that does not lie as its type must, which a GPU refuses as well. */
 #include <elf.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -82,6 +83,7 @@ static int compile(const program *p, const char *library) {
   fclose(file);
   snprintf(command, sizeof command,
            "%s -x c++ -std=c++17 -O1 -w -Wno-psabi -fPIC -shared -fvisibility=hidden -ffp-contract=off "
+           "-fsanitize=alignment -fsanitize-undefined-trap-on-error "
            "-DHONE_KERNEL_TEXT='\"%s\"' %s/on_host.h -o %s && mv %s %s",
            getenv("HONE_STAND_IN_CXX"), text, getenv("HONE_STAND_IN_SOURCE"), made, made, library);
   int result = system(command);

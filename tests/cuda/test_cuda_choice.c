@@ -182,8 +182,8 @@ static void prefer(const char *path, const char *const *kernels, int count) {
   fclose(to);
 }
 
-/* Everything on the GPU, by the first rows and, where a cache says that they were faster, by those of
- * bytes: the same output either way, with other sizes too. */
+/* Everything on the GPU, by the first rows and, where a cache says that these were faster, by chosen
+ * tiles: the same output either way, with other sizes too. */
 TEST(bytes_by_their_own_kernels) {
   static const char *const kernels[] = {"cuda.integer_tensor", "cuda.integer_depthwise"};
   char path[64];

@@ -101,7 +101,6 @@ const hone_cuda_kernel hone_cuda_kernel_integer_depthwise = {
     .name = "integer_depthwise",
     .candidate = "cuda.integer_depthwise",
     .variants = 2,
-    .only_chosen = true,
     .forms = {PIXELS(1), PIXELS(4)},
     .pointers = 4,
     .finishes = true,
@@ -122,8 +121,8 @@ const hone_cuda_kernel hone_cuda_kernel_integer_depthwise = {
   {TILE(32, 64, 2, 128, 128, 4, 3), TILE(64, 64, 2, 128, 64, 4, 4), TILE(128, 32, 4, 128, 64, 4, 4), \
    TILE(128, 64, 4, 256, 64, 4, 2), TILE(128, 128, 2, 256, 64, 3, 2)}
 
-/* By form. A step multiplies as many bytes as one of product_tensor.cu's in as much time: their times
- * stand here for want of others. */
+/* By form. A step is taken to multiply as many bytes as one of product_tensor.cu's in as much time:
+ * these are its times. */
 static const hone_cuda_tile tiles[] = {{32, 64, 128, 128, 0.9, 0.19, 0.28},
                                        {64, 64, 64, 128, 1.1, 0.13, 0.25},
                                        {128, 32, 64, 128, 1.1, 0.13, 0.25},
@@ -214,7 +213,6 @@ static hone_status *plan_tensor(const hone_cuda_stage *stage, const hone_group_v
 const hone_cuda_kernel hone_cuda_kernel_integer_tensor = {.name = "integer_tensor",
                                                           .candidate = "cuda.integer_tensor",
                                                           .variants = TILES * HONE_CUDA_PARTS_OFFERED,
-                                                          .only_chosen = true,
                                                           .forms = FORMS,
                                                           .on_tensor_cores = true,
                                                           .pointers = 6,

@@ -86,6 +86,7 @@ __device__ __forceinline__ void norm_by_eights(const Args &a) {
   bool inside = k < size;
   R x[8] = {}, mean = 0, square = 0;
   Streams streams;
+  let_next_begin();
   follow();
   if (inside) {
     Eight<T> eight = load_eight<T>(a.p[0], i);
