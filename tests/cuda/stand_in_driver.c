@@ -173,6 +173,7 @@ static void mark(event *e) {
 }
 
 static void perform(const work *w) {
+  const hone_cuda_parameter given = w->given; /* lies as its maps must */
   switch (w->what) {
     case UPLOAD:
     case DOWNLOAD: {
@@ -188,7 +189,7 @@ static void perform(const work *w) {
       for (int i = 0; i < HONE_CUDA_POINTERS; i++)
         if (w->given.args.p[i] && !lies_in(MEMORY, w->given.args.p[i], 1))
           broke("a kernel is given an address that is not the device's");
-      w->run(&w->given, w->grid[0], w->grid[1], w->grid[2], w->threads);
+      w->run(&given, w->grid[0], w->grid[1], w->grid[2], w->threads);
       state.launches++;
       break;
     case CALL:
