@@ -27,11 +27,16 @@ static const boxed_tile tiles[] = {{2, 1, 256, 4, 1, 0, 2.5, 0.76, 2.7, 8.0, 0.6
                                    {2, 1, 64, 8, 2, 40, 1.8, 0.13, 0.5, 0.2, 0.089, 1.0},
                                    {2, 1, 64, 6, 2, 72, 1.8, 0.175, 0.65, 0.3, 0.116, 1.1},
                                    {2, 1, 64, 5, 2, 104, 1.8, 0.215, 0.75, 0.4, 0.143, 1.2},
-                                   {2, 1, 64, 7, 2, 40, 1.8, 0.13, 0.5, 0.2, 0.089, 1.0},
-                                   {2, 1, 64, 6, 2, 72, 1.8, 0.175, 0.65, 0.3, 0.116, 1.1},
-                                   {2, 1, 64, 5, 1, 104, 1.8, 0.215, 0.75, 0.4, 0.143, 1.2}};
+                                   {2, 1, 64, 12, 1, 32, 1.8, 0.12, 0.5, 0.15, 0.06, 1.0},
+                                   {2, 1, 64, 12, 1, 40, 1.8, 0.13, 0.5, 0.2, 0.066, 1.0},
+                                   {2, 1, 64, 12, 1, 72, 1.8, 0.175, 0.65, 0.3, 0.088, 1.1},
+                                   {2, 1, 64, 10, 1, 104, 1.8, 0.215, 0.75, 0.4, 0.115, 1.2},
+                                   {2, 1, 64, 12, 1, 40, 1.8, 0.13, 0.5, 0.2, 0.066, 1.0},
+                                   {2, 1, 64, 12, 1, 72, 1.8, 0.175, 0.65, 0.3, 0.088, 1.1},
+                                   {2, 1, 64, 10, 1, 104, 1.8, 0.215, 0.75, 0.4, 0.115, 1.2}};
 #define TILES (int)(sizeof tiles / sizeof *tiles)
-_Static_assert(TILES == HONE_CUDA_BOXED_TILES + 2 * HONE_CUDA_FEW_TILES, "a tile is a form of a row");
+_Static_assert(TILES == HONE_CUDA_BOXED_TILES + HONE_CUDA_FEW_TILES + HONE_CUDA_NORMED_TILES,
+               "a tile is a form of a row");
 #define MORE_ROWS 8 /* under a box of the left operand, where a norm is taken in */
 #define JOIN      3.0  /* us for parts to find each other, */
 #define JOIN_PART 0.15 /* and for each of them to be added */

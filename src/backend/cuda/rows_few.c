@@ -1,7 +1,9 @@
 /* Products of few rows by constant matrices on compute capability 9.0, by tiles whose heights fit
  * them: one image of ViT has 197 rows, which are 5 tiles of 40, 3 of 72 or 2 of 104 where 64 take
  * 256. A multiprocessor brings some 112 bytes a nanosecond out of the second cache, so what counts
- * is that all of them have a tile, or a part of its depth, and none has two. Room: backend/cuda. */
+ * is that all of them have a tile, or a part of its depth, and none has two. And what is asked for
+ * there comes 1 to 1.5 us later: a ring of eight steps waits for that again in a depth of twelve, so
+ * some tiles have a ring for all of them. Room: backend/cuda. */
 #include "backend/cuda/rows.h"
 #include "backend/cuda/rows_tensor.h"
 
@@ -71,7 +73,7 @@ static void define_normed(const hone_node *node, hone_text *out) {
 const hone_cuda_kernel hone_cuda_kernel_matmul_normed = {
     .name = "matmul_normed",
     .candidate = "cuda.matmul_normed",
-    .variants = HONE_CUDA_FEW_TILES,
+    .variants = HONE_CUDA_NORMED_TILES,
     .only_chosen = true,
     .forms = HONE_CUDA_NORMED_FORMS,
     .first_tile = HONE_CUDA_BOXED_TILES + HONE_CUDA_FEW_TILES,

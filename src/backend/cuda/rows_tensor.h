@@ -31,14 +31,16 @@
 #define HONE_CUDA_BOXED_TILES 8
 
 /* Tiles of heights that fit few rows, which builds try: candidates of their own, so that other products
- * do not compile them. */
+ * do not compile them. The last four keep as many steps as shared memory holds. */
 #define HONE_CUDA_FEW_FORMS                                                                        \
   {HONE_CUDA_TILE(32, 64, 2, 128, 4), HONE_CUDA_TILE(128, 64, 4, 64, 4),                           \
    HONE_CUDA_TILE(128, 128, 2, 64, 3), HONE_CUDA_NARROW_TILE(40, 2, 8, 2),                         \
-   HONE_CUDA_NARROW_TILE(72, 2, 6, 2), HONE_CUDA_NARROW_TILE(104, 2, 5, 2)}
-#define HONE_CUDA_FEW_TILES    3
+   HONE_CUDA_NARROW_TILE(72, 2, 6, 2), HONE_CUDA_NARROW_TILE(104, 2, 5, 2),                        \
+   HONE_CUDA_NARROW_TILE(32, 2, 12, 1), HONE_CUDA_NARROW_TILE(40, 2, 12, 1),                       \
+   HONE_CUDA_NARROW_TILE(72, 2, 12, 1), HONE_CUDA_NARROW_TILE(104, 2, 10, 1)}
+#define HONE_CUDA_FEW_TILES    7
 #define HONE_CUDA_FEW_PARTS    6 /* at most */
-#define HONE_CUDA_FEW_VARIANTS 18
+#define HONE_CUDA_FEW_VARIANTS 42
 #define HONE_CUDA_FEW_ROWS     512 /* at most */
 /* The same of rows that are normed on the way. */
 #define HONE_CUDA_NORMED_TILE(rows, stages, blocks)                                                \
@@ -48,8 +50,9 @@
    hone_cuda_text_boxes}
 #define HONE_CUDA_NORMED_FORMS                                                                     \
   {HONE_CUDA_TILE(32, 64, 2, 128, 4), HONE_CUDA_TILE(128, 64, 4, 64, 4),                           \
-   HONE_CUDA_TILE(128, 128, 2, 64, 3), HONE_CUDA_NORMED_TILE(40, 7, 2),                            \
-   HONE_CUDA_NORMED_TILE(72, 6, 2), HONE_CUDA_NORMED_TILE(104, 5, 1)}
+   HONE_CUDA_TILE(128, 128, 2, 64, 3), HONE_CUDA_NORMED_TILE(40, 12, 1),                           \
+   HONE_CUDA_NORMED_TILE(72, 12, 1), HONE_CUDA_NORMED_TILE(104, 10, 1)}
+#define HONE_CUDA_NORMED_TILES 3
 
 #define HONE_CUDA_TILE_VARIANTS 88 /* eleven tiles, eight ways to cut the depth */
 #define HONE_CUDA_BYTE_TILES 5 /* of product_bytes.cu: rows_integer.c */
