@@ -2,8 +2,8 @@
  * them: one image of ViT has 197 rows, which are 5 tiles of 40, 3 of 72 or 2 of 104 where 64 take
  * 256. A multiprocessor brings some 112 bytes a nanosecond out of the second cache, so what counts
  * is that all of them have a tile, or a part of its depth, and none has two. And what is asked for
- * there comes 1 to 1.5 us later: a ring of eight steps waits for that again in a depth of twelve, so
- * some tiles have a ring for all of them. Room: backend/cuda. */
+ * there comes some 1.5 us later, for which a ring of eight steps seems to wait again in a depth of
+ * twelve: so some tiles have a ring for all of them. Room: backend/cuda. */
 #include "backend/cuda/rows.h"
 #include "backend/cuda/rows_tensor.h"
 
