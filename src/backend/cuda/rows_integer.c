@@ -21,14 +21,10 @@ static void define(const hone_node *node, hone_text *out) {
                    hone_cuda_type(node->inputs[W].value->type.dtype));
 }
 
-/* A product with a matrix is a convolution of rows that are pictures of one pixel. */
 static hone_status *window_of(const hone_cuda_plan *plan, const hone_node *node, hone_spatial *out) {
-  static const hone_spatial pixel = {.rank = 0};
   const hone_shape *x = hone_cuda_shape(plan, node->inputs[X].value);
   const hone_shape *w = hone_cuda_shape(plan, node->inputs[W].value);
-  if (node->op == &hone_op_conv_integer) return hone_cuda_window(node, x, w->dim, false, out);
-  *out = hone_cuda_two_axes(&pixel);
-  return NULL;
+  return hone_cuda_window(node, x, w->dim, false, out);
 }
 
 static hone_status *launch_integer(const hone_cuda_stage *stage, hone_cuda_plan *plan,
@@ -45,7 +41,7 @@ static hone_status *launch_integer(const hone_cuda_stage *stage, hone_cuda_plan 
   n[1] = x->dim[x->rank - 1];
   hone_cuda_put_window(&window, n + 2);
   n[14] = y->dim[y->rank - 1];
-  n[15] = node->op == &hone_op_conv_integer ? hone_node_int(node, "groups") : 1;
+  n[15] = hone_node_int(node, "groups");
   n[16] = w_zero && hone_cuda_count(hone_cuda_shape(plan, w_zero)) > 1;
   return NULL;
 }
@@ -59,12 +55,17 @@ static hone_status *plan_integer(const hone_cuda_stage *stage, const hone_group_
   return NULL;
 }
 
+/* Groups that are not one channel each: what the rows before do not take. */
+static bool accepts_grouped(const hone_node *node) {
+  return node->op == &hone_op_conv_integer && accepts(node);
+}
+
 const hone_cuda_kernel hone_cuda_kernel_integer = {.name = "integer",
                                                    .forms = {{hone_cuda_text_integer}},
                                                    .pointers = 4,
                                                    .finishes = true,
                                                    .bias = BIAS,
-                                                   .accepts = accepts,
+                                                   .accepts = accepts_grouped,
                                                    .define = define,
                                                    .plan = plan_integer};
 
