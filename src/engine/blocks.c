@@ -22,16 +22,15 @@ static hone_status *compare_unit(void *argument, hone_unit *unit) {
   return NULL;
 }
 
-/* What the group adds to a run by its measured time: INFINITY where it has none. Our own kernels begin
- * before the one before them ends; between the marks that times are taken with they do not. */
+/* What the group adds to a run by the times between marks, of the kernel that these speak for: INFINITY
+ * where it has none. Whole runs are of either engine; they tell nothing of one block. */
 static double time_of(const hone_builder *b, const hone_node *group, bool of_block) {
   finding f = {.group = group};
   hone_status *status = hone_visit_units(b->engine->program, compare_unit, &f);
   hone_status_free(status);
   if (!f.unit || !f.unit->choice.measured || f.unit->nanoseconds <= 0) return INFINITY;
   if (of_block && !f.unit->choice.variant) return INFINITY; /* its layers, one by one */
-  bool early = !f.unit->prepared.needs;
-  return f.unit->nanoseconds - (early ? b->engine->device->device->overlap : 0);
+  return f.unit->inside;
 }
 
 static double time_apart(const hone_builder *b, const hone_pass_block *block) {

@@ -39,6 +39,7 @@ typedef struct hone_unit {
   hone_program **regions; /* CONTROL: one a region */
   hone_choice choice;
   double nanoseconds; /* as measured at build; 0 where it was not */
+  double inside; /* on a device: what it adds to a run by the times between marks, if measured */
 } hone_unit;
 
 struct hone_program {

@@ -18,6 +18,7 @@
 #define ROUND_NS 200000.0 /* a round repeats a step until it takes about this long */
 #define GROUP_NS 60e6
 #define MUCH     ((size_t)16 << 20) /* bytes of candidates that are given back at once */
+#define INLINE_LIMIT 16 /* elements of constants that a key depends on, at most */
 #define HOPELESS 2.0 /* times the quickest: slower ones take no part in the rounds */
 
 /* What runs the kernels, and how they are packed. */
@@ -34,28 +35,49 @@ static hone_status *put_machine(const hone_bench_group *group, const hone_backen
   return NULL;
 }
 
+static void put_inputs(const hone_bench_group *group, hone_text *out) {
+  for (int i = 0; i < group->body->input_count; i++) {
+    const hone_type *type = &group->inputs[i];
+    hone_text_printf(out, "%s", hone_dtype_name(type->dtype));
+    for (int d = 0; d < type->shape.rank; d++)
+      hone_text_printf(out, " %lld", (long long)type->shape.dim[d]);
+    size_t bytes;
+    if (group->known[i] && hone_shape_bytes(&type->shape, type->dtype, &bytes))
+      hone_text_printf(out, " =%llx",
+                       (unsigned long long)XXH3_64bits(group->known[i]->data, bytes));
+    hone_text_puts(out, "\n");
+  }
+}
+
+static void put_key(const hone_text *text, char *key) {
+  XXH128_hash_t hash = XXH3_128bits(text->data, text->size);
+  snprintf(key, HONE_TIMING_KEY, "%016llx%016llx", (unsigned long long)hash.high64,
+           (unsigned long long)hash.low64);
+}
+
+/* What follows the body in the text that is hashed. */
+static hone_status *finish_key(const hone_bench_group *group, const hone_backend *backend,
+                               hone_text *text, char *key) {
+  HONE_TRY(put_machine(group, backend, text));
+  put_inputs(group, text);
+  HONE_TRY(hone_text_status(text));
+  put_key(text, key);
+  return NULL;
+}
+
 hone_status *hone_timing_key(const hone_bench_group *group, const hone_backend *backend,
                              char *key) {
   hone_text text = {0};
-  hone_status *status = hone_graph_print(group->body, 16, NULL, NULL, &text);
-  if (!status) status = put_machine(group, backend, &text);
-  for (int i = 0; i < group->body->input_count; i++) {
-    const hone_type *type = &group->inputs[i];
-    hone_text_printf(&text, "%s", hone_dtype_name(type->dtype));
-    for (int d = 0; d < type->shape.rank; d++)
-      hone_text_printf(&text, " %lld", (long long)type->shape.dim[d]);
-    size_t bytes;
-    if (group->known[i] && hone_shape_bytes(&type->shape, type->dtype, &bytes))
-      hone_text_printf(&text, " =%llx",
-                       (unsigned long long)XXH3_64bits(group->known[i]->data, bytes));
-    hone_text_puts(&text, "\n");
-  }
-  if (!status) status = hone_text_status(&text);
-  if (!status) {
-    XXH128_hash_t hash = XXH3_128bits(text.data, text.size);
-    snprintf(key, HONE_TIMING_KEY, "%016llx%016llx", (unsigned long long)hash.high64,
-             (unsigned long long)hash.low64);
-  }
+  hone_status *status = hone_graph_print(group->body, INLINE_LIMIT, NULL, NULL, &text);
+  if (!status) status = finish_key(group, backend, &text, key);
+  hone_text_free(&text);
+  return status;
+}
+
+hone_status *hone_kind_key(const hone_bench_group *group, const hone_backend *backend, char *key) {
+  hone_text text = {0};
+  hone_status *status = hone_graph_print_nameless(group->body, INLINE_LIMIT, &text);
+  if (!status) status = finish_key(group, backend, &text, key);
   hone_text_free(&text);
   return status;
 }
@@ -181,6 +203,11 @@ static int by_value(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
+double hone_median(double *times, int count) {
+  qsort(times, (size_t)count, sizeof(double), by_value);
+  return times[count / 2];
+}
+
 static double quickest(const contender *contenders, size_t count) {
   double best = 0;
   for (size_t i = 0; i < count; i++)
@@ -219,8 +246,7 @@ static hone_status *time_all(bench *b, const hone_bench_group *group, const hone
 static double time_of(contender *c) {
   if (!c->runs) return -1;
   if (!c->rounds) return c->once;
-  qsort(c->times, (size_t)c->rounds, sizeof(double), by_value);
-  return c->times[c->rounds / 2];
+  return hone_median(c->times, c->rounds);
 }
 
 static _Atomic uint64_t timings;

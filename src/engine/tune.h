@@ -20,12 +20,19 @@ typedef struct hone_bench_group {
 HONE_MUST_USE hone_status *hone_timing_key(const hone_bench_group *group,
                                            const hone_backend *backend, char *key);
 
+/* The same for groups that do the same work under other names, as a network's layers. */
+HONE_MUST_USE hone_status *hone_kind_key(const hone_bench_group *group, const hone_backend *backend,
+                                         char *key);
+
 /* Times the candidates interleaved and writes the median nanoseconds of each; a candidate that
  * cannot run these shapes gets a negative time. */
 HONE_MUST_USE hone_status *hone_time_candidates(const hone_bench_group *group,
                                                 const hone_backend *backend,
                                                 const hone_candidate *candidates, size_t count,
                                                 double *nanoseconds);
+
+/* The one in the middle of an odd number of times, which are put in order. */
+double hone_median(double *times, int count);
 
 /* Elements to run with: floats that differ in [-1, 1), else 0, which is a right index into
  * anything. */

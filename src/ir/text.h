@@ -20,6 +20,11 @@ HONE_MUST_USE hone_status *hone_graph_print(const hone_graph *graph, size_t inli
                                             hone_weight_place *place, void *argument,
                                             hone_text *out);
 
+/* The same text for graphs that differ in names and sources alone, larger constants elided: values are
+ * numbers. Nobody parses it. */
+HONE_MUST_USE hone_status *hone_graph_print_nameless(const hone_graph *graph, size_t inline_limit,
+                                                     hone_text *out);
+
 /* Parses one graph. `weights` is what @weights+offset points into; it must outlive the graph.
  * Errors name line and column. The text is hostile input: every limit is checked. */
 HONE_MUST_USE hone_status *hone_graph_parse(const char *text, size_t size, hone_op_lookup *lookup,

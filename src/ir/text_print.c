@@ -12,11 +12,17 @@ typedef struct printer {
   size_t inline_limit;
   hone_weight_place *place;
   void *argument;
+  bool nameless;
 } printer;
 
 static void print_name(hone_text *out, const char *name) {
   if (hone_is_word(name)) hone_text_puts(out, name);
   else hone_text_quote(out, name, strlen(name));
+}
+
+static void print_value(const printer *p, const hone_value *value) {
+  if (p->nameless) hone_text_printf(p->out, "%u", value->id);
+  else print_name(p->out, value->name);
 }
 
 static void print_shape(const printer *p, const hone_shape *shape) {
@@ -48,7 +54,7 @@ static void print_declared(const printer *p, const hone_value *value) {
     hone_text_puts(p->out, "_");
     return;
   }
-  print_name(p->out, value->name);
+  print_value(p, value);
   hone_text_puts(p->out, ": ");
   print_type(p, &value->type, value->place);
 }
@@ -69,7 +75,7 @@ static void print_constant(const printer *p, const hone_value *value, int depth)
   size_t count = 0;
   (void)hone_shape_count(&value->type.shape, &count);
   print_indent(p, depth);
-  print_name(p->out, value->name);
+  print_value(p, value);
   hone_text_puts(p->out, value->fixed ? " = const fixed " : " = const ");
   print_type(p, &value->type, value->place);
   hone_text_puts(p->out, " ");
@@ -122,12 +128,12 @@ static void print_attrs(hone_text *out, const hone_node *node) {
   if (before[0] == ',') hone_text_puts(out, "}");
 }
 
-static void print_sources(hone_text *out, const hone_node *node) {
-  for (int i = 0; i < node->source_count; i++) {
-    hone_text_puts(out, i ? ", " : "  # from ");
-    hone_text_quote(out, node->sources[i], strlen(node->sources[i]));
+static void print_sources(const printer *p, const hone_node *node) {
+  for (int i = 0; i < node->source_count && !p->nameless; i++) {
+    hone_text_puts(p->out, i ? ", " : "  # from ");
+    hone_text_quote(p->out, node->sources[i], strlen(node->sources[i]));
   }
-  hone_text_puts(out, "\n");
+  hone_text_puts(p->out, "\n");
 }
 
 static void print_graph(const printer *p, const hone_graph *graph, const char *keyword, int depth);
@@ -142,20 +148,20 @@ static void print_node(const printer *p, const hone_node *node, int depth) {
   for (int i = 0; i < node->input_count; i++) {
     const hone_value *input = node->inputs[i].value;
     if (i) hone_text_puts(p->out, ", ");
-    if (input) print_name(p->out, input->name);
+    if (input) print_value(p, input);
     else hone_text_puts(p->out, "_");
   }
   hone_text_puts(p->out, ")");
   print_attrs(p->out, node);
   for (int i = 0; i < node->region_count; i++)
     print_graph(p, node->regions[i], " region", depth);
-  print_sources(p->out, node);
+  print_sources(p, node);
 }
 
 static void print_graph(const printer *p, const hone_graph *graph, const char *keyword,
                         int depth) {
   hone_text_printf(p->out, "%s ", keyword);
-  print_name(p->out, graph->name);
+  if (!p->nameless) print_name(p->out, graph->name);
   hone_text_puts(p->out, "(");
   for (int i = 0; i < graph->input_count; i++) {
     if (i) hone_text_puts(p->out, ", ");
@@ -175,11 +181,21 @@ static void print_graph(const printer *p, const hone_graph *graph, const char *k
   hone_text_puts(p->out, "}");
 }
 
+static hone_status *print_all(const printer *p, const hone_graph *graph) {
+  hone_text_printf(p->out, "hone %d\n", HONE_TEXT_FORMAT);
+  print_graph(p, graph, "graph", 0);
+  hone_text_puts(p->out, "\n");
+  return hone_text_status(p->out);
+}
+
 hone_status *hone_graph_print(const hone_graph *graph, size_t inline_limit,
                               hone_weight_place *place, void *argument, hone_text *out) {
-  printer p = {out, graph->root, inline_limit, place, argument};
-  hone_text_printf(out, "hone %d\n", HONE_TEXT_FORMAT);
-  print_graph(&p, graph, "graph", 0);
-  hone_text_puts(out, "\n");
-  return hone_text_status(out);
+  const printer p = {out, graph->root, inline_limit, place, argument, false};
+  return print_all(&p, graph);
+}
+
+hone_status *hone_graph_print_nameless(const hone_graph *graph, size_t inline_limit,
+                                       hone_text *out) {
+  const printer p = {.out = out, .root = graph->root, .inline_limit = inline_limit, .nameless = true};
+  return print_all(&p, graph);
 }

@@ -43,6 +43,7 @@ typedef struct work {
   size_t bytes;
   void (*run)(const void *, unsigned, unsigned, unsigned, unsigned);
   unsigned grid[3], threads;
+  bool early; /* LAUNCH: it may begin before the end of the one before */
   hone_cuda_parameter given;
   struct work *list; /* REPLAY */
   void (*call)(void *);
@@ -165,11 +166,28 @@ typedef struct event {
   uint64_t came;
 } event;
 
+static stand_in_clock own_clock; /* all 0: the host's */
+static uint64_t own_time = 1;    /* by it */
+
+static bool has_own_clock(void) {
+  return own_clock.launch || own_clock.early || own_clock.call;
+}
+
 static void mark(event *e) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   if (!is(EVENT, e)) broke("an event that is not there is recorded");
-  else e->came = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+  else e->came = has_own_clock() ? own_time : (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* A run with a mark at either end alone. */
+static bool is_timed_whole(const work *list) {
+  int marks = 0, others = 0;
+  for (; list; list = list->next) {
+    marks += list->what == MARK;
+    others += list->what == LAUNCH || list->what == CALL;
+  }
+  return marks == 2 && others > 1;
 }
 
 static void perform(const work *w) {
@@ -191,15 +209,18 @@ static void perform(const work *w) {
           broke("a kernel is given an address that is not the device's");
       w->run(&given, w->grid[0], w->grid[1], w->grid[2], w->threads);
       state.launches++;
+      own_time += w->early ? own_clock.early : own_clock.launch;
       break;
     case CALL:
       w->call(w->argument);
+      own_time += own_clock.call;
       break;
     case MARK:
       mark(w->to);
       break;
     case REPLAY:
       state.replays++;
+      state.timed_whole += is_timed_whole(w->list);
       for (const work *each = w->list; each; each = each->next) perform(each);
       break;
   }
@@ -743,6 +764,7 @@ int cuLaunchKernelEx(const launch_config *how, void *function, void **arguments,
   if (!result) {
     work one = {.what = LAUNCH, .grid = {grid[0], grid[1], grid[2]}, .threads = block[0]};
     memcpy(&one.run, &function, sizeof function);
+    one.early = how->count > 0;
     one.given = *(const hone_cuda_parameter *)arguments[0];
     result = ask(how->stream, one);
     state.early += how->count;
@@ -765,5 +787,11 @@ void stand_in_set_failure(uint64_t call, int result) {
   failing = call;
   broken = 0;
   failing_with = result;
+  pthread_mutex_unlock(&lock);
+}
+SHOWN void stand_in_set_clock(const stand_in_clock *clock);
+void stand_in_set_clock(const stand_in_clock *clock) {
+  pthread_mutex_lock(&lock);
+  own_clock = *clock;
   pthread_mutex_unlock(&lock);
 }

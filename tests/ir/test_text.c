@@ -111,6 +111,41 @@ TEST(structure_is_as_written) {
   hone_graph_free(graph);
 }
 
+/* Whether two texts print the same but for names. */
+static bool alike_nameless(const char *a, const char *b) {
+  const char *const texts[] = {a, b};
+  hone_text printed[2] = {{0}, {0}};
+  for (int i = 0; i < 2; i++) {
+    hone_graph *graph = NULL;
+    CHECK_OK(parse(texts[i], &graph));
+    if (graph) CHECK_OK(hone_graph_print_nameless(graph, 1, &printed[i]));
+    hone_graph_free(graph);
+  }
+  bool alike = printed[0].data && printed[1].data && strcmp(printed[0].data, printed[1].data) == 0;
+  for (int i = 0; i < 2; i++) hone_text_free(&printed[i]);
+  return alike;
+}
+
+TEST(names_are_left_out) {
+  static const char first[] =
+      "graph a(x: f32[n, 2]) -> (y) { w = const f32[2] @weights+0 k = const f32[] 2"
+      " v = add(x, w) y = add(v, k) # from \"one\"\n }";
+  static const char other[] =
+      "graph b(in: f32[n, 2]) -> (out) { p = const f32[2] @weights+8 q = const f32[] 2"
+      " r = add(in, p) # from \"two\", \"three\"\n out = add(r, q) }";
+  static const char *const unlike[] = {
+      "graph a(x: f32[n, 3]) -> (y) { w = const f32[] 1 k = const f32[] 2"
+      " v = add(x, w) y = add(v, k) }",
+      "graph a(x: f32[n, 2]) -> (y) { w = const f32[2] @weights+0 k = const f32[] 3"
+      " v = add(x, w) y = add(v, k) }",
+      "graph a(x: f32[n, 2]) -> (y) { w = const f32[2] @weights+0 k = const f32[] 2"
+      " v = add(x, w) y = add(k, v) }",
+      "graph a(x: f32[n, 2]) -> (v) { w = const f32[2] @weights+0 k = const f32[] 2"
+      " v = add(x, w) y = add(v, k) }"};
+  CHECK(alike_nameless(first, other));
+  for (size_t i = 0; i < sizeof unlike / sizeof *unlike; i++) CHECK(!alike_nameless(first, unlike[i]));
+}
+
 /* Every bit pattern of the 16-bit floats, and odd f32 and f64 ones, comes back bit for bit. */
 static void check_bits(hone_dtype dtype, const void *data, size_t count, size_t size) {
   hone_graph *graph = NULL, *again = NULL;
@@ -260,6 +295,7 @@ TEST(reals_read_back) {
 int main(void) {
   RUN(everything_comes_back);
   RUN(structure_is_as_written);
+  RUN(names_are_left_out);
   RUN(floats_are_exact);
   RUN(bad_text_is_refused);
   RUN(damage_is_survived);
