@@ -13,7 +13,7 @@
 #endif
 #define THREADS (128 * WARPGROUPS) // that sum
 #define SUMS (LEFT_ROWS / 2)       // of a thread
-#define PITCH (TILE_N + 4)         // of a row of sums in shared memory
+#define PITCH (TILE_N + 4)         // of a row of sums in shared memory: its even fours, four idle floats, its odd ones
 #define EIGHTS (TILE_M * TILE_N / 8)
 #define TURNS ((EIGHTS + THREADS - 1) / THREADS) // eights of a thread
 
@@ -61,6 +61,18 @@ __device__ __forceinline__ void multiply_turned(float *s, u64 rows, u64 columns)
   if constexpr (kind == KIND_BF16) { TURNED_MMA_OF("bf16"); }
 }
 #endif
+
+// A lane takes an eight of a row as two fours, neighbours neighbouring eights: the fours of one turn lie side by side,
+// and neither they nor single sums on their way here meet in a bank.
+#define ODD_FOURS (TILE_N / 2 + 4)
+__device__ __forceinline__ int place_of_column(int column) {
+  return column / 4 % 2 * ODD_FOURS + column / 8 * 4 + column % 4;
+}
+__device__ __forceinline__ void add_four(float *to, float4 v) { to[0] += v.x, to[1] += v.y, to[2] += v.z, to[3] += v.w; }
+__device__ __forceinline__ void add_eight(float *to, const float *row, int column) {
+  const float *from = row + place_of_column(column);
+  add_four(to, *(const float4 *)from), add_four(to + 4, *(const float4 *)(from + ODD_FOURS));
+}
 
 #if NORMED
 #define LOOKS ((TILE_M + 15) / 16) // rows that a thread looks at; eight threads share one
@@ -119,12 +131,10 @@ __device__ __forceinline__ void bring_to_norm(float *eight, const Work &w, const
     mean += apart * (more / (count + more)), count += more;
   }
   float scale = R(1) / sqrt((square > 0 ? square : 0) / count + EPSILON);
+  float ones[8] = {};
+  for (int g = 0; CENTER && g < WARPGROUPS; g++) add_eight(ones, room + (g * LEFT_ROWS + TILE_M) * PITCH, n);
 #pragma unroll
-  for (int e = 0; e < 8; e++) {
-    float ones = 0;
-    for (int g = 0; CENTER && g < WARPGROUPS; g++) ones += room[(g * LEFT_ROWS + TILE_M) * PITCH + n + e];
-    eight[e] = (eight[e] - mean * ones) * scale;
-  }
+  for (int e = 0; e < 8; e++) eight[e] = (eight[e] - mean * ones[e]) * scale;
 }
 #endif
 // The row of ones under each box, in either type, and seven of zeros; before products read them.
@@ -170,12 +180,12 @@ __device__ __forceinline__ void sum_steps(float *sums, const Work &w, const char
 // The groups' sums, row by row, in `room`, which held boxes, and what `show` leaves behind them.
 template <class Show> __device__ __forceinline__ void show_sums(const float *sums, float *room, Show show) {
   int lane = threadIdx.x % 32, column = threadIdx.x % 128 / 32 * 16 + lane / 4;
-  float *to = room + threadIdx.x / 128 * LEFT_ROWS * PITCH + column;
+  float *to = room + threadIdx.x / 128 * LEFT_ROWS * PITCH + place_of_column(column);
   meet(1, THREADS);
   show(room + WARPGROUPS * LEFT_ROWS * PITCH);
 #pragma unroll
   for (int j = 0; j < SUMS / 4; j++)
-    for (int e = 0; e < 4; e++) to[(8 * j + lane % 4 * 2 + e % 2) * PITCH + e / 2 * 8] = sums[4 * j + e];
+    for (int e = 0; e < 4; e++) to[(8 * j + lane % 4 * 2 + e % 2) * PITCH + e / 2 * 4] = sums[4 * j + e];
   meet(1, THREADS);
 }
 
@@ -183,7 +193,6 @@ template <class Show> __device__ __forceinline__ void show_sums(const float *sum
 #define PARTS_AT_ONCE (STAGES * STAGE_BYTES / PART_BYTES) // that fit where boxes were
 // A half of eight `q` of a part's sums, in fours: lanes lie side by side.
 __device__ __forceinline__ int four_of(int part, int half, int q) { return (2 * part + half) * EIGHTS + q; }
-__device__ __forceinline__ void add_four(float *to, float4 v) { to[0] += v.x, to[1] += v.y, to[2] += v.z, to[3] += v.w; }
 
 // Adds the parts from `begin` on, up to `end`, in their order. A thread copies what it adds, all at once.
 __device__ __forceinline__ void add_parts(float (*eights)[8], const float4 *first, int begin, int end, float4 *pool) {
@@ -260,15 +269,12 @@ __device__ __forceinline__ void finish_tile(const Args &a, const Work &w, char *
 #endif
 #pragma unroll
   for (int t = 0; t < TURNS; t++) {
-    int q = threadIdx.x + t * THREADS, at = q / (TILE_N / 8) * PITCH + q % (TILE_N / 8) * 8;
-    for (int g = 0; g < WARPGROUPS && q < EIGHTS; g++) {
-      const float *of = (const float *)pool + g * LEFT_ROWS * PITCH + at;
-#pragma unroll
-      for (int e = 0; e < 8; e++) eights[t][e] += of[e];
-    }
+    int q = threadIdx.x + t * THREADS, row = q / (TILE_N / 8);
+    for (int g = 0; g < WARPGROUPS && q < EIGHTS; g++)
+      add_eight(eights[t], (const float *)pool + (g * LEFT_ROWS + row) * PITCH, q % (TILE_N / 8) * 8);
 #if NORMED
     if (q < EIGHTS)
-      bring_to_norm(eights[t], w, (const float *)pool, q / (TILE_N / 8), q % (TILE_N / 8) * 8);
+      bring_to_norm(eights[t], w, (const float *)pool, row, q % (TILE_N / 8) * 8);
 #endif
   }
   if (a.n[36] > 1 && !join_parts(a, eights, pool, (u32 *)(empty + STAGES), w)) return;
