@@ -21,6 +21,10 @@ typedef struct cuda_body {
 static const cuda_body cuda_bodies[] = {
     {"graph g(x: f32[3, 5, 7], y: f32[7], z: f32[5, 1], w: f32[]) -> (o) {\n"
      " a = add(x, y)\n b = mul(a, z)\n c = sub(b, w)\n d = relu(c)\n o = tanh(d)\n}", "fp32"},
+    {"graph g(x: f32[2, 3, 4, 5], a: f32[2, 3, 1, 1], b: f32[2, 1, 4, 1], c: f32[1, 3, 4, 1], "
+     "d: f32[2, 1, 1, 1], e: f32[1, 3, 1, 1], f: f32[1, 1, 4, 1], h: f32[2, 3, 4, 1]) -> (o) {\n"
+     " p = add(x, a)\n q = mul(p, b)\n r = sub(q, c)\n s = add(r, d)\n t = mul(s, e)\n"
+     " u = add(t, f)\n o = mul(u, h)\n}", "fp32"},
     {"graph g(x: f16[3, 5, 16], y: f16[1, 5, 16], z: f16[3, 1, 16]) -> (o) {\n"
      " a = add(x, y)\n o = mul(a, z)\n}", "f16"},
     {"graph g(x: f16[3, 5, 12], y: f16[1, 5, 12]) -> (o) { o = add(x, y) }", "f16"},
@@ -484,7 +488,7 @@ static hone_status *cuda_run_step(body_run *r, const hone_step *step, void **out
     HONE_TRY(device->take_pinned(bytes[i], &pinned[i]));
   }
   void *fault = cuda_buffer(sizeof none, &none), *scratch = cuda_buffer(step->scratch, NULL);
-  hone_device_io io = {in, there, scratch, fault, 0};
+  hone_device_io io = {in, there, scratch, fault, 70001};
   hone_status *status = device->run(stream, step, &io);
   for (int i = 0; !status && i < r->body->output_count; i++)
     status = device->download(stream, pinned[i], there[i], bytes[i]);

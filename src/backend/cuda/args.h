@@ -4,7 +4,8 @@
 #define HONE_BACKEND_CUDA_ARGS_H
 
 #define HONE_CUDA_POINTERS 24
-#define HONE_CUDA_NUMBERS  72
+#define HONE_CUDA_NUMBERS  80
+#define HONE_CUDA_STEP     79 /* of the numbers, the last: which step it is (kernels/places.cu) */
 #define HONE_CUDA_BOXED    3
 
 typedef struct hone_cuda_args {

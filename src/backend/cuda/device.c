@@ -231,7 +231,7 @@ static void set_arguments(void *counters, const hone_cuda_launch *launch,
   *out = launch->args;
   for (int i = 0; i < HONE_CUDA_POINTERS; i++)
     out->p[i] = address_of(counters, &launch->slots[i], step, io);
-  out->n[HONE_CUDA_NUMBERS - 1] = io->step;
+  out->n[HONE_CUDA_STEP] = io->step;
 }
 
 static bool at_multiples(const hone_cuda_args *args) {

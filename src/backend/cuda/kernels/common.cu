@@ -16,7 +16,7 @@ struct bf16 { u16 bits; };
 
 struct Args {
   void *p[24];
-  s64 n[72];
+  s64 n[80];
 };
 
 #ifdef __CUDACC__

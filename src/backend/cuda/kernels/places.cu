@@ -1,9 +1,9 @@
 // Places that data gives. A fault is {set, step, element, value, bound}; the first to come is kept.
-// It goes where p[FAULT] points; n[71] is the step.
+// It goes where p[FAULT] points; n[79] is the step.
 __device__ __forceinline__ s64 no_place(const Args &a, s64 which, s64 value, s64 bound) {
   u64 *fault = (u64 *)a.p[FAULT];
   if (atomicCAS(fault, 0ull, 1ull) == 0) {
-    fault[1] = (u64)a.n[71];
+    fault[1] = (u64)a.n[79];
     fault[2] = (u64)which;
     fault[3] = (u64)value;
     fault[4] = (u64)bound;
