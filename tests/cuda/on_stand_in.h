@@ -1,4 +1,4 @@
-/* The stand-in driver of a test program: what it counted, and calls that are to fail. */
+/* The stand-in driver of a test program: what it counted, calls that are to fail, and its clock. */
 #ifndef HONE_TESTS_ON_STAND_IN_H
 #define HONE_TESTS_ON_STAND_IN_H
 
@@ -12,6 +12,7 @@
 
 static void (*read_state)(stand_in_state *);
 static void (*set_failure)(uint64_t call, int result);
+static void (*set_clock)(const stand_in_clock *);
 
 static inline stand_in_state now(void) {
   stand_in_state state;
@@ -25,14 +26,16 @@ static inline bool stand_in_is_there(int *code) {
   void *driver = stand_in ? dlopen(stand_in, RTLD_NOW | RTLD_LOCAL) : NULL;
   void *state = driver ? dlsym(driver, "stand_in_read_state") : NULL;
   void *failure = driver ? dlsym(driver, "stand_in_set_failure") : NULL;
+  void *clock = driver ? dlsym(driver, "stand_in_set_clock") : NULL;
   *code = stand_in != NULL;
-  if (!state || !failure) {
+  if (!state || !failure || !clock) {
     printf("%s\n",
            stand_in ? "the stand-in driver does not load" : "skipped: no stand-in driver is named");
     return false;
   }
   memcpy(&read_state, &state, sizeof state);
   memcpy(&set_failure, &failure, sizeof failure);
+  memcpy(&set_clock, &clock, sizeof clock);
   return true;
 }
 

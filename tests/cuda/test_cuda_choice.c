@@ -52,14 +52,6 @@ static hone_engine *build(const hone_model *model, const char *name, const char 
   return engine;
 }
 
-static bool reports(const hone_engine *engine, const char *words) {
-  char *report = NULL;
-  CHECK_OK(hone_engine_report(engine, &report));
-  bool found = strstr(report, words) != NULL;
-  hone_text_release(report);
-  return found;
-}
-
 /* Runs pictures of the size on both engines, several times each. */
 static void check_within(const hone_model *model, hone_engine *engine, int n, int h, int w,
                          double tolerance) {
@@ -86,8 +78,8 @@ static void check_alike(const hone_model *model, hone_engine *engine, int n, int
 TEST(the_fastest_is_chosen) {
   hone_model *model = engine_model(net);
   hone_engine *engine = build(model, NULL, NULL);
-  CHECK(reports(engine, "\"kernel\": \"cuda.cublaslt\""));
-  CHECK(reports(engine, "\"needs\": \"cuBLASLt 12.0\""));
+  CHECK(engine_reports(engine, "\"kernel\": \"cuda.cublaslt\""));
+  CHECK(engine_reports(engine, "\"needs\": \"cuBLASLt 12.0\""));
   uint64_t before = products();
   check_alike(model, engine, 1, 16, 16);
   CHECK(products() > before);
@@ -112,7 +104,7 @@ TEST(other_sizes_run_without) {
 TEST(the_driver_alone) {
   hone_model *model = engine_model(net);
   hone_engine *engine = build(model, "needs", "driver");
-  CHECK(!reports(engine, "cublaslt"));
+  CHECK(!engine_reports(engine, "cublaslt"));
   uint64_t before = products();
   check_alike(model, engine, 1, 16, 16);
   CHECK(products() == before);
@@ -126,9 +118,9 @@ TEST(a_cache_that_knows_all) {
   hone_model *model = engine_model(net);
   hone_engine *first = build(model, "timing-cache", path);
   hone_engine *second = build(model, "timing-cache", path);
-  CHECK(!reports(first, "\"measured\": 0,"));
-  CHECK(reports(second, "\"measured\": 0,"));
-  CHECK(reports(second, "\"kernel\": \"cuda.cublaslt\""));
+  CHECK(!engine_reports(first, "\"measured\": 0,"));
+  CHECK(engine_reports(second, "\"measured\": 0,"));
+  CHECK(engine_reports(second, "\"kernel\": \"cuda.cublaslt\""));
   check_alike(model, second, 1, 16, 16);
   hone_engine_free(first);
   hone_engine_free(second);
@@ -190,17 +182,17 @@ TEST(bytes_by_their_own_kernels) {
   snprintf(path, sizeof path, "/tmp/hone-bytes-%d.txt", (int)getpid());
   hone_model *model = engine_model(net_of_bytes);
   hone_engine *first = build(model, "timing-cache", path);
-  CHECK(!reports(first, "no kernel") && !reports(first, "\"kernel\": \"reference\""));
-  CHECK(reports(first, "conv_integer") && reports(first, "matmul_integer"));
-  CHECK(reports(first, "byte_table"));
+  CHECK(!engine_reports(first, "no kernel") && !engine_reports(first, "\"kernel\": \"reference\""));
+  CHECK(engine_reports(first, "conv_integer") && engine_reports(first, "matmul_integer"));
+  CHECK(engine_reports(first, "byte_table"));
   check_alike(model, first, 1, 16, 16);
   prefer(path, kernels, 2);
   hone_engine *second = build(model, "timing-cache", path);
-  CHECK(reports(second, "\"measured\": 0,"));
+  CHECK(engine_reports(second, "\"measured\": 0,"));
   for (int k = 0; k < 2; k++) {
     char words[64];
     snprintf(words, sizeof words, "\"kernel\": \"%s\"", kernels[k]);
-    CHECK(reports(second, words));
+    CHECK(engine_reports(second, words));
   }
   check_alike(model, second, 1, 16, 16);
   check_alike(model, second, 2, 9, 13);
@@ -273,7 +265,7 @@ static int open_there(const char *path) {
   CHECK_OK(hone_engine_check(path, &report));
   CHECK_OK(hone_engine_open(path, NULL, &engine));
   bool named = report && strstr(report, "HONE_CUBLASLT names /nowhere.so");
-  bool missing = reports(engine, "HONE_CUBLASLT names /nowhere.so");
+  bool missing = engine_reports(engine, "HONE_CUBLASLT names /nowhere.so");
   check_alike(model, engine, 1, 16, 16);
   check_alike(model, engine, 2, 5, 6);
   CHECK(strstr(report, "cuBLASLt 12.0") && named == missing);
@@ -380,7 +372,7 @@ TEST(blocks_where_they_are_faster) {
   snprintf(path, sizeof path, "%s.hone", cache);
   hone_model *model = engine_model(blocks);
   hone_engine *measured = build_blocks(model, cache, "true");
-  CHECK(!reports(measured, "\"measured\": 0,"));
+  CHECK(!engine_reports(measured, "\"measured\": 0,"));
   hone_engine_free(measured);
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     int groups = 8 - 2 * rows[i].in_blocks;

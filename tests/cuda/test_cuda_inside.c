@@ -4,8 +4,6 @@
 #include "../engine/engines.h"
 #include "on_stand_in.h"
 
-static void (*set_clock)(const stand_in_clock *);
-
 /* A library's products are faster between marks, kernels that follow each other inside a run. */
 static const stand_in_clock early_clock = {.launch = 100000, .early = 20000, .call = 90000};
 /* The same, in a run that is too long. */
@@ -55,14 +53,6 @@ static hone_engine *build_as(const hone_model *model, hone_options *options) {
   return engine;
 }
 
-static bool reports(const hone_engine *engine, const char *words) {
-  char *report = NULL;
-  CHECK_OK(hone_engine_report(engine, &report));
-  bool found = strstr(report, words) != NULL;
-  hone_text_release(report);
-  return found;
-}
-
 static bool holds(const cache_file *cache, const char *words) {
   static char text[1 << 16];
   FILE *file = fopen(cache->path, "r");
@@ -82,8 +72,8 @@ static void check_build(const hone_model *model, const cache_file *cache, const 
                         const char *value, expected want) {
   uint64_t before = now().timed_whole;
   hone_engine *engine = build_as(model, options_with(cache, name, value));
-  CHECK(reports(engine, "cuda.cublaslt") == want.library);
-  CHECK(reports(engine, "\"measured\": 0,") == !want.measured);
+  CHECK(engine_reports(engine, "cuda.cublaslt") == want.library);
+  CHECK(engine_reports(engine, "\"measured\": 0,") == !want.measured);
   CHECK((now().timed_whole > before) == want.whole);
   hone_engine_free(engine);
 }
@@ -112,8 +102,8 @@ TEST(what_makes_runs_shorter) {
   set_clock(&early_clock);
   uint64_t before = now().timed_whole;
   hone_engine *engine = build_as(model, options_with(&cache, NULL, NULL));
-  CHECK(!reports(engine, "cuda.cublaslt"));
-  CHECK(reports(engine, "\"nanoseconds\": 100000"));
+  CHECK(!engine_reports(engine, "cuda.cublaslt"));
+  CHECK(engine_reports(engine, "\"nanoseconds\": 100000"));
   CHECK(now().timed_whole > before);
   CHECK(holds(&cache, "+") && holds(&cache, "\trun\t0\t"));
   set_clock(&plain_clock);
@@ -176,7 +166,7 @@ TEST(a_build_that_is_stopped) {
     cache_file cache = new_cache();
     hone_engine *engine = NULL;
     CHECK_OK(build_stopped(model, &cache, runs, "keep", &engine));
-    CHECK(reports(engine, "cuda.cublaslt"));
+    CHECK(engine_reports(engine, "cuda.cublaslt"));
     hone_engine_free(engine);
     CHECK(!holds(&cache, "+") && !holds(&cache, "\trun\t0\t"));
     check_build(model, &cache, "frozen-cache", "true", (expected){.library = true});
@@ -239,8 +229,6 @@ TEST(anything_may_fail) {
 int main(void) {
   int code;
   if (!stand_in_is_there(&code)) return code;
-  void *clock = dlsym(dlopen(getenv("HONE_CUDA_DRIVER"), RTLD_NOW | RTLD_LOCAL), "stand_in_set_clock");
-  memcpy(&set_clock, &clock, sizeof clock);
   RUN(what_makes_runs_shorter);
   RUN(what_marks_are_right_of);
   RUN(a_long_run);

@@ -5,6 +5,7 @@
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "check.h"
 #include "engine/engine.h"
@@ -110,6 +111,15 @@ static inline double engine_error(const hone_tensor *a, const hone_tensor *b) {
     if (isnan(x[i])) worst = INFINITY;
   }
   return worst / top;
+}
+
+/* Whether its report has these words. */
+static inline bool engine_reports(const hone_engine *engine, const char *words) {
+  char *report = NULL;
+  CHECK_OK(hone_engine_report(engine, &report));
+  bool found = strstr(report, words) != NULL;
+  hone_text_release(report);
+  return found;
 }
 
 #endif
