@@ -22,6 +22,8 @@ typedef struct hone_candidate {
   int variant;     /* a tuning choice within the kernel (tile, split); 0 where there is none */
   double estimate; /* cost model's nanoseconds at `sizes` of the group; ranks before timing */
   const char *needs; /* a library that may be absent where the engine runs; NULL: none */
+  bool inside;       /* it differs from candidate `like` in what only whole runs tell; such come last */
+  size_t like;
 } hone_candidate;
 
 /* Weights as a kernel wants them, made at build, saved in the engine as they are. The bytes are

@@ -6,6 +6,7 @@
  * have some, the engine is built once more, of what the two chose. A block's group runs at any sizes as
  * its layers do. */
 #include <math.h>
+#include <string.h>
 
 #include "engine/builder.h"
 
@@ -29,7 +30,8 @@ static double time_of(const hone_builder *b, const hone_node *group, bool of_blo
   hone_status *status = hone_visit_units(b->engine->program, compare_unit, &f);
   hone_status_free(status);
   if (!f.unit || !f.unit->choice.measured || f.unit->nanoseconds <= 0) return INFINITY;
-  if (of_block && !f.unit->choice.variant) return INFINITY; /* its layers, one by one */
+  bool one_by_one = strcmp(f.unit->choice.candidate, f.unit->prepared.backend->name) == 0;
+  if (of_block && one_by_one) return INFINITY; /* its layers on their first rows */
   return f.unit->inside;
 }
 

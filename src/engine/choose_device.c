@@ -25,7 +25,7 @@ typedef struct rounds {
 
 static size_t missing_times(const hone_device_bench *bench, const hone_device_group *group) {
   size_t missing = 0;
-  for (size_t c = 0; c < group->count; c++) missing += hone_bench_time(bench, group, c) < 0;
+  for (size_t c = 0; c < group->timed; c++) missing += hone_bench_time(bench, group, c) < 0;
   return missing;
 }
 
@@ -49,7 +49,7 @@ static hone_status *enter_missing(rounds *r) {
   hone_device_bench *bench = r->bench;
   for (size_t g = 0; g < bench->count; g++) {
     hone_device_group *group = &bench->groups[g];
-    for (size_t c = 0, all = missing_times(bench, group) ? group->count : 0; c < all; c++)
+    for (size_t c = 0, all = missing_times(bench, group) ? group->timed : 0; c < all; c++)
       HONE_TRY(hone_bench_want(group, c));
   }
   HONE_TRY(hone_bench_enter(bench));
@@ -138,7 +138,7 @@ static double median_of(hone_contender *one) {
 static hone_status *keep_times(const hone_device_bench *bench) {
   for (size_t g = 0; g < bench->count; g++) {
     hone_device_group *group = &bench->groups[g];
-    for (size_t c = 0; group->contenders && c < group->count; c++) {
+    for (size_t c = 0; group->contenders && c < group->timed; c++) {
       double time = median_of(&group->contenders[c]);
       if (time < 0) continue;
       HONE_TRY(hone_timing_cache_put(&bench->b->cache, group->key, group->candidates[c].name,
@@ -174,8 +174,8 @@ static hone_status *time_all(hone_device_bench *bench) {
   for (size_t g = 0; g < bench->count; g++) {
     size_t lacks = missing_times(bench, &bench->groups[g]);
     missing += lacks;
-    all += bench->groups[g].count;
-    open += lacks > 0 && bench->groups[g].count > 1;
+    all += bench->groups[g].timed;
+    open += lacks > 0 && bench->groups[g].timed > 1;
   }
   b->engine->cached += all - missing + hone_count_inside(bench);
   if (b->frozen && open > 0)

@@ -7,7 +7,8 @@
  * group, those with most of the time first, what it runs on is replayed in turn with its rivals:
  * candidates that marks do not tell apart from the fastest. Groups that do the same work at the same
  * sizes, as those of a network's layers, are one kind and change together. It is coordinate descent,
- * from the choice by marks, until a pass changes nothing.
+ * from the choice by marks, until a pass changes nothing. Then each kind is tried letting what follows
+ * it begin at once, before it waits itself: what begins takes room, and is ready sooner.
  *
  * What was found goes to the timing cache (rivals.h), so that a build that knows it times nothing.
  */
@@ -29,14 +30,16 @@
 #define TURN_NS      8e5    /* a turn replays until it takes about this long, for that clock */
 #define MOST_REPLAYS 16
 #define WARM_NS      1e8   /* of runs before the first round: clocks rise */
-#define BUDGET_NS    1.1e9 /* of runs, and half as much for asking: the smallest kinds are left out */
+#define BUDGET_NS    1.4e9 /* of runs, and half as much for asking: the smallest kinds are left out */
+#define FIRST_NS     1.1e9 /* of it, before what begins at once is tried */
 
 typedef struct kind {
   const hone_device_group *group; /* the first of them; NULL: no kind begins there */
   hone_rivals rivals;
   hone_assignment now;
   double share;   /* of the run, in nanoseconds by marks */
-  double *scores; /* by candidate, then by marks: how long runs are, to compare; 0: not tried */
+  double *scores; /* by candidate, then by marks, then so and at once: how long runs are, to compare;
+                     0: not tried */
   bool tried;
 } kind;
 
@@ -56,7 +59,8 @@ typedef struct refinement {
   size_t count;
   hone_mark **marks; /* two, where the run begins and ends; else NULL */
   size_t begin, end;
-  double spent; /* nanoseconds of all runs so far */
+  double spent;  /* nanoseconds of all runs so far, */
+  double budget; /* and of those there may be */
   double run;   /* of the run as it stands */
   int replays;
   size_t changes;
@@ -64,14 +68,21 @@ typedef struct refinement {
 
 /* ---- Kinds ------------------------------------------------------------------------------------ */
 
+/* What a group of the kind runs on. */
+static size_t candidate_of(const hone_device_group *group, hone_assignment on) {
+  size_t candidate = on.candidate == HONE_BY_MARKS ? group->by_marks : on.candidate;
+  return on.at_once ? hone_bench_at_once(group, candidate) : candidate;
+}
+
 static double *score_of(const kind *k, hone_assignment on) {
-  return &k->scores[on.candidate == HONE_BY_MARKS ? k->group->count : on.candidate];
+  if (on.candidate == HONE_BY_MARKS) return &k->scores[k->group->count + on.at_once];
+  return &k->scores[candidate_of(k->group, on)];
 }
 
 static hone_status *add_kind(refinement *r, size_t group) {
   kind *k = &r->kinds[group];
-  *k = (kind){.group = &r->bench->groups[group], .now = {HONE_BY_MARKS}};
-  k->scores = HONE_NEW_ARRAY(&r->bench->memory, k->group->count + 1, double);
+  *k = (kind){.group = &r->bench->groups[group], .now = {HONE_BY_MARKS, false}};
+  k->scores = HONE_NEW_ARRAY(&r->bench->memory, k->group->count + 2, double);
   HONE_TRY_MEMORY(k->scores);
   hone_find_rivals(r->bench, group, &k->rivals);
   *score_of(k, k->now) = 1;
@@ -103,17 +114,18 @@ static hone_status *find_kinds(refinement *r) {
 
 /* The first candidate is what the plan has already. */
 static const hone_contender *contender_of(const hone_device_group *group, hone_assignment on) {
-  size_t candidate = on.candidate == HONE_BY_MARKS ? group->by_marks : on.candidate;
+  size_t candidate = candidate_of(group, on);
   const hone_contender *one = group->contenders ? &group->contenders[candidate] : NULL;
   return one && candidate > 0 && one->runs ? one : NULL;
 }
 
 static bool may_run(const kind *k, hone_assignment on) {
-  return on.candidate == HONE_BY_MARKS || on.candidate == 0 || contender_of(k->group, on);
+  return candidate_of(k->group, on) == 0 || contender_of(k->group, on) ||
+         (on.candidate == HONE_BY_MARKS && !on.at_once);
 }
 
 static hone_status *want(hone_device_group *group, hone_assignment on) {
-  size_t candidate = on.candidate == HONE_BY_MARKS ? group->by_marks : on.candidate;
+  size_t candidate = candidate_of(group, on);
   return candidate ? hone_bench_want(group, candidate) : NULL;
 }
 
@@ -126,6 +138,15 @@ static hone_status *want_rivals(const refinement *r) {
     for (int i = 0; group && i < rivals->count; i++) HONE_TRY(want(group, rivals->all[i]));
   }
   return hone_bench_enter(bench);
+}
+
+/* What each kind has come to, at once: its only rival from now on. */
+static hone_status *want_at_once(const refinement *r) {
+  for (size_t k = 0; k < r->count; k++) {
+    hone_assignment now = r->order[k]->now;
+    r->order[k]->rivals = (hone_rivals){{{now.candidate, true}}, 1};
+  }
+  return want_rivals(r);
 }
 
 /* ---- Whole runs ------------------------------------------------------------------------------- */
@@ -189,7 +210,7 @@ static void drop_hopeless(turn *turns, int count) {
 }
 
 static bool is_over(const refinement *r) {
-  return r->bench->b->stopped || r->spent > BUDGET_NS;
+  return r->bench->b->stopped || r->spent > r->budget;
 }
 
 /* All turns, the first being what stands, one after the other, round by round; not `whole` where time
@@ -254,7 +275,7 @@ static hone_status *try_kind(refinement *r, kind *k) {
   int count = 1;
   for (int i = 0; i < k->rivals.count; i++) {
     hone_assignment rival = k->rivals.all[i];
-    if (rival.candidate != k->now.candidate && may_run(k, rival)) turns[count++].with = rival;
+    if (score_of(k, rival) != score_of(k, k->now) && may_run(k, rival)) turns[count++].with = rival;
   }
   if (count == 1) return NULL;
   hone_status *status = run_turns(r, k, turns, count);
@@ -262,14 +283,22 @@ static hone_status *try_kind(refinement *r, kind *k) {
   return status;
 }
 
+static hone_status *try_all(refinement *r) {
+  for (size_t k = 0; k < r->count && !is_over(r); k++)
+    if (r->order[k]->share > 0) HONE_TRY(try_kind(r, r->order[k]));
+  return NULL;
+}
+
+/* Time for the last pass is left by those before it. */
 static hone_status *descend(refinement *r) {
   for (int pass = 0; pass < PASSES; pass++) {
     size_t before = r->changes;
-    for (size_t k = 0; k < r->count && !is_over(r); k++)
-      if (r->order[k]->share > 0) HONE_TRY(try_kind(r, r->order[k]));
+    HONE_TRY(try_all(r));
     if (r->changes == before) break;
   }
-  return NULL;
+  r->budget = BUDGET_NS;
+  HONE_TRY(want_at_once(r));
+  return try_all(r);
 }
 
 /* ---- The whole -------------------------------------------------------------------------------- */
@@ -286,13 +315,13 @@ static hone_status *keep_kind(const refinement *r, const kind *k) {
   double run = round(r->run), taken = *score_of(k, k->now);
   char key[HONE_INSIDE_KEY];
   hone_inside_key(r->bench, group, key);
-  for (size_t c = 0; c <= group->count; c++) {
-    bool marks = c == group->count;
+  for (size_t c = 0; c < group->count + 2; c++) {
+    bool marks = c >= group->count;
     if (k->scores[c] <= 0) continue;
     double time = &k->scores[c] == score_of(k, k->now) ? run
                                                        : fmax(run + 1, run * k->scores[c] / taken);
     HONE_TRY(put(r->bench->b, key, marks ? HONE_MARKS : group->candidates[c].name,
-                 marks ? 0 : group->candidates[c].variant, time));
+                 marks ? (int)(c - group->count) : group->candidates[c].variant, time));
   }
   return NULL;
 }
@@ -346,7 +375,7 @@ static hone_status *refine(refinement *r) {
 }
 
 hone_status *hone_time_inside(hone_device_bench *bench) {
-  refinement r = {.bench = bench};
+  refinement r = {.bench = bench, .budget = FIRST_NS};
   if (!hone_may_gain_inside(bench) || bench->frame->plan->device_run_count == 0) return NULL;
   HONE_TRY(hone_build_progress(bench->b, "measuring runs"));
   if (bench->b->stopped) return NULL;

@@ -31,10 +31,16 @@ static size_t candidates_of(const hone_device_bench *bench, const hone_unit *uni
                             hone_candidate *out) {
   const hone_backend *backend = unit->prepared.backend;
   bool all = hone_option_is(bench->b->options, HONE_OPTION_needs, "all");
+  size_t place[HONE_MAX_CANDIDATES];
   size_t kept = 0, count = backend->candidates(unit->body, out, HONE_MAX_CANDIDATES);
   if (count > HONE_MAX_CANDIDATES) count = HONE_MAX_CANDIDATES;
-  for (size_t c = 0; c < count; c++)
-    if (all || !out[c].needs) out[kept++] = out[c];
+  for (size_t c = 0; c < count; c++) {
+    place[c] = kept;
+    if (!all && out[c].needs) continue;
+    out[kept] = out[c];
+    if (out[c].inside) out[kept].like = place[out[c].like];
+    kept++;
+  }
   return kept;
 }
 
@@ -53,6 +59,7 @@ static hone_status *add_group(hone_device_bench *bench, hone_unit *unit) {
   bool known;
   *group = (hone_device_group){.unit = unit};
   group->count = candidates_of(bench, unit, group->candidates);
+  while (group->timed < group->count && !group->candidates[group->timed].inside) group->timed++;
   HONE_TRY(hone_typical_group(bench->b, unit, bench->b->typical, &bench->memory, &group->typical,
                               &known));
   if (!known) return NULL;
@@ -91,10 +98,17 @@ hone_status *hone_bench_find(hone_device_bench *bench) {
   return NULL;
 }
 
+size_t hone_bench_at_once(const hone_device_group *group, size_t candidate) {
+  for (size_t c = group->timed; c < group->count; c++)
+    if (group->candidates[c].like == candidate) return c;
+  return candidate;
+}
+
 double hone_bench_time(const hone_device_bench *bench, const hone_device_group *group,
                        size_t candidate) {
-  return hone_timing_cache_get(&bench->b->cache, group->key, group->candidates[candidate].name,
-                               group->candidates[candidate].variant);
+  const hone_candidate *one = &group->candidates[candidate];
+  if (one->inside) one = &group->candidates[one->like];
+  return hone_timing_cache_get(&bench->b->cache, group->key, one->name, one->variant);
 }
 
 double hone_bench_inside(const hone_device_bench *bench, const hone_device_group *group,
@@ -106,8 +120,8 @@ double hone_bench_inside(const hone_device_bench *bench, const hone_device_group
 
 size_t hone_bench_fastest(const hone_device_bench *bench, const hone_device_group *group,
                           double *times) {
-  for (size_t c = 0; c < group->count; c++) times[c] = hone_bench_inside(bench, group, c);
-  return hone_fastest(times, group->count);
+  for (size_t c = 0; c < group->timed; c++) times[c] = hone_bench_inside(bench, group, c);
+  return hone_fastest(times, group->timed);
 }
 
 /* ---- The run that they are timed in ----------------------------------------------------------- */

@@ -25,6 +25,7 @@ typedef struct hone_device_group {
   hone_unit *unit;
   hone_candidate candidates[HONE_MAX_CANDIDATES];
   size_t count;
+  size_t timed; /* of them, the first: the others are for whole runs alone */
   hone_bench_group typical;
   hone_group_view view; /* of it */
   char key[HONE_TIMING_KEY], kind_key[HONE_TIMING_KEY];
@@ -53,13 +54,16 @@ typedef struct hone_device_bench {
 
 /* The groups of the engine that run on its device, at the typical sizes. */
 HONE_MUST_USE hone_status *hone_bench_find(hone_device_bench *bench);
-/* Nanoseconds of a candidate between marks, from the timing cache; negative: not known. */
+/* The candidate that is like this one and lets what follows begin at once; itself: there is none. */
+size_t hone_bench_at_once(const hone_device_group *group, size_t candidate);
+/* Nanoseconds of a candidate between marks, or of what it is like, from the timing cache; negative: not
+ * known. */
 double hone_bench_time(const hone_device_bench *bench, const hone_device_group *group,
                        size_t candidate);
 /* What it takes inside a run, as far as that tells, beside kernels that begin early. */
 double hone_bench_inside(const hone_device_bench *bench, const hone_device_group *group,
                          size_t candidate);
-/* The candidate that this speaks for; `times` gets all of them, which are negative where not known. */
+/* The candidate that this speaks for; `times` gets those that marks tell, negative where not known. */
 size_t hone_bench_fastest(const hone_device_bench *bench, const hone_device_group *group,
                           double *times);
 

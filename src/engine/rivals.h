@@ -14,11 +14,13 @@
 #define HONE_RUN         "run" /* the run itself, in place of a kernel */
 
 #define HONE_BY_MARKS    SIZE_MAX
-#define HONE_MARKS       "marks" /* in place of a kernel, for that */
+#define HONE_MARKS       "marks" /* in place of a kernel, for that; variant 1: at once */
 
-/* What the groups of a kind run on: all on one candidate, or each on the one that marks speak for. */
+/* What the groups of a kind run on: all on one candidate, or each on the one that marks speak for; and
+ * whether they let what follows begin at once. */
 typedef struct hone_assignment {
-  size_t candidate; /* or HONE_BY_MARKS */
+  size_t candidate; /* of those that marks tell, or HONE_BY_MARKS */
+  bool at_once;
 } hone_assignment;
 
 /* Those that marks do not tell apart, HONE_BY_MARKS among them; none where times are missing. */

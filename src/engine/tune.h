@@ -5,7 +5,7 @@
 #include "backend/backend.h"
 #include "engine/timing_cache.h"
 
-#define HONE_MAX_CANDIDATES 192
+#define HONE_MAX_CANDIDATES 384
 #define HONE_TIMING_KEY     33 /* characters of a key, the zero included */
 
 /* A group at concrete types, ready to be timed. */

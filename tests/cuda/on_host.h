@@ -51,7 +51,7 @@ static bool met; // a barrier, by the block's first thread
 static void __syncthreads() { met = true, block_barrier.meet(); }
 static void __syncwarp() { met = true, warp_barriers[threadIdx.x / 32].meet(); }
 static void __threadfence() {}
-static void follow() {}
+template <class A> static void follow(const A &) {}
 static void let_next_begin() {}
 static void meet(int number, int threads) {
   named_barriers[number].members = threads;

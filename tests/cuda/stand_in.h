@@ -22,7 +22,8 @@ typedef struct stand_in_state {
 /* Nanoseconds of each kind of work; all 0: events tell the host's time. */
 typedef struct stand_in_clock {
   uint64_t launch; /* of a kernel */
-  uint64_t early;  /* of one that may begin before the end of the one before */
+  uint64_t early;  /* of one that may begin before the end of the one before, */
+  uint64_t ready;  /* which let it do so at once */
   uint64_t call;   /* of a library's */
 } stand_in_clock;
 

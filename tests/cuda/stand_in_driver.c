@@ -190,6 +190,13 @@ static bool is_timed_whole(const work *list) {
   return marks == 2 && others > 1;
 }
 
+static uint64_t time_of_launch(const work *w) {
+  static bool at_once; /* the kernel before */
+  bool ready = at_once && own_clock.ready;
+  at_once = w->given.args.n[HONE_CUDA_AT_ONCE] != 0;
+  return !w->early ? own_clock.launch : ready ? own_clock.ready : own_clock.early;
+}
+
 static void perform(const work *w) {
   const hone_cuda_parameter given = w->given; /* lies as its maps must */
   switch (w->what) {
@@ -209,7 +216,7 @@ static void perform(const work *w) {
           broke("a kernel is given an address that is not the device's");
       w->run(&given, w->grid[0], w->grid[1], w->grid[2], w->threads);
       state.launches++;
-      own_time += w->early ? own_clock.early : own_clock.launch;
+      own_time += time_of_launch(w);
       break;
     case CALL:
       w->call(w->argument);

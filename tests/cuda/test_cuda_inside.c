@@ -8,6 +8,9 @@
 static const stand_in_clock early_clock = {.launch = 100000, .early = 20000, .call = 90000};
 /* The same, in a run that is too long. */
 static const stand_in_clock long_clock = {.launch = 1000000, .early = 200000, .call = 900000};
+/* And more so where the one before lets them begin at once. */
+static const stand_in_clock ready_clock = {
+    .launch = 100000, .early = 20000, .ready = 5000, .call = 90000};
 /* Here marks are right. */
 static const stand_in_clock plain_clock = {.launch = 100000, .early = 100000, .call = 90000};
 
@@ -112,6 +115,51 @@ TEST(what_makes_runs_shorter) {
   check_build(model, &cache, NULL, NULL, (expected){.library = false});
   check_build(model, &cache, "frozen-cache", "true", (expected){.library = false});
   check_build(model, &cache, "measure", "false", (expected){.library = false});
+  drop_cache(&cache);
+  hone_model_free(model);
+}
+
+static hone_engine *loaded_from_file(const hone_engine *engine) {
+  char path[64];
+  hone_engine *loaded = NULL;
+  snprintf(path, sizeof path, "/tmp/hone-inside-%d.hone", (int)getpid());
+  CHECK_OK(hone_engine_save(engine, path));
+  CHECK_OK(hone_engine_open(path, NULL, &loaded));
+  unlink(path);
+  return loaded;
+}
+
+/* Whether a group's variant is 4096 and another: what follows may begin at once. */
+static bool lets_others_begin(const hone_engine *engine) {
+  char *report = NULL;
+  bool found = false;
+  CHECK_OK(hone_engine_report(engine, &report));
+  for (const char *at = report; (at = strstr(at, "\"variant\": ")); at++)
+    found |= strtol(at + strlen("\"variant\": "), NULL, 10) >= 4096;
+  hone_text_release(report);
+  return found;
+}
+
+/* What follows may begin at once where that makes runs shorter, and only there; the file says it. */
+TEST(what_lets_others_begin) {
+  cache_file cache = new_cache();
+  hone_model *model = engine_model(net);
+  set_clock(&ready_clock);
+  hone_engine *engine = build_as(model, options_with(&cache, NULL, NULL));
+  CHECK(lets_others_begin(engine));
+  check_output(model, engine);
+  hone_engine *loaded = loaded_from_file(engine);
+  CHECK(lets_others_begin(loaded));
+  check_output(model, loaded);
+  hone_engine_free(loaded);
+  hone_engine_free(engine);
+  check_build(model, &cache, "frozen-cache", "true", (expected){.library = false});
+  drop_cache(&cache);
+  cache = new_cache();
+  set_clock(&early_clock);
+  engine = build_as(model, options_with(&cache, NULL, NULL));
+  CHECK(!lets_others_begin(engine));
+  hone_engine_free(engine);
   drop_cache(&cache);
   hone_model_free(model);
 }
@@ -230,6 +278,7 @@ int main(void) {
   int code;
   if (!stand_in_is_there(&code)) return code;
   RUN(what_makes_runs_shorter);
+  RUN(what_lets_others_begin);
   RUN(what_marks_are_right_of);
   RUN(a_long_run);
   RUN(a_build_that_is_stopped);

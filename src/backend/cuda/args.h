@@ -5,6 +5,7 @@
 
 #define HONE_CUDA_POINTERS 24
 #define HONE_CUDA_NUMBERS  80
+#define HONE_CUDA_AT_ONCE  78 /* of the numbers: whether the next kernel may begin already */
 #define HONE_CUDA_STEP     79 /* of the numbers, the last: which step it is (kernels/places.cu) */
 #define HONE_CUDA_BOXED    3
 

@@ -11,7 +11,6 @@
 #include "base/map.h"
 #include "base/pool.h"
 
-#define LEAST_FOLLOWING 90 /* compute capability whose kernels may begin early */
 #define MOST_SHARED 232448 /* bytes that a block of compute capability 9.0 may have: 227 KB */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of the two below */
@@ -147,7 +146,7 @@ bool hone_cuda_code_follows(hone_cu_function function) {
   pthread_mutex_lock(&lock);
   const hone_cuda_code *code = hone_map_get(&functions, (const char *)&function, sizeof function);
   pthread_mutex_unlock(&lock);
-  return code && code->sm >= LEAST_FOLLOWING;
+  return code && code->sm >= HONE_CUDA_LEAST_FOLLOWING;
 }
 
 hone_status *hone_cuda_code_allow_shared(hone_cu_function function, unsigned bytes) {

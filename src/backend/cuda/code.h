@@ -20,6 +20,8 @@ HONE_MUST_USE hone_status *hone_cuda_code_can_make(void);
 /* The function `kernel` of a text; compiled by NVRTC when there is no code of it that this GPU runs.
  * Within the GPU's context. */
 HONE_MUST_USE hone_status *hone_cuda_code_function(const char *text, hone_cu_function *out);
+
+#define HONE_CUDA_LEAST_FOLLOWING 90 /* compute capability from which kernels may begin early */
 /* Whether follow() of kernels/common.cu is anything in a function: its code was made for compute
  * capability 9.0 or newer. */
 bool hone_cuda_code_follows(hone_cu_function function);

@@ -47,6 +47,24 @@ static bool is_offered(const hone_cuda_kernel *row, const hone_cuda_kernel *span
   return false;
 }
 
+#define HONE_CUDA_AT_ONCE_VARIANT 4096 /* and a variant: that, and what follows may begin at once */
+
+/* Behind them the same of Hone's own, which let what follows begin at once. */
+static size_t offer_at_once(hone_candidate *out, size_t count, size_t room) {
+  size_t all = count;
+  for (size_t c = 0; c < count && count <= room; c++) {
+    if (out[c].needs) continue;
+    if (all < room) {
+      out[all] = out[c];
+      out[all].inside = true;
+      out[all].variant += HONE_CUDA_AT_ONCE_VARIANT;
+      out[all].like = c;
+    }
+    all++;
+  }
+  return all;
+}
+
 static size_t offer(const hone_graph *graph, int sm, hone_candidate *out, size_t room) {
   size_t rows, count = 0;
   const hone_cuda_kernel *const *table = hone_cuda_kernels(&rows), *span = spanning(graph, sm);
@@ -55,9 +73,11 @@ static size_t offer(const hone_graph *graph, int sm, hone_candidate *out, size_t
   for (size_t r = 0; r < rows; r++) {
     if (!is_offered(table[r], span, graph, sm)) continue;
     for (int v = 1; v <= table[r]->variants; v++, count++)
-      if (count < room) out[count] = (hone_candidate){table[r]->candidate, v, 0, table[r]->needs};
+      if (count < room)
+        out[count] = (hone_candidate){
+            .name = table[r]->candidate, .variant = v, .needs = table[r]->needs};
   }
-  return count;
+  return sm >= HONE_CUDA_LEAST_FOLLOWING && room ? offer_at_once(out, count, room) : count;
 }
 
 static size_t candidates(const hone_graph *graph, hone_candidate *out, size_t room) {
@@ -141,9 +161,12 @@ static hone_status *compile_text(void *argument, const char *text, void **functi
 }
 
 static hone_status *find_way(const char *name, int variant, hone_cuda_way *out) {
-  *out = (hone_cuda_way){hone_cuda_kernel_named(name), variant};
-  bool known = out->kernel ? variant >= 1 && variant <= out->kernel->variants
-                           : strcmp(name, HONE_CUDA_NAME) == 0;
+  const hone_cuda_kernel *kernel = hone_cuda_kernel_named(name);
+  int within = variant % HONE_CUDA_AT_ONCE_VARIANT;
+  *out = (hone_cuda_way){kernel, within, variant >= HONE_CUDA_AT_ONCE_VARIANT};
+  bool known = variant >= 0 && variant < 2 * HONE_CUDA_AT_ONCE_VARIANT &&
+               (kernel ? within >= 1 && within <= kernel->variants
+                       : within == 0 && strcmp(name, HONE_CUDA_NAME) == 0);
   return known ? NULL
                : hone_error(HONE_NOT_FOUND, "kernel '%s' %d does not run groups on the GPU", name,
                             variant);
@@ -186,7 +209,7 @@ static hone_status *prepare(const hone_graph *graph, const char *name, int varia
   HONE_TRY(make_group(graph, name, variant, arena, &group));
   *out = (hone_prepared){
       .backend = &hone_backend_cuda, .body = graph, .variant = variant, .state = group};
-  if (group->chosen) out->needs = group->chosen->way.kernel->needs;
+  if (group->chosen && group->chosen->way.kernel) out->needs = group->chosen->way.kernel->needs;
   HONE_TRY(fill_pack(group->any, saved, saved_count, arena, out));
   HONE_TRY(put_pack(group, out));
   hone_status *status = fill_tuning(group, saved, saved_count, tuning, arena, out);

@@ -9,7 +9,7 @@ hone_status *hone_cuda_group_make(const hone_graph *graph, hone_cuda_way way, in
   hone_cuda_group *group = HONE_NEW(arena, hone_cuda_group);
   HONE_TRY_MEMORY(group);
   HONE_TRY(hone_cuda_body_make(graph, sm, (hone_cuda_way){0}, arena, &group->any));
-  if (way.kernel) HONE_TRY(hone_cuda_body_make(graph, sm, way, arena, &group->chosen));
+  if (way.kernel || way.at_once) HONE_TRY(hone_cuda_body_make(graph, sm, way, arena, &group->chosen));
   *out = group;
   return NULL;
 }

@@ -91,6 +91,7 @@ hone_status *hone_cuda_launch_new(hone_cuda_plan *plan, const hone_cuda_stage *s
   HONE_TRY_MEMORY(launch);
   launch->function = stage->functions[0];
   launch->threads = THREADS;
+  launch->args.n[HONE_CUDA_AT_ONCE] = plan->body->way.at_once;
   *plan->end = launch;
   plan->end = &launch->next;
   for (int i = 0; stage->core && i < stage->kernel->pointers && i < stage->core->input_count; i++)

@@ -169,7 +169,7 @@ static hone_status *settle_stage(maker *m, hone_cuda_stage *stage) {
   if (stage->core && stage->kernel->finishes) HONE_TRY(add_result(m, stage, stage->core->outputs[0]));
   for (int i = 0; i < stage->tail_count; i++)
     HONE_TRY(add_result(m, stage, stage->tail[i]->outputs[0]));
-  if (numbers > HONE_CUDA_STEP || stage->pointers > HONE_CUDA_POINTERS)
+  if (numbers > HONE_CUDA_AT_ONCE || stage->pointers > HONE_CUDA_POINTERS)
     return no_stages("its kernel takes too many arguments");
   return NULL;
 }

@@ -81,6 +81,7 @@ typedef struct hone_cuda_constant {
 typedef struct hone_cuda_way {
   const hone_cuda_kernel *kernel; /* NULL: the first row always */
   int variant;
+  bool at_once; /* the body's kernels let what follows them begin before they wait themselves */
 } hone_cuda_way;
 
 typedef struct hone_cuda_body {

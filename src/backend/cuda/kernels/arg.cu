@@ -22,7 +22,7 @@ __device__ __forceinline__ Best best_of(const Args &a, s64 base, s64 first, s64 
 }
 
 extern "C" __global__ void __launch_bounds__(256) kernel(const __grid_constant__ Args a) {
-  follow();
+  follow(a);
   s64 *y = (s64 *)a.p[1], step = a.n[2];
   for (s64 i = blockIdx.x * (s64)blockDim.x + threadIdx.x; a.n[3] && i < a.n[0]; i += gridDim.x * (s64)blockDim.x)
     y[i] = best_of(a, i / step * step * a.n[1] + i % step, 0, 1).at;

@@ -5,7 +5,7 @@
 // mask speaks of, n[8…11] its strides. Outputs lie as q does, with v's size.
 #define MOST_SIZE 256
 extern "C" __global__ void __launch_bounds__(256) kernel(const __grid_constant__ Args a) {
-  follow();
+  follow(a);
   __shared__ R query[MOST_SIZE], weight[256];
   s64 heads = a.n[1], length = a.n[3], keys = a.n[4], size = a.n[5], v_size = a.n[6];
   int thread = threadIdx.x;

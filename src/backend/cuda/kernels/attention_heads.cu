@@ -17,7 +17,7 @@ __device__ __forceinline__ Rows rows_at(const Args &a, u32 index) {
 
 __device__ __forceinline__ void bring_heads(const BoxArgs &b, const Stages &s) {
   u32 turn = 0;
-  follow();
+  follow(b.a);
   for (u32 index = blockIdx.x; index < b.a.n[0]; index += gridDim.x, turn++) {
     Rows r = rows_at(b.a, index);
     char *stage = s.pool + turn % 2 * s.bytes;
@@ -38,7 +38,7 @@ __device__ __forceinline__ void bring_heads(const BoxArgs &b, const Stages &s) {
 // for every head and frees it, even one that it has no part of, so that no barrier runs ahead of it.
 __device__ __forceinline__ void attend_heads(const Args &a, const Stages &s) {
   u32 parts = (u32)a.n[29], group = threadIdx.x / 128, turn = 0, item = group;
-  follow();
+  follow(a);
   for (u32 index = blockIdx.x; index < a.n[0]; index += gridDim.x, turn++) {
     Rows r = rows_at(a, index);
     const char *stage = s.pool + turn % 2 * s.bytes;

@@ -42,7 +42,7 @@ kernel(const __grid_constant__ BoxArgs b) {
   const Args &a = b.a;
   int groups = blockDim.x / 128, group = threadIdx.x / 128, rounds = (int)a.n[29], span = 64 * groups * rounds;
   char *pool = aligned_pool(), *queries = pool + a.n[30] * STAGE_BYTES;
-  follow();
+  follow(a);
   for (s64 block = blockIdx.x; block < a.n[0]; block += gridDim.x) {
     Rows r = rows_at(a, block, span);
     int tiles = (r.end + KEYS - 1) / KEYS;

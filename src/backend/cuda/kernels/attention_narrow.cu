@@ -103,7 +103,7 @@ extern "C" __global__ void __launch_bounds__(256, KEYS > 32 ? 1 : 2) kernel(cons
   float most[2] = {-INFINITY, -INFINITY}, sum[2] = {}, old[2];
   Results results = {};
   u32 q[2 * PAIRS][4];
-  follow();
+  follow(a);
   load_queries(a, (const T *)a.p[0] + place_of(a, 0, batch, head, first), there, q);
   for (int k0 = warp * KEYS; k0 < end; k0 += warps * KEYS) {
     Keys k;

@@ -74,7 +74,7 @@ __device__ __forceinline__ void finish_rows(const Args &a, const Results &result
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS) kernel(const __grid_constant__ Args a) {
-  follow();
+  follow(a);
   __shared__ __align__(128) char pool[POOL_BYTES];
   int lane = threadIdx.x % 32, warp = threadIdx.x / 32, length = (int)a.n[3], keys = (int)a.n[4];
   for (s64 block = blockIdx.x; block < a.n[0]; block += gridDim.x) {

@@ -6,7 +6,7 @@
 #define KEYS 32
 #define OWN ((VALUE + 15) / 16)
 extern "C" __global__ void __launch_bounds__(256) kernel(const __grid_constant__ Args a) {
-  follow();
+  follow(a);
   __shared__ R q[QUERIES][HEAD + 1], k[KEYS][HEAD + 1], v[KEYS][VALUE], p[QUERIES][KEYS + 1];
   int thread = threadIdx.x, tx = thread % 16, ty = thread / 16;
   int length = (int)a.n[3], keys = (int)a.n[4];

@@ -99,7 +99,7 @@ __device__ __forceinline__ void bring_boxes(const BoxArgs &b, char *pool, u64 *f
   Step s = step_at(b.a, w);
   expect_map(b.left);
   int there = bring_constants(b, w, s, pool, full);
-  follow();
+  follow(b.a);
   while (true) {
     for (int step = w.begin; step < w.end; step++, next_step(s), next_slot(slot)) {
       char *stage = pool + slot.number * STAGE_BYTES;

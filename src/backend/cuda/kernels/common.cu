@@ -49,17 +49,17 @@ __device__ __forceinline__ void store_words(void *p, u32 x, u32 y, u32 z, u32 w)
 }
 // From compute capability 9.0 on a kernel may begin while the one before it ends (PTX ISA: griddepcontrol). Until
 // every thread that does so has called this, it reads constants alone, of memory that kernels write nothing, and
-// writes nothing there. The next kernel may begin from then on.
-__device__ __forceinline__ void follow() {
-#if __CUDA_ARCH__ >= 900
-  asm volatile("griddepcontrol.wait;" ::: "memory");
-  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
-#endif
-}
-// Lets the next kernel begin before this one has waited: for kernels that are shorter than another takes to begin.
+// writes nothing there. The next kernel may begin from then on, or, where n[78] is not 0, already when all have come here.
 __device__ __forceinline__ void let_next_begin() {
 #if __CUDA_ARCH__ >= 900
   asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+__device__ __forceinline__ void follow(const Args &a) {
+#if __CUDA_ARCH__ >= 900
+  if (a.n[78]) let_next_begin();
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+  let_next_begin();
 #endif
 }
 #endif

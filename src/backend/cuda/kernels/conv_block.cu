@@ -222,7 +222,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, WARPS_HELD / WARPS) kernel
   Tile t = tile_of(a);
   Sums sums = {};
   bring_filters(a, t, 0);
-  follow();
+  follow(a);
   bring_pixels(a, t);
   end_batch();
   for (int chunk = 0; chunk < CHUNKS; chunk++) {

@@ -83,7 +83,7 @@ __device__ __forceinline__ void convolve(Sums &sums, const char *pixels, int row
 extern "C" __global__ void __launch_bounds__(EIGHTS * 32, (DOWN == 1 ? 28 : 20) / EIGHTS) kernel(const __grid_constant__ Args a) {
   __shared__ __align__(128) char pool[FILTER_BYTES + POOL_BYTES];
   Tile t = tile_of(a);
-  follow();
+  follow(a);
   bring_tile(a, t, pool, pool + FILTER_BYTES);
   int eight = threadIdx.x % EIGHTS, spot = threadIdx.x / EIGHTS, c = t.c + eight * 8;
   int x = spot % (int)a.n[14] * ACROSS, y = spot / (int)a.n[14] * DOWN;

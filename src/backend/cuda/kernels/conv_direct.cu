@@ -42,9 +42,9 @@ __device__ __forceinline__ void convolve_windows(const Args &a) {
   u32 channels = (u32)a.n[1], eights = channels / 8, width = (u32)a.n[5], height = (u32)a.n[4];
   u32 i = blockIdx.x * blockDim.x + threadIdx.x, step = gridDim.x * blockDim.x, count = (u32)(a.n[0] / 8);
   int x_width = (int)a.n[3], x_height = (int)a.n[2];
-  if (!a.n[39]) follow();
+  if (!a.n[39]) follow(a);
   Filters by = filters_of(a, i % eights * 8);
-  if (a.n[39]) follow();
+  if (a.n[39]) follow(a);
   while (i < count) {
     u32 c = i % eights * 8, pixel = i / eights;
     int left = (int)(pixel % width) * (int)a.n[9] - (int)a.n[13];
@@ -99,7 +99,7 @@ extern "C" __global__ void __launch_bounds__(256) kernel(const __grid_constant__
   bool depthwise = a.n[15] == a.n[1] && a.n[14] == a.n[1] && (((u64)a.p[0] | (u64)a.p[1]) & 15) == 0;
   bool wide = depthwise && IS_SMALL(a.n[0]) && IS_WIDE(a, a.n[1]);
   if (sizeof(T) == 2 && wide && a.n[6] == WINDOW && a.n[7] == WINDOW) return convolve_windows(a);
-  follow();
+  follow(a);
   if (wide) convolve_depthwise(a);
   else if (IS_SMALL(a.n[0])) convolve<u32>(a);
   else convolve<s64>(a);

@@ -186,7 +186,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) kernel(const __gri
 #pragma unroll
   for (int g = 0; g < GROUPS; g++) masks[g] = mask_of(a, g);
   copy_filters(a, pool, n0); // constants
-  follow();
+  follow(a);
   for (s64 index = blockIdx.x; index < a.n[0]; index += gridDim.x) {
     Piece p = piece_at(a, index);
     __syncthreads();

@@ -27,7 +27,7 @@ template <class Index> __device__ __forceinline__ void gather(const Args &a) {
 }
 
 extern "C" __global__ void __launch_bounds__(256) kernel(const __grid_constant__ Args a) {
-  follow();
+  follow(a);
   if (IS_SMALL(a.n[0])) gather<u32>(a);
   else gather<s64>(a);
 }

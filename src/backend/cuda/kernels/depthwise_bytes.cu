@@ -62,7 +62,7 @@ template <class Index> __device__ __forceinline__ void convolve(const Args &a, b
 }
 
 extern "C" __global__ void __launch_bounds__(256) kernel(const __grid_constant__ Args a) {
-  follow();
+  follow(a);
   bool wide = IS_WIDE(a, a.n[1]);
   if (IS_SMALL(a.n[0])) convolve<u32>(a, wide);
   else convolve<s64>(a, wide);

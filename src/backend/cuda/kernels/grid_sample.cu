@@ -40,7 +40,7 @@ __device__ __forceinline__ void taps_of(R g, s64 size, s64 *index, R *weight) {
 }
 
 extern "C" __global__ void __launch_bounds__(256) kernel(const __grid_constant__ Args a) {
-  follow();
+  follow(a);
   for (s64 i = blockIdx.x * (s64)blockDim.x + threadIdx.x; i < a.n[0]; i += gridDim.x * (s64)blockDim.x) {
     s64 pixel = i / a.n[1], channel = i % a.n[1], index[AXES][TAPS], from = pixel / a.n[2];
     R weight[AXES][TAPS], sum = 0;

@@ -43,7 +43,7 @@ __device__ __forceinline__ void take_channel(const Args &a, s64 begin, s64 end) 
   if (threadIdx.x == 0) ((Moments *)a.p[3])[blockIdx.x * a.n[6] + blockIdx.y] = m;
 }
 extern "C" __global__ void __launch_bounds__(256) kernel(const __grid_constant__ Args a) {
-  follow();
+  follow(a);
   s64 positions = a.n[2] * a.n[4], begin = blockIdx.y * a.n[7], end = begin + a.n[7];
   if (end > positions) end = positions;
   if (a.n[4] == 1) take_rows(a, begin, end);
@@ -51,7 +51,7 @@ extern "C" __global__ void __launch_bounds__(256) kernel(const __grid_constant__
 }
 #elif PHASE == 1
 extern "C" __global__ void __launch_bounds__(256) kernel(const __grid_constant__ Args a) {
-  follow();
+  follow(a);
   s64 parts = a.n[5] * a.n[6];
   for (s64 group = blockIdx.x; group < a.n[1] * (a.n[3] / a.n[5]); group += gridDim.x) {
     Moments m = {0, 0, 0};
@@ -75,7 +75,7 @@ template <class Index> __device__ __forceinline__ void normalise(const Args &a) 
   }
 }
 extern "C" __global__ void __launch_bounds__(256) kernel(const __grid_constant__ Args a) {
-  follow();
+  follow(a);
   if (IS_SMALL(a.n[0])) normalise<u32>(a);
   else normalise<s64>(a);
 }

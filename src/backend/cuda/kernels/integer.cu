@@ -33,7 +33,7 @@ template <class Index> __device__ __forceinline__ void multiply(const Args &a) {
 }
 
 extern "C" __global__ void __launch_bounds__(256) kernel(const __grid_constant__ Args a) {
-  follow();
+  follow(a);
   if (IS_SMALL(a.n[0])) multiply<u32>(a);
   else multiply<s64>(a);
 }

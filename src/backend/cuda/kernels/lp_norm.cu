@@ -1,6 +1,6 @@
 // Lines divided by their norm: a block a line. p[0] x. n[0] lines, n[1] elements of a line, n[2] the step between them.
 extern "C" __global__ void __launch_bounds__(256) kernel(const __grid_constant__ Args a) {
-  follow();
+  follow(a);
   s64 size = a.n[1], step = a.n[2];
   for (s64 line = blockIdx.x; line < a.n[0]; line += gridDim.x) {
     s64 base = line / step * step * size + line % step;

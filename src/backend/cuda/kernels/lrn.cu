@@ -1,7 +1,7 @@
 // x over a power of the squares of the channels around: channels last, an element a thread. p[0] x. n[0] elements,
 // n[1] channels, n[2] and n[3] how many of them count before and after.
 extern "C" __global__ void __launch_bounds__(256) kernel(const __grid_constant__ Args a) {
-  follow();
+  follow(a);
   for (s64 i = blockIdx.x * (s64)blockDim.x + threadIdx.x; i < a.n[0]; i += gridDim.x * (s64)blockDim.x) {
     s64 channel = remainder_of(i, a.n[1]), first = channel - a.n[2], last = channel + a.n[3];
     R sum = 0;

@@ -82,7 +82,7 @@ template <int planes> __device__ __forceinline__ void join_planes(const Args &a)
 }
 
 extern "C" __global__ void __launch_bounds__(256) kernel(const __grid_constant__ Args a) {
-  follow();
+  follow(a);
   int last = (int)a.n[1] - 1;
   bool eights = last >= 0 && a.n[8 + last] % 8 == 0 && a.n[16 + last] == 1 && a.n[24 + last] == 1;
   bool dense = last >= 0;

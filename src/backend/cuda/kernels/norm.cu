@@ -87,7 +87,7 @@ __device__ __forceinline__ void norm_by_eights(const Args &a) {
   R x[8] = {}, mean = 0, square = 0;
   Streams streams;
   let_next_begin();
-  follow();
+  follow(a);
   if (inside) {
     Eight<T> eight = load_eight<T>(a.p[0], i);
     streams = load_streams(a, i, column);
@@ -106,7 +106,7 @@ __device__ __forceinline__ void norm_by_eights(const Args &a) {
 extern "C" __global__ void __launch_bounds__(256) kernel(const __grid_constant__ Args a) {
   bool wide = IS_WIDE(a, ROW(a.n[1])) && ((u64)a.p[0] & 15) == 0;
   if (a.n[2] == BY_EIGHTS && wide) return norm_by_eights(a);
-  follow();
+  follow(a);
   if (a.n[2]) norm_by_warp(a, wide);
   else norm_by_block(a);
 }

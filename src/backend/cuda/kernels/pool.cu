@@ -46,7 +46,7 @@ template <class Index, int width> __device__ __forceinline__ void pool(const Arg
 }
 
 extern "C" __global__ void __launch_bounds__(256) kernel(const __grid_constant__ Args a) {
-  follow();
+  follow(a);
   bool wide = IS_WIDE(a, a.n[1]) && ((u64)a.p[0] & 15) == 0;
   if (!IS_SMALL(a.n[0]) || !IS_SMALL(a.n[2] * a.n[3])) pool<s64, 1>(a);
   else if (wide) pool<s32, 8>(a);

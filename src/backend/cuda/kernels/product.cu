@@ -86,7 +86,7 @@ __device__ __forceinline__ void put_tiles(const Args &a, Tiles &to, const R *lef
 }
 
 extern "C" __global__ void __launch_bounds__(256) kernel(const __grid_constant__ Args a) {
-  follow();
+  follow(a);
   __shared__ __align__(16) Tiles tiles[2];
   s64 m0 = blockIdx.x * (s64)TILE, n0 = blockIdx.y * (s64)TILE;
   int parts = (int)a.n[36], part = blockIdx.z % parts, batch = blockIdx.z / parts;

@@ -228,11 +228,11 @@ __device__ __forceinline__ s32 sum_tile(const Args &a, Left &left, Right &right,
   const X *zero_at = X_ZERO ? (const X *)a.p[2] : nullptr;
   bool known = a.n[4], constant = a.n[39];
   s32 zero = zero_at && known ? (s32)*zero_at : 0;
-  if (!constant) follow();
+  if (!constant) follow(a);
 #pragma unroll 1
   for (int stage = 0; stage < STAGES - 1; stage++)
     if (stage < turns) copy_right(right, pool + stage * STAGE_BYTES + LEFT_BYTES, right_aligned);
-  if (constant) follow();
+  if (constant) follow(a);
   if (zero_at && !known) zero = (s32)*zero_at;
   u32 zeros = (u32)(u8)zero * 0x01010101u;
 #pragma unroll 1

@@ -104,7 +104,7 @@ __device__ __forceinline__ void finish_boxes(const Args &a, const float *sums, c
 __device__ __forceinline__ void sum_tiles(const BoxArgs &b, char *pool, u64 *full, u64 *empty) {
   Slot slot = {0, 0};
   float sums[HEIGHT * SUMS];
-  follow();
+  follow(b.a);
   for (u32 index = blockIdx.x; index < (u32)b.a.n[35]; index += gridDim.x) {
     Work w = work_at(b.a, index);
     Streams streams[2][TOGETHER];

@@ -300,6 +300,6 @@ extern "C" __global__ void __launch_bounds__(THREADS + 32, BLOCKS) kernel(const 
     return;
   }
   Work w = work_at(b.a, blockIdx.x);
-  follow();
+  follow(b.a);
   finish_tile(b.a, w, pool, full, empty);
 }

@@ -234,13 +234,13 @@ __device__ __forceinline__ void multiply_stage(Sums &sums, const char *stage, in
 // The sums of a tile: STAGES - 1 stages are on their way while one is multiplied. Constants on the right come
 // before what other kernels leave.
 template <bool whole>
-__device__ __forceinline__ void sum_tile(Left &left, Right &right, Sums &sums, char *pool, int turns, int row0, int column0,
-                                         bool constant) {
-  if (!constant) follow();
+__device__ __forceinline__ void sum_tile(const Args &a, Left &left, Right &right, Sums &sums, char *pool, int turns, int row0,
+                                         int column0, bool constant) {
+  if (!constant) follow(a);
 #pragma unroll
   for (int stage = 0; stage < STAGES - 1; stage++)
     if (stage < turns) right_copy<whole>(right, pool + stage * STAGE_BYTES + LEFT_BYTES);
-  if (constant) follow();
+  if (constant) follow(a);
 #pragma unroll
   for (int stage = 0; stage < STAGES - 1; stage++) {
     if (stage < turns) left_copy<whole>(left, pool + stage * STAGE_BYTES);
@@ -349,8 +349,8 @@ extern "C" __global__ void __launch_bounds__(256, 2) kernel(const __grid_constan
   left_begin(a, left, m0, left_base, begin, end);
   right_begin(a, right, n0, right_base, begin, end);
   if (left_is_whole(a, left_base) && right_is_whole(a, right_base))
-    sum_tile<true>(left, right, sums, pool, turns, row0, column0, a.n[39]);
-  else sum_tile<false>(left, right, sums, pool, turns, row0, column0, a.n[39]);
+    sum_tile<true>(a, left, right, sums, pool, turns, row0, column0, a.n[39]);
+  else sum_tile<false>(a, left, right, sums, pool, turns, row0, column0, a.n[39]);
   s64 tile = (s64)batch * gridDim.x + blockIdx.x;
   if (parts > 1 && !join_parts(a, sums, (u32 *)pool, parts, part, tile)) return;
   finish_tile(a, sums, (float *)pool + warp * SLAB * SUM_PITCH, m0 + row0, n0 + column0, batch);

@@ -74,7 +74,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 3) kernel(const __grid_con
   int lane = threadIdx.x % 32, n0 = blockIdx.y * GROUPS * 32;
   bool whole = ((u64)a.p[0] & 15) == 0, wide = IS_WIDE(a, a.n[1]);
   arrange_filters(a, filters, n0);
-  follow();
+  follow(a);
   __syncthreads();
   for (s64 first = blockIdx.x * (s64)ROWS + threadIdx.x / 32 * 16; first < a.n[0]; first += gridDim.x * (s64)ROWS) {
     s64 row = first + lane / 4, last = a.n[0] - 1;

@@ -22,7 +22,7 @@ __device__ __forceinline__ s64 code_of(const Args &a, s64 i) {
 #endif
 
 extern "C" __global__ void __launch_bounds__(256) kernel(const __grid_constant__ Args a) {
-  follow();
+  follow(a);
   s64 first = blockIdx.x * (s64)blockDim.x + threadIdx.x, step = gridDim.x * (s64)blockDim.x;
 #if !QUANTIZES
   for (s64 i = first; i < a.n[0]; i += step) {

@@ -119,7 +119,7 @@ __device__ __forceinline__ void multiply(const T *rows, s64 apart, const R *stat
 #if PHASE == 0
 // Lengths are looked at here alone.
 extern "C" __global__ void __launch_bounds__(256) kernel(const __grid_constant__ Args a) {
-  follow();
+  follow(a);
   s64 first = blockIdx.x * (s64)blockDim.x + threadIdx.x, step = gridDim.x * (s64)blockDim.x;
   for (s64 i = first; a.p[4] && i < a.n[2]; i += step) count_at(a, a.p[4], i, a.n[1] + 1);
   for (s64 i = first; i < a.n[4] * a.n[2] * a.n[3]; i += step) {
@@ -130,7 +130,7 @@ extern "C" __global__ void __launch_bounds__(256) kernel(const __grid_constant__
 #elif PHASE == 1
 // A warp a unit of up to ENTRIES of the batch: the grid's x, y and z are units, entries and directions.
 extern "C" __global__ void __launch_bounds__(256) kernel(const __grid_constant__ Args a) {
-  follow();
+  follow(a);
   s64 unit = blockIdx.x * 8ll + threadIdx.x / 32, entry = blockIdx.y * (s64)ENTRIES, direction = blockIdx.z;
   if (unit >= a.n[3]) return;
   int entries = a.n[2] - entry < ENTRIES ? (int)(a.n[2] - entry) : ENTRIES, lane = threadIdx.x % 32;

@@ -92,7 +92,7 @@ __device__ __forceinline__ void step_units(const Args &a, const Cluster &c, s64 
 
 extern "C" __global__ void __cluster_dims__(BLOCKS, 1, 1) __launch_bounds__(32 * WARPS)
 kernel(const __grid_constant__ BoxArgs a) {
-  follow();
+  follow(a);
   Cluster c = cluster_of(a);
   if ((int)blockIdx.x >= c.blocks) return;
   begin(a, c);

@@ -74,7 +74,7 @@ __device__ __forceinline__ void by_eights(const Args &a, s64 o, R *sums) {
 }
 
 extern "C" __global__ void __launch_bounds__(256) kernel(const __grid_constant__ Args a) {
-  follow();
+  follow(a);
   s64 count = a.n[1];
   bool eights = !SHIFTED && a.n[4] == 2 && IS_WIDE(a, a.n[7 + a.n[2]]) && ((u64)a.p[0] & 15) == 0;
   for (s64 first = blockIdx.x * 64ll; eights && first < a.n[0]; first += gridDim.x * 64ll) {

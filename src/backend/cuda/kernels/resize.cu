@@ -33,7 +33,7 @@ __device__ __forceinline__ double nearest(double x) {
 }
 
 extern "C" __global__ void __launch_bounds__(256) kernel(const __grid_constant__ Args a) {
-  follow();
+  follow(a);
   float scale0 = __uint_as_float((u32)a.n[7]), scale1 = __uint_as_float((u32)a.n[8]);
   for (s64 i = blockIdx.x * (s64)blockDim.x + threadIdx.x; i < a.n[0]; i += gridDim.x * (s64)blockDim.x) {
     s64 inner = i % a.n[1], rest = i / a.n[1], at1 = rest % a.n[3];

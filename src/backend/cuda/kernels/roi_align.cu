@@ -27,7 +27,7 @@ __device__ __forceinline__ s64 samples_of(const Args &a, float cell) {
 }
 
 extern "C" __global__ void __launch_bounds__(256) kernel(const __grid_constant__ Args a) {
-  follow();
+  follow(a);
   for (s64 i = blockIdx.x * (s64)blockDim.x + threadIdx.x; i < a.n[0]; i += gridDim.x * (s64)blockDim.x) {
     s64 channel = i % a.n[4], across = i / a.n[4] % a.n[6], along = i / a.n[4] / a.n[6] % a.n[5];
     s64 region = i / a.n[4] / a.n[6] / a.n[5], entry = count_at(a, a.p[2], region, a.n[1]);

@@ -2,7 +2,7 @@
 // cosines and p[2] sines, rows of pairs, p[3] the tokens' rows of type I or NULL, p[4] y. n[0] elements, n[1] heads, n[2]
 // tokens, n[3] features, n[4] pairs, n[5] rows from a batch entry to the next, n[6] rows of the tables.
 extern "C" __global__ void __launch_bounds__(256) kernel(const __grid_constant__ Args a) {
-  follow();
+  follow(a);
   for (s64 i = blockIdx.x * (s64)blockDim.x + threadIdx.x; i < a.n[0]; i += gridDim.x * (s64)blockDim.x) {
     s64 feature = i % a.n[3], token = i / a.n[3] % a.n[2], entry = i / a.n[3] / a.n[2] / a.n[1];
     R x = load<T>(a.p[0], i);

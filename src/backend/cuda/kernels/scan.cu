@@ -39,7 +39,7 @@ __device__ __forceinline__ void scan_by_block(const Args &a, s64 base) {
 }
 
 extern "C" __global__ void __launch_bounds__(256) kernel(const __grid_constant__ Args a) {
-  follow();
+  follow(a);
   s64 step = a.n[2];
   for (s64 i = blockIdx.x * (s64)blockDim.x + threadIdx.x; a.n[3] && i < a.n[0]; i += gridDim.x * (s64)blockDim.x)
     scan_by_thread(a, i / step * step * a.n[1] + i % step);

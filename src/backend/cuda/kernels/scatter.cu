@@ -48,7 +48,7 @@ template <> __device__ __forceinline__ bool add_at<s64>(s64 *to, R y) { return a
 #endif
 
 extern "C" __global__ void __launch_bounds__(256) kernel(const __grid_constant__ Args a) {
-  follow();
+  follow(a);
   s64 first = blockIdx.x * (s64)blockDim.x + threadIdx.x, step = gridDim.x * (s64)blockDim.x;
   T *y = (T *)a.p[3];
   s32 *last = (s32 *)a.p[4];

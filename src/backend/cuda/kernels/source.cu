@@ -96,7 +96,7 @@ template <class Index> __device__ __forceinline__ void fill(const Args &a) {
     ((T *)a.p[4])[i] = SOURCE<Index>(a, (Index)i);
 }
 extern "C" __global__ void __launch_bounds__(256) kernel(const __grid_constant__ Args a) {
-  follow();
+  follow(a);
   if (IS_SMALL(a.n[0])) fill<u32>(a);
   else fill<s64>(a);
 }

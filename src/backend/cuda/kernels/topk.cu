@@ -12,7 +12,7 @@ __device__ __forceinline__ bool stands_before(R x, s64 at, R y, s64 other) {
 }
 
 extern "C" __global__ void __launch_bounds__(256) kernel(const __grid_constant__ Args a) {
-  follow();
+  follow(a);
   __shared__ R values[256];
   __shared__ s64 places[256];
   for (s64 line = blockIdx.x; line < a.n[0]; line += gridDim.x) {
