@@ -4,6 +4,7 @@
 #include "backend/cuda/code.h"
 #include "backend/cuda/device.h"
 #include "backend/cuda/group.h"
+#include "backend/cuda/packs.h"
 #include "backend/cuda/rows.h"
 #include "ops/byte_table.h"
 
@@ -198,7 +199,7 @@ static hone_status *put_pack(hone_cuda_group *group, const hone_prepared *prepar
 static void release(hone_prepared *prepared) {
   hone_cuda_group *group = prepared->state;
   hone_cuda_body_drop(group->chosen);
-  if (group->any->pack) hone_cuda_unshare(prepared->packs[0].bytes);
+  if (group->any->pack) hone_cuda_unshare(group->any->pack);
   group->any->pack = NULL;
 }
 

@@ -217,6 +217,8 @@ static void *address_of(void *counters, const hone_cuda_slot *slot, const hone_c
       return (char *)io->scratch + slot->at;
     case HONE_CUDA_PACK:
       return (char *)step->body->pack + slot->at;
+    case HONE_CUDA_HELD:
+      return (void *)(uintptr_t)slot->at;
     case HONE_CUDA_COUNTS:
       return counters;
     case HONE_CUDA_FAULT:

@@ -12,9 +12,5 @@ HONE_MUST_USE hone_status *hone_cuda_capability(int *out);
 HONE_MUST_USE hone_status *hone_cuda_compile(const char *text, void **out);
 /* A copy of `bytes` in the GPU's memory, for hone_cuda_device.give. */
 HONE_MUST_USE hone_status *hone_cuda_put(const void *bytes, size_t size, void **out);
-/* The copy that all who ask for these bytes share, until each has said that it needs it no more; the
- * bytes stay until then. */
-HONE_MUST_USE hone_status *hone_cuda_share(const void *bytes, size_t size, void **out);
-void hone_cuda_unshare(const void *bytes);
 
 #endif

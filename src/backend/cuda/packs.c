@@ -1,5 +1,7 @@
 /* Packs in the GPU's memory: one copy of the same bytes of the host's, however many groups read it.
  * Room: backend/cuda. */
+#include "backend/cuda/packs.h"
+
 #include <pthread.h>
 
 #include "backend/cuda/device.h"
@@ -7,6 +9,7 @@
 
 typedef struct shared {
   const void *bytes; /* the host's, which stay there as long as this does */
+  const hone_cuda_order *order; /* NULL: as they lie there */
   void *there;
   size_t uses;
   struct shared *next;
@@ -15,17 +18,24 @@ typedef struct shared {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static shared *all; /* under the lock */
 
-static shared **find(const void *bytes) {
-  shared **at = &all;
-  while (*at && (*at)->bytes != bytes) at = &(*at)->next;
-  return at;
+static hone_status *put_arranged(const hone_cuda_order *order, const hone_node *node,
+                                 const void *bytes, void **out) {
+  size_t size = order->size(node);
+  void *arranged = hone_alloc_zero(size);
+  HONE_TRY_MEMORY(arranged);
+  order->put(node, bytes, arranged);
+  hone_status *status = hone_cuda_put(arranged, size, out);
+  hone_free(arranged);
+  return status;
 }
 
-static hone_status *add(const void *bytes, size_t size, shared **out) {
+/* What `wanted` says, new; of a node's constant where it has an order, else of `size` bytes. */
+static hone_status *add(const shared *wanted, const hone_node *node, size_t size, shared **out) {
   shared *one = hone_alloc_zero(sizeof *one);
   HONE_TRY_MEMORY(one);
-  one->bytes = bytes;
-  hone_status *status = hone_cuda_put(bytes, size, &one->there);
+  *one = *wanted;
+  hone_status *status = one->order ? put_arranged(one->order, node, one->bytes, &one->there)
+                                   : hone_cuda_put(one->bytes, size, &one->there);
   if (status) {
     hone_free(one);
     return status;
@@ -35,11 +45,12 @@ static hone_status *add(const void *bytes, size_t size, shared **out) {
   return NULL;
 }
 
-hone_status *hone_cuda_share(const void *bytes, size_t size, void **out) {
+static hone_status *share(const shared *wanted, const hone_node *node, size_t size, void **out) {
   hone_status *status = NULL;
   pthread_mutex_lock(&lock);
-  shared *one = *find(bytes);
-  if (!one) status = add(bytes, size, &one);
+  shared *one = all;
+  while (one && !(one->bytes == wanted->bytes && one->order == wanted->order)) one = one->next;
+  if (!one) status = add(wanted, node, size, &one);
   if (!status) {
     one->uses++;
     *out = one->there;
@@ -48,13 +59,47 @@ hone_status *hone_cuda_share(const void *bytes, size_t size, void **out) {
   return status;
 }
 
-void hone_cuda_unshare(const void *bytes) {
+hone_status *hone_cuda_share(const void *bytes, size_t size, void **out) {
+  return share(&(shared){.bytes = bytes}, NULL, size, out);
+}
+
+hone_status *hone_cuda_share_arranged(const hone_cuda_order *order, const hone_node *node,
+                                      const void *bytes, void **out) {
+  return share(&(shared){.bytes = bytes, .order = order}, node, 0, out);
+}
+
+void hone_cuda_unshare(void *there) {
   pthread_mutex_lock(&lock);
-  shared **at = find(bytes), *one = *at;
+  shared **at = &all;
+  while (*at && (*at)->there != there) at = &(*at)->next;
+  shared *one = *at;
   if (one && --one->uses == 0) {
     *at = one->next;
     hone_cuda_device.give(one->there);
     hone_free(one);
   }
   pthread_mutex_unlock(&lock);
+}
+
+/* ---- A stage's constant in its kernel's order ------------------------------------------------- */
+
+/* While a build tries kernels each has its own pack, all of the same constant's bytes; of an engine's
+ * file the pack alone is there. */
+static const void *bytes_of(const hone_cuda_body *body, const hone_value *value) {
+  const hone_value *root = hone_cuda_root(value);
+  return hone_value_is_absent(root) ? hone_cuda_constant_bytes(body, root) : root->constant;
+}
+
+hone_status *hone_cuda_settle_arranged(hone_cuda_stage *stage, const hone_cuda_body *body,
+                                       const hone_group_view *view, hone_bytes saved,
+                                       hone_text *state) {
+  const hone_cuda_order *order = stage->kernel->order;
+  const void *bytes = bytes_of(body, stage->core->inputs[order->input].value);
+  (void)view, (void)saved, (void)state;
+  if (!bytes) return hone_error(HONE_NOT_FOUND, "the constant is not in the group's pack");
+  return hone_cuda_share_arranged(order, stage->core, bytes, &stage->own);
+}
+
+void hone_cuda_drop_arranged(void *own) {
+  hone_cuda_unshare(own);
 }

@@ -97,6 +97,8 @@ hone_status *hone_cuda_launch_new(hone_cuda_plan *plan, const hone_cuda_stage *s
   for (int i = 0; stage->core && i < stage->kernel->pointers && i < stage->core->input_count; i++)
     if (stage->core->inputs[i].value)
       launch->slots[i] = hone_cuda_slot_of(plan, stage->core->inputs[i].value);
+  const hone_cuda_order *order = stage->kernel->order;
+  if (order) launch->slots[order->input] = (hone_cuda_slot){HONE_CUDA_HELD, 0, (uintptr_t)stage->own};
   if (stage->kernel->finishes) set_tail(plan, stage, launch);
   *out = launch;
   return NULL;

@@ -13,6 +13,7 @@ typedef enum hone_cuda_from {
   HONE_CUDA_OUTPUT,  /* the group's output `index` */
   HONE_CUDA_SCRATCH, /* `at` bytes into the step's scratch */
   HONE_CUDA_PACK,    /* `at` bytes into the body's pack */
+  HONE_CUDA_HELD,    /* the address `at`, which the stage holds */
   HONE_CUDA_COUNTS,  /* the stream's counters of 32 bits: 0 before a launch, and left so */
   HONE_CUDA_FAULT    /* where kernels say which element is no place */
 } hone_cuda_from;

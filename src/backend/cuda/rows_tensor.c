@@ -112,7 +112,8 @@ hone_status *hone_cuda_launch_tiles(const hone_cuda_stage *stage, hone_cuda_plan
   hone_cuda_boxed_product product;
   hone_cuda_boxed_choice boxed;
   hone_cuda_tile_choice copied;
-  launch->args.n[39] = launch->slots[1].from == HONE_CUDA_PACK;
+  hone_cuda_from right = launch->slots[1].from;
+  launch->args.n[39] = right == HONE_CUDA_PACK || right == HONE_CUDA_HELD;
   hone_cuda_boxed_product_of(stage, launch, batch, &product);
   if (!chosen(stage, launch->args.n, element, batch, &product, &copied, &boxed))
     return hone_error(HONE_UNSUPPORTED, "a tile that is not worth a trial");

@@ -106,6 +106,13 @@ typedef struct hone_cuda_form {
   bool alone;          /* compute capability 9.0 alone, which gives blocks their most shared memory */
 } hone_cuda_form;
 
+/* How a kernel reads a constant that it wants in another order than the graph's. */
+typedef struct hone_cuda_order {
+  int input; /* of the node */
+  size_t (*size)(const hone_node *node); /* bytes, which are 0 before `put` */
+  void (*put)(const hone_node *node, const void *from, void *to);
+} hone_cuda_order;
+
 /* What a kernel is, and for which nodes it stands.
  *
  * A node's kernel is the first row of the table that accepts it. A row with a `candidate` is offered to
@@ -148,6 +155,7 @@ struct hone_cuda_kernel {
   hone_status *(*settle)(hone_cuda_stage *stage, const hone_cuda_body *body,
                          const hone_group_view *view, hone_bytes saved, hone_text *state);
   void (*drop)(void *own);
+  const hone_cuda_order *order; /* of a constant that `settle` arranges: packs.h; NULL: none */
   /* Launches for known types. */
   hone_status *(*plan)(const hone_cuda_stage *stage, const hone_group_view *view,
                        hone_cuda_plan *plan);
