@@ -94,7 +94,7 @@ static inline bool hone_step_runs(const hone_step *step) {
 typedef struct hone_device_io {
   void *const *in, *const *out; /* the group's, in its order; NULL where absent */
   void *scratch;
-  void *fault; /* a hone_device_fault, cleared before the first step */
+  void *fault; /* a hone_device_fault in the host's pinned memory, cleared by who reads it */
   int step;    /* what a fault of this step says it was */
 } hone_device_io;
 

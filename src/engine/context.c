@@ -236,7 +236,7 @@ hone_status *hone_context_run(hone_context *context, bool asynchronous) {
   const hone_graph *graph = context->graph;
   context->ran = false;
   context->run.asynchronous = asynchronous;
-  if (context->frame->device.checked) HONE_TRY(hone_frame_device_settle(context->frame));
+  if (hone_frame_device_faulted(context->frame)) HONE_TRY(hone_frame_device_settle(context->frame));
   hone_arena_reset(&context->items);
   for (int i = 0; i < graph->input_count; i++)
     if (!context->input_given[i])

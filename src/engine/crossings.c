@@ -141,7 +141,6 @@ static void take_chunks(const hone_frame *frame, const crossing *c) {
 hone_status *hone_crossings_before(hone_frame *frame, const hone_device_run *run,
                                    hone_stream *stream) {
   crossing c;
-  if (run->faults) memset(frame->device.pinned, 0, sizeof(hone_device_fault));
   for (walk w = WALK_BEGIN; next(frame, run, &w, &c);) {
     if (!c.up) continue;
     if (c.way == RECORDED) memcpy(c.pinned, c.host, c.bytes);
@@ -155,16 +154,13 @@ hone_status *hone_crossings_before(hone_frame *frame, const hone_device_run *run
 hone_status *hone_crossings_ask(hone_frame *frame, const hone_device_run *run, hone_stream *stream,
                                 bool down) {
   const hone_device *device = frame->device.device;
-  void *fault = frame->device.memory + frame->plan->device_fault;
   crossing c;
   for (walk w = WALK_BEGIN; next(frame, run, &w, &c);) {
     if (c.way != RECORDED || c.up == down) continue;
     if (down) HONE_TRY(device->download(stream, c.pinned, c.there, c.bytes));
     else HONE_TRY(device->upload(stream, c.there, c.pinned, c.bytes));
   }
-  if (!run->faults) return NULL;
-  if (down) return device->download(stream, frame->device.pinned, fault, sizeof(hone_device_fault));
-  return device->upload(stream, fault, frame->device.pinned, sizeof(hone_device_fault));
+  return NULL;
 }
 
 hone_status *hone_crossings_after(hone_frame *frame, const hone_device_run *run,

@@ -3,7 +3,7 @@
  * A value lies where the step that makes it runs; it crosses when a step on the other side reads it,
  * once. Steps on the device that follow each other are one run: what it needs is copied there before its
  * first step, what the host needs of it after its last. Every stage begins and ends with all that
- * others read on the host.
+ * others read on the host. What planning knows stays on the device from the first run on.
  */
 #include <string.h>
 
@@ -44,13 +44,27 @@ static void touch(lying *v, int first, int last) {
   v->ever |= DEVICE;
 }
 
+/* Whether the root is the same in all runs of the plan, between which no other takes its memory. */
+static bool stays(const crosser *c, uint32_t root) {
+  const hone_plan *plan = c->p->plan;
+  const hone_location *at = &c->p->values[root].at;
+  return (at->kind == HONE_AT_CONSTANT || at->kind == HONE_AT_FIXED) && !c->p->before &&
+         plan->next_unit == c->p->program->unit_count;
+}
+
 /* The root is right on the device when the run begins. */
 static void want_on_device(crosser *c, uint32_t root, int step) {
+  hone_plan *plan = c->p->plan;
   lying *v = &c->values[root];
   touch(v, (int)c->run->first, step);
   if (v->now & DEVICE) return;
-  c->run->up[c->run->up_count++] = root;
   v->now |= DEVICE;
+  if (stays(c, root)) {
+    touch(v, 0, (int)plan->step_count);
+    plan->kept[plan->kept_count++] = root;
+  } else {
+    c->run->up[c->run->up_count++] = root;
+  }
 }
 
 /* The root is right on the host when the run that wrote it is over. */
@@ -144,7 +158,7 @@ static hone_status *go_through(crosser *c) {
 
 /* ---- Memory --------------------------------------------------------------------------------- */
 
-/* Offsets of the roots in the device's memory; scratch and the fault lie behind them. */
+/* Offsets of the roots in the device's memory; scratch lies behind them. */
 static hone_status *lay_out_device(crosser *c) {
   hone_planner *p = c->p;
   hone_plan *plan = p->plan;
@@ -170,13 +184,13 @@ static hone_status *lay_out_device(crosser *c) {
   if (!hone_add(plan->device_scratch, HONE_DEVICE_ALIGNMENT - 1, &plan->device_scratch))
     return hone_error(HONE_LIMIT, "the memory that a run takes on the device overflows");
   plan->device_scratch &= ~(size_t)(HONE_DEVICE_ALIGNMENT - 1);
-  if (!hone_add(plan->device_scratch, scratch, &plan->device_fault) ||
-      !hone_add(plan->device_fault, sizeof(hone_device_fault), &plan->device_size))
+  if (!hone_add(plan->device_scratch, scratch, &plan->device_size))
     return hone_error(HONE_LIMIT, "the memory that a run takes on the device overflows");
   return NULL;
 }
 
-/* Where the crossings of a run lie in pinned memory, one after the other; runs share it. */
+/* Where the crossings of a run lie in pinned memory, one after the other behind the fault; runs share
+ * it. */
 static hone_status *stage_crossings(const hone_planner *p, hone_device_run *run) {
   size_t at = hone_align_up(sizeof(hone_device_fault), 64);
   for (size_t i = 0; i < run->up_count + run->down_count; i++) {
@@ -197,7 +211,8 @@ hone_status *hone_plan_device(hone_planner *p) {
   if (device_steps == 0) return NULL;
   crosser c = {p, HONE_NEW_ARRAY(p->memory, p->program->value_count + 1, lying), NULL};
   plan->device_runs = HONE_NEW_ARRAY(p->memory, device_steps, hone_device_run);
-  if (!c.values || !plan->device_runs) return hone_error_memory();
+  plan->kept = HONE_NEW_ARRAY(p->memory, p->program->value_count + 1, uint32_t);
+  if (!c.values || !plan->device_runs || !plan->kept) return hone_error_memory();
   HONE_TRY(go_through(&c));
   HONE_TRY(lay_out_device(&c));
   for (size_t i = 0; i < plan->device_run_count; i++)

@@ -56,6 +56,7 @@ static hone_status *grow(hone_frame *frame, const hone_plan *plan) {
     give_memory(frame->run, d->device, d->memory);
     d->memory = NULL;
     d->size = 0;
+    d->kept = 0;
     HONE_TRY(take_memory(frame->run, d->device, plan->device_size, &memory));
     d->memory = memory;
     d->size = plan->device_size;
@@ -66,6 +67,7 @@ static hone_status *grow(hone_frame *frame, const hone_plan *plan) {
     d->pinned = NULL;
     d->pinned_size = 0;
     HONE_TRY(d->device->take_pinned(plan->pinned_size, &memory));
+    memset(memory, 0, sizeof(hone_device_fault));
     d->pinned = memory;
     d->pinned_size = plan->pinned_size;
   }
@@ -107,8 +109,7 @@ hone_device_io hone_frame_device_io(const hone_frame *frame, size_t index, void 
   for (int i = 0; i < node->output_count; i++)
     pointers[node->input_count + i] = address_of(frame, node->outputs[i]);
   return (hone_device_io){pointers, pointers + node->input_count,
-                          d->memory + frame->plan->device_scratch,
-                          d->memory + frame->plan->device_fault, (int)index};
+                          d->memory + frame->plan->device_scratch, d->pinned, (int)index};
 }
 
 static hone_status *ask_step(hone_frame *frame, size_t index, hone_stream *stream) {
@@ -125,11 +126,12 @@ static hone_status *ask_run(hone_frame *frame, const hone_device_run *run, hone_
   return hone_crossings_ask(frame, run, stream, true);
 }
 
-/* A value that was no place, as hosts' kernels report it. */
+/* A value that was no place, as hosts' kernels report it: once. Nothing is under way. */
 static hone_status *fault_of(const hone_frame *frame, const hone_device_run *run) {
-  const hone_device_fault *fault = (const void *)frame->device.pinned;
+  hone_device_fault *fault = (void *)frame->device.pinned;
   if (!run->faults || !fault->set) return NULL;
   const hone_node *node = frame->plan->steps[fault->step].unit->node;
+  fault->set = 0;
   return hone_error_at(hone_error(HONE_INVALID_ARGUMENT,
                                   "index %lld is outside of a dimension of %lld (element %zu)",
                                   (long long)fault->value, (long long)fault->bound,
@@ -247,9 +249,29 @@ static hone_status *wait_for(const hone_frame *frame, hone_status *status) {
 hone_status *hone_frame_device_settle(hone_frame *frame) {
   hone_frame_device *d = &frame->device;
   if (!d->pending) return NULL;
+  const hone_device_run *checked = d->checked;
   d->pending = false;
+  d->checked = NULL;
   HONE_TRY(wait_for(frame, NULL));
-  return d->checked ? fault_of(frame, d->checked) : NULL;
+  return checked ? fault_of(frame, checked) : NULL;
+}
+
+bool hone_frame_device_faulted(const hone_frame *frame) {
+  const hone_frame_device *d = &frame->device;
+  return d->checked && __atomic_load_n(&((hone_device_fault *)(void *)d->pinned)->set, __ATOMIC_RELAXED);
+}
+
+hone_status *hone_frame_device_keep(hone_frame *frame) {
+  const hone_plan *plan = frame->plan;
+  hone_frame_device *d = &frame->device;
+  if (d->kept == plan->number) return NULL;
+  for (size_t i = 0; i < plan->kept_count; i++) {
+    uint32_t id = plan->kept[i];
+    HONE_TRY(hone_frame_device_send(frame, hone_root_on_device(frame, id), frame->data[id].data,
+                                    hone_root_bytes(plan, id)));
+  }
+  d->kept = plan->number;
+  return NULL;
 }
 
 /* Whether the run is all that there is to do, with nothing to copy on the host after it. */
@@ -273,16 +295,18 @@ hone_status *hone_frame_device_run(hone_frame *frame, const hone_device_run *run
   hone_frame_device *d = &frame->device;
   size_t index = (size_t)(run - frame->plan->device_runs);
   hone_frame_recording *r = recording_of(frame, index, hone_crossings_ways(frame, run));
-  if (run->faults || hone_crossings_wait(frame, run)) HONE_TRY(hone_frame_device_settle(frame));
+  if (hone_crossings_wait(frame, run)) HONE_TRY(hone_frame_device_settle(frame));
+  HONE_TRY(hone_frame_device_keep(frame));
   if (r->recording) HONE_TRY(repoint(frame, run, r));
   else if (r->uses++ == 1) HONE_TRY(record(frame, run, r));
   hone_status *status = ask_all(frame, run, r);
   if (!status && may_leave(frame, run)) {
     d->pending = true;
-    d->checked = run->faults ? run : NULL;
+    if (run->faults) d->checked = run;
     return NULL;
   }
   d->pending = false;
+  d->checked = NULL;
   HONE_TRY(wait_for(frame, status));
   HONE_TRY(fault_of(frame, run));
   hone_crossings_finish(frame, run);
@@ -338,6 +362,7 @@ static hone_status *show_root(hone_frame *frame, uint32_t id) {
 static hone_status *do_step(hone_frame *frame, const hone_device_run *run, size_t step) {
   hone_stream *stream = hone_frame_stream(frame);
   if (step == run->first) {
+    HONE_TRY(hone_frame_device_keep(frame));
     HONE_TRY(hone_crossings_before(frame, run, stream));
     HONE_TRY(hone_crossings_ask(frame, run, stream, false));
   }

@@ -25,8 +25,9 @@ typedef struct hone_frame_device {
   size_t size;
   unsigned char *pinned;
   size_t pinned_size;
-  bool pending;  /* a run is under way that nobody has waited for */
-  const hone_device_run *checked; /* of it, where it may have met a value that is no place; else NULL */
+  uint64_t kept; /* the number of the plan whose kept roots are in the memory; 0: none */
+  bool pending;  /* runs are under way that nobody has waited for */
+  const hone_device_run *checked; /* of frame->plan: such a run may meet a value that is no place */
   hone_frame_recording recordings[HONE_RECORDINGS];
   size_t next; /* which of them is replaced next */
 } hone_frame_device;
@@ -35,6 +36,10 @@ typedef struct hone_frame_device {
 hone_stream *hone_frame_stream(const struct hone_frame *frame);
 /* Waits for what is under way, and says what came of it. */
 HONE_MUST_USE hone_status *hone_frame_device_settle(struct hone_frame *frame);
+/* Whether a run that nobody has waited for has met a value that is no place, as far as is known. */
+bool hone_frame_device_faulted(const struct hone_frame *frame);
+/* Has the plan's kept roots in the device's memory. */
+HONE_MUST_USE hone_status *hone_frame_device_keep(struct hone_frame *frame);
 /* Copies between the caller's memory on the device and the host's, now. */
 HONE_MUST_USE hone_status *hone_frame_device_fetch(struct hone_frame *frame, const void *from,
                                                    void *to, size_t bytes);

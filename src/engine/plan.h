@@ -79,7 +79,9 @@ struct hone_plan {
   size_t *output_bytes; /* of the outputs that this stage places AT_OUTPUT */
   hone_device_run *device_runs; /* NULL where all runs on the host */
   size_t device_run_count;
-  size_t device_size, device_scratch, device_fault; /* of the device's memory, and offsets in it */
+  uint32_t *kept; /* roots that planning knows, by value id: they cross once and stay on the device */
+  size_t kept_count;
+  size_t device_size, device_scratch; /* of the device's memory, and an offset in it */
   size_t pinned_size;
   hone_plan *stages; /* what followed, newest first */
   hone_plan *next;   /* in the list that this plan hangs in */

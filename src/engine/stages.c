@@ -66,7 +66,10 @@ hone_status *hone_frame_stage(hone_frame *frame, size_t depth) {
   hone_plan *before = depth ? frame->chain[depth - 1] : NULL;
   size_t key_size;
   HONE_TRY(write_key(frame, before, &key_size));
-  if (depth >= frame->chain_count || !fits(frame, frame->chain[depth], key_size)) {
+  bool fitting = depth < frame->chain_count && fits(frame, frame->chain[depth], key_size);
+  bool stays = fitting && frame->plan == frame->chain[depth];
+  if (frame->device.checked && !stays) HONE_TRY(hone_frame_device_settle(frame));
+  if (!fitting) {
     cut_chain(frame, depth);
     HONE_TRY(make_chain_room(frame, depth));
     hone_plan *plan = hold(find_seen(frame, before, key_size));

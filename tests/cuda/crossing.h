@@ -15,4 +15,9 @@ static const char inside_net[] =
     " a = exp(x) b = hardmax(x) {axis=1} c = concat(a, b, x) {axis=0} d = slice(c, s, e, t)"
     " f = hardmax(d) {axis=1} y = add(f, c) }";
 
+/* Of the places 0 to 3; -4 to -1 count from the end. */
+static const char gather_net[] =
+    "graph net(x: f32[n, h, w, 3]) -> (y) {"
+    " i = cast(x) {to=s64} t = const f32[4, 2] @weights+0 y = gather(t, i) }";
+
 #endif

@@ -204,6 +204,7 @@ static void perform(const work *w) {
     case DOWNLOAD: {
       kind device = MEMORY;
       const void *there = w->what == UPLOAD ? w->to : w->from;
+      state.uploads += w->what == UPLOAD;
       if (!lies_in(device, there, w->bytes))
         broke("a copy reaches beyond the device's memory");
       else
@@ -212,7 +213,8 @@ static void perform(const work *w) {
     }
     case LAUNCH:
       for (int i = 0; i < HONE_CUDA_POINTERS; i++)
-        if (w->given.args.p[i] && !lies_in(MEMORY, w->given.args.p[i], 1))
+        if (w->given.args.p[i] && !lies_in(MEMORY, w->given.args.p[i], 1) &&
+            !lies_in(PINNED, w->given.args.p[i], 1))
           broke("a kernel is given an address that is not the device's");
       w->run(&given, w->grid[0], w->grid[1], w->grid[2], w->threads);
       state.launches++;

@@ -163,6 +163,69 @@ TEST(asked_for_on_a_stream) {
   free(p.data);
 }
 
+/* Pinned memory of the caller's for a picture and what the net makes of it. */
+static void give_pinned(hone_context *context, picture *p, hone_tensor *out) {
+  hone_tensor in = p->tensor;
+  in.memory = out->memory = HONE_ON_HOST_PINNED;
+  in.data = p->data;
+  CHECK_OK(hone_pinned_new(out->size, &out->data));
+  CHECK_OK(hone_set_input(context, 0, &in));
+  CHECK_OK(hone_set_output(context, 0, out));
+}
+
+static picture pinned_picture(int n, float value) {
+  picture p = picture_of(n, 2, 2);
+  free(p.data);
+  CHECK_OK(hone_pinned_new(p.tensor.size, (void **)&p.data));
+  p.tensor.data = p.data;
+  for (size_t i = 0; i < p.tensor.size / sizeof(float); i++) p.data[i] = value;
+  return p;
+}
+
+#define TOLD "index 9 is outside of a dimension of 4"
+
+/* No run waits for the one before it to know whether all indices were places. */
+TEST(faults_that_are_met_later) {
+  hone_model *model = engine_model(gather_net);
+  hone_engine *engine = engine_build(model, "device", "cuda");
+  hone_context *context = NULL;
+  picture good = pinned_picture(1, 3), bad = pinned_picture(1, 9), larger = pinned_picture(2, 1);
+  picture *given[] = {&good, &bad, &larger};
+  hone_tensor out[3];
+  CHECK_OK(hone_context_new(engine, NULL, &context));
+  for (int i = 0; i < 3; i++) {
+    size_t size = given[i]->tensor.size * 2;
+    out[i] = (hone_tensor){.struct_size = sizeof *out, .dtype = HONE_F32, .size = size};
+    give_pinned(context, given[i], &out[i]);
+    hone_status *status = hone_run(context);
+    if (i == 1) CHECK_ERROR(status, HONE_INVALID_ARGUMENT, TOLD);
+    else CHECK_OK(status);
+    hone_pinned_free(out[i].data);
+  }
+  for (int run = 0; run < 4; run++) {
+    give_pinned(context, &good, &out[0]);
+    CHECK_OK(hone_enqueue(context, NULL, NULL));
+    give_pinned(context, &bad, &out[1]);
+    CHECK_OK(hone_enqueue(context, NULL, NULL));
+    CHECK_OK(hone_enqueue(context, NULL, NULL));
+    if (run % 2) {
+      give_pinned(context, &larger, &out[2]);
+      CHECK_ERROR(hone_enqueue(context, NULL, NULL), HONE_INVALID_ARGUMENT, TOLD);
+      CHECK_OK(hone_enqueue(context, NULL, NULL));
+      CHECK_OK(hone_wait(context));
+      hone_pinned_free(out[2].data);
+    }
+    else CHECK_ERROR(hone_wait(context), HONE_INVALID_ARGUMENT, TOLD);
+    CHECK_OK(hone_wait(context));
+    hone_pinned_free(out[0].data);
+    hone_pinned_free(out[1].data);
+  }
+  hone_context_free(context);
+  for (int i = 0; i < 3; i++) hone_pinned_free(given[i]->data);
+  hone_engine_free(engine);
+  hone_model_free(model);
+}
+
 /* Where a part runs on the CPU, or memory is plain, the call waits and then says that all is done. */
 TEST(asked_for_and_waited_for) {
   hone_model *model = engine_model(crossing_net);
@@ -370,6 +433,7 @@ int main(void) {
   RUN(memory_that_is_not_there);
   RUN(asked_for_on_a_stream);
   RUN(asked_for_and_waited_for);
+  RUN(faults_that_are_met_later);
   RUN(large_tensors);
   RUN(memory_of_the_callers_making);
   RUN(too_much_for_the_limit);
