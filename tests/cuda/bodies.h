@@ -106,6 +106,11 @@ static const cuda_body cuda_bodies[] = {
      "16] @weights+112768\n o = conv(x, w)\n}", "bf16"},
     {"graph g(x: f32[1, 6, 6, 8]) -> (o) {\n w = const f32[3, 3, 8, "
      "20] @weights+0\n o = conv(x, w) {pads=[1, 1, 1, 1], tf32=true}\n}", "tf32"},
+    {"graph g(x: f32[2, 5, 7, 12], r: f32[2, 3, 4, 24]) -> (o) {\n w = const f32[3, 3, 12, "
+     "24] @weights+0\n b = const f32[24] @weights+64\n y = conv(x, w, b) {pads=[1, 1, 1, 1], "
+     "strides=[2, 2], tf32=true}\n z = add(y, r)\n o = relu(z)\n}", "tf32"},
+    {"graph g(a: f32[41, 100]) -> (o) {\n w = const f32[100, 72] @weights+0\n"
+     " o = matmul(a, w) {tf32=true}\n}", "tf32"},
     /* first layers: rows of windows at odd elements, filled up, in pieces; patches side by side */
     {"graph g(x: f16[2, 19, 24, 3]) -> (o) {\n w = const f16[7, 7, 3, "
      "24] @weights+80000\n b = const f16[24] @weights+80064\n"
@@ -535,11 +540,11 @@ static int cuda_candidates_run; /* beside the first of each body */
 
 /* Up to two variants of every kernel that the body is offered. */
 static hone_status *cuda_check_candidates(body_run *r, bool *good) {
-  hone_candidate all[128];
-  size_t count = hone_backend_cuda.candidates(r->body, all, 128);
+  hone_candidate all[192];
+  size_t count = hone_backend_cuda.candidates(r->body, all, 192);
   int of_kernel = 0;
   if (count == 0) return hone_error(HONE_NOT_FOUND, "no kernel takes the body");
-  for (size_t c = 0; c < count && c < 128; c++) {
+  for (size_t c = 0; c < count && c < 192; c++) {
     void *out[16];
     bool ran;
     if (c == 0 || strcmp(all[c].name, all[c - 1].name) != 0) of_kernel = 0;

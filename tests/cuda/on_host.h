@@ -162,7 +162,10 @@ template <class R> static R lane_across(R value, int bit) {
   __syncwarp();
   return other;
 }
-static unsigned to_tf32(unsigned bits) { return (bits + 0x1000u) & ~0x1fffu; }
+static unsigned to_tf32(unsigned bits) {
+  bool finite = (bits & 0x7f800000u) != 0x7f800000u;
+  return finite ? (bits + 0x1000u) & ~0x1fffu : bits;
+}
 
 // Of bytes: four neighbours of the depth in a word.
 static long long byte_operand(bool is_signed, const Shown *warp, int first, int step, int line, int k) {
@@ -256,11 +259,13 @@ static void wait_for_turn(u64 *b, unsigned parity) {
   while (((volatile Turns *)b)->parity == parity) pause_fibre();
 }
 static void *swizzled(const char *at) { return (char *)((u64)at ^ ((u64)at >> 7 & 7) << 4); }
-// A row of a box: 64 elements, of which the first `count` are `from`'s, none where it is outside.
-static void put_row(char *to, const void *from, long count) {
-  unsigned short row[64] = {};
-  if (from && count > 0) memcpy(row, from, 2 * (count < 64 ? count : 64));
-  for (int chunk = 0; chunk < 8; chunk++) memcpy(swizzled(to + 16 * chunk), row + 8 * chunk, 16);
+// A row of a box: 128 bytes, of whose elements the first `count` are `from`'s, none where it is outside.
+static void put_row(char *to, const void *from, long count, int element) {
+  unsigned row[32] = {};
+  long most = 128 / element;
+  if (from && count > 0) memcpy(row, from, element * (count < most ? count : most));
+  for (int i = 0; element == 4 && i < 32; i++) row[i] = to_tf32(row[i]);
+  for (int chunk = 0; chunk < 8; chunk++) memcpy(swizzled(to + 16 * chunk), row + 4 * chunk, 16);
 }
 static void copied(u64 *b, int rows) {
   Turns *t = (Turns *)b;
@@ -274,7 +279,7 @@ static void copy_box(char *to, const M &map, u64 *barrier, int x, int y, int z, 
     const char *row = (const char *)m.address + (y + i) * m.strides[0] + z * m.strides[1];
     inside = inside && (w == 0 || (unsigned)w < m.sizes[3]);
     row += w * m.strides[2];
-    put_row(to + 128 * i, inside ? row + 2 * x : nullptr, (long)m.sizes[0] - x);
+    put_row(to + 128 * i, inside ? row + m.element * x : nullptr, (long)m.sizes[0] - x, m.element);
   }
   copied(barrier, m.box[1]);
 }
@@ -289,8 +294,8 @@ static void copy_pixels(char *to, const M &map, u64 *barrier, int channel, int x
     int at = x + right, on = y + down;
     bool inside = at >= 0 && at < width && on >= 0 && on < height && (unsigned)image < m.sizes[3];
     const char *pixel = (const char *)m.address + at * m.strides[0] + on * m.strides[1];
-    pixel += image * m.strides[2] + 2 * channel;
-    put_row(to + 128 * i, inside ? pixel : nullptr, (long)m.sizes[0] - channel);
+    pixel += image * m.strides[2] + m.element * channel;
+    put_row(to + 128 * i, inside ? pixel : nullptr, (long)m.sizes[0] - channel, m.element);
     if ((x += m.steps[1]) > width - 1 + m.high[0]) x = m.low[0], y += m.steps[2];
     if (y > height - 1 + m.high[1]) y = m.low[1], image++;
   }
@@ -304,30 +309,35 @@ static void begin_products() {}
 static void end_products() {}
 template <int left> static void wait_for_products() {}
 template <int count, class T> static void settle(T *) {}
+// What is multiplied as TF32 is cut to it.
 static float boxed_value(int kind, u64 at) {
+  if (kind == 2) return __uint_as_float(*(const unsigned *)swizzled((const char *)at) & ~0x1fffu);
   unsigned short bits = *(const unsigned short *)swizzled((const char *)at);
   return kind == 1 ? __uint_as_float((unsigned)bits << 16) : half_value(bits);
 }
 template <int columns, int kind, bool right_by_depth>
 static void multiply_boxes(float *s, u64 left, u64 right, bool more) {
+  const int element = kind == 2 ? 4 : 2;
   int lane = threadIdx.x % 32, first = threadIdx.x % 128 / 32 * 16 + lane / 4;
   for (int i = 0; i < columns / 2; i++) {
     int row = first + i / 2 % 2 * 8, n = i / 4 * 8 + lane % 4 * 2 + i % 2;
     if (!more) s[i] = 0;
-    for (int k = 0; k < 16; k++)
-      s[i] += boxed_value(kind, left + 128 * row + 2 * k) *
-              boxed_value(kind, right_by_depth ? right + 128 * n + 2 * k
+    for (int k = 0; k < 32 / element; k++)
+      s[i] += boxed_value(kind, left + 128 * row + element * k) *
+              boxed_value(kind, right_by_depth ? right + 128 * n + element * k
                                                : right + n / 64 * 8192 + 128 * k + n % 64 * 2);
   }
 }
 template <int count, int kind, bool right_by_depth>
 static void multiply_turned(float *s, u64 rows, u64 columns) {
+  const int element = kind == 2 ? 4 : 2;
   int lane = threadIdx.x % 32, first = threadIdx.x % 128 / 32 * 16 + lane / 4;
   for (int i = 0; i < count / 2; i++) {
     int row = i / 4 * 8 + lane % 4 * 2 + i % 2, n = first + i / 2 % 2 * 8;
-    for (int k = 0; k < 16; k++)
-      s[i] += boxed_value(kind, rows + 128 * row + 2 * k) *
-              boxed_value(kind, right_by_depth ? columns + 128 * n + 2 * k : columns + 128 * k + n * 2);
+    for (int k = 0; k < 32 / element; k++)
+      s[i] += boxed_value(kind, rows + 128 * row + element * k) *
+              boxed_value(kind, right_by_depth ? columns + 128 * n + element * k
+                                               : columns + 128 * k + n * 2);
   }
 }
 template <int columns, int kind>

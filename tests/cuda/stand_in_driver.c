@@ -685,8 +685,9 @@ int cuFuncSetAttribute(void *function, int attribute, int value) {
 /* What both kinds of map have in common. */
 static int map_rows(stand_in_map *out, int type, unsigned rank, void *at, const uint64_t *sizes,
                     const uint64_t *strides, const unsigned *steps, const int modes[4]) {
-  bool good = (type == 6 || type == 9) && rank >= 3 && rank <= 4 && (uintptr_t)at % 16 == 0 &&
-              lies_in(MEMORY, at, 1) && modes[0] == 0 && modes[1] == 3 && modes[2] == 2 && modes[3] == 0;
+  bool good = (type == 6 || type == 9 || type == 11) && rank >= 3 && rank <= 4 &&
+              (uintptr_t)at % 16 == 0 && lies_in(MEMORY, at, 1) && modes[0] == 0 && modes[1] == 3 &&
+              modes[2] == 2 && modes[3] == 0;
   for (unsigned i = 0; good && i < rank; i++) {
     good = sizes[i] > 0 && sizes[i] < (uint64_t)1 << 32 && steps[i] >= 1 && steps[i] <= 8;
     good = good && (i + 1 == rank || (strides[i] > 0 && strides[i] % 16 == 0 && strides[i] >> 40 == 0));
@@ -695,6 +696,7 @@ static int map_rows(stand_in_map *out, int type, unsigned rank, void *at, const 
     if (i + 1 < rank) out->strides[i] = strides[i];
   }
   out->address = at;
+  out->element = type == 11 ? 4 : 2;
   return good ? 0 : broke("a map of a tensor that has none");
 }
 SHOWN int cuTensorMapEncodeTiled(stand_in_map *out, int type, unsigned rank, void *at,
@@ -710,8 +712,8 @@ int cuTensorMapEncodeTiled(stand_in_map *out, int type, unsigned rank, void *at,
   if (!result)
     result = map_rows(out, type, rank, at, sizes, strides, steps,
                       (const int[]){interleave, swizzle, promotion, fill});
-  if (!result && ((rank != 3 && rank != 4) || box[0] != 64 || box[1] < 1 || box[1] > 256 ||
-                  box[2] != 1 || (rank == 4 && box[3] != 1)))
+  if (!result && ((rank != 3 && rank != 4) || box[0] * (unsigned)out->element != 128 || box[1] < 1 ||
+                  box[1] > 256 || box[2] != 1 || (rank == 4 && box[3] != 1)))
     result = broke("a box of another size");
   memcpy(out->box, box, 3 * sizeof *box);
   LEAVE;
@@ -730,7 +732,7 @@ int cuTensorMapEncodeIm2col(stand_in_map *out, int type, unsigned rank, void *at
   if (!result)
     result = map_rows(out, type, rank, at, sizes, strides, steps,
                       (const int[]){interleave, swizzle, promotion, fill});
-  if (!result && (rank != 4 || channels != 64 || pixels < 1 || pixels > 256))
+  if (!result && (rank != 4 || channels * (unsigned)out->element != 128 || pixels < 1 || pixels > 256))
     result = broke("windows of another size");
   for (int i = 0; i < 2; i++) {
     if (low[i] < -128 || low[i] > 127 || high[i] < -128 || high[i] > 127)

@@ -3,7 +3,8 @@
 #define HONE_TESTS_CUDA_STAND_IN_MAP_H
 
 typedef struct stand_in_map {
-  const unsigned short *address; /* elements of 16 bits */
+  const void *address;
+  int element; /* its bytes: 2, or 4 of f32 that becomes TF32 */
   unsigned long long strides[3]; /* bytes */
   unsigned sizes[4], box[4], steps[4];
   short low[2], high[2];

@@ -126,6 +126,98 @@ TEST(every_tile_of_few_rows) {
   CHECK(sm != 90 || has_tried(taken, 84));
 }
 
+static bool is_offered(const char *text, const char *name) {
+  hone_candidate all[192];
+  hone_graph *graph = NULL;
+  bool offered = false;
+  CHECK_OK(hone_graph_parse(text, strlen(text), hone_op_find, body_weights, &graph));
+  size_t count = graph ? hone_backend_cuda.candidates(graph, all, 192) : 0;
+  for (size_t c = 0; c < count && c < 192; c++) offered = offered || strcmp(all[c].name, name) == 0;
+  hone_graph_free(graph);
+  return offered;
+}
+
+/* Tiles of f32 as TF32, whole and in several parts of the depth: windows over borders, steps,
+ * dilations, windows side by side, rows, channels and columns that no box ends at, both layouts on the
+ * right, what is read to finish; few rows and many. */
+static const struct {
+  const char *name, *text;
+} tf32s[] = {
+    {"cuda.conv_tf32", "graph g(x: f32[2, 9, 7, 36], r: f32[2, 5, 4, 24]) -> (o) {\n"
+     " w = const f32[3, 3, 36, 24] @weights+0\n b = const f32[24] @weights+64\n"
+     " y = conv(x, w, b) {pads=[1, 1, 1, 1], strides=[2, 2], tf32=true}\n z = add(y, r)\n"
+     " o = relu(z)\n}"},
+    {"cuda.conv_tf32", "graph g(x: f32[1, 13, 12, 4]) -> (o) {\n"
+     " w = const f32[2, 3, 4, 16] @weights+0\n"
+     " o = conv(x, w) {dilations=[2, 1], pads=[0, 2, 1, 0], tf32=true}\n}"},
+    {"cuda.conv_tf32", "graph g(x: f32[1, 9, 15, 40]) -> (o) {\n"
+     " w = const f32[1, 1, 40, 136] @weights+0\n o = conv(x, w) {tf32=true}\n}"},
+    {"cuda.conv_tf32", "graph g(x: f32[1, 15, 18, 72]) -> (o) {\n"
+     " w = const f32[1, 1, 72, 264] @weights+0\n b = const f32[264] @weights+64\n"
+     " y = conv(x, w, b) {strides=[2, 1], tf32=true}\n o = relu(y)\n}"},
+    {"cuda.conv_tf32", "graph g(x: f32[2, 4, 12, 8]) -> (o) {\n w = const f32[2, 2, 8, 24] @weights+0\n"
+     " o = conv(x, w) {strides=[2, 2], tf32=true}\n}"},
+    {"cuda.matmul_tf32", "graph g(a: f32[3, 70, 100]) -> (o) {\n w = const f32[72, 100] @weights+0\n"
+     " o = matmul(a, w) {transpose_b=true, tf32=true}\n}"},
+    {"cuda.matmul_tf32", "graph g(a: f32[9, 1028], r: f32[9, 16]) -> (o) {\n"
+     " w = const f32[1028, 16] @weights+0\n c = const f32[16] @weights+64\n"
+     " y = matmul(a, w, c) {alpha=0.5, tf32=true}\n z = add(y, r)\n o = gelu(z)\n}"},
+};
+
+TEST(every_tile_of_tf32) {
+  int sm = 0, taken = 0;
+  CHECK_OK(hone_cuda_capability(&sm));
+  for (size_t i = 0; sm == 90 && i < sizeof tf32s / sizeof *tf32s; i++)
+    for (int variant = 1; variant <= HONE_CUDA_TF32_VARIANTS; variant++) {
+      if (!mine()) continue;
+      hone_candidate one = {tf32s[i].name, variant, 0, NULL};
+      taken += check_cuda_candidate(tf32s[i].text, bound("on a GPU", "tf32"), &one);
+    }
+  printf("%d products of f32 as TF32\n", taken);
+  CHECK(sm != 90 || has_tried(taken, 120));
+}
+
+#define FILTERS " w = const f32[3, 3, 8, 16] @weights+0\n"
+/* What stays without: f32 that is not to be rounded, what is no constant, rows at no multiple of 16
+ * bytes, columns of no eights, groups, other orders on the left, other types. */
+static const char *const no_tf32[] = {
+    "graph g(x: f32[1, 6, 6, 8]) -> (o) {\n" FILTERS " o = conv(x, w)\n}",
+    "graph g(x: f32[1, 6, 6, 8], w: f32[3, 3, 8, 16]) -> (o) { o = conv(x, w) {tf32=true} }",
+    "graph g(x: f32[1, 6, 6, 6]) -> (o) {\n w = const f32[3, 3, 6, 16] @weights+0\n"
+    " o = conv(x, w) {tf32=true}\n}",
+    "graph g(x: f32[1, 6, 6, 3]) -> (o) {\n w = const f32[3, 3, 3, 16] @weights+0\n"
+    " o = conv(x, w) {tf32=true}\n}",
+    "graph g(x: f32[1, 6, 6, 8]) -> (o) {\n w = const f32[3, 3, 8, 12] @weights+0\n"
+    " o = conv(x, w) {tf32=true}\n}",
+    "graph g(x: f32[1, 6, 6, 16]) -> (o) {\n" FILTERS " o = conv(x, w) {groups=2, tf32=true}\n}",
+    "graph g(x: f16[1, 6, 6, 8]) -> (o) {\n w = const f16[3, 3, 8, 16] @weights+80000\n"
+    " o = conv(x, w)\n}",
+    "graph g(a: f32[5, 8]) -> (o) {\n w = const f32[8, 16] @weights+0\n o = matmul(a, w)\n}",
+    "graph g(a: f32[5, 8], w: f32[8, 16]) -> (o) { o = matmul(a, w) {tf32=true} }",
+    "graph g(a: f32[8, 5]) -> (o) {\n w = const f32[8, 16] @weights+0\n"
+    " o = matmul(a, w) {transpose_a=true, tf32=true}\n}",
+    "graph g(a: f32[8]) -> (o) {\n w = const f32[8, 16] @weights+0\n o = matmul(a, w) {tf32=true}\n}",
+    "graph g(a: f32[2, 5, 8]) -> (o) {\n w = const f32[2, 8, 16] @weights+0\n"
+    " o = matmul(a, w) {tf32=true}\n}",
+};
+
+TEST(what_is_no_tf32) {
+  for (size_t i = 0; i < sizeof no_tf32 / sizeof *no_tf32; i++) {
+    CHECK(!is_offered(no_tf32[i], "cuda.conv_tf32"));
+    CHECK(!is_offered(no_tf32[i], "cuda.matmul_tf32"));
+  }
+  static const int others[] = {75, 80, 89, 100, 120};
+  for (size_t i = 0; i < sizeof tf32s / sizeof *tf32s; i++) {
+    const hone_cuda_kernel *row = hone_cuda_kernel_named(tf32s[i].name);
+    hone_graph *graph = NULL;
+    CHECK_OK(hone_graph_parse(tf32s[i].text, strlen(tf32s[i].text), hone_op_find, body_weights, &graph));
+    CHECK(graph && hone_cuda_kernel_takes(row, graph->first, 90));
+    for (size_t o = 0; graph && o < sizeof others / sizeof *others; o++)
+      CHECK(!hone_cuda_kernel_takes(row, graph->first, others[o]));
+    hone_graph_free(graph);
+  }
+}
+
 /* Norms that products take in: rows far from 0, one step of the depth and several, an odd number of
  * them; and those that stand for themselves: odd depths, scales, other readers. */
 static const struct {
@@ -153,17 +245,6 @@ static const struct {
      "graph g(x: f16[41, 64]) -> (o) {\n w = const f16[64, 64] @weights+80000\n"
      " n = layer_norm(x)\n y = matmul(n, w)\n o = add(y, n)\n}", false},
 };
-
-static bool is_offered(const char *text, const char *name) {
-  hone_candidate all[192];
-  hone_graph *graph = NULL;
-  bool offered = false;
-  CHECK_OK(hone_graph_parse(text, strlen(text), hone_op_find, body_weights, &graph));
-  size_t count = graph ? hone_backend_cuda.candidates(graph, all, 192) : 0;
-  for (size_t c = 0; c < count && c < 192; c++) offered = offered || strcmp(all[c].name, name) == 0;
-  hone_graph_free(graph);
-  return offered;
-}
 
 TEST(every_norm_of_a_product) {
   int sm = 0;
@@ -360,6 +441,8 @@ int main(int count, char **words) {
   RUN(every_pointwise_op);
   RUN(every_tile_of_boxes);
   RUN(every_tile_of_few_rows);
+  RUN(every_tile_of_tf32);
+  RUN(what_is_no_tf32);
   RUN(every_norm_of_a_product);
   RUN(every_way_of_attention);
   RUN(what_is_no_block);

@@ -28,13 +28,15 @@ static void compile_form(const hone_nvrtc *nvrtc, const hone_cuda_stage *stage, 
   hone_text_free(&text);
 }
 
-/* One form of the kernel's, or all that do not differ in their choices alone. */
+/* One form of the kernel's, or all that do not differ in their choices alone; of a row that has an
+ * order, and few bodies, all. */
 static void compile_stage(const hone_nvrtc *nvrtc, const hone_cuda_stage *stage, int sm, size_t turn) {
   const hone_cuda_form *forms = stage->kernel->forms;
   int count = 0;
   while (count < HONE_CUDA_FORMS && hone_cuda_has_form(stage, count, sm)) count++;
   for (int i = 0; i < count; i++)
-    if (!forms[i].choices || (int)(turn % (size_t)count) == i) compile_form(nvrtc, stage, i, sm);
+    if (!forms[i].choices || stage->kernel->order || (int)(turn % (size_t)count) == i)
+      compile_form(nvrtc, stage, i, sm);
 }
 
 /* The first body of a kernel is compiled for every target, the others for one of them in turn; tiles of

@@ -13,7 +13,10 @@
 HONE_MUST_USE hone_status *hone_cuda_boxes_map(const hone_gpu *gpu, const hone_cuda_boxes *boxes,
                                                void *address, hone_cuda_map *out);
 
-/* Boxes of rows of 64 elements of matrices, so far of one row; `pitch` and `layer` are bytes from
+/* A row of a box. */
+#define HONE_CUDA_BOX_BYTES 128
+
+/* Boxes of rows of 128 bytes of matrices, so far of one row; `pitch` and `layer` are bytes from
  * row to row and from matrix to matrix. */
 hone_cuda_boxes hone_cuda_boxes_of(hone_dtype dtype, int64_t columns, int64_t rows, int64_t layers,
                                    int64_t pitch, int64_t layer);

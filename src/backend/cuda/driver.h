@@ -65,6 +65,7 @@ enum { HONE_CU_MOST_SHARED = 8 }; /* attribute of a function: bytes that launche
 enum { /* of a map: element types, rows of 128 bytes swizzled, fetches of 128 bytes into the cache */
   HONE_CU_MAP_F16 = 6,
   HONE_CU_MAP_BF16 = 9,
+  HONE_CU_MAP_TF32 = 11, /* f32, which becomes that on its way, to nearest */
   HONE_CU_MAP_SWIZZLE_128 = 3,
   HONE_CU_MAP_PROMOTE_128 = 2
 };

@@ -26,7 +26,7 @@ typedef struct hone_cuda_slot {
 
 /* A library's part of a run: what the library asks of a stream, on the pointers of a launch. */
 typedef hone_status *hone_cuda_call(const void *own, void *const *pointers, void *stream);
-/* A tensor of 16-bit elements whose boxes the copy engine brings; axes from the innermost on. A box is
+/* A tensor whose boxes the copy engine brings, f32 as TF32; axes from the innermost on. A box is
  * a row of 128 bytes on the first. Of an image in windows, [channel, column, row, image], a box is
  * `pixels` windows at one tap. Rank 0: nothing is brought. */
 typedef struct hone_cuda_boxes {

@@ -344,7 +344,8 @@ bool hone_cuda_has_form(const hone_cuda_stage *stage, int form, int sm) {
   const hone_cuda_form *f = &stage->kernel->forms[form];
   if (stage->within) return false;
   if (!f->text || !(f->boxed || f->alone)) return f->text != NULL;
-  return sm == 90 && (f->alone || hone_dtype_bits(stage->core->inputs[0].value->type.dtype) == 16);
+  return sm == 90 && (f->alone || stage->kernel->order ||
+                      hone_dtype_bits(stage->core->inputs[0].value->type.dtype) == 16);
 }
 
 void hone_cuda_stage_text(const hone_cuda_stage *stage, int form, hone_text *out) {

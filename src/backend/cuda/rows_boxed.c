@@ -3,14 +3,14 @@
 #include "backend/cuda/boxes.h"
 #include "backend/cuda/rows_tensor.h"
 
-#define DEPTH      64 /* elements of a step: a box's row */
 #define WAVE       132
 #define MOST_PARTS 16
 
 /* The tiles of product_hopper.cu, then of product_narrow.cu, by form, then those of few rows, and what
  * they take on an H200 in us: a block until its first step; a step and the end of a tile where a
  * multiprocessor has enough to do, and what each tensor adds to the end that has the result's shape
- * and is read there; a step and the end where it waits. They only rank the tiles. */
+ * and is read there; a step and the end where it waits. They only rank the tiles. A step is 128 bytes
+ * of depth: f32 has half the elements there, which take as long. */
 typedef struct boxed_tile {
   int groups, height, n, stages, blocks, narrow; /* narrow: its rows; 0: a group's are 64 * height */
   double begin, step, finish, read, waits, ends;
@@ -33,9 +33,18 @@ static const boxed_tile tiles[] = {{2, 1, 256, 4, 1, 0, 2.5, 0.76, 2.7, 8.0, 0.6
                                    {2, 1, 64, 10, 1, 104, 1.8, 0.215, 0.75, 0.4, 0.115, 1.2},
                                    {2, 1, 64, 12, 1, 40, 1.8, 0.13, 0.5, 0.2, 0.066, 1.0},
                                    {2, 1, 64, 12, 1, 72, 1.8, 0.175, 0.65, 0.3, 0.088, 1.1},
-                                   {2, 1, 64, 10, 1, 104, 1.8, 0.215, 0.75, 0.4, 0.115, 1.2}};
+                                   {2, 1, 64, 10, 1, 104, 1.8, 0.215, 0.75, 0.4, 0.115, 1.2},
+                                   {2, 1, 256, 4, 1, 0, 2.5, 0.76, 3.6, 12.0, 0.60, 3.8},
+                                   {2, 1, 128, 6, 1, 0, 2.0, 0.40, 2.4, 5.0, 0.32, 2.8},
+                                   {1, 2, 64, 4, 2, 0, 2.0, 0.24, 1.0, 1.6, 0.20, 1.8},
+                                   {1, 1, 64, 6, 2, 0, 1.8, 0.164, 0.6, 0.5, 0.145, 1.2},
+                                   {2, 1, 64, 11, 2, 8, 1.8, 0.09, 0.5, 0.1, 0.06, 0.9},
+                                   {2, 1, 64, 10, 2, 16, 1.8, 0.10, 0.5, 0.15, 0.065, 0.9},
+                                   {2, 1, 64, 8, 2, 32, 1.8, 0.12, 0.5, 0.2, 0.08, 1.0},
+                                   {2, 1, 64, 6, 2, 64, 1.8, 0.164, 0.6, 0.5, 0.11, 1.2},
+                                   {2, 1, 64, 12, 1, 64, 1.8, 0.164, 0.6, 0.5, 0.10, 1.2}};
 #define TILES (int)(sizeof tiles / sizeof *tiles)
-_Static_assert(TILES == HONE_CUDA_BOXED_TILES + HONE_CUDA_FEW_TILES + HONE_CUDA_NORMED_TILES,
+_Static_assert(TILES == HONE_CUDA_FIRST_TF32_TILE + HONE_CUDA_TF32_TILES,
                "a tile is a form of a row");
 #define MORE_ROWS 8 /* under a box of the left operand, where a norm is taken in */
 #define JOIN      3.0  /* us for parts to find each other, */
@@ -91,27 +100,47 @@ hone_cuda_boxed_choice hone_cuda_choose_boxed(const hone_cuda_stage *stage,
   return best;
 }
 
-_Static_assert(HONE_CUDA_FEW_TILES * HONE_CUDA_FEW_PARTS == HONE_CUDA_FEW_VARIANTS,
+_Static_assert(HONE_CUDA_FEW_TILES * HONE_CUDA_FEW_PARTS == HONE_CUDA_FEW_VARIANTS &&
+                   HONE_CUDA_TF32_TILES * HONE_CUDA_PARTS_OFFERED == HONE_CUDA_TF32_VARIANTS,
                "a variant is a tile and a number of parts");
 
 /* A number of parts that the steps do not fill is another variant's. */
-hone_cuda_boxed_choice hone_cuda_choose_few(const hone_cuda_stage *stage,
-                                            const hone_cuda_boxed_product *product) {
-  int64_t parts = 1 + (stage->variant - 1) / HONE_CUDA_FEW_TILES;
+static hone_cuda_boxed_choice in_parts(const hone_cuda_stage *stage,
+                                       const hone_cuda_boxed_product *product, int tile,
+                                       int64_t parts) {
   int64_t steps = product->chunks * product->taps, each = (steps + parts - 1) / parts;
-  if (!product->possible || product->rows > HONE_CUDA_FEW_ROWS || (steps + each - 1) / each != parts)
+  if (each == 0 || (steps + each - 1) / each != parts)
     return (hone_cuda_boxed_choice){.time = 0};
-  if (stage->kernel->norms && product->left.sizes[0] % DEPTH)
+  return hone_cuda_choose_boxed(stage, product, stage->kernel->first_tile + tile, parts);
+}
+
+hone_cuda_boxed_choice hone_cuda_choose_own(const hone_cuda_stage *stage,
+                                            const hone_cuda_boxed_product *product) {
+  int index = stage->variant - 1;
+  if (!product->possible) return (hone_cuda_boxed_choice){.time = 0};
+  if (stage->kernel->order)
+    return in_parts(stage, product, index % HONE_CUDA_TF32_TILES,
+                    hone_cuda_parts_offered[index / HONE_CUDA_TF32_TILES]);
+  if (product->rows > HONE_CUDA_FEW_ROWS ||
+      (stage->kernel->norms && product->left.sizes[0] % product->left.box[0]))
     return (hone_cuda_boxed_choice){.time = 0};
-  int tile = stage->kernel->first_tile + (stage->variant - 1) % HONE_CUDA_FEW_TILES;
-  return hone_cuda_choose_boxed(stage, product, tile, parts);
+  return in_parts(stage, product, index % HONE_CUDA_FEW_TILES, 1 + index / HONE_CUDA_FEW_TILES);
 }
 
 /* ---- What the copy engine can bring: rows at multiples of 16 bytes ---------------------------- */
 
+static int64_t size_of(hone_dtype dtype) {
+  return (int64_t)hone_dtype_bits(dtype) / 8;
+}
+/* Whether rows that lie so many elements apart do so. */
+static bool lies_well(hone_dtype dtype, int64_t pitch) {
+  return pitch > 0 && pitch * size_of(dtype) % HONE_CUDA_BOX_ALIGNMENT == 0;
+}
+
 static bool left_matrix(const long long *n, hone_dtype dtype, hone_cuda_boxes *out) {
-  *out = hone_cuda_boxes_of(dtype, n[2], n[0], 1, 2 * n[3], 2 * n[3] * n[0]);
-  return n[4] == 1 && n[3] >= 8 && n[3] % 8 == 0;
+  int64_t pitch = size_of(dtype) * n[3];
+  *out = hone_cuda_boxes_of(dtype, n[2], n[0], 1, pitch, pitch * n[0]);
+  return n[4] == 1 && lies_well(dtype, n[3]);
 }
 
 static bool within(int64_t value, int64_t low, int64_t high) {
@@ -126,7 +155,7 @@ static bool left_windows(const long long *n, hone_dtype dtype, hone_cuda_boxes *
   out->sizes[0] = (uint64_t)n[16];
   out->sizes[3] = (uint64_t)(n[0] / (n[19] * n[20]));
   out->steps[0] = out->steps[3] = 1;
-  out->strides[0] = 2 * (uint64_t)n[16];
+  out->strides[0] = (uint64_t)(size_of(dtype) * n[16]);
   for (int i = 0; i < 2; i++) {
     int64_t last = (windows[i] - 1) * step[i] - before[i] - (size[i] - 1);
     if (!within(before[i], -127, 128) || !within(last, -128, 127) || !within(step[i], 1, 8) ||
@@ -138,20 +167,27 @@ static bool left_windows(const long long *n, hone_dtype dtype, hone_cuda_boxes *
     out->low[i] = (int)-before[i];
     out->high[i] = (int)last;
   }
-  return n[16] % 8 == 0;
+  return lies_well(dtype, n[16]);
 }
 
-/* Filters lie by columns, [tap, channel, filter]. */
-static bool right_matrix(const hone_node *node, const long long *n, bool windowed, hone_dtype dtype,
-                         hone_cuda_boxes *out) {
-  int64_t pitch = windowed ? n[1] : n[5], depth = windowed ? n[16] : n[2];
-  if (hone_cuda_right_by_depth(node)) {
-    *out = hone_cuda_boxes_of(dtype, n[2], n[1], 1, 2 * n[6], 2 * n[6] * n[1]);
-    return n[5] == 1 && n[6] >= 8 && n[6] % 8 == 0;
+static bool right_by_depth(const hone_cuda_stage *stage) {
+  return stage->kernel->order || hone_cuda_right_by_depth(stage->core);
+}
+
+/* Filters lie by columns, [tap, channel, filter], or, where the row has that order, by depth, [tap,
+ * filter, channel], as its matrices do. */
+static bool right_matrix(const hone_cuda_stage *stage, const long long *n, bool windowed,
+                         hone_dtype dtype, hone_cuda_boxes *out) {
+  int64_t depth = windowed ? n[16] : n[2], taps = windowed ? n[21] * n[22] : 1;
+  int64_t columns = n[1], size = size_of(dtype);
+  if (right_by_depth(stage)) {
+    int64_t pitch = stage->kernel->order ? depth : n[6];
+    *out = hone_cuda_boxes_of(dtype, depth, columns, taps, size * pitch, size * pitch * columns);
+    return (stage->kernel->order || n[5] == 1) && lies_well(dtype, pitch);
   }
-  int64_t taps = windowed ? n[21] * n[22] : 1;
-  *out = hone_cuda_boxes_of(dtype, n[1], depth, taps, 2 * pitch, 2 * pitch * depth);
-  return (windowed || n[6] == 1) && pitch >= 8 && pitch % 8 == 0;
+  int64_t pitch = windowed ? columns : n[5];
+  *out = hone_cuda_boxes_of(dtype, columns, depth, taps, size * pitch, size * pitch * depth);
+  return (windowed || n[6] == 1) && lies_well(dtype, pitch);
 }
 
 void hone_cuda_boxed_product_of(const hone_cuda_stage *stage, const hone_cuda_launch *launch,
@@ -166,9 +202,10 @@ void hone_cuda_boxed_product_of(const hone_cuda_stage *stage, const hone_cuda_la
   if (!stage->functions[HONE_CUDA_BOXED_FORM] || batch != 1 || n[0] < 1 || n[2] < 1 || n[1] % 8)
     return;
   out->taps = windowed ? n[21] * n[22] : 1;
-  out->chunks = ((windowed ? n[16] : n[2]) + DEPTH - 1) / DEPTH;
+  int64_t depth = HONE_CUDA_BOX_BYTES / size_of(dtype);
+  out->chunks = ((windowed ? n[16] : n[2]) + depth - 1) / depth;
   out->possible = windowed ? left_windows(n, dtype, &out->left) : left_matrix(n, dtype, &out->left);
-  out->possible = out->possible && right_matrix(node, n, windowed, dtype, &out->right);
+  out->possible = out->possible && right_matrix(stage, n, windowed, dtype, &out->right);
 }
 
 /* ---- The launch ------------------------------------------------------------------------------- */
@@ -179,7 +216,7 @@ static void set_boxes(const hone_cuda_stage *stage, const hone_cuda_boxed_produc
   boxes[1] = p->right;
   if (p->left.rank == 4) boxes[0].pixels = (uint32_t)rows_of(t);
   else boxes[0].box[1] = (uint32_t)rows_of(t);
-  boxes[1].box[1] = hone_cuda_right_by_depth(stage->core) ? (uint32_t)t->n : DEPTH;
+  boxes[1].box[1] = right_by_depth(stage) ? (uint32_t)t->n : p->right.box[0];
 }
 
 hone_status *hone_cuda_launch_boxed(const hone_cuda_stage *stage, hone_cuda_plan *plan,
@@ -201,7 +238,7 @@ hone_status *hone_cuda_launch_boxed(const hone_cuda_stage *stage, hone_cuda_plan
   boxed->function = function_of(stage, choice->tile);
   boxed->threads = threads_of(t);
   int rows = rows_of(t) + (stage->kernel->norms ? MORE_ROWS : 0);
-  boxed->shared = (unsigned)(t->stages * ((rows + t->n) * DEPTH * 2 + 16) + 1024 + 64);
+  boxed->shared = (unsigned)(t->stages * ((rows + t->n) * HONE_CUDA_BOX_BYTES + 16) + 1024 + 64);
   boxed->grid[0] = (unsigned)(n[35] < most || t->narrow ? n[35] : most);
   boxed->grid[1] = boxed->grid[2] = 1;
   boxed->slots[2] = boxed->slots[3] = (hone_cuda_slot){.from = HONE_CUDA_NOTHING};

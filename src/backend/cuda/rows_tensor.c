@@ -89,7 +89,7 @@ static bool chosen(const hone_cuda_stage *stage, const long long *n, size_t elem
   *copied = best;
   *boxed = (hone_cuda_boxed_choice){.time = 0};
   if (stage->kernel->first_tile) {
-    *boxed = hone_cuda_choose_few(stage, product);
+    *boxed = hone_cuda_choose_own(stage, product);
     return boxed->time > 0 && boxed->time <= HONE_CUDA_HOPELESS * least;
   }
   if (stage->variant == 0) {
@@ -114,6 +114,7 @@ hone_status *hone_cuda_launch_tiles(const hone_cuda_stage *stage, hone_cuda_plan
   hone_cuda_tile_choice copied;
   hone_cuda_from right = launch->slots[1].from;
   launch->args.n[39] = right == HONE_CUDA_PACK || right == HONE_CUDA_HELD;
+  launch->aligned = launch->aligned || stage->kernel->order; /* tiles that are copied are not for it */
   hone_cuda_boxed_product_of(stage, launch, batch, &product);
   if (!chosen(stage, launch->args.n, element, batch, &product, &copied, &boxed))
     return hone_error(HONE_UNSUPPORTED, "a tile that is not worth a trial");

@@ -54,6 +54,19 @@
    HONE_CUDA_NORMED_TILE(72, 12, 1), HONE_CUDA_NORMED_TILE(104, 10, 1)}
 #define HONE_CUDA_NORMED_TILES 3
 
+/* The same of f32 as TF32, by a constant in an order of its own. */
+#define HONE_CUDA_TF32_FORMS                                                                       \
+  {HONE_CUDA_TILE(32, 64, 2, 128, 4), HONE_CUDA_TILE(128, 64, 4, 64, 4),                           \
+   HONE_CUDA_TILE(128, 128, 2, 64, 3), HONE_CUDA_BOXED_TILE(2, 1, 256, 4, 1),                      \
+   HONE_CUDA_BOXED_TILE(2, 1, 128, 6, 1), HONE_CUDA_BOXED_TILE(1, 2, 64, 4, 2),                    \
+   HONE_CUDA_BOXED_TILE(1, 1, 64, 6, 2), HONE_CUDA_NARROW_TILE(8, 2, 11, 2),                       \
+   HONE_CUDA_NARROW_TILE(16, 2, 10, 2), HONE_CUDA_NARROW_TILE(32, 2, 8, 2),                        \
+   HONE_CUDA_NARROW_TILE(64, 2, 6, 2), HONE_CUDA_NARROW_TILE(64, 2, 12, 1)}
+#define HONE_CUDA_TF32_TILES    9
+#define HONE_CUDA_FIRST_TF32_TILE                                                                  \
+  (HONE_CUDA_BOXED_TILES + HONE_CUDA_FEW_TILES + HONE_CUDA_NORMED_TILES)
+#define HONE_CUDA_TF32_VARIANTS 72 /* in all numbers of parts that are offered */
+
 #define HONE_CUDA_TILE_VARIANTS 88 /* eleven tiles, eight ways to cut the depth */
 #define HONE_CUDA_BYTE_TILES 5 /* of product_bytes.cu: rows_integer.c */
 
@@ -115,8 +128,8 @@ void hone_cuda_boxed_product_of(const hone_cuda_stage *stage, const hone_cuda_la
 hone_cuda_boxed_choice hone_cuda_choose_boxed(const hone_cuda_stage *stage,
                                               const hone_cuda_boxed_product *product, int tile,
                                               int64_t parts);
-/* The tile and the parts of a variant of the row for few rows. */
-hone_cuda_boxed_choice hone_cuda_choose_few(const hone_cuda_stage *stage,
+/* The tile and the parts of a variant of a row with tiles of its own. */
+hone_cuda_boxed_choice hone_cuda_choose_own(const hone_cuda_stage *stage,
                                             const hone_cuda_boxed_product *product);
 /* A launch like `whole`, of boxes. */
 HONE_MUST_USE hone_status *hone_cuda_launch_boxed(const hone_cuda_stage *stage, hone_cuda_plan *plan,
@@ -128,6 +141,9 @@ HONE_MUST_USE hone_status *hone_cuda_launch_boxed(const hone_cuda_stage *stage, 
 void hone_cuda_define_tensor(const hone_node *node, hone_text *out);
 HONE_MUST_USE hone_status *hone_cuda_plan_matmul(const hone_cuda_stage *stage,
                                                  const hone_group_view *view, hone_cuda_plan *plan);
+/* Of a convolution of one group over up to two axes. */
+HONE_MUST_USE hone_status *hone_cuda_plan_conv(const hone_cuda_stage *stage,
+                                               const hone_group_view *view, hone_cuda_plan *plan);
 /* Whether the right operand's columns lie in one piece, not its rows. */
 bool hone_cuda_right_by_depth(const hone_node *node);
 /* Whether the operands are f16, or else what tensor cores take from compute capability 8.0 on: bf16,

@@ -114,8 +114,8 @@ static int64_t fold_columns(hone_spatial *w, int64_t channels) {
   return channels * columns;
 }
 
-static hone_status *plan_conv(const hone_cuda_stage *stage, const hone_group_view *view,
-                              hone_cuda_plan *plan) {
+hone_status *hone_cuda_plan_conv(const hone_cuda_stage *stage, const hone_group_view *view,
+                                 hone_cuda_plan *plan) {
   const hone_node *node = stage->core;
   const hone_shape *x = hone_cuda_shape(plan, node->inputs[0].value);
   const hone_shape *w = hone_cuda_shape(plan, node->inputs[1].value);
@@ -133,7 +133,8 @@ static hone_status *plan_conv(const hone_cuda_stage *stage, const hone_group_vie
     n[4] = n[6] = 1;
     n[5] = n[1];
   } else {
-    n[16] = fold_columns(&window, w->dim[w->rank - 2]);
+    n[16] = w->dim[w->rank - 2];
+    if (!stage->kernel->order) n[16] = fold_columns(&window, n[16]);
     hone_cuda_put_window(&window, n + 17);
   }
   return launch_product(stage, plan, launch, 1);
@@ -147,7 +148,7 @@ const hone_cuda_kernel hone_cuda_kernel_conv = {.name = "conv",
                                                 .bias = HONE_CONV_BIAS,
                                                 .accepts = accepts_conv,
                                                 .define = define_product,
-                                                .plan = plan_conv};
+                                                .plan = hone_cuda_plan_conv};
 
 const hone_cuda_kernel hone_cuda_kernel_conv_f16 = {.name = "conv_f16",
                                                     .candidate = "cuda.conv_f16",
@@ -160,7 +161,7 @@ const hone_cuda_kernel hone_cuda_kernel_conv_f16 = {.name = "conv_f16",
                                                     .bias = HONE_CONV_BIAS,
                                                     .accepts = accepts_conv_f16,
                                                     .define = hone_cuda_define_tensor,
-                                                    .plan = plan_conv};
+                                                    .plan = hone_cuda_plan_conv};
 
 const hone_cuda_kernel hone_cuda_kernel_conv_tensor = {.name = "conv_tensor",
                                                        .candidate = "cuda.conv_tensor",
@@ -174,7 +175,7 @@ const hone_cuda_kernel hone_cuda_kernel_conv_tensor = {.name = "conv_tensor",
                                                        .bias = HONE_CONV_BIAS,
                                                        .accepts = accepts_conv_tensor,
                                                        .define = hone_cuda_define_tensor,
-                                                       .plan = plan_conv};
+                                                       .plan = hone_cuda_plan_conv};
 
 static hone_status *plan_grouped(const hone_cuda_stage *stage, const hone_group_view *view,
                                  hone_cuda_plan *plan) {

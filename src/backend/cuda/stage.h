@@ -101,7 +101,8 @@ typedef struct hone_cuda_body {
 typedef struct hone_cuda_form {
   const char *text;    /* NULL past the last form */
   const char *choices; /* or NULL */
-  bool boxed;          /* by kernels/hopper.cu: 16-bit elements, compute capability 9.0 alone */
+  bool boxed;          /* by kernels/hopper.cu: compute capability 9.0 alone; 16-bit elements, others
+                          where the row has an order */
   const char *before;  /* a text that `text` goes on from, or NULL */
   bool alone;          /* compute capability 9.0 alone, which gives blocks their most shared memory */
 } hone_cuda_form;

@@ -1,10 +1,16 @@
 // Bringing the boxes of a product's tiles, for kernels on compute capability 9.0: TILE_M rows of the left operand and
-// TILE_N columns of the right, 64 of depth a step, STAGES steps in shared memory. LEFT_MORE rows follow the left
-// operand's there that are not brought: where they are products' too, the file before this one says how many.
+// TILE_N columns of the right, 128 bytes of depth a step, STAGES steps in shared memory. LEFT_MORE rows follow the left
+// operand's there that are not brought: where they are products' too, the file before this one says how many. f32 is
+// rounded to TF32 on its way; no instruction turns it, so that its constants lie by depth, [tap, column, channel].
 #ifndef LEFT_MORE
 #define LEFT_MORE 0
 #endif
-#define DEPTH 64
+#if KIND == KIND_TF32
+#undef RIGHT_BY_DEPTH
+#define RIGHT_BY_DEPTH 1
+#endif
+#define DEPTH ((int)(128 / sizeof(T)))
+#define PRODUCTS 4 // of a step, of 32 bytes of depth each
 #define LEFT_ROWS (TILE_M + LEFT_MORE)
 #define LEFT_BYTES (LEFT_ROWS * 128)
 #define RIGHT_BYTES (TILE_N * 128)
@@ -34,7 +40,7 @@ __device__ __forceinline__ void next_slot(Slot &s) {
   if (++s.number == STAGES) s.number = 0, s.parity ^= 1;
 }
 
-// A step of the depth: which tap, and the chunk of 64 channels; of a convolution the tap's place in the window, and
+// A step of the depth: which tap, and the chunk of DEPTH channels; of a convolution the tap's place in the window, and
 // where the tile's first window begins. One thread brings all boxes: nothing is divided from step to step.
 struct Step {
   int tap, chunk, chunks;

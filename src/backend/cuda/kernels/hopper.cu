@@ -68,8 +68,8 @@ __device__ __forceinline__ void copy_pixels(char *to, const Map &map, u64 *barri
                "h"((u16)right), "h"((u16)down) : "memory");
 }
 
-// An operand in shared memory, by the address of its first row; `by_depth` where rows are 64 long in the
-// depth, else they are depth's, 64 columns long, and each next 64 columns begin 8192 bytes on.
+// An operand in shared memory, by the address of its first row; `by_depth` where rows are 128 bytes long in
+// the depth, else they are depth's, 64 columns long, and each next 64 columns begin 8192 bytes on.
 __device__ __forceinline__ u64 operand(const char *box, bool by_depth) {
   u64 stride = 1024 >> 4, lead = by_depth ? 1 : 8192 >> 4;
   return (u64)((PTX_ADDRESS(box) & 0x3ffff) >> 4) | lead << 16 | stride << 32 | 1ull << 62;
@@ -118,23 +118,28 @@ template <int count> __device__ __forceinline__ void take_registers() {
 #define SUMS_56(i) SUMS_32(i), SUMS_16(i + 32), SUMS_8(i + 48)
 #define SUMS_64(i) SUMS_32(i), SUMS_32(i + 32)
 #define SUMS_128(i) SUMS_64(i), SUMS_64(i + 64)
-#define GROUP_MMA(n, count, type, x, y, adds, by_depth)                                                    \
+// Whether operands are turned is said of 16 bits alone.
+#define TURNS_16(left, right) ", " left ", " right
+#define TURNS_8(left, right) ""
+#define GROUP_MMA(n, count, k, type, x, y, adds, by_depth)                                                 \
   asm volatile("{\n.reg .pred adds;\nsetp.ne.b32 adds, " adds ", 0;\n"                                     \
-               "wgmma.mma_async.sync.aligned.m64n" #n "k16.f32." type "." type " {" NAMES_##count "}, " x   \
-               ", " y ", adds, 1, 1, 0, " by_depth ";\n}"                                                  \
+               "wgmma.mma_async.sync.aligned.m64n" #n "k" #k ".f32." type "." type " {" NAMES_##count "}, " x \
+               ", " y ", adds, 1, 1" TURNS_##k("0", by_depth) ";\n}"                                       \
                : SUMS_##count(0) : "l"(left), "l"(right), "r"((int)more), "n"(!right_by_depth))
-// s += left right over 16 of depth, or = where not `more`: of a group's 64 rows thread t has t / 32 * 16 +
+// s += left right over 32 bytes of depth, or = where not `more`: of a group's 64 rows thread t has t / 32 * 16 +
 // t % 32 / 4 at s[4 j] and the eighth after it at s[4 j + 2], of each 8 columns j two from t % 4 * 2 on.
 template <int columns, int kind, bool right_by_depth>
 __device__ __forceinline__ void multiply_boxes(float *s, u64 left, u64 right, bool more) {
-#define GROUP_MMA_OF(type)                                                                        \
-  if constexpr (columns == 64) GROUP_MMA(64, 32, type, "%32", "%33", "%34", "%35");                         \
-  if constexpr (columns == 104) GROUP_MMA(104, 52, type, "%52", "%53", "%54", "%55");                       \
-  if constexpr (columns == 112) GROUP_MMA(112, 56, type, "%56", "%57", "%58", "%59");                       \
-  if constexpr (columns == 128) GROUP_MMA(128, 64, type, "%64", "%65", "%66", "%67");                       \
-  if constexpr (columns == 256) GROUP_MMA(256, 128, type, "%128", "%129", "%130", "%131")
-  if constexpr (kind == KIND_F16) { GROUP_MMA_OF("f16"); }
-  if constexpr (kind == KIND_BF16) { GROUP_MMA_OF("bf16"); }
+#define GROUP_MMA_OF(k, type)                                                                      \
+  if constexpr (columns == 64) GROUP_MMA(64, 32, k, type, "%32", "%33", "%34", "%35");                         \
+  if constexpr (columns == 104) GROUP_MMA(104, 52, k, type, "%52", "%53", "%54", "%55");                       \
+  if constexpr (columns == 112) GROUP_MMA(112, 56, k, type, "%56", "%57", "%58", "%59");                       \
+  if constexpr (columns == 128) GROUP_MMA(128, 64, k, type, "%64", "%65", "%66", "%67");                       \
+  if constexpr (columns == 256) GROUP_MMA(256, 128, k, type, "%128", "%129", "%130", "%131")
+  static_assert(kind != KIND_TF32 || right_by_depth, "TF32 is not turned");
+  if constexpr (kind == KIND_F16) { GROUP_MMA_OF(16, "f16"); }
+  if constexpr (kind == KIND_BF16) { GROUP_MMA_OF(16, "bf16"); }
+  if constexpr (kind == KIND_TF32) { GROUP_MMA_OF(8, "tf32"); }
 }
 
 #define ROWS_MMA(n, count, type, x, y, adds)                                                               \

@@ -1,8 +1,8 @@
-// Matrix product and convolution of f16 and bf16 on GPUs of compute capability 9.0. Each of WARPGROUPS
+// Matrix product and convolution of f16, bf16 and tf32 on GPUs of compute capability 9.0. Each of WARPGROUPS
 // groups of four warps sums 64 * HEIGHT rows of a tile; one more thread keeps STAGES stages of shared memory
 // filled ahead of them, also with the next tile's boxes while this one is finished. Arguments as
 // product_tensor.cu's, and the boxes of both operands; besides
-//   n[33] the steps of 64 of depth, taps times n[34] a tap;  n[35] tiles times parts;
+//   n[33] the steps of DEPTH, taps times n[34] a tap;  n[35] tiles times parts;
 //   n[37] the steps of a part;  n[38] tiles beside each other over the columns;  n[39] whether p[1] is constant.
 #define THREADS (128 * WARPGROUPS) // that sum
 #define SUMS (TILE_N / 2)          // of a thread, by 64 rows
@@ -20,7 +20,7 @@ __device__ __forceinline__ void sum_boxes(float *sums, const Work &w, const char
     wait_for_turn(&full[slot.number], slot.parity);
     begin_products();
 #pragma unroll
-    for (int k = 0; k < DEPTH / 16; k++)
+    for (int k = 0; k < PRODUCTS; k++)
 #pragma unroll
       for (int r = 0; r < HEIGHT; r++)
         multiply_boxes<TILE_N, KIND, RIGHT_BY_DEPTH>(sums + r * SUMS, operand_at(left, 8192 * r + 32 * k),

@@ -1,4 +1,4 @@
-// Matrix product and convolution of f16 and bf16 with few rows on GPUs of compute capability 9.0: the right operand's
+// Matrix product and convolution of f16, bf16 and tf32 with few rows on GPUs of compute capability 9.0: the right operand's
 // columns are the 64 rows of a product by a group of warps, the left one's rows its TILE_M columns, 8 to 104 of them.
 // Tiles are small enough that the depth of most needs no cutting into parts: WARPGROUPS groups of four warps take its
 // steps in turn and add their sums in shared memory, where a thread then has eight neighbours. A block has one tile, or
@@ -31,10 +31,11 @@
 #define ROW_NAMES_40 ROW_NAMES_36 ", %36, %37, %38, %39"
 #define ROW_NAMES_52 ROW_NAMES_40 ", %40, %41, %42, %43, %44, %45, %46, %47, %48, %49, %50, %51"
 #define ROW_NAMES_56 ROW_NAMES_52 ", %52, %53, %54, %55"
-#define TURNED_MMA(n, names, type, x, y, by_depth, sums)                                            \
+#define TURNED_MMA(n, names, k, type, x, y, by_depth, sums)                                                 \
   asm volatile("{\n.reg .pred adds;\nsetp.eq.b32 adds, 0, 0;\n"                                            \
-               "wgmma.mma_async.sync.aligned.m64n" #n "k16.f32." type "." type " {" names "}, " x ", " y    \
-               ", adds, 1, 1, " by_depth ", 0;\n}" : sums : "l"(columns), "l"(rows), "n"(!right_by_depth))
+               "wgmma.mma_async.sync.aligned.m64n" #n "k" #k ".f32." type "." type " {" names "}, " x ", " y \
+               ", adds, 1, 1" TURNS_##k(by_depth, "0") ";\n}"                                              \
+               : sums : "l"(columns), "l"(rows), "n"(!right_by_depth))
 #define ROW_SUMS_20 ROW_SUMS_16(0), ROW_SUMS_4(16)
 #define ROW_SUMS_24 ROW_SUMS_20, ROW_SUMS_4(20)
 #define ROW_SUMS_32 ROW_SUMS_16(0), ROW_SUMS_16(16)
@@ -42,23 +43,25 @@
 #define ROW_SUMS_40 ROW_SUMS_36, ROW_SUMS_4(36)
 #define ROW_SUMS_52 ROW_SUMS_36, ROW_SUMS_16(36)
 #define ROW_SUMS_56 ROW_SUMS_52, ROW_SUMS_4(52)
-// s += (left right)' over 16 of depth: of 64 columns thread t has t / 32 * 16 + t % 32 / 4 at s[4 j] and the eighth
+// s += (left right)' over 32 bytes of depth: of 64 columns thread t has t / 32 * 16 + t % 32 / 4 at s[4 j] and the eighth
 // after it at s[4 j + 2], of each 8 rows j two from t % 4 * 2 on.
 template <int count, int kind, bool right_by_depth>
 __device__ __forceinline__ void multiply_turned(float *s, u64 rows, u64 columns) {
-#define TURNED_MMA_OF(type)                                                                                  \
-  if constexpr (count == 8) TURNED_MMA(8, ROW_NAMES_4, type, "%4", "%5", "%6", ROW_SUMS_4(0));               \
-  if constexpr (count == 16) TURNED_MMA(16, ROW_NAMES_8, type, "%8", "%9", "%10", ROW_SUMS_8(0));            \
-  if constexpr (count == 32) TURNED_MMA(32, ROW_NAMES_16, type, "%16", "%17", "%18", ROW_SUMS_16(0));        \
-  if constexpr (count == 40) TURNED_MMA(40, ROW_NAMES_20, type, "%20", "%21", "%22", ROW_SUMS_20);             \
-  if constexpr (count == 48) TURNED_MMA(48, ROW_NAMES_24, type, "%24", "%25", "%26", ROW_SUMS_24);             \
-  if constexpr (count == 64) TURNED_MMA(64, ROW_NAMES_32, type, "%32", "%33", "%34", ROW_SUMS_32);             \
-  if constexpr (count == 72) TURNED_MMA(72, ROW_NAMES_36, type, "%36", "%37", "%38", ROW_SUMS_36);             \
-  if constexpr (count == 80) TURNED_MMA(80, ROW_NAMES_40, type, "%40", "%41", "%42", ROW_SUMS_40);             \
-  if constexpr (count == 104) TURNED_MMA(104, ROW_NAMES_52, type, "%52", "%53", "%54", ROW_SUMS_52);           \
-  if constexpr (count == 112) TURNED_MMA(112, ROW_NAMES_56, type, "%56", "%57", "%58", ROW_SUMS_56)
-  if constexpr (kind == KIND_F16) { TURNED_MMA_OF("f16"); }
-  if constexpr (kind == KIND_BF16) { TURNED_MMA_OF("bf16"); }
+#define TURNED_MMA_OF(k, type)                                                                                  \
+  if constexpr (count == 8) TURNED_MMA(8, ROW_NAMES_4, k, type, "%4", "%5", "%6", ROW_SUMS_4(0));               \
+  if constexpr (count == 16) TURNED_MMA(16, ROW_NAMES_8, k, type, "%8", "%9", "%10", ROW_SUMS_8(0));            \
+  if constexpr (count == 32) TURNED_MMA(32, ROW_NAMES_16, k, type, "%16", "%17", "%18", ROW_SUMS_16(0));        \
+  if constexpr (count == 40) TURNED_MMA(40, ROW_NAMES_20, k, type, "%20", "%21", "%22", ROW_SUMS_20);             \
+  if constexpr (count == 48) TURNED_MMA(48, ROW_NAMES_24, k, type, "%24", "%25", "%26", ROW_SUMS_24);             \
+  if constexpr (count == 64) TURNED_MMA(64, ROW_NAMES_32, k, type, "%32", "%33", "%34", ROW_SUMS_32);             \
+  if constexpr (count == 72) TURNED_MMA(72, ROW_NAMES_36, k, type, "%36", "%37", "%38", ROW_SUMS_36);             \
+  if constexpr (count == 80) TURNED_MMA(80, ROW_NAMES_40, k, type, "%40", "%41", "%42", ROW_SUMS_40);             \
+  if constexpr (count == 104) TURNED_MMA(104, ROW_NAMES_52, k, type, "%52", "%53", "%54", ROW_SUMS_52);           \
+  if constexpr (count == 112) TURNED_MMA(112, ROW_NAMES_56, k, type, "%56", "%57", "%58", ROW_SUMS_56)
+  static_assert(kind != KIND_TF32 || right_by_depth, "TF32 is not turned");
+  if constexpr (kind == KIND_F16) { TURNED_MMA_OF(16, "f16"); }
+  if constexpr (kind == KIND_BF16) { TURNED_MMA_OF(16, "bf16"); }
+  if constexpr (kind == KIND_TF32) { TURNED_MMA_OF(8, "tf32"); }
 }
 #endif
 
@@ -79,7 +82,7 @@ __device__ __forceinline__ void add_eight(float *to, const float *row, int colum
 struct Looks {
   float first[LOOKS], sum[LOOKS], square[LOOKS]; // of differences from the first element that was met
 };
-// At eight columns of the step's 64. What lies there is read as the products read it: nobody writes before both.
+// At eight columns of the step's 64 of 16 bits. What lies there is read as the products read it: nobody writes before both.
 __device__ __forceinline__ void look_at(Looks &l, const char *stage, bool begins) {
 #pragma unroll
   for (int i = 0; i < LOOKS; i++) {
@@ -151,10 +154,12 @@ __device__ __forceinline__ void put_ones(char *pool) {
 
 // What a group sums of the tile: every WARPGROUPS-th step. A step is free when the next one's products are asked for
 // and its own are there. `look` is called for each while it is multiplied, and then the next one's wait for its own:
-// the compiler would let them wait for more.
+// the compiler would let them wait for more. Sums are settled before the first, or it would clear them between products
+// and let all of those wait for each other.
 template <class Look>
 __device__ __forceinline__ void sum_steps(float *sums, const Work &w, const char *pool, u64 *full, u64 *empty, Look look) {
   int before = -1;
+  settle<SUMS>(sums);
   for (int turn = threadIdx.x / 128; turn < w.end - w.begin; turn += WARPGROUPS) {
     int slot = turn % STAGES;
     const char *stage = pool + slot * STAGE_BYTES;
@@ -162,7 +167,7 @@ __device__ __forceinline__ void sum_steps(float *sums, const Work &w, const char
     wait_for_turn(&full[slot], turn / STAGES & 1);
     begin_products();
 #pragma unroll
-    for (int k = 0; k < DEPTH / 16; k++)
+    for (int k = 0; k < PRODUCTS; k++)
       multiply_turned<LEFT_ROWS, KIND, RIGHT_BY_DEPTH>(sums, operand_at(rows, 32 * k),
                                                        operand_at(columns, (RIGHT_BY_DEPTH ? 32 : 2048) * k));
     end_products();
