@@ -162,6 +162,10 @@ static const struct {
     {"cuda.matmul_tf32", "graph g(a: f32[9, 1028], r: f32[9, 16]) -> (o) {\n"
      " w = const f32[1028, 16] @weights+0\n c = const f32[16] @weights+64\n"
      " y = matmul(a, w, c) {alpha=0.5, tf32=true}\n z = add(y, r)\n o = gelu(z)\n}"},
+    /* one constant in two orders */
+    {"cuda.matmul_tf32", "graph g(a: f32[5, 40], b: f32[5, 16]) -> (o, p) {\n"
+     " w = const f32[40, 16] @weights+0\n o = matmul(a, w) {tf32=true}\n"
+     " p = matmul(b, w) {transpose_b=true, tf32=true}\n}"},
 };
 
 TEST(every_tile_of_tf32) {

@@ -305,10 +305,11 @@ static const char blocks[] =
     " k = conv(j, e2) l = relu(k) m = conv(l, d2) {groups=32, pads=[1, 1, 1, 1], strides=[2, 2]}"
     " o = relu(m) t = conv(o, p2) y = conv(t, q) }";
 
-static hone_engine *build_blocks(const hone_model *model, const char *cache, const char *measure) {
+static hone_engine *build_for(const hone_model *model, const char *precision, const char *cache,
+                              const char *measure) {
   hone_options *options = engine_options("device", "cuda");
   hone_engine *engine = NULL;
-  CHECK_OK(hone_options_set(options, "precision", "fp16"));
+  CHECK_OK(hone_options_set(options, "precision", precision));
   CHECK_OK(hone_options_set(options, "timing-cache", cache));
   CHECK_OK(hone_options_set(options, "measure", measure));
   CHECK_OK(hone_build(model, options, &engine));
@@ -316,10 +317,12 @@ static hone_engine *build_blocks(const hone_model *model, const char *cache, con
   return engine;
 }
 
-/* Has the cache say that the kernels of the blocks take these times; how many blocks there are. */
-static int set_times(const char *path, const double *times) {
+/* Has the cache say that a kernel takes these times, in the first group that it is offered and in all
+ * others; how many there are. */
+static int set_times(const char *path, const char *name, const double *times) {
   static char text[1 << 20];
-  char last[256] = "";
+  char last[256] = "", words[64];
+  snprintf(words, sizeof words, "\t%s\t", name);
   int block = -1;
   FILE *file = fopen(path, "r");
   size_t size = file ? fread(text, 1, sizeof text - 1, file) : 0;
@@ -328,15 +331,15 @@ static int set_times(const char *path, const double *times) {
   text[size] = 0;
   file = fopen(path, "w");
   for (char *line = text; file && *line;) {
-    char *end = strchr(line, '\n'), *kernel = strstr(line, "\tcuda.conv_block\t");
+    char *end = strchr(line, '\n'), *kernel = strstr(line, words);
     int length = end ? (int)(end - line) : (int)strlen(line);
     if (!kernel || kernel > line + length) {
       fprintf(file, "%.*s\n", length, line);
     } else {
-      int variant = atoi(kernel + strlen("\tcuda.conv_block\t"));
+      int variant = atoi(kernel + strlen(words));
       if (strncmp(last, line, (size_t)(kernel - line)) != 0 || !*last) block++;
       snprintf(last, sizeof last, "%.*s", (int)(kernel - line), line);
-      fprintf(file, "%s\tcuda.conv_block\t%d\t%.0f\n", last, variant, times[block != 0]);
+      fprintf(file, "%s%s%d\t%.0f\n", last, words, variant, times[block != 0]);
     }
     line += length + (end != NULL);
   }
@@ -371,14 +374,14 @@ TEST(blocks_where_they_are_faster) {
   snprintf(cache, sizeof cache, "/tmp/hone-blocks-%d.txt", (int)getpid());
   snprintf(path, sizeof path, "%s.hone", cache);
   hone_model *model = engine_model(blocks);
-  hone_engine *measured = build_blocks(model, cache, "true");
+  hone_engine *measured = build_for(model, "fp16", cache, "true");
   CHECK(!engine_reports(measured, "\"measured\": 0,"));
   hone_engine_free(measured);
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     int groups = 8 - 2 * rows[i].in_blocks;
     hone_engine *again = NULL, *opened = NULL;
-    CHECK(set_times(cache, rows[i].times) == 2);
-    hone_engine *engine = build_blocks(model, cache, "false");
+    CHECK(set_times(cache, "cuda.conv_block", rows[i].times) == 2);
+    hone_engine *engine = build_for(model, "fp16", cache, "false");
     check_blocks(model, engine, rows[i].in_blocks, groups);
     CHECK_OK(hone_refit(engine, model, &again));
     check_blocks(model, again, rows[i].in_blocks, groups);
@@ -390,6 +393,50 @@ TEST(blocks_where_they_are_faster) {
     hone_engine_free(again);
     hone_engine_free(opened);
   }
+  hone_model_free(model);
+  unlink(path);
+  unlink(cache);
+  snprintf(path, sizeof path, "%s.code", cache);
+  unlink(path);
+}
+
+/* ---- A constant in an order of its own ----------------------------------------------------------- */
+
+/* Filters of 3 channels have none; two layers share theirs. */
+static const char turned[] =
+    "graph net(x: f32[n, h, w, 3]) -> (y) {"
+    " s = const f32[3, 3, 3, 16] @weights+0 v = const f32[3, 3, 16, 16] @weights+1728"
+    " q = const f32[1, 1, 16, 8] @weights+15872"
+    " c = conv(x, s) {pads=[1, 1, 1, 1]} r = relu(c) d = conv(r, v) {pads=[1, 1, 1, 1]} e = add(d, r)"
+    " f = conv(e, v) {strides=[2, 2]} g = relu(f) y = conv(g, q) }";
+
+static void check_turned(const hone_model *model, hone_engine *engine) {
+  CHECK(count_words(engine, "\"kernel\": \"cuda.conv_tf32\"") == 3);
+  check_within(model, engine, 1, 16, 16, bound("model", "tf32"));
+  check_within(model, engine, 2, 9, 7, bound("model", "tf32"));
+}
+
+/* Built, with new weights, saved and opened. */
+TEST(constants_in_another_order) {
+  const double times[2] = {1, 1};
+  char cache[64], path[80];
+  hone_engine *again = NULL, *opened = NULL;
+  snprintf(cache, sizeof cache, "/tmp/hone-turned-%d.txt", (int)getpid());
+  snprintf(path, sizeof path, "%s.hone", cache);
+  hone_model *model = engine_model(turned);
+  hone_engine *measured = build_for(model, "tf32", cache, "true");
+  hone_engine_free(measured);
+  CHECK(set_times(cache, "cuda.conv_tf32", times) == 3);
+  hone_engine *engine = build_for(model, "tf32", cache, "false");
+  check_turned(model, engine);
+  CHECK_OK(hone_refit(engine, model, &again));
+  check_turned(model, again);
+  CHECK_OK(hone_engine_save(engine, path));
+  hone_engine_free(engine);
+  CHECK_OK(hone_engine_open(path, NULL, &opened));
+  check_turned(model, opened);
+  hone_engine_free(again);
+  hone_engine_free(opened);
   hone_model_free(model);
   unlink(path);
   unlink(cache);
@@ -446,6 +493,7 @@ int main(int count, char **arguments) {
   RUN(code_beside_the_cache);
   RUN(opened_elsewhere);
   RUN(blocks_where_they_are_faster);
+  RUN(constants_in_another_order);
   RUN(calls_may_fail);
   CHECK(now().violations == 0);
   return check_report();

@@ -10,6 +10,7 @@
 typedef struct shared {
   const void *bytes; /* the host's, which stay there as long as this does */
   const hone_cuda_order *order; /* NULL: as they lie there */
+  uint64_t key;                 /* of the order */
   void *there;
   size_t uses;
   struct shared *next;
@@ -49,7 +50,9 @@ static hone_status *share(const shared *wanted, const hone_node *node, size_t si
   hone_status *status = NULL;
   pthread_mutex_lock(&lock);
   shared *one = all;
-  while (one && !(one->bytes == wanted->bytes && one->order == wanted->order)) one = one->next;
+  while (one && !(one->bytes == wanted->bytes && one->order == wanted->order &&
+                  one->key == wanted->key))
+    one = one->next;
   if (!one) status = add(wanted, node, size, &one);
   if (!status) {
     one->uses++;
@@ -65,7 +68,7 @@ hone_status *hone_cuda_share(const void *bytes, size_t size, void **out) {
 
 hone_status *hone_cuda_share_arranged(const hone_cuda_order *order, const hone_node *node,
                                       const void *bytes, void **out) {
-  return share(&(shared){.bytes = bytes, .order = order}, node, 0, out);
+  return share(&(shared){.bytes = bytes, .order = order, .key = order->key(node)}, node, 0, out);
 }
 
 void hone_cuda_unshare(void *there) {

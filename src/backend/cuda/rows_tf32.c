@@ -56,7 +56,16 @@ static size_t size_by_depth(const hone_node *node) {
   return f.taps * f.depth * f.columns * sizeof(float);
 }
 
-static const hone_cuda_order by_depth = {.input = 1, .size = size_by_depth, .put = put_by_depth};
+#define MOST_TAPS (1 << 15) /* so that all sizes stand in one number */
+#define MOST      (1 << 24)
+
+static uint64_t key_by_depth(const hone_node *node) {
+  filters f = filters_of(node);
+  return (uint64_t)f.taps << 49 | (uint64_t)f.depth << 25 | (uint64_t)f.columns << 1 | f.by_depth;
+}
+
+static const hone_cuda_order by_depth = {
+    .input = 1, .key = key_by_depth, .size = size_by_depth, .put = put_by_depth};
 
 /* ---- The rows --------------------------------------------------------------------------------- */
 
@@ -65,7 +74,8 @@ static bool has_filters(const hone_node *node) {
   const hone_value *w = node->inputs[1].value;
   if (node->inputs[0].value->type.dtype != HONE_F32 || !hone_value_is_constant(w)) return false;
   filters f = filters_of(node);
-  return f.depth > 0 && f.depth % 4 == 0 && f.columns > 0 && f.columns % 8 == 0;
+  return f.taps < MOST_TAPS && f.depth > 0 && f.depth < MOST && f.depth % 4 == 0 && f.columns > 0 &&
+         f.columns < MOST && f.columns % 8 == 0;
 }
 
 static bool accepts_conv(const hone_node *node) {

@@ -110,7 +110,8 @@ typedef struct hone_cuda_form {
 /* How a kernel reads a constant that it wants in another order than the graph's. */
 typedef struct hone_cuda_order {
   int input; /* of the node */
-  size_t (*size)(const hone_node *node); /* bytes, which are 0 before `put` */
+  uint64_t (*key)(const hone_node *node); /* the same where nodes of the row read the same bytes alike */
+  size_t (*size)(const hone_node *node);  /* bytes, which are 0 before `put` */
   void (*put)(const hone_node *node, const void *from, void *to);
 } hone_cuda_order;
 
