@@ -136,6 +136,32 @@ static const cuda_body cuda_bodies[] = {
     {"graph g(x: f32[1, 4, 9, 13]) -> (o, h) {\n w = const f16[3, 3, 4, 8] @weights+80000\n"
      " a = const s64[1] [1]\n b = const s64[1] [8]\n c = const s64[1] [2]\n h = cast(x) {to=f16}\n"
      " s = slice(h, a, b, c)\n t = transpose(s) {perm=[0, 2, 3, 1]}\n o = conv(t, w)\n}", "f16"},
+    /* first layers of f32 as TF32: the same, and steps of an odd number of elements */
+    {"graph stem(x: f32[2, 19, 24, 3]) -> (o) {\n w = const f32[7, 7, 3, 24] @weights+0\n"
+     " b = const f32[24] @weights+64\n"
+     " y = conv(x, w, b) {pads=[3, 3, 3, 3], strides=[2, 2], tf32=true}\n o = relu(y)\n}", "tf32"},
+    {"graph stem(x: f32[2, 3, 19, 24]) -> (o) {\n w = const f32[7, 7, 3, 72] @weights+0\n"
+     " b = const f32[72] @weights+64\n t = transpose(x) {perm=[0, 2, 3, 1]}\n"
+     " y = conv(t, w, b) {pads=[3, 3, 3, 3], strides=[2, 2], tf32=true}\n o = relu(y)\n}", "tf32"},
+    {"graph stem(x: f32[1, 9, 41, 3], r: f32[1, 5, 21, 64]) -> (o) {\n"
+     " w = const f32[3, 3, 3, 64] @weights+0\n"
+     " y = conv(x, w) {pads=[1, 1, 1, 1], strides=[2, 2], tf32=true}\n o = add(y, r)\n}", "tf32"},
+    {"graph stem(x: f32[1, 6, 300, 1]) -> (o) {\n w = const f32[3, 3, 1, 72] @weights+0\n"
+     " o = conv(x, w) {pads=[0, 2, 1, 1], strides=[1, 2], tf32=true}\n}", "tf32"},
+    {"graph stem(x: f32[2, 8, 37, 3]) -> (o) {\n w = const f32[3, 3, 3, 8] @weights+0\n"
+     " o = conv(x, w) {pads=[1, 1, 1, 1], tf32=true}\n}", "tf32"},
+    {"graph stem(x: f32[1, 3, 6, 300]) -> (o) {\n w = const f32[5, 5, 3, 16] @weights+0\n"
+     " t = transpose(x) {perm=[0, 2, 3, 1]}\n"
+     " o = conv(t, w) {pads=[2, 1, 2, 1], strides=[2, 1], tf32=true}\n}", "tf32"},
+    {"graph stem(x: f32[1, 8, 40, 4]) -> (o) {\n w = const f32[2, 3, 4, 8] @weights+0\n"
+     " o = conv(x, w) {dilations=[2, 1], padding=same_upper, tf32=true}\n}", "tf32"},
+    {"graph stem(x: f32[1, 2, 9, 13]) -> (o) {\n w = const f32[3, 4, 1, 24] @weights+0\n"
+     " a = const s64[1] [1]\n b = const s64[1] [2]\n c = const s64[1] [1]\n"
+     " s = slice(x, a, b, c)\n t = transpose(s) {perm=[0, 2, 3, 1]}\n"
+     " o = conv(t, w) {strides=[2, 3], pads=[1, 3, 1, 2], tf32=true}\n}", "tf32"},
+    {"graph stem(x: f16[1, 3, 9, 13]) -> (o) {\n w = const f32[3, 3, 3, 8] @weights+0\n"
+     " h = cast(x) {to=f32}\n t = transpose(h) {perm=[0, 2, 3, 1]}\n"
+     " o = conv(t, w) {pads=[1, 1, 1, 1], strides=[2, 2], tf32=true}\n}", "tf32"},
     /* an inverted residual, and two that are none: what is widened is read twice, windows of one size */
     {"graph g(x: f16[1, 7, 9, 24]) -> (o) {\n w = const f16[1, 1, 24, 144] @weights+80000\n"
      " d = const f16[3, 3, 1, 144] @weights+80064\n p = const f16[1, 1, 144, 24] @weights+84000\n"

@@ -218,6 +218,10 @@ template <int bytes> static void copy_piece(void *to, const void *from) {
   if ((uintptr_t)to % bytes || (uintptr_t)from % bytes) abort();
   copies[threadIdx.x].push_back({to, from, bytes, batches[threadIdx.x], bytes});
 }
+static void copy_word(void *to, const void *from, bool there) {
+  if ((uintptr_t)to % 4 || (uintptr_t)from % 4) abort();
+  copies[threadIdx.x].push_back({to, from, there ? 4 : 0, batches[threadIdx.x], 4});
+}
 static void end_batch() { batches[threadIdx.x]++; }
 template <int left> static void wait_for_copies() {
   std::deque<Copy> &own = copies[threadIdx.x];

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "backend/cuda/rows.h"
 #include "backend/cuda/rows_tensor.h"
 #include "bodies.h"
 
@@ -218,6 +219,43 @@ TEST(what_is_no_tf32) {
     CHECK(graph && hone_cuda_kernel_takes(row, graph->first, 90));
     for (size_t o = 0; graph && o < sizeof others / sizeof *others; o++)
       CHECK(!hone_cuda_kernel_takes(row, graph->first, others[o]));
+    hone_graph_free(graph);
+  }
+}
+
+/* First layers of f32 as TF32, and what is none: f32 that is not to be rounded, filters that are no
+ * constant or no eights of them, groups, dilated rows, more channels, windows beyond shared memory. */
+static const struct {
+  const char *text;
+  bool taken;
+} stems[] = {
+    {"graph g(x: f32[1, 9, 9, 3]) -> (o) {\n w = const f32[7, 7, 3, 64] @weights+0\n"
+     " o = conv(x, w) {strides=[2, 2], tf32=true}\n}", true},
+    {"graph g(x: f32[1, 9, 9, 3]) -> (o) {\n w = const f32[3, 3, 3, 8] @weights+0\n"
+     " o = conv(x, w) {tf32=true}\n}", true},
+    {"graph g(x: f32[1, 9, 9, 3]) -> (o) {\n w = const f32[7, 7, 3, 64] @weights+0\n"
+     " o = conv(x, w) {strides=[2, 2]}\n}", false},
+    {"graph g(x: f32[1, 9, 9, 3], w: f32[3, 3, 3, 8]) -> (o) { o = conv(x, w) {tf32=true} }", false},
+    {"graph g(x: f32[1, 9, 9, 3]) -> (o) {\n w = const f32[3, 3, 3, 12] @weights+0\n"
+     " o = conv(x, w) {tf32=true}\n}", false},
+    {"graph g(x: f32[1, 9, 9, 4]) -> (o) {\n w = const f32[3, 3, 2, 8] @weights+0\n"
+     " o = conv(x, w) {groups=2, tf32=true}\n}", false},
+    {"graph g(x: f32[1, 9, 9, 3]) -> (o) {\n w = const f32[3, 3, 3, 8] @weights+0\n"
+     " o = conv(x, w) {dilations=[1, 2], tf32=true}\n}", false},
+    {"graph g(x: f32[1, 9, 9, 12]) -> (o) {\n w = const f32[3, 3, 12, 8] @weights+0\n"
+     " o = conv(x, w) {tf32=true}\n}", false},
+    {"graph g(x: f32[1, 20, 20, 4]) -> (o) {\n w = const f32[16, 14, 4, 8] @weights+0\n"
+     " o = conv(x, w) {tf32=true}\n}", false},
+};
+
+TEST(what_is_a_first_layer_of_tf32) {
+  const hone_cuda_kernel *row = &hone_cuda_kernel_conv_stem_tf32;
+  for (size_t i = 0; i < sizeof stems / sizeof *stems; i++) {
+    const char *text = stems[i].text;
+    hone_graph *graph = NULL;
+    CHECK_OK(hone_graph_parse(text, strlen(text), hone_op_find, body_weights, &graph));
+    CHECK(graph && hone_cuda_kernel_takes(row, graph->first, 80) == stems[i].taken);
+    CHECK(graph && !hone_cuda_kernel_takes(row, graph->first, 75));
     hone_graph_free(graph);
   }
 }
@@ -447,6 +485,7 @@ int main(int count, char **words) {
   RUN(every_tile_of_few_rows);
   RUN(every_tile_of_tf32);
   RUN(what_is_no_tf32);
+  RUN(what_is_a_first_layer_of_tf32);
   RUN(every_norm_of_a_product);
   RUN(every_way_of_attention);
   RUN(what_is_no_block);

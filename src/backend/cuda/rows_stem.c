@@ -16,6 +16,7 @@
 
 typedef struct filters {
   int64_t taps, row, channels, count; /* rows of a window, elements of one */
+  int64_t bytes;                      /* of an element */
 } filters;
 
 /* Of weights whose sizes are known, channels last: [rows, columns, channels, filters]. */
@@ -25,25 +26,32 @@ static bool filters_of(const hone_node *node, filters *out) {
   for (int d = 0; d < shape->rank; d++)
     if (!hone_dim_known(shape->dim[d]) || shape->dim[d] < 1 || shape->dim[d] > 1 << 20) return false;
   if (!w->constant || shape->rank != 4) return false;
-  *out = (filters){shape->dim[0], shape->dim[1] * shape->dim[2], shape->dim[2], shape->dim[3]};
+  *out = (filters){shape->dim[0], shape->dim[1] * shape->dim[2], shape->dim[2], shape->dim[3],
+                   hone_dtype_bits(w->type.dtype) / 8};
   return true;
 }
 
+/* Filters of a block: of f32 not more, so that the image has room beside them. */
 static int64_t tile_of(const filters *f) {
-  return f->count <= 32 ? 32 : 64;
+  return f->count <= 32 || f->bytes == 4 ? 32 : 64;
 }
-/* Blocks at once on a multiprocessor, by their registers. */
+static int64_t tiles_of(const filters *f) {
+  return (f->count + tile_of(f) - 1) / tile_of(f);
+}
+/* Blocks at once on a multiprocessor, by their registers; and on a GPU, of f32 those of a tile. */
 static int64_t resident_of(const filters *f) {
   return tile_of(f) == 32 ? 3 : 2;
 }
 static int64_t blocks_of(const filters *f) {
-  return WAVE * resident_of(f);
+  int64_t all = WAVE * resident_of(f);
+  return f->bytes == 4 ? (all + tiles_of(f) - 1) / tiles_of(f) : all;
 }
 static int64_t groups_of(const filters *f) {
   return (f->row + 8) / 8;
 }
 static int64_t filter_bytes(const filters *f) {
-  return (f->taps * groups_of(f) + 1) / 2 * 16 * tile_of(f) * 2;
+  int64_t groups = f->taps * groups_of(f);
+  return (f->bytes == 4 ? groups : (groups + 1) / 2 * 2) * 8 * tile_of(f) * f->bytes;
 }
 
 /* Elements of a row in shared memory from which `across` windows are read, and the rows there that
@@ -55,25 +63,35 @@ static int64_t rows_needed(const filters *f, int64_t rows, int64_t stride, int64
   return (rows - 1) * stride + (f->taps - 1) * dilation + 1;
 }
 
+/* Whether windows begin at elements of one parity. */
+static bool steps_evenly(const hone_node *node, const filters *f) {
+  return hone_cuda_along(node, "strides", 1) * f->channels % 2 == 0;
+}
+
 /* What is more than one row of 16 pixels is planned for the sizes. */
-static bool accepts_stem(const hone_node *node, bool f16) {
+static bool accepts_stem(const hone_node *node, hone_dtype dtype) {
   filters f;
-  if (node->op != &hone_op_conv || !hone_cuda_on_tensor_cores(node, f16) ||
-      hone_dtype_bits(node->inputs[0].value->type.dtype) != 16 || hone_node_int(node, "groups") != 1 ||
+  if (node->op != &hone_op_conv || !hone_cuda_on_tensor_cores(node, dtype == HONE_F16) ||
+      node->inputs[0].value->type.dtype != dtype || hone_node_int(node, "groups") != 1 ||
       !filters_of(node, &f) || f.channels % 8 == 0 || f.count % 8 || f.row > 64 || f.taps > 16)
     return false;
+  if (dtype == HONE_F32 ? f.channels > 4 : !steps_evenly(node, &f)) return false;
   int64_t stride = hone_cuda_along(node, "strides", 1), down = hone_cuda_along(node, "strides", 0);
   int64_t dilation = hone_cuda_along(node, "dilations", 0);
-  if (hone_cuda_along(node, "dilations", 1) != 1 || stride * f.channels % 2 ||
-      stride * f.channels > 64 || down > 16 || dilation > 16)
+  if (hone_cuda_along(node, "dilations", 1) != 1 || stride * f.channels > 64 || down > 16 ||
+      dilation > 16)
     return false;
-  return filter_bytes(&f) + 2 * pitch_of(&f, 16, stride) * rows_needed(&f, 1, down, dilation) <= POOL;
+  int64_t rows = rows_needed(&f, 1, down, dilation);
+  return filter_bytes(&f) + f.bytes * pitch_of(&f, 16, stride) * rows <= POOL;
 }
 static bool accepts_stem_f16(const hone_node *node) {
-  return accepts_stem(node, true);
+  return accepts_stem(node, HONE_F16);
 }
 static bool accepts_stem_bf16(const hone_node *node) {
-  return accepts_stem(node, false);
+  return accepts_stem(node, HONE_BF16);
+}
+static bool accepts_stem_tf32(const hone_node *node) {
+  return accepts_stem(node, HONE_F32);
 }
 
 static void define_stem(const hone_node *node, hone_text *out) {
@@ -87,6 +105,7 @@ static void define_stem(const hone_node *node, hone_text *out) {
                    "#define TILE_N %lld\n#define BLOCKS %lld\n",
                    (long long)f.taps, (long long)f.row, (long long)f.channels,
                    (long long)tile_of(&f), (long long)resident_of(&f));
+  if (dtype == HONE_F32) hone_text_printf(out, "#define EVEN %d\n", steps_evenly(node, &f));
 }
 
 /* About how long a multiprocessor takes for its share of the pieces, in us: a row of the image, and a
@@ -107,14 +126,14 @@ static void choose_piece(const filters *f, int64_t images, long long *n) {
   double best = 0;
   n[15] = across < MOST_ACROSS ? across : MOST_ACROSS;
   while (n[15] > 16 &&
-         2 * pitch_of(f, n[15], n[9]) * rows_needed(f, 1, n[8], n[10]) > room)
+         f->bytes * pitch_of(f, n[15], n[9]) * rows_needed(f, 1, n[8], n[10]) > room)
     n[15] -= 16;
   n[19] = (n[5] + n[15] - 1) / n[15];
   n[16] = pitch_of(f, n[15], n[9]);
   for (int64_t rows = 1; rows <= MOST_ROWS; rows++) {
     int64_t below = (n[4] + rows - 1) / rows, needed = rows_needed(f, rows, n[8], n[10]);
     double time = time_of(f, images * n[19] * below, rows, n);
-    if (rows > 1 && (2 * n[16] * needed > room || time >= best)) continue;
+    if (rows > 1 && (f->bytes * n[16] * needed > room || time >= best)) continue;
     best = time;
     n[14] = rows;
     n[17] = needed;
@@ -162,10 +181,10 @@ static hone_status *plan_stem(const hone_cuda_stage *stage, const hone_group_vie
     return hone_error(HONE_UNSUPPORTED, "the image is too large for a GPU");
   choose_piece(&f, x->dim[0], n);
   choose_source(stage, plan, launch);
-  n[18] = n[13] * f.channels & 1;
+  n[18] = steps_evenly(node, &f) ? n[13] * f.channels & 1 : 0;
   n[0] = x->dim[0] * n[19] * n[20];
   hone_cuda_launch_blocks(launch, n[0] < blocks_of(&f) ? n[0] : blocks_of(&f));
-  launch->grid[1] = (unsigned)((f.count + tile_of(&f) - 1) / tile_of(&f));
+  launch->grid[1] = (unsigned)tiles_of(&f);
   return NULL;
 }
 
@@ -191,5 +210,18 @@ const hone_cuda_kernel hone_cuda_kernel_conv_stem_bf16 = {.name = "conv_stem_bf1
                                                           .gathers = true,
                                                           .bias = HONE_CONV_BIAS,
                                                           .accepts = accepts_stem_bf16,
+                                                          .define = define_stem,
+                                                          .plan = plan_stem};
+
+const hone_cuda_kernel hone_cuda_kernel_conv_stem_tf32 = {.name = "conv_stem_tf32",
+                                                          .forms = {{hone_cuda_text_conv_stem}},
+                                                          .least_sm = 80,
+                                                          .on_tensor_cores = true,
+                                                          .pointers = 2,
+                                                          .finishes = true,
+                                                          .widely = true,
+                                                          .gathers = true,
+                                                          .bias = HONE_CONV_BIAS,
+                                                          .accepts = accepts_stem_tf32,
                                                           .define = define_stem,
                                                           .plan = plan_stem};

@@ -44,6 +44,15 @@ template <int bytes> __device__ __forceinline__ void copy_piece(void *to, const 
   else *(u64 *)to = *(const u64 *)from;
 #endif
 }
+// One word, or 0, from compute capability 8.0 on.
+__device__ __forceinline__ void copy_word(void *to, const void *from, bool there) {
+#if __CUDA_ARCH__ >= 800
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(PTX_ADDRESS(to)), "l"(from), "r"(there ? 4 : 0)
+               : "memory");
+#else
+  *(u32 *)to = there ? *(const u32 *)from : 0;
+#endif
+}
 // The copies since the last call are a batch; `wait_for_copies<n>` waits until at most n batches of
 // this thread's are on their way.
 __device__ __forceinline__ void end_batch() {
