@@ -4,12 +4,16 @@ PyTorch's own nets with seeded weights are exported to ONNX and built; outputs a
 before anything is timed. Then all take turns, round by round, on tensors that lie on the GPU: each is asked for
 asynchronously REPEATS times, and the GPU waited for once after them. A ratio is the median over rounds of Hone by the
 peer that is faster in the median, with its 90 % interval. `host` is a run of Hone from and to NumPy arrays, copies
-included, which waits for each. Needs torch, torchvision, transformers and onnxscript beside Hone.
+included, which waits for each; for a net so small that nobody would keep its input on the GPU the peers are timed so
+as well, and that is its row. p50 and p99 are of runs of Hone that are waited for one by one. Of the roofline: what the
+card's tensor cores need for the products, or its memory for the weights, whichever is longer, by what Hone took.
+Needs torch, torchvision, transformers and onnxscript beside Hone.
 
   gpu.py                                            every model, precision and batch
   gpu.py --models resnet50 --precisions fp16 --batches 1 8 128 --markdown docs/performance.md
 """
 import argparse
+import gc
 import json
 import pathlib
 import statistics
@@ -26,11 +30,13 @@ import transformers  # noqa: E402
 
 import hone  # noqa: E402
 import numerics  # noqa: E402
-from tables import geometric_mean, median_interval  # noqa: E402
+from tables import figure, geometric_mean, median_interval  # noqa: E402
 
 BEGIN, END = "<!-- gpu begins -->", "<!-- gpu ends -->"
 PRECISIONS = {"fp32": torch.float32, "tf32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-ROUNDS, REPEATS = 25, 4
+ROUNDS, REPEATS, SINGLE = 25, 4, 200
+# Dense products a second by precision, and bytes: NVIDIA's data sheet of the card.
+PEAKS = {"NVIDIA H200": ({"fp32": 67e12, "tf32": 494e12, "fp16": 989e12, "bf16": 989e12}, 4.8e12)}
 
 
 class Bert(torch.nn.Module):
@@ -43,20 +49,36 @@ class Bert(torch.nn.Module):
         return self.inner(input_ids=ids).last_hidden_state
 
 
+class Mnist(torch.nn.Sequential):
+    """Of the sizes of ONNX's mnist of CNTK."""
+
+    def __init__(self):
+        nn = torch.nn
+        super().__init__(nn.Conv2d(1, 8, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 16, 5, padding=2),
+                         nn.ReLU(), nn.MaxPool2d(3), nn.Flatten(), nn.Linear(256, 10))
+
+
 def pictures(batch):
     return torch.randn(batch, 3, 224, 224)
+
+
+def digits(batch):
+    return torch.randn(batch, 1, 28, 28)
 
 
 def words(batch):
     return torch.randint(0, 30000, (batch, 128))
 
 
+# The net, its inputs, and 10^9 operations of products for each.
 MODELS = {
-    "resnet50": (torchvision.models.resnet50, pictures),
-    "mobilenetv2": (torchvision.models.mobilenet_v2, pictures),
-    "bert_base": (Bert, words),
-    "vit_b16": (torchvision.models.vit_b_16, pictures),
+    "resnet50": (torchvision.models.resnet50, pictures, 8.2),
+    "mobilenetv2": (torchvision.models.mobilenet_v2, pictures, 0.6),
+    "bert_base": (Bert, words, 22.3),
+    "vit_b16": (torchvision.models.vit_b_16, pictures, 35.1),
+    "mnist": (Mnist, digits, 0.0016),
 }
+FROM_HOST = {"mnist"}
 
 
 def seeded(make):
@@ -80,7 +102,7 @@ def export(net, example, folder):
 
 
 def recorded(call):
-    """`call` as a CUDA graph."""
+    """`call` as a CUDA graph; what replays it returns its result."""
     stream = torch.cuda.Stream()
     with torch.cuda.stream(stream):
         for _ in range(3):
@@ -88,8 +110,13 @@ def recorded(call):
     torch.cuda.synchronize()
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        call()
-    return graph.replay
+        result = call()
+
+    def replay():
+        graph.replay()
+        return result
+
+    return replay
 
 
 def peers_of(net, x, dtype, tf32):
@@ -101,7 +128,17 @@ def peers_of(net, x, dtype, tf32):
     compiled = torch.compile(net, mode="reduce-overhead")
     for _ in range(3):
         compiled(x)
-    return {"graph": recorded(lambda: net(x)), "compile": lambda: compiled(x)}
+    return {"graph": recorded(lambda: net(x)), "compile": lambda: compiled(x)}, x
+
+
+def from_host(call, on_device, array):
+    """`call`, which reads the tensor, from and to NumPy arrays."""
+
+    def whole():
+        on_device.copy_(torch.from_numpy(array))
+        return call().float().cpu().numpy()
+
+    return whole
 
 
 def seconds(call):
@@ -121,42 +158,80 @@ def take_turns(calls):
     return {name: [r[name] for r in rounds] for name in calls}
 
 
-def cell(name, precision, batch, path, net, example):
+def one_by_one(call):
+    """p50 and p99, in ms, of calls that are waited for."""
+    times = []
+    for _ in range(SINGLE):
+        start = time.perf_counter()
+        call()
+        torch.cuda.synchronize()
+        times.append((time.perf_counter() - start) * 1e3)
+    times.sort()
+    return times[len(times) // 2], times[len(times) * 99 // 100]
+
+
+def floor_ms(precision, operations, weights):
+    """What the card needs at least; None of one whose peaks are not known."""
+    if torch.cuda.get_device_name() not in PEAKS:
+        return None
+    products, memory = PEAKS[torch.cuda.get_device_name()]
+    return max(operations / products[precision], weights / memory) * 1e3
+
+
+def free_memory():
+    gc.collect()
+    torch.cuda.synchronize()
+    torch.cuda.empty_cache()
+    return torch.cuda.mem_get_info()[0]
+
+
+def cell(name, precision, batch, path, net, example, operations):
     x = example(batch)
-    start = time.perf_counter()
+    before, start = free_memory(), time.perf_counter()
     engine = hone.build(str(path), device="cuda", precision=precision, shapes={"x": tuple(x.shape)})
     built = time.perf_counter() - start
-    context, on_device = engine.context(), x.cuda()
+    context = engine.context()
     with torch.no_grad():
         want = net.float().cpu()(x[:2]).numpy()
     array = x.numpy()
     got = np.asarray(context.run({"x": array})["y"])
+    memory, on_device = before - free_memory(), x.cuda()
     error = numerics.model_error(got[:2], want)
     if not error <= numerics.bound("model", precision):
         raise RuntimeError(f"the error is {error:.1e}")
     out = torch.empty(got.shape, dtype=torch.float32, device="cuda")
     with torch.inference_mode():
-        calls = peers_of(net, on_device, PRECISIONS[precision], precision == "tf32")
-        calls["hone"] = lambda: context.enqueue({"x": on_device}, {"y": out})
+        calls, theirs = peers_of(net, on_device, PRECISIONS[precision], precision == "tf32")
         calls["host"] = lambda: context.run({"x": array})
+        calls["hone"] = lambda: context.enqueue({"x": on_device}, {"y": out})
+        if name in FROM_HOST:
+            calls["hone"] = calls["host"]
+            for kind in ("graph", "compile"):
+                calls[kind] = from_host(calls[kind], theirs, array)
         times = take_turns(calls)
+        p50, p99 = one_by_one(calls["hone"])
     ms = {kind: statistics.median(values) * 1e3 for kind, values in times.items()}
     best = min(("graph", "compile"), key=ms.get)
     ratios = [own / peer for own, peer in zip(times["hone"], times[best])]
     ratio, low, high = median_interval(ratios)
+    weights = sum(p.numel() for p in net.parameters()) * PRECISIONS[precision].itemsize
     return {"model": name, "precision": precision, "batch": batch, "ms": ms, "peer": best, "error": error,
-            "ratio": ratio, "low": low, "high": high, "built": built, "longest": max(times["hone"]) * 1e3}
+            "ratio": ratio, "low": low, "high": high, "built": built, "p50": p50, "p99": p99, "memory": memory,
+            "floor": floor_ms(precision, operations * 1e9 * batch, weights)}
 
 
 def table(rows):
-    lines = ["| model | batch | Hone ms | longest round | from host ms | PyTorch graph ms | `torch.compile` ms | "
-             "ratio to the best | 90 % interval | error | build s |", "|---" * 11 + "|"]
+    lines = ["| model | batch | Hone ms | p50 | p99 | from host ms | PyTorch graph ms | `torch.compile` ms | "
+             "ratio to the best | 90 % interval | of the roofline | error | build s | MB on the GPU |",
+             "|---" * 14 + "|"]
     for row in rows:
         ms = row["ms"]
-        times = " | ".join(f"{value:.3f}" for value in (ms["hone"], row["longest"], ms["host"], ms["graph"],
+        times = " | ".join(f"{value:.3f}" for value in (ms["hone"], row["p50"], row["p99"], ms["host"], ms["graph"],
                                                         ms["compile"]))
+        share = figure(row["floor"] and row["floor"] / ms["hone"], 2)
         lines.append(f"| {row['model']} {row['precision']} | {row['batch']} | {times} | {row['ratio']:.2f} | "
-                     f"{row['low']:.2f} to {row['high']:.2f} | {row['error']:.1e} | {row['built']:.1f} |")
+                     f"{row['low']:.2f} to {row['high']:.2f} | {share} | {row['error']:.1e} | {row['built']:.1f} | "
+                     f"{row['memory'] / 1e6:.0f} |")
     lines.append(f"\nGeometric mean of {len(rows)} ratios: {geometric_mean([row['ratio'] for row in rows]):.2f}.")
     return "\n".join(lines)
 
@@ -173,20 +248,23 @@ def main():
     parser.add_argument("--precisions", nargs="+", default=["fp16", "tf32"], choices=list(PRECISIONS))
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 8, 128])
     parser.add_argument("--json")
+    parser.add_argument("--with-rows", nargs="*", default=[], help="JSON files whose rows stand in the table too")
     parser.add_argument("--markdown", help="write the table into this page, between the lines that begin and end it")
     options = parser.parse_args()
     machine = f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}, tensors on the GPU"
     print(machine, flush=True)
     rows, failed = [], 0
+    for path in options.with_rows:
+        rows += json.loads(pathlib.Path(path).read_text())["rows"]
     for name in options.models:
-        make, example = MODELS[name]
+        make, example, operations = MODELS[name]
         with tempfile.TemporaryDirectory() as folder:
             path = export(seeded(make), example(2), folder)
             for precision in options.precisions:
                 for batch in options.batches:
                     torch._dynamo.reset()
                     try:
-                        rows.append(cell(name, precision, batch, path, seeded(make), example))
+                        rows.append(cell(name, precision, batch, path, seeded(make), example, operations))
                         print(table(rows[-1:]).splitlines()[2], flush=True)
                     except (RuntimeError, hone.Error) as reason:
                         failed += 1
