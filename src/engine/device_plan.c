@@ -52,11 +52,11 @@ static bool stays(const crosser *c, uint32_t root) {
          plan->next_unit == c->p->program->unit_count;
 }
 
-/* The root is right on the device when the run begins. */
+/* The root is right on the device when the step begins; what crosses for it does so before the run. */
 static void want_on_device(crosser *c, uint32_t root, int step) {
   hone_plan *plan = c->p->plan;
   lying *v = &c->values[root];
-  touch(v, (int)c->run->first, step);
+  touch(v, v->now & DEVICE ? step : (int)c->run->first, step);
   if (v->now & DEVICE) return;
   v->now |= DEVICE;
   if (stays(c, root)) {
