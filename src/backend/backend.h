@@ -83,6 +83,8 @@ typedef struct hone_step {
   bool on_device;   /* runs where the backend's device is; then there are no phases, and `scratch` lies
                        in the device's memory */
   bool faults;      /* on a device: may find a value that is no place */
+  bool stores_once; /* on a device: stores each element of its outputs once, and reads none of them, so
+                       that they may lie in the host's pinned memory */
 } hone_step;
 
 /* Whether there is anything to run: a step without is left to the reference. */

@@ -11,6 +11,7 @@
 
 typedef enum way {
   NOT,      /* kernels use it where the caller has it */
+  STORED,   /* a kernel stores it in the frame's pinned memory */
   RECORDED, /* by way of the frame's pinned memory, as a part of the recording */
   STRAIGHT, /* between the device and pinned memory of the caller's */
   CHUNKED   /* by way of pinned memory, on all threads, while the chunk before is under way */
@@ -35,15 +36,25 @@ static const hone_caller *caller_of(const hone_frame *frame, uint32_t id) {
   return frame->callers.any ? &frame->callers.roots[id] : &nobody;
 }
 
+/* Who watches a run asks for values on the device. */
+static bool is_stored(const hone_frame *frame, uint32_t id) {
+  const hone_caller *caller = caller_of(frame, id);
+  return frame->plan->values[id].pinned_offset && !caller->device && !caller->pinned &&
+         !frame->run->watch.call;
+}
+
 unsigned char *hone_root_on_device(const hone_frame *frame, uint32_t id) {
-  unsigned char *own = frame->device.memory + frame->plan->values[id].device_offset;
+  const hone_planned *planned = &frame->plan->values[id];
   void *caller = caller_of(frame, id)->device;
-  return caller ? caller : own;
+  if (caller) return caller;
+  return is_stored(frame, id) ? frame->device.pinned + planned->pinned_offset
+                              : frame->device.memory + planned->device_offset;
 }
 
 static way way_of(const hone_frame *frame, uint32_t id, size_t bytes) {
   const hone_caller *caller = caller_of(frame, id);
   if (bytes == 0 || caller->device) return NOT;
+  if (is_stored(frame, id)) return STORED;
   return caller->pinned ? STRAIGHT : bytes < CHUNKED_FROM ? RECORDED : CHUNKED;
 }
 
@@ -86,7 +97,7 @@ bool hone_crossings_wait(const hone_frame *frame, const hone_device_run *run) {
 bool hone_crossings_end_there(const hone_frame *frame, const hone_device_run *run) {
   crossing c;
   for (walk w = WALK_BEGIN; next(frame, run, &w, &c);)
-    if (!c.up && (c.way == RECORDED || c.way == CHUNKED)) return false;
+    if (!c.up && (c.way == STORED || c.way == RECORDED || c.way == CHUNKED)) return false;
   return true;
 }
 
@@ -179,7 +190,7 @@ void hone_crossings_finish(hone_frame *frame, const hone_device_run *run) {
   crossing c;
   for (walk w = WALK_BEGIN; next(frame, run, &w, &c);) {
     if (c.up) continue;
-    if (c.way == RECORDED) memcpy(c.host, c.pinned, c.bytes);
+    if (c.way == STORED || c.way == RECORDED) memcpy(c.host, c.pinned, c.bytes);
     if (c.way == CHUNKED) take_chunks(frame, &c);
   }
 }

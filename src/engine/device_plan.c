@@ -18,6 +18,7 @@ typedef struct lying {
   uint8_t ever;   /* where it needs memory */
   bool touched;   /* by a step on the host, or one of a later stage */
   int first, last; /* steps between which it needs memory on the device */
+  size_t reads, stores; /* by steps on the device; one that stores otherwise than once reads as well */
   int run;        /* that wrote it last */
 } lying;
 
@@ -93,13 +94,20 @@ static hone_status *device_step(crosser *c, size_t s) {
   if (!c->run) HONE_TRY(new_run(c, s));
   c->run->count++;
   c->run->faults = c->run->faults || c->p->plan->steps[s].kernel.faults;
-  for (int i = 0; i < node->input_count; i++)
-    if (is_tensor(c, node->inputs[i].value))
-      want_on_device(c, c->p->values[node->inputs[i].value->id].root, (int)s);
+  bool once = c->p->plan->steps[s].kernel.stores_once;
+  for (int i = 0; i < node->input_count; i++) {
+    if (!is_tensor(c, node->inputs[i].value)) continue;
+    uint32_t root = c->p->values[node->inputs[i].value->id].root;
+    want_on_device(c, root, (int)s);
+    c->values[root].reads++;
+  }
   for (int i = 0; i < node->output_count; i++) {
     if (!is_tensor(c, node->outputs[i])) continue;
     uint32_t root = c->p->values[node->outputs[i]->id].root;
-    if (is_part(c, node->outputs[i], root)) want_on_device(c, root, (int)s);
+    bool part = is_part(c, node->outputs[i], root);
+    if (part) want_on_device(c, root, (int)s);
+    c->values[root].reads += part || !once;
+    c->values[root].stores++;
     touch(&c->values[root], (int)s, (int)s);
     c->values[root].now = DEVICE;
     c->values[root].run = (int)(c->run - c->p->plan->device_runs);
@@ -189,14 +197,20 @@ static hone_status *lay_out_device(crosser *c) {
   return NULL;
 }
 
+/* A copy of so much takes longer to begin than a kernel takes to store it over the bus. */
+#define MOST_STRAIGHT ((size_t)16 << 10)
+
 /* Where the crossings of a run lie in pinned memory, one after the other behind the fault; runs share
  * it. */
-static hone_status *stage_crossings(const hone_planner *p, hone_device_run *run) {
+static hone_status *stage_crossings(const crosser *c, hone_device_run *run) {
+  const hone_planner *p = c->p;
   size_t at = hone_align_up(sizeof(hone_device_fault), 64);
   for (size_t i = 0; i < run->up_count + run->down_count; i++) {
     uint32_t id = i < run->up_count ? run->up[i] : run->down[i - run->up_count];
     size_t bytes = 0;
     (void)hone_shape_bytes(&p->values[id].type.shape, p->values[id].type.dtype, &bytes);
+    bool stored = i >= run->up_count && c->values[id].reads == 0 && c->values[id].stores == 1;
+    if (stored && bytes <= MOST_STRAIGHT) p->values[id].pinned_offset = at;
     if (!hone_add(at, hone_align_up(bytes, 64), &at))
       return hone_error(HONE_LIMIT, "what crosses to the device overflows");
   }
@@ -216,7 +230,7 @@ hone_status *hone_plan_device(hone_planner *p) {
   HONE_TRY(go_through(&c));
   HONE_TRY(lay_out_device(&c));
   for (size_t i = 0; i < plan->device_run_count; i++)
-    HONE_TRY(stage_crossings(p, &plan->device_runs[i]));
+    HONE_TRY(stage_crossings(&c, &plan->device_runs[i]));
   for (uint32_t id = 0; id < p->program->value_count; id++) {
     hone_planned *planned = &p->values[id];
     planned->on_device = c.values[planned->root].ever & DEVICE;

@@ -14,6 +14,7 @@ typedef struct stand_in_state {
   uint64_t objects;    /* contexts, streams, modules, graphs, allocations that are there */
   uint64_t launches;   /* kernels that ran */
   uint64_t uploads;    /* copies to the device's memory that ran */
+  uint64_t downloads;  /* and from there */
   uint64_t early;      /* that were asked for as such that may begin before the end of the one before */
   uint64_t replays;    /* graphs that ran */
   uint64_t timed_whole; /* of them with two events, several kernels or libraries' calls between */

@@ -205,6 +205,7 @@ static void perform(const work *w) {
       kind device = MEMORY;
       const void *there = w->what == UPLOAD ? w->to : w->from;
       state.uploads += w->what == UPLOAD;
+      state.downloads += w->what == DOWNLOAD;
       if (!lies_in(device, there, w->bytes))
         broke("a copy reaches beyond the device's memory");
       else
