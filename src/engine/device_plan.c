@@ -218,6 +218,20 @@ static hone_status *stage_crossings(const crosser *c, hone_device_run *run) {
   return NULL;
 }
 
+/* Behind those the kept roots, one after the other. */
+static hone_status *stage_kept(const hone_planner *p) {
+  hone_plan *plan = p->plan;
+  plan->pinned_kept = plan->pinned_size;
+  for (size_t i = 0; i < plan->kept_count; i++) {
+    const hone_type *type = &p->values[plan->kept[i]].type;
+    size_t bytes = 0;
+    (void)hone_shape_bytes(&type->shape, type->dtype, &bytes);
+    if (!hone_add(plan->pinned_size, hone_align_up(bytes, 64), &plan->pinned_size))
+      return hone_error(HONE_LIMIT, "what crosses to the device overflows");
+  }
+  return NULL;
+}
+
 hone_status *hone_plan_device(hone_planner *p) {
   hone_plan *plan = p->plan;
   size_t device_steps = 0;
@@ -231,6 +245,7 @@ hone_status *hone_plan_device(hone_planner *p) {
   HONE_TRY(lay_out_device(&c));
   for (size_t i = 0; i < plan->device_run_count; i++)
     HONE_TRY(stage_crossings(&c, &plan->device_runs[i]));
+  HONE_TRY(stage_kept(p));
   for (uint32_t id = 0; id < p->program->value_count; id++) {
     hone_planned *planned = &p->values[id];
     planned->on_device = c.values[planned->root].ever & DEVICE;

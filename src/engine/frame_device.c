@@ -261,14 +261,21 @@ bool hone_frame_device_faulted(const hone_frame *frame) {
   return d->checked && __atomic_load_n(&((hone_device_fault *)(void *)d->pinned)->set, __ATOMIC_RELAXED);
 }
 
-hone_status *hone_frame_device_keep(hone_frame *frame) {
+/* Has the plan's kept roots in the device's memory, by way of pinned memory that no crossing takes. */
+static hone_status *keep(hone_frame *frame) {
   const hone_plan *plan = frame->plan;
   hone_frame_device *d = &frame->device;
+  size_t at = plan->pinned_kept;
   if (d->kept == plan->number) return NULL;
+  HONE_TRY(hone_frame_device_settle(frame));
   for (size_t i = 0; i < plan->kept_count; i++) {
     uint32_t id = plan->kept[i];
-    HONE_TRY(hone_frame_device_send(frame, hone_root_on_device(frame, id), frame->data[id].data,
-                                    hone_root_bytes(plan, id)));
+    size_t bytes = hone_root_bytes(plan, id);
+    if (bytes == 0) continue;
+    memcpy(d->pinned + at, frame->data[id].data, bytes);
+    HONE_TRY(d->device->upload(hone_frame_stream(frame), hone_root_on_device(frame, id),
+                               d->pinned + at, bytes));
+    at += hone_align_up(bytes, 64);
   }
   d->kept = plan->number;
   return NULL;
@@ -296,7 +303,7 @@ hone_status *hone_frame_device_run(hone_frame *frame, const hone_device_run *run
   size_t index = (size_t)(run - frame->plan->device_runs);
   hone_frame_recording *r = recording_of(frame, index, hone_crossings_ways(frame, run));
   if (hone_crossings_wait(frame, run)) HONE_TRY(hone_frame_device_settle(frame));
-  HONE_TRY(hone_frame_device_keep(frame));
+  HONE_TRY(keep(frame));
   if (r->recording) HONE_TRY(repoint(frame, run, r));
   else if (r->uses++ == 1) HONE_TRY(record(frame, run, r));
   hone_status *status = ask_all(frame, run, r);
@@ -362,7 +369,7 @@ static hone_status *show_root(hone_frame *frame, uint32_t id) {
 static hone_status *do_step(hone_frame *frame, const hone_device_run *run, size_t step) {
   hone_stream *stream = hone_frame_stream(frame);
   if (step == run->first) {
-    HONE_TRY(hone_frame_device_keep(frame));
+    HONE_TRY(keep(frame));
     HONE_TRY(hone_crossings_before(frame, run, stream));
     HONE_TRY(hone_crossings_ask(frame, run, stream, false));
   }

@@ -38,8 +38,6 @@ hone_stream *hone_frame_stream(const struct hone_frame *frame);
 HONE_MUST_USE hone_status *hone_frame_device_settle(struct hone_frame *frame);
 /* Whether a run that nobody has waited for has met a value that is no place, as far as is known. */
 bool hone_frame_device_faulted(const struct hone_frame *frame);
-/* Has the plan's kept roots in the device's memory. */
-HONE_MUST_USE hone_status *hone_frame_device_keep(struct hone_frame *frame);
 /* Copies between the caller's memory on the device and the host's, now. */
 HONE_MUST_USE hone_status *hone_frame_device_fetch(struct hone_frame *frame, const void *from,
                                                    void *to, size_t bytes);

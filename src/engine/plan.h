@@ -84,7 +84,7 @@ struct hone_plan {
   uint32_t *kept; /* roots that planning knows, by value id: they cross once and stay on the device */
   size_t kept_count;
   size_t device_size, device_scratch; /* of the device's memory, and an offset in it */
-  size_t pinned_size;
+  size_t pinned_size, pinned_kept; /* of the frame's pinned memory, and where kept roots lie in it */
   hone_plan *stages; /* what followed, newest first */
   hone_plan *next;   /* in the list that this plan hangs in */
   hone_arena memory; /* everything above */

@@ -158,6 +158,7 @@ static hone_status *plan_chosen(const hone_cuda_group *group, const hone_group_v
   out->args = step;
   if (other.scratch > out->scratch) out->scratch = other.scratch;
   out->faults = out->faults || other.faults;
+  out->stores_once = out->stores_once && other.stores_once;
   return NULL;
 }
 
