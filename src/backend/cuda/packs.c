@@ -66,11 +66,6 @@ hone_status *hone_cuda_share(const void *bytes, size_t size, void **out) {
   return share(&(shared){.bytes = bytes}, NULL, size, out);
 }
 
-hone_status *hone_cuda_share_arranged(const hone_cuda_order *order, const hone_node *node,
-                                      const void *bytes, void **out) {
-  return share(&(shared){.bytes = bytes, .order = order, .key = order->key(node)}, node, 0, out);
-}
-
 void hone_cuda_unshare(void *there) {
   pthread_mutex_lock(&lock);
   shared **at = &all;
@@ -93,14 +88,18 @@ static const void *bytes_of(const hone_cuda_body *body, const hone_value *value)
   return hone_value_is_absent(root) ? hone_cuda_constant_bytes(body, root) : root->constant;
 }
 
+hone_status *hone_cuda_share_arranged(const hone_cuda_order *order, const hone_cuda_body *body,
+                                      const hone_node *node, void **out) {
+  const void *bytes = bytes_of(body, node->inputs[order->input].value);
+  if (!bytes) return hone_error(HONE_NOT_FOUND, "the constant is not in the group's pack");
+  return share(&(shared){.bytes = bytes, .order = order, .key = order->key(node)}, node, 0, out);
+}
+
 hone_status *hone_cuda_settle_arranged(hone_cuda_stage *stage, const hone_cuda_body *body,
                                        const hone_group_view *view, hone_bytes saved,
                                        hone_text *state) {
-  const hone_cuda_order *order = stage->kernel->order;
-  const void *bytes = bytes_of(body, stage->core->inputs[order->input].value);
   (void)view, (void)saved, (void)state;
-  if (!bytes) return hone_error(HONE_NOT_FOUND, "the constant is not in the group's pack");
-  return hone_cuda_share_arranged(order, stage->core, bytes, &stage->own);
+  return hone_cuda_share_arranged(stage->kernel->order, body, stage->core, &stage->own);
 }
 
 void hone_cuda_drop_arranged(void *own) {

@@ -7,11 +7,11 @@
 /* The copy that all who ask for these bytes share, until each has given it back; the bytes stay until
  * then. */
 HONE_MUST_USE hone_status *hone_cuda_share(const void *bytes, size_t size, void **out);
-/* The same of a node's constant in another order. */
+/* The same of a node's constant in another order. NOT_FOUND where the body's pack does not have it. */
 HONE_MUST_USE hone_status *hone_cuda_share_arranged(const hone_cuda_order *order,
-                                                    const hone_node *node, const void *bytes,
-                                                    void **out);
-void hone_cuda_unshare(void *there);
+                                                    const hone_cuda_body *body,
+                                                    const hone_node *node, void **out);
+void hone_cuda_unshare(void *there); /* NULL allowed */
 
 /* `settle` and `drop` of rows that have an order: `own` is the address of the constant in it. */
 HONE_MUST_USE hone_status *hone_cuda_settle_arranged(hone_cuda_stage *stage,

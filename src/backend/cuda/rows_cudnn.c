@@ -3,13 +3,13 @@
  *
  * Its variants are the engine configurations that the library's heuristic gives for the sizes, best
  * guess first. A plan takes the library a third of a second to make, and is kept as the text that it
- * gives of it. Filters lie by output channel there, so that each plan has a copy of its own. */
+ * gives of it. Filters lie by output channel there, in a copy that the plans of a layer share. */
 #include <string.h>
 
 #include "backend/cuda/cudnn.h"
-#include "backend/cuda/device.h"
 #include "backend/cuda/epilogue.h"
 #include "backend/cuda/gpu.h"
+#include "backend/cuda/packs.h"
 #include "backend/cuda/rows.h"
 #include "backend/cuda/windows.h"
 #include "base/memory.h"
@@ -93,7 +93,7 @@ typedef struct convolution {
 static void drop(void *own) {
   convolution *c = own;
   for (int i = c->desc_count; i-- > 0;) (void)c->cudnn->desc_free(c->descs[i]);
-  hone_cuda_device.give(c->filters);
+  hone_cuda_unshare(c->filters);
   hone_free(c);
 }
 
@@ -337,20 +337,48 @@ static hone_status *put_recipe(const hone_cuda_stage *stage, const hone_group_vi
   return NULL;
 }
 
-/* Filters from rows, columns, inputs, outputs to outputs, rows, columns, inputs; a matrix transposed. */
-static hone_status *put_filters(convolution *c, const void *from, size_t element) {
-  size_t outputs = (size_t)c->recipe.w[0];
-  size_t taps = (size_t)(c->recipe.w[1] * c->recipe.w[2] * c->recipe.w[3]);
-  char *turned = hone_alloc(outputs * taps * element);
-  HONE_TRY_MEMORY(turned);
-  for (size_t o = 0; o < outputs; o++)
-    for (size_t t = 0; t < taps; t++)
-      memcpy(turned + (o * taps + t) * element, (const char *)from + (t * outputs + o) * element,
-             element);
-  hone_status *status = hone_cuda_put(turned, outputs * taps * element, &c->filters);
-  hone_free(turned);
-  return status;
+/* ---- Filters ---------------------------------------------------------------------------------- */
+
+/* Of filters [rows, columns, inputs, outputs], or a matrix [inputs, outputs]. */
+typedef struct filters {
+  size_t taps, outputs, element; /* taps: times inputs; element: bytes */
+} filters;
+
+static filters filters_of(const hone_node *node) {
+  const hone_type *type = &node->inputs[1].value->type;
+  filters f = {1, (size_t)type->shape.dim[type->shape.rank - 1], hone_dtype_bits(type->dtype) / 8};
+  for (int i = 0; i + 1 < type->shape.rank; i++) f.taps *= (size_t)type->shape.dim[i];
+  return f;
 }
+
+static uint64_t key_by_output(const hone_node *node) {
+  filters f = filters_of(node);
+  return (uint64_t)f.taps << 32 | (uint64_t)f.outputs << 1 | (f.element == 4);
+}
+
+static size_t size_by_output(const hone_node *node) {
+  filters f = filters_of(node);
+  return f.taps * f.outputs * f.element;
+}
+
+#define STRIP 16 /* outputs that are written side by side: a line of the cache is read once */
+
+static void put_by_output(const hone_node *node, const void *from, void *to) {
+  filters f = filters_of(node);
+  for (size_t begin = 0; begin < f.outputs; begin += STRIP) {
+    size_t end = begin + STRIP < f.outputs ? begin + STRIP : f.outputs;
+    for (size_t t = 0; t < f.taps; t++)
+      for (size_t o = begin; o < end; o++)
+        memcpy((char *)to + (o * f.taps + t) * f.element,
+               (const char *)from + (t * f.outputs + o) * f.element, f.element);
+  }
+}
+
+/* Outputs, rows, columns, inputs. */
+static const hone_cuda_order by_output = {
+    .input = 1, .key = key_by_output, .size = size_by_output, .put = put_by_output};
+
+/* ---- Making and resuming ---------------------------------------------------------------------- */
 
 static hone_status *take_recipe(convolution *c, hone_bytes *saved) {
   if (saved->size < sizeof c->recipe)
@@ -372,10 +400,8 @@ static hone_status *plan_with(convolution *c, hone_cudnn_handle handle, bool fre
 static hone_status *make(convolution *c, const hone_cuda_stage *stage, const hone_cuda_body *body,
                          const hone_group_view *view, hone_bytes saved) {
   hone_cuda_epilogue e = hone_cuda_epilogue_of(stage, activation_of);
-  const hone_value *w = stage->core->inputs[1].value;
-  const void *filters = hone_cuda_constant_bytes(body, w);
   hone_cudnn_handle handle;
-  if (!e.known || stage->result_count != 1 || !filters) return not_taken("what follows it");
+  if (!e.known || stage->result_count != 1) return not_taken("what follows it");
   c->bias = e.bias ? hone_cuda_constant_at(body, e.bias) : NULL;
   c->residual_at = hone_cuda_epilogue_residual(stage, &e);
   c->result_at = stage->results[0].pointer;
@@ -385,7 +411,7 @@ static hone_status *make(convolution *c, const hone_cuda_stage *stage, const hon
   hone_status *status = plan_with(c, handle, view != NULL, saved);
   hone_cudnn_give(handle);
   HONE_TRY(status);
-  return put_filters(c, filters, hone_dtype_bits(w->type.dtype) / 8);
+  return hone_cuda_share_arranged(&by_output, body, stage->core, &c->filters);
 }
 
 /* Whatever the library does not do, another candidate does. */
