@@ -24,14 +24,20 @@ using std::floor, std::ceil, std::rint, std::trunc;
 struct Place { unsigned x, y, z; };
 static Place threadIdx, blockIdx, blockDim, gridDim;
 
-enum { MOST_THREADS = 512 };
-static ucontext_t scheduler, fibres[MOST_THREADS];
-static bool over[MOST_THREADS];
+// Blocks of a cluster run at once; each other block is a cluster of its own.
+enum { MOST_BLOCKS = 8, MOST_THREADS = 512 };
+static ucontext_t scheduler, fibres[MOST_BLOCKS][MOST_THREADS];
+static bool over[MOST_BLOCKS][MOST_THREADS];
+static unsigned first_block, member, members = 1; // of the cluster
 
+static void be(unsigned block, unsigned thread) {
+  member = block, threadIdx.x = thread;
+  blockIdx.x = first_block + block;
+}
 static void pause_fibre() {
-  unsigned self = threadIdx.x;
-  swapcontext(&fibres[self], &scheduler);
-  threadIdx.x = self;
+  unsigned block = member, self = threadIdx.x;
+  swapcontext(&fibres[block][self], &scheduler);
+  be(block, self);
 }
 // Threads that wait for each other: those of a block, or of a warp. One that ended waits no more.
 struct Barrier {
@@ -46,16 +52,19 @@ struct Barrier {
     if (came == --members && members) open();
   }
 };
-static Barrier block_barrier, warp_barriers[MOST_THREADS / 32], named_barriers[16];
+struct Barriers { Barrier block, warps[MOST_THREADS / 32], named[16]; };
+static Barriers barriers[MOST_BLOCKS];
+static Barrier cluster_barrier;
+static unsigned left[MOST_BLOCKS][MOST_THREADS]; // the cluster's turn that a thread has arrived in
 static bool met; // a barrier, by the block's first thread
-static void __syncthreads() { met = true, block_barrier.meet(); }
-static void __syncwarp() { met = true, warp_barriers[threadIdx.x / 32].meet(); }
+static void __syncthreads() { met = true, barriers[member].block.meet(); }
+static void __syncwarp() { met = true, barriers[member].warps[threadIdx.x / 32].meet(); }
 static void __threadfence() {}
 template <class A> static void follow(const A &) {}
 static void let_next_begin() {}
 static void meet(int number, int threads) {
-  named_barriers[number].members = threads;
-  named_barriers[number].meet();
+  barriers[member].named[number].members = threads;
+  barriers[member].named[number].meet();
 }
 
 struct __align__(16) float4 { float x, y, z, w; };
@@ -81,11 +90,11 @@ static int atomicMax(int *at, int other) {
 
 // What the lanes of a warp show each other: every one gives its words, then reads the others'.
 struct Shown { unsigned long long words[8]; };
-static Shown shown[MOST_THREADS];
+static Shown shown[MOST_BLOCKS][MOST_THREADS];
 static const Shown *show(const Shown &mine) {
-  shown[threadIdx.x] = mine;
+  shown[member][threadIdx.x] = mine;
   __syncwarp();
-  return shown + threadIdx.x / 32 * 32;
+  return shown[member] + threadIdx.x / 32 * 32;
 }
 static float __uint_as_float(unsigned bits) { float v; memcpy(&v, &bits, 4); return v; }
 static unsigned __float_as_uint(float v) { unsigned bits; memcpy(&bits, &v, 4); return bits; }
@@ -234,15 +243,28 @@ template <int left> static void wait_for_copies() {
 
 // What kernels/hopper.cu says in PTX. Copies and products are done at once.
 typedef unsigned long long u64;
+enum { MOST_SHARED = 232448 };
 static char *aligned_pool() {
-  static char pool[8 * 232448] __attribute__((aligned(1024)));
-  return pool;
+  static char pool[MOST_BLOCKS * MOST_SHARED] __attribute__((aligned(1024)));
+  return pool + member * MOST_SHARED;
 }
-// A cluster of one block, which does the work of all.
+// Where a kernel does not say CLUSTER, a cluster is one block, which does the work of all.
 #define __cluster_dims__(...)
-static int cluster_blocks() { return 1; }
-static void meet_cluster() { __syncthreads(); }
-template <class V> static V *in_block(V *place, int) { return place; }
+static int cluster_blocks() { return (int)members; }
+static void leave_cluster() {
+  left[member][threadIdx.x] = cluster_barrier.turn;
+  if (++cluster_barrier.came == cluster_barrier.members) cluster_barrier.open();
+}
+static void wait_for_cluster() {
+  while (left[member][threadIdx.x] == cluster_barrier.turn) pause_fibre();
+}
+static void meet_cluster() {
+  if (members == 1) return __syncthreads();
+  met = true, leave_cluster(), wait_for_cluster();
+}
+template <class V> static V *in_block(V *place, int block) {
+  return (V *)((char *)place + (block - (int)member) * (members > 1 ? MOST_SHARED : 0));
+}
 struct Turns { // in the place of a barrier's word
   unsigned members : 12, left : 12, parity : 1;
   int bytes;
@@ -371,65 +393,77 @@ typedef BoxArgs Given;
 #else
 typedef Args Given;
 #endif
+#ifndef CLUSTER
+#define CLUSTER 1
+#endif
 static Given the_args;
 static void fibre() {
-  unsigned self = threadIdx.x;
+  unsigned block = member, self = threadIdx.x;
   kernel(the_args);
-  over[self] = true;
-  block_barrier.leave(), warp_barriers[self / 32].leave();
-  swapcontext(&fibres[self], &scheduler);
+  over[block][self] = true;
+  barriers[block].block.leave(), barriers[block].warps[self / 32].leave();
+  cluster_barrier.leave();
+  swapcontext(&fibres[block][self], &scheduler);
 }
 
-static void make_fibre(unsigned t, char *stacks, size_t size) {
-  getcontext(&fibres[t]);
-  fibres[t].uc_stack.ss_sp = stacks + t * size;
-  fibres[t].uc_stack.ss_size = size;
-  fibres[t].uc_link = nullptr;
-  over[t] = false;
-  makecontext(&fibres[t], fibre, 0);
+enum { STACK = 32768 };
+static void make_fibre(unsigned block, unsigned t, char *stacks) {
+  ucontext_t *f = &fibres[block][t];
+  getcontext(f);
+  f->uc_stack.ss_sp = stacks + (size_t)(block * blockDim.x + t) * STACK;
+  f->uc_stack.ss_size = STACK;
+  f->uc_link = nullptr;
+  over[block][t] = false;
+  makecontext(f, fibre, 0);
 }
 
-static bool resume(unsigned t) {
-  threadIdx.x = t;
-  swapcontext(&scheduler, &fibres[t]);
-  return !over[t];
+static bool resume(unsigned block, unsigned t) {
+  be(block, t);
+  swapcontext(&scheduler, &fibres[block][t]);
+  return !over[block][t];
+}
+
+static void open_barriers(unsigned threads) {
+  for (unsigned b = 0; b < members; b++) {
+    barriers[b] = {};
+    barriers[b].block.members = threads;
+    for (unsigned w = 0; w < threads / 32; w++) barriers[b].warps[w].members = 32;
+  }
+  cluster_barrier = {members * threads, 0, 0};
+  met = false;
 }
 
 // A block whose first thread meets no barrier has none, and its other threads need no fibres.
-static void run_block(unsigned threads, char *stacks, size_t size) {
-  block_barrier = {threads, 0, 0};
-  for (unsigned w = 0; w < threads / 32; w++) warp_barriers[w] = {32, 0, 0};
-  for (Barrier &b : named_barriers) b = {};
-  met = false;
-  make_fibre(0, stacks, size);
-  resume(0);
-  bool barriers = met;
-  for (unsigned t = 1; t < threads && !barriers; t++) {
-    threadIdx.x = t;
+static void run_cluster(unsigned threads, char *stacks) {
+  open_barriers(threads);
+  make_fibre(0, 0, stacks);
+  resume(0, 0);
+  for (unsigned t = 1; t < threads && !met; t++) {
+    be(0, t);
     kernel(the_args);
   }
-  if (!barriers) return;
-  unsigned running = !over[0];
-  for (unsigned t = 1; t < threads; t++) {
-    make_fibre(t, stacks, size);
-    running += resume(t);
+  if (!met) return;
+  unsigned running = !over[0][0];
+  for (unsigned t = 1; t < members * threads; t++) {
+    make_fibre(t / threads, t % threads, stacks);
+    running += resume(t / threads, t % threads);
   }
   while (running) {
     running = 0;
-    for (unsigned t = 0; t < threads; t++)
-      if (!over[t]) running += resume(t);
+    for (unsigned t = 0; t < members * threads; t++)
+      if (!over[t / threads][t % threads]) running += resume(t / threads, t % threads);
   }
 }
 
 extern "C" __attribute__((visibility("default")))
 void hone_stand_in_run(const void *args, unsigned x, unsigned y, unsigned z, unsigned threads) {
-  const size_t size = 32768;
-  char *stacks = (char *)malloc(threads * size);
+  members = CLUSTER;
+  char *stacks = (char *)malloc((size_t)members * threads * STACK);
   the_args = *(const Given *)args;
   gridDim = {x, y, z};
   blockDim = {threads, 1, 1};
   for (blockIdx.z = 0; blockIdx.z < z; blockIdx.z++)
     for (blockIdx.y = 0; blockIdx.y < y; blockIdx.y++)
-      for (blockIdx.x = 0; blockIdx.x < x; blockIdx.x++) run_block(threads, stacks, size);
+      for (first_block = 0; first_block < x; first_block += members) run_cluster(threads, stacks);
   free(stacks);
 }

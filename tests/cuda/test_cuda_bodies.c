@@ -127,6 +127,20 @@ TEST(every_tile_of_few_rows) {
   CHECK(sm != 90 || has_tried(taken, 84));
 }
 
+/* The same in clusters of blocks: those of the tiles whose parts the steps fill. */
+TEST(every_tile_that_joins) {
+  int sm = 0, taken = 0;
+  CHECK_OK(hone_cuda_capability(&sm));
+  for (size_t i = 0; sm == 90 && i < sizeof few / sizeof *few; i++)
+    for (int variant = 1; variant <= HONE_CUDA_JOINED_TILES; variant++) {
+      if (!mine()) continue;
+      hone_candidate one = {"cuda.matmul_joined", variant, 0, NULL};
+      taken += check_cuda_candidate(few[i].text, bound("on a GPU", few[i].precision), &one);
+    }
+  printf("%d products of few rows in clusters\n", taken);
+  CHECK(sm != 90 || has_tried(taken, 16));
+}
+
 static bool is_offered(const char *text, const char *name) {
   hone_candidate all[192];
   hone_graph *graph = NULL;
@@ -479,10 +493,12 @@ int main(int count, char **words) {
   RUN(bodies);
   RUN(every_tile_of_bytes);
   RUN(every_tile_of_blocks);
+  if (only && strcmp(only, "joins") == 0) RUN(every_tile_that_joins);
   if (only) return check_report();
   RUN(every_pointwise_op);
   RUN(every_tile_of_boxes);
   RUN(every_tile_of_few_rows);
+  RUN(every_tile_that_joins);
   RUN(every_tile_of_tf32);
   RUN(what_is_no_tf32);
   RUN(what_is_a_first_layer_of_tf32);

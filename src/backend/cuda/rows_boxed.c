@@ -14,6 +14,7 @@
 typedef struct boxed_tile {
   int groups, height, n, stages, blocks, narrow; /* narrow: its rows; 0: a group's are 64 * height */
   double begin, step, finish, read, waits, ends;
+  int cluster; /* the number of parts, which are its blocks; 0: parts meet in memory */
 } boxed_tile;
 
 static const boxed_tile tiles[] = {{2, 1, 256, 4, 1, 0, 2.5, 0.76, 2.7, 8.0, 0.60, 3.2},
@@ -42,13 +43,21 @@ static const boxed_tile tiles[] = {{2, 1, 256, 4, 1, 0, 2.5, 0.76, 2.7, 8.0, 0.6
                                    {2, 1, 64, 10, 2, 16, 1.8, 0.10, 0.5, 0.15, 0.065, 0.9},
                                    {2, 1, 64, 8, 2, 32, 1.8, 0.12, 0.5, 0.2, 0.08, 1.0},
                                    {2, 1, 64, 6, 2, 64, 1.8, 0.164, 0.6, 0.5, 0.11, 1.2},
-                                   {2, 1, 64, 12, 1, 64, 1.8, 0.164, 0.6, 0.5, 0.10, 1.2}};
+                                   {2, 1, 64, 12, 1, 64, 1.8, 0.164, 0.6, 0.5, 0.10, 1.2},
+                                   {2, 1, 64, 12, 1, 32, 1.8, 0.12, 0.5, 0.15, 0.06, 1.0, 2},
+                                   {2, 1, 64, 12, 1, 40, 1.8, 0.13, 0.5, 0.2, 0.066, 1.0, 2},
+                                   {2, 1, 64, 12, 1, 72, 1.8, 0.175, 0.65, 0.3, 0.088, 1.1, 2},
+                                   {2, 1, 64, 12, 1, 72, 1.8, 0.175, 0.65, 0.3, 0.088, 1.1, 3},
+                                   {2, 1, 64, 10, 1, 104, 1.8, 0.215, 0.75, 0.4, 0.115, 1.2, 2},
+                                   {2, 1, 64, 10, 1, 104, 1.8, 0.215, 0.75, 0.4, 0.115, 1.2, 4},
+                                   {2, 1, 64, 10, 1, 104, 1.8, 0.215, 0.75, 0.4, 0.115, 1.2, 5}};
 #define TILES (int)(sizeof tiles / sizeof *tiles)
-_Static_assert(TILES == HONE_CUDA_FIRST_TF32_TILE + HONE_CUDA_TF32_TILES,
+_Static_assert(TILES == HONE_CUDA_FIRST_JOINED_TILE + HONE_CUDA_JOINED_TILES,
                "a tile is a form of a row");
 #define MORE_ROWS 8 /* under a box of the left operand, where a norm is taken in */
 #define JOIN      3.0  /* us for parts to find each other, */
 #define JOIN_PART 0.15 /* and for each of them to be added */
+#define JOIN_HERE 1.0  /* us, of a cluster's */
 
 static int rows_of(const boxed_tile *t) {
   return t->narrow ? t->narrow : 64 * t->groups * t->height;
@@ -59,14 +68,18 @@ static unsigned threads_of(const boxed_tile *t) {
   return (unsigned)(128 * t->groups + (t->groups == 2 && t->n == 256 ? 128 : 32));
 }
 
+static double join_of(const boxed_tile *t, int64_t parts) {
+  if (t->cluster) return JOIN_HERE;
+  return parts > 1 ? JOIN + JOIN_PART * (double)parts : 0;
+}
+
 static double estimate(const boxed_tile *t, int64_t count, int64_t steps, int64_t parts, int reads) {
   int64_t works = count * parts;
   double each = (double)((steps + parts - 1) / parts);
   double busy = (double)((works + WAVE - 1) / WAVE) * (each * t->step + t->finish + reads * t->read);
   double turns = (double)((works + WAVE * t->blocks - 1) / (WAVE * t->blocks));
   double alone = turns * (each * t->waits + t->ends);
-  return t->begin + (busy > alone ? busy : alone) +
-         (parts > 1 ? JOIN + JOIN_PART * (double)parts : 0);
+  return t->begin + (busy > alone ? busy : alone) + join_of(t, parts);
 }
 
 static hone_cuda_boxed_choice choice_of(const hone_cuda_boxed_product *p, int index, int64_t parts) {
@@ -116,7 +129,7 @@ static hone_cuda_boxed_choice in_parts(const hone_cuda_stage *stage,
 
 hone_cuda_boxed_choice hone_cuda_choose_own(const hone_cuda_stage *stage,
                                             const hone_cuda_boxed_product *product) {
-  int index = stage->variant - 1;
+  int index = stage->variant - 1, cluster = tiles[stage->kernel->first_tile].cluster;
   if (!product->possible) return (hone_cuda_boxed_choice){.time = 0};
   if (stage->kernel->order)
     return in_parts(stage, product, index % HONE_CUDA_TF32_TILES,
@@ -124,6 +137,8 @@ hone_cuda_boxed_choice hone_cuda_choose_own(const hone_cuda_stage *stage,
   if (product->rows > HONE_CUDA_FEW_ROWS ||
       (stage->kernel->norms && product->left.sizes[0] % product->left.box[0]))
     return (hone_cuda_boxed_choice){.time = 0};
+  if (cluster)
+    return in_parts(stage, product, index, tiles[stage->kernel->first_tile + index].cluster);
   return in_parts(stage, product, index % HONE_CUDA_FEW_TILES, 1 + index / HONE_CUDA_FEW_TILES);
 }
 
@@ -243,7 +258,7 @@ hone_status *hone_cuda_launch_boxed(const hone_cuda_stage *stage, hone_cuda_plan
   boxed->grid[1] = boxed->grid[2] = 1;
   boxed->slots[2] = boxed->slots[3] = (hone_cuda_slot){.from = HONE_CUDA_NOTHING};
   *out = boxed;
-  if (n[36] == 1) return NULL;
+  if (n[36] == 1 || t->cluster) return NULL;
   boxed->slots[3] = (hone_cuda_slot){.from = HONE_CUDA_COUNTS};
   return hone_cuda_scratch(plan, (size_t)n[35] * (size_t)(rows_of(t) * t->n) * sizeof(float),
                            &boxed->slots[2]);

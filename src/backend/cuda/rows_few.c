@@ -44,6 +44,24 @@ const hone_cuda_kernel hone_cuda_kernel_matmul_few = {.name = "matmul_few",
                                                       .define = hone_cuda_define_tensor,
                                                       .plan = hone_cuda_plan_matmul};
 
+/* Parts of the depth that are a cluster's blocks, and meet in its shared memory. */
+const hone_cuda_kernel hone_cuda_kernel_matmul_joined = {.name = "matmul_joined",
+                                                         .candidate = "cuda.matmul_joined",
+                                                         .variants = HONE_CUDA_JOINED_TILES,
+                                                         .only_chosen = true,
+                                                         .forms = HONE_CUDA_JOINED_FORMS,
+                                                         .first_tile = HONE_CUDA_FIRST_JOINED_TILE,
+                                                         .least_sm = 90,
+                                                         .last_sm = 90,
+                                                         .on_tensor_cores = true,
+                                                         .pointers = 4,
+                                                         .finishes = true,
+                                                         .widely = true,
+                                                         .bias = 2,
+                                                         .accepts = accepts_few,
+                                                         .define = hone_cuda_define_tensor,
+                                                         .plan = hone_cuda_plan_matmul};
+
 /* ---- With the norm before it ------------------------------------------------------------------ */
 
 /* A norm over the last axis, whole steps long, that one product alone reads. */

@@ -67,6 +67,20 @@
   (HONE_CUDA_BOXED_TILES + HONE_CUDA_FEW_TILES + HONE_CUDA_NORMED_TILES)
 #define HONE_CUDA_TF32_VARIANTS 72 /* in all numbers of parts that are offered */
 
+/* The same heights as of few rows, the parts of a tile a cluster that joins them. */
+#define HONE_CUDA_JOINED_TILE(rows, stages, cluster)                                               \
+  {hone_cuda_text_product_narrow,                                                                  \
+   "#define TILE_M " #rows "\n#define TILE_N 64\n#define WARPGROUPS 2\n#define STAGES " #stages     \
+   "\n#define BLOCKS 1\n#define CLUSTER " #cluster "\n", true, hone_cuda_text_boxes}
+#define HONE_CUDA_JOINED_FORMS                                                                     \
+  {HONE_CUDA_TILE(32, 64, 2, 128, 4), HONE_CUDA_TILE(128, 64, 4, 64, 4),                           \
+   HONE_CUDA_TILE(128, 128, 2, 64, 3), HONE_CUDA_JOINED_TILE(32, 12, 2),                           \
+   HONE_CUDA_JOINED_TILE(40, 12, 2), HONE_CUDA_JOINED_TILE(72, 12, 2),                             \
+   HONE_CUDA_JOINED_TILE(72, 12, 3), HONE_CUDA_JOINED_TILE(104, 10, 2),                            \
+   HONE_CUDA_JOINED_TILE(104, 10, 4), HONE_CUDA_JOINED_TILE(104, 10, 5)}
+#define HONE_CUDA_JOINED_TILES      7
+#define HONE_CUDA_FIRST_JOINED_TILE (HONE_CUDA_FIRST_TF32_TILE + HONE_CUDA_TF32_TILES)
+
 #define HONE_CUDA_TILE_VARIANTS 88 /* eleven tiles, eight ways to cut the depth */
 #define HONE_CUDA_BYTE_TILES 5 /* of product_bytes.cu: rows_integer.c */
 

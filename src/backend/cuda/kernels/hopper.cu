@@ -41,6 +41,17 @@ __device__ __forceinline__ void meet(int number, int threads) {
   asm volatile("bar.sync %0, %1;" ::"r"(number), "r"(threads) : "memory");
 }
 
+// Blocks of a cluster, all threads that have not ended: each sees what the others wrote before they left it.
+__device__ __forceinline__ void leave_cluster() { asm volatile("barrier.cluster.arrive.release;" ::: "memory"); }
+__device__ __forceinline__ void wait_for_cluster() { asm volatile("barrier.cluster.wait.acquire;" ::: "memory"); }
+__device__ __forceinline__ void meet_cluster() { leave_cluster(), wait_for_cluster(); }
+// The same place in block `block` of the cluster.
+template <class V> __device__ __forceinline__ V *in_block(V *place, int block) {
+  u64 there;
+  asm("mapa.u64 %0, %1, %2;" : "=l"(there) : "l"(place), "r"(block));
+  return (V *)there;
+}
+
 // The box whose first element stands at these places, innermost axis first; what is outside is 0.
 __device__ __forceinline__ void copy_box(char *to, const Map &map, u64 *barrier, int x, int y, int z) {
   asm volatile("cp.async.bulk.tensor.3d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5}], [%2];"

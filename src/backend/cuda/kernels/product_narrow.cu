@@ -3,6 +3,8 @@
 // Tiles are small enough that the depth of most needs no cutting into parts: WARPGROUPS groups of four warps take its
 // steps in turn and add their sums in shared memory, where a thread then has eight neighbours. A block has one tile, or
 // a part of its depth. Arguments as product_hopper.cu's.
+// CLUSTER: the parts of a tile, where it is not 1, are a cluster's blocks, each of which adds a share of the tile's
+// eights out of the shared memory of all and finishes it. Else parts meet in memory.
 // NORMED: the left operand's rows are to be brought to mean 0, where CENTER, and variance 1 before, with EPSILON. That is
 // done to the sums, (x w - mean (1 w)) / deviation, so that rows are multiplied as they lie:
 // LEFT_MORE rows, of which the first is of ones, stand under each box, and while a step is multiplied threads look at
@@ -11,13 +13,20 @@
 #ifndef NORMED
 #define NORMED 0
 #endif
+#ifndef CLUSTER
+#define CLUSTER 1
+#endif
 #define THREADS (128 * WARPGROUPS) // that sum
 #define SUMS (LEFT_ROWS / 2)       // of a thread
 #define PITCH (TILE_N + 4)         // of a row of sums in shared memory: its even fours, four idle floats, its odd ones
 #define EIGHTS (TILE_M * TILE_N / 8)
-#define TURNS ((EIGHTS + THREADS - 1) / THREADS) // eights of a thread
+#define SHARE ((EIGHTS + CLUSTER - 1) / CLUSTER) // of a block
+#define TURNS ((SHARE + THREADS - 1) / THREADS)  // eights of a thread
 
 #ifdef __CUDACC__
+#if CLUSTER == 1
+#define __cluster_dims__(...)
+#endif
 #define ROW_SUMS_4(i) "+f"(s[i]), "+f"(s[i + 1]), "+f"(s[i + 2]), "+f"(s[i + 3])
 #define ROW_SUMS_8(i) ROW_SUMS_4(i), ROW_SUMS_4(i + 4)
 #define ROW_SUMS_16(i) ROW_SUMS_8(i), ROW_SUMS_8(i + 8)
@@ -194,6 +203,7 @@ template <class Show> __device__ __forceinline__ void show_sums(const float *sum
   meet(1, THREADS);
 }
 
+#if CLUSTER == 1
 #define PART_BYTES (EIGHTS * 32)                              // the sums of a part
 #define PARTS_AT_ONCE (STAGES * STAGE_BYTES / PART_BYTES) // that fit where boxes were
 // A half of eight `q` of a part's sums, in fours: lanes lie side by side.
@@ -246,15 +256,35 @@ __device__ __forceinline__ bool join_parts(const Args &a, float (*eights)[8], ch
     add_parts(eights, first, p, p + PARTS_AT_ONCE < parts ? p + PARTS_AT_ONCE : parts, (float4 *)pool);
   return true;
 }
+#endif
 
-// Where eight `t` of a thread stands: its row and first column; and whether it is of the result.
+// Eight `t` of a thread: which of the tile's, its row and first column there; and whether the block has it.
+struct Eighth {
+  int row, column;
+  bool own;
+};
+__device__ __forceinline__ Eighth eighth_of(const Work &w, int t) {
+  int at = threadIdx.x + t * THREADS, q = (CLUSTER > 1 ? w.part * SHARE : 0) + at;
+  return Eighth{q / (TILE_N / 8), q % (TILE_N / 8) * 8, at < SHARE && q < EIGHTS};
+}
+// Where it stands; and whether it is of the result.
 struct Spot {
   int row, n;
   bool inside;
 };
 __device__ __forceinline__ Spot spot_of(const Args &a, const Work &w, int t) {
-  int q = threadIdx.x + t * THREADS, row = w.m0 + q / (TILE_N / 8), n = w.n0 + q % (TILE_N / 8) * 8;
-  return Spot{row, n, q < EIGHTS && row < a.n[0] && n < a.n[1]};
+  Eighth e = eighth_of(w, t);
+  int row = w.m0 + e.row, n = w.n0 + e.column;
+  return Spot{row, n, e.own && row < a.n[0] && n < a.n[1]};
+}
+// Adds the groups' sums of it, of all blocks of a cluster.
+__device__ __forceinline__ void add_groups(float *eight, const Eighth &e, float *room) {
+#pragma unroll
+  for (int block = 0; block < CLUSTER; block++) {
+    const float *sums = CLUSTER > 1 ? in_block(room, block) : room;
+#pragma unroll
+    for (int g = 0; g < WARPGROUPS; g++) add_eight(eight, sums + (g * LEFT_ROWS + e.row) * PITCH, e.column);
+  }
 }
 __device__ __forceinline__ void finish_tile(const Args &a, const Work &w, char *pool, u64 *full, u64 *empty) {
   float sums[SUMS] = {}, eights[TURNS][8] = {};
@@ -272,26 +302,31 @@ __device__ __forceinline__ void finish_tile(const Args &a, const Work &w, char *
   sum_steps(sums, w, pool, full, empty, [](const char *, bool) {});
   show_sums(sums, (float *)pool, [](float *) {});
 #endif
+  if (CLUSTER > 1) meet_cluster();
 #pragma unroll
   for (int t = 0; t < TURNS; t++) {
-    int q = threadIdx.x + t * THREADS, row = q / (TILE_N / 8);
-    for (int g = 0; g < WARPGROUPS && q < EIGHTS; g++)
-      add_eight(eights[t], (const float *)pool + (g * LEFT_ROWS + row) * PITCH, q % (TILE_N / 8) * 8);
+    Eighth e = eighth_of(w, t);
+    if (!e.own) continue;
+    add_groups(eights[t], e, (float *)pool);
 #if NORMED
-    if (q < EIGHTS)
-      bring_to_norm(eights[t], w, (const float *)pool, row, q % (TILE_N / 8) * 8);
+    bring_to_norm(eights[t], w, (const float *)pool, e.row, e.column);
 #endif
   }
+#if CLUSTER > 1
+  leave_cluster();
+#else
   if (a.n[36] > 1 && !join_parts(a, eights, pool, (u32 *)(empty + STAGES), w)) return;
+#endif
 #pragma unroll
   for (int t = 0; t < TURNS; t++) {
     Spot p = spot_of(a, w, t);
     for (int e = 0; e < 8; e++) eights[t][e] *= ALPHA;
     if (p.inside) finish_eight(a, p.row * a.n[1] + p.n, p.n, eights[t], streams[t]);
   }
+  if (CLUSTER > 1) wait_for_cluster(); // for others that read here
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS + 32, BLOCKS) kernel(const __grid_constant__ BoxArgs b) {
+extern "C" __global__ void __cluster_dims__(CLUSTER, 1, 1) __launch_bounds__(THREADS + 32, BLOCKS) kernel(const __grid_constant__ BoxArgs b) {
   char *pool = aligned_pool();
   u64 *full = (u64 *)(pool + STAGES * STAGE_BYTES), *empty = full + STAGES;
   if (threadIdx.x == THREADS) {
