@@ -85,6 +85,7 @@ typedef struct hone_step {
   bool faults;      /* on a device: may find a value that is no place */
   bool stores_once; /* on a device: stores each element of its outputs once, and reads none of them, so
                        that they may lie in the host's pinned memory */
+  bool reads_near;  /* on a device: small inputs may lie there too */
 } hone_step;
 
 /* Whether there is anything to run: a step without is left to the reference. */

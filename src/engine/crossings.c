@@ -11,7 +11,7 @@
 
 typedef enum way {
   NOT,      /* kernels use it where the caller has it */
-  STORED,   /* a kernel stores it in the frame's pinned memory */
+  NEAR,     /* a kernel uses it in the frame's pinned memory */
   RECORDED, /* by way of the frame's pinned memory, as a part of the recording */
   STRAIGHT, /* between the device and pinned memory of the caller's */
   CHUNKED   /* by way of pinned memory, on all threads, while the chunk before is under way */
@@ -37,7 +37,7 @@ static const hone_caller *caller_of(const hone_frame *frame, uint32_t id) {
 }
 
 /* Who watches a run asks for values on the device. */
-static bool is_stored(const hone_frame *frame, uint32_t id) {
+static bool is_near(const hone_frame *frame, uint32_t id) {
   const hone_caller *caller = caller_of(frame, id);
   return frame->plan->values[id].pinned_offset && !caller->device && !caller->pinned &&
          !frame->run->watch.call;
@@ -47,14 +47,14 @@ unsigned char *hone_root_on_device(const hone_frame *frame, uint32_t id) {
   const hone_planned *planned = &frame->plan->values[id];
   void *caller = caller_of(frame, id)->device;
   if (caller) return caller;
-  return is_stored(frame, id) ? frame->device.pinned + planned->pinned_offset
-                              : frame->device.memory + planned->device_offset;
+  return is_near(frame, id) ? frame->device.pinned + planned->pinned_offset
+                            : frame->device.memory + planned->device_offset;
 }
 
 static way way_of(const hone_frame *frame, uint32_t id, size_t bytes) {
   const hone_caller *caller = caller_of(frame, id);
   if (bytes == 0 || caller->device) return NOT;
-  if (is_stored(frame, id)) return STORED;
+  if (is_near(frame, id)) return NEAR;
   return caller->pinned ? STRAIGHT : bytes < CHUNKED_FROM ? RECORDED : CHUNKED;
 }
 
@@ -90,14 +90,14 @@ uint64_t hone_crossings_ways(const hone_frame *frame, const hone_device_run *run
 bool hone_crossings_wait(const hone_frame *frame, const hone_device_run *run) {
   crossing c;
   for (walk w = WALK_BEGIN; next(frame, run, &w, &c);)
-    if (c.up && (c.way == RECORDED || c.way == CHUNKED)) return true;
+    if (c.up && (c.way == NEAR || c.way == RECORDED || c.way == CHUNKED)) return true;
   return false;
 }
 
 bool hone_crossings_end_there(const hone_frame *frame, const hone_device_run *run) {
   crossing c;
   for (walk w = WALK_BEGIN; next(frame, run, &w, &c);)
-    if (!c.up && (c.way == STORED || c.way == RECORDED || c.way == CHUNKED)) return false;
+    if (!c.up && (c.way == NEAR || c.way == RECORDED || c.way == CHUNKED)) return false;
   return true;
 }
 
@@ -154,7 +154,7 @@ hone_status *hone_crossings_before(hone_frame *frame, const hone_device_run *run
   crossing c;
   for (walk w = WALK_BEGIN; next(frame, run, &w, &c);) {
     if (!c.up) continue;
-    if (c.way == RECORDED) memcpy(c.pinned, c.host, c.bytes);
+    if (c.way == NEAR || c.way == RECORDED) memcpy(c.pinned, c.host, c.bytes);
     if (c.way == CHUNKED) HONE_TRY(send_chunks(frame, &c, stream));
     if (c.way == STRAIGHT)
       HONE_TRY(frame->device.device->upload(stream, c.there, c.host, c.bytes));
@@ -190,7 +190,7 @@ void hone_crossings_finish(hone_frame *frame, const hone_device_run *run) {
   crossing c;
   for (walk w = WALK_BEGIN; next(frame, run, &w, &c);) {
     if (c.up) continue;
-    if (c.way == STORED || c.way == RECORDED) memcpy(c.host, c.pinned, c.bytes);
+    if (c.way == NEAR || c.way == RECORDED) memcpy(c.host, c.pinned, c.bytes);
     if (c.way == CHUNKED) take_chunks(frame, &c);
   }
 }

@@ -19,6 +19,7 @@ typedef struct lying {
   bool touched;   /* by a step on the host, or one of a later stage */
   int first, last; /* steps between which it needs memory on the device */
   size_t reads, stores; /* by steps on the device; one that stores otherwise than once reads as well */
+  bool near;            /* a step that may read it in pinned memory reads it */
   int run;        /* that wrote it last */
 } lying;
 
@@ -100,6 +101,7 @@ static hone_status *device_step(crosser *c, size_t s) {
     uint32_t root = c->p->values[node->inputs[i].value->id].root;
     want_on_device(c, root, (int)s);
     c->values[root].reads++;
+    c->values[root].near = c->p->plan->steps[s].kernel.reads_near;
   }
   for (int i = 0; i < node->output_count; i++) {
     if (!is_tensor(c, node->outputs[i])) continue;
@@ -197,7 +199,7 @@ static hone_status *lay_out_device(crosser *c) {
   return NULL;
 }
 
-/* A copy of so much takes longer to begin than a kernel takes to store it over the bus. */
+/* A copy of so much takes longer to begin than a kernel takes to store it over the bus, or read it. */
 #define MOST_STRAIGHT ((size_t)16 << 10)
 
 /* Where the crossings of a run lie in pinned memory, one after the other behind the fault; runs share
@@ -209,8 +211,10 @@ static hone_status *stage_crossings(const crosser *c, hone_device_run *run) {
     uint32_t id = i < run->up_count ? run->up[i] : run->down[i - run->up_count];
     size_t bytes = 0;
     (void)hone_shape_bytes(&p->values[id].type.shape, p->values[id].type.dtype, &bytes);
-    bool stored = i >= run->up_count && c->values[id].reads == 0 && c->values[id].stores == 1;
-    if (stored && bytes <= MOST_STRAIGHT) p->values[id].pinned_offset = at;
+    const lying *v = &c->values[id];
+    bool stored = i >= run->up_count && v->reads == 0 && v->stores == 1;
+    bool read = i < run->up_count && v->reads == 1 && v->stores == 0 && v->near;
+    if ((stored || read) && bytes <= MOST_STRAIGHT) p->values[id].pinned_offset = at;
     if (!hone_add(at, hone_align_up(bytes, 64), &at))
       return hone_error(HONE_LIMIT, "what crosses to the device overflows");
   }

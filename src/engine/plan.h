@@ -44,8 +44,9 @@ typedef struct hone_planned {
   bool on_device;          /* its root has a place in the device's memory */
   bool on_host;            /* of a root: a step on the host, or a later stage, reads or writes it */
   size_t device_offset;    /* of a root: that place */
-  size_t pinned_offset;    /* of a small root that one step on the device stores and none reads: its
-                              place in the frame's pinned memory, where it may be stored; else 0 */
+  size_t pinned_offset;    /* of a small root that one step on the device stores and none reads, or one
+                              reads and none stores: its place in the frame's pinned memory, where that
+                              step may use it; else 0 */
 } hone_planned;
 
 typedef struct hone_plan_step {

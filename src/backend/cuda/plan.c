@@ -186,10 +186,11 @@ hone_status *hone_cuda_plan_body(const hone_cuda_body *body, const hone_group_vi
   for (hone_cuda_launch *launch = plan.first; launch; launch = launch->next)
     launch->follows = hone_cuda_code_follows(launch->function) &&
                       (!launch->boxed || hone_cuda_code_follows(launch->boxed->function));
-  bool stores_once = plan.first && !plan.first->next && !plan.first->call &&
-                     body->stages[body->stage_count - 1].kernel->finishes;
+  bool single = plan.first && !plan.first->next && !plan.first->call;
+  bool stores_once = single && body->stages[body->stage_count - 1].kernel->finishes;
   *step = (hone_cuda_step){.body = body, .first = plan.first};
   *out = (hone_step){.args = step, .scratch = plan.scratch_size, .parts = 1, .on_device = true,
-                     .faults = plan.may_fault, .stores_once = stores_once};
+                     .faults = plan.may_fault, .stores_once = stores_once,
+                     .reads_near = single && !plan.first->boxed};
   return NULL;
 }
