@@ -108,7 +108,7 @@ static hone_status *sink_node(hone_node *node, hone_pass_context *context) {
   if (!sink || !hone_node_out(node, 0)) return NULL;
   if (find_turn(node, sink, &turn)) HONE_TRY(sink(node, &turn, &done));
   else if (node->op == &hone_op_transpose) HONE_TRY(lift(node, &done));
-  else HONE_TRY(hone_turn_weights(node, &done));
+  else HONE_TRY(hone_turn_weights(node, context, &done));
   if (done) hone_pass_fired(context, "sink transpose");
   return NULL;
 }

@@ -33,7 +33,9 @@ hone_sink hone_sink_alike, hone_sink_axis, hone_sink_reduce, hone_sink_slice, ho
 HONE_MUST_USE hone_status *hone_lift_over_view(hone_node *node, bool *done);
 
 HONE_MUST_USE hone_status *hone_lift_over_pad(hone_node *node, bool *done);
-/* A product with constant weights after a flattened transpose: the weights are turned instead. */
-HONE_MUST_USE hone_status *hone_turn_weights(hone_node *node, bool *done);
+/* A product with constant weights, in either order of their axes, after a flattened transpose: the
+ * weights are turned instead. */
+HONE_MUST_USE hone_status *hone_turn_weights(hone_node *node, const hone_pass_context *context,
+                                             bool *done);
 
 #endif

@@ -20,7 +20,7 @@ static hone_status *swap_operands(hone_node *node, bool *done) {
   return NULL;
 }
 
-/* What a flattening transpose does to the rows of the weights after it: x [n, …] turned to
+/* What a flattening transpose does to the depth of the weights after it: x [n, …] turned to
  * [n, a, b, c] and flattened to [n, a b c]. */
 typedef struct flattening {
   hone_value *x;      /* before the transpose */
@@ -40,33 +40,39 @@ static bool find_flattening(const hone_value *a, flattening *f) {
   return a->type.shape.dim[0] == f->turned.dim[0] && f->turned.rank < HONE_MAX_RANK;
 }
 
-/* The weights' rows, [a b c, m] as [a, b, c, m], in the order of x's axes, and flat again. */
-static hone_status *turn_rows(hone_node *node, const flattening *f, hone_value **out) {
+/* The weights' depth, a b c of [a b c, m], or of [m, a b c] where `across`, as [a, b, c], in the order
+ * of x's axes, and flat again. */
+static hone_status *turn_depth(hone_node *node, const flattening *f, bool across,
+                               hone_value **out) {
   hone_value *weights = node->inputs[1].value;
   hone_turn back = hone_turn_inverse(&f->turn);
   hone_shape split = {.rank = f->turned.rank}, flat = weights->type.shape;
-  int perm[HONE_MAX_RANK];
-  for (int i = 0; i + 1 < split.rank; i++) {
-    split.dim[i] = f->turned.dim[i + 1];
-    perm[i] = back.perm[i + 1] - 1;
+  int perm[HONE_MAX_RANK], columns = across ? 0 : split.rank - 1;
+  for (int i = 1; i < split.rank; i++) {
+    int to = across ? i : i - 1;
+    split.dim[to] = f->turned.dim[i];
+    perm[to] = across ? back.perm[i] : back.perm[i] - 1;
   }
-  split.dim[split.rank - 1] = flat.dim[1];
-  perm[split.rank - 1] = split.rank - 1;
+  split.dim[columns] = flat.dim[across ? 0 : 1];
+  perm[columns] = columns;
   HONE_TRY(hone_make_reshape(node, weights, &split, out));
   HONE_TRY(hone_make_transpose(node, *out, perm, out));
   return hone_make_reshape(node, *out, &flat, out);
 }
 
-hone_status *hone_turn_weights(hone_node *node, bool *done) {
+/* Weights that would not be folded are left as they are: every run would turn them, which are more
+ * than what the transpose moves. */
+hone_status *hone_turn_weights(hone_node *node, const hone_pass_context *context, bool *done) {
   if (node->op != &hone_op_matmul) return NULL;
   flattening f;
   hone_value *weights = node->inputs[1].value, *view, *turned;
   hone_node *old = node->inputs[0].value->producer;
-  bool plain = !hone_node_flag(node, "transpose_a") && !hone_node_flag(node, "transpose_b");
-  if (!plain || !hone_value_is_constant(weights) || weights->type.shape.rank != 2) return NULL;
+  if (hone_node_flag(node, "transpose_a") || !hone_value_is_constant(weights) ||
+      weights->type.shape.rank != 2 || weights->constant_size > context->fold_limit)
+    return NULL;
   if (!find_flattening(node->inputs[0].value, &f)) return NULL;
   hone_shape flat = node->inputs[0].value->type.shape;
-  HONE_TRY(turn_rows(node, &f, &turned));
+  HONE_TRY(turn_depth(node, &f, hone_node_flag(node, "transpose_b"), &turned));
   HONE_TRY(hone_make_reshape(node, f.x, &flat, &view));
   hone_node_set_input(node, 0, view);
   hone_node_set_input(node, 1, turned);

@@ -98,6 +98,43 @@ static const row rows[] = {
      W "k = const f32[256, 5] @weights+0 " CONV("a", "x", "w") "f = flatten(a) {axis=1} "
                                                                "y = matmul(f, k)",
      1},
+    /* weights as PyTorch has them; flattened by sizes; a batch of known size */
+    {X,
+     W "k = const f32[5, 256] @weights+0 " CONV("a", "x", "w") "f = flatten(a) {axis=1} "
+                                                               "y = matmul(f, k) {transpose_b=true}",
+     1},
+    {X,
+     W "k = const f32[5, 256] @weights+0 h = const s64[2] [-1, 256] "
+       "b = const f32[5] [1, 2, 3, 4, 5] " CONV(
+         "a", "x", "w") "f = reshape(a, h) y = matmul(f, k, b) {transpose_b=true, alpha=0.5}",
+     1},
+    {"x: f32[3, 4, 8, 6]",
+     W "k = const f32[7, 192] @weights+0 h = const s64[2] [3, 192] " CONV(
+         "a", "x", "w") "f = reshape(a, h) y = matmul(f, k) {transpose_b=true}",
+     1},
+    /* weights that another product reads as they are; what is flattened has another reader */
+    {X ", z: f32[n, 256]",
+     W "k = const f32[5, 256] @weights+0 " CONV("a", "x", "w") "f = flatten(a) {axis=1} "
+                                                               "p = matmul(f, k) {transpose_b=true} "
+                                                               "q = matmul(z, k) {transpose_b=true} "
+                                                               "y = add(p, q)",
+     1},
+    {X,
+     W "k = const f32[5, 256] @weights+0 o = const s64[1] [1] " CONV(
+         "a", "x", "w") "f = flatten(a) {axis=1} p = matmul(f, k) {transpose_b=true} "
+                        "q = cumsum(f, o) r = matmul(q, k) {transpose_b=true} y = add(p, r)",
+     2},
+    /* the order stays: other axes are merged, the weights are none, the depth is the rows */
+    {X,
+     W "k = const f32[5, 64] @weights+0 h = const s64[2] [-1, 64] " CONV(
+         "a", "x", "w") "f = reshape(a, h) y = matmul(f, k) {transpose_b=true}",
+     2},
+    {X ", k: f32[5, 256]",
+     W CONV("a", "x", "w") "f = flatten(a) {axis=1} y = matmul(f, k) {transpose_b=true}", 2},
+    {"x: f32[3, 4, 8, 6]",
+     W "k = const f32[3, 7] @weights+0 " CONV("a", "x", "w") "f = flatten(a) {axis=1} "
+                                                             "y = matmul(f, k) {transpose_a=true}",
+     2},
     {"a: f32[2, 5, 3], b: f32[2, 5, 4]", "t = transpose(a) {perm=[0, 2, 1]} y = matmul(t, b)", 0},
     {"a: f32[2, 3, 5], b: f32[2, 4, 5]", "t = transpose(b) {perm=[0, 2, 1]} y = matmul(a, t)", 0},
     {"a: f32[5, 2, 3], b: f32[2, 5, 4]", "t = transpose(a) {perm=[1, 2, 0]} y = matmul(t, b)", 1},
@@ -121,6 +158,21 @@ static void check_row(const row *r) {
 
 TEST(transposes_vanish) {
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) check_row(&rows[i]);
+}
+
+/* Weights that are not folded stay, with the transpose: here of more bytes than may be. */
+TEST(large_weights_stay) {
+  for (int small = 0; small < 2; small++) {
+    hone_pass_context context = rewrite_defaults;
+    hone_pass_log log;
+    context.fold_limit = small ? 5 * 256 * 4 : 5 * 256 * 4 - 1;
+    hone_graph *graph = rewrite_with(
+        "graph g(" X ") -> (y) { " W "k = const f32[5, 256] @weights+0 " CONV("a", "x", "w")
+        "f = flatten(a) {axis=1} y = matmul(f, k) {transpose_b=true} }",
+        passes, context, &log, bound("rewritten sums", "fp32"));
+    CHECK(graph && rewrite_count(graph, "transpose") == (small ? 1 : 2));
+    hone_graph_free(graph);
+  }
 }
 
 /* A pad before the importer's transpose comes next to the conv, which takes it in. */
@@ -212,6 +264,7 @@ TEST(strict_marks_convolutions) {
 int main(void) {
   RUN(strict_marks_convolutions);
   RUN(transposes_vanish);
+  RUN(large_weights_stay);
   RUN(pads_meet_windows);
   RUN(norms_fold_into_weights);
   RUN(strict_keeps_weights);
