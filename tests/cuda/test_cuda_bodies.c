@@ -315,6 +315,73 @@ TEST(every_norm_of_a_product) {
   }
 }
 
+/* Convolutions of few elements: lanes from one to a whole warp, chunks of one channel to 16 bytes,
+ * columns that end no four of them and that several blocks make, windows over borders, steps,
+ * dilations, lines, more pixels than blocks; what is read to finish, by columns and else, several
+ * results; memory at no multiple of 16. Variants that would cut alike are not offered twice. */
+static const struct {
+  const char *precision, *text;
+  int taken; /* variants */
+} smalls[] = {
+    {"fp32", "graph g(x: f32[1, 28, 28, 1]) -> (o) {\n w = const f32[5, 5, 1, 8] @weights+0\n"
+     " b = const f32[8] @weights+800\n y = conv(x, w, b) {pads=[2, 2, 2, 2]}\n o = relu(y)\n}", 3},
+    {"fp32", "graph g(x: f32[2, 14, 14, 8], r: f32[2, 14, 14, 16], s: f32[2, 1, 1, 16]) "
+     "-> (y, o) {\n w = const f32[5, 5, 8, 16] @weights+0\n b = const f32[16] @weights+12800\n"
+     " c = const f32[] 0.5\n k = const f32[1, 1, 16] @weights+16000\n"
+     " y = conv(x, w, b) {padding=same_upper}\n z = add(y, r)\n u = mul(z, s)\n v = mul(u, k)\n"
+     " o = add(v, c)\n}", 3},
+    {"fp32", "graph g(x: f32[1, 7, 9, 3]) -> (o) {\n w = const f32[3, 2, 3, 5] @weights+0\n"
+     " o = conv(x, w) {strides=[2, 1], dilations=[1, 2], pads=[0, 1, 2, 0]}\n}", 3},
+    {"f16", "graph g(x: f16[2, 9, 7, 16]) -> (o) {\n w = const f16[3, 3, 16, 24] @weights+80000\n"
+     " k = const f16[24] @weights+90000\n y = conv(x, w) {pads=[1, 1, 1, 1], strides=[2, 2]}\n"
+     " z = mul(y, k)\n o = silu(z)\n}", 3},
+    {"bf16", "graph g(x: bf16[3, 11, 6], b: bf16[2]) -> (o) {\n"
+     " w = const bf16[3, 6, 2] @weights+112768\n o = conv(x, w, b)\n}", 2},
+    {"fp64", "graph g(x: f64[1, 5, 5, 1]) -> (o) {\n"
+     " w = const f64[2, 2, 1, 1] [0.5, -1, 2, 0.25]\n o = conv(x, w)\n}", 1},
+    {"fp32", "graph g(x: f32[1, 5, 6, 4]) -> (o) {\n w = const f32[3, 3, 4, 130] @weights+0\n"
+     " y = conv(x, w) {pads=[1, 1, 1, 1]}\n o = tanh(y)\n}", 3},
+    {"fp32", "graph g(x: f32[1, 33, 33, 1]) -> (o) {\n w = const f32[1, 1, 1, 1024] @weights+0\n"
+     " o = conv(x, w)\n}", 1},
+};
+
+TEST(every_cut_of_small_convolutions) {
+  static const size_t shifts[] = {0, 8};
+  for (size_t i = 0; i < sizeof smalls / sizeof *smalls; i++) {
+    if (!mine() || (only && !strstr(smalls[i].text, only))) continue;
+    CHECK(is_offered(smalls[i].text, "cuda.conv_small"));
+    for (size_t s = 0; s < 2; s++) {
+      int taken = 0;
+      cuda_shift = shifts[s];
+      for (int variant = 1; variant <= 3; variant++) {
+        hone_candidate one = {"cuda.conv_small", variant, 0, NULL};
+        taken += check_cuda_candidate(smalls[i].text, bound("on a GPU", smalls[i].precision), &one);
+      }
+      CHECK(taken == smalls[i].taken);
+    }
+  }
+  cuda_shift = 0;
+}
+
+/* Others take what is large, of filters that only a run knows, of groups, of sizes that a build does not
+ * know, and of depths beyond a warp's registers. */
+static const char *const no_small[] = {
+    "graph g(x: f32[1, 200, 200, 8]) -> (o) {\n w = const f32[3, 3, 8, 16] @weights+0\n"
+    " o = conv(x, w)\n}",
+    "graph g(x: f32[1, 6, 6, 8], w: f32[3, 3, 8, 16]) -> (o) { o = conv(x, w) }",
+    "graph g(x: f32[1, 6, 6, 8]) -> (o) {\n w = const f32[3, 3, 4, 16] @weights+0\n"
+    " o = conv(x, w) {groups=2}\n}",
+    "graph g(x: f32[1, h, 6, 8]) -> (o) {\n w = const f32[3, 3, 8, 16] @weights+0\n"
+    " o = conv(x, w)\n}",
+    "graph g(x: f32[1, 6, 6, 128]) -> (o) {\n w = const f32[3, 3, 128, 4] @weights+0\n"
+    " o = conv(x, w)\n}",
+};
+
+TEST(what_is_no_small_convolution) {
+  for (size_t i = 0; i < sizeof no_small / sizeof *no_small; i++)
+    CHECK(!is_offered(no_small[i], "cuda.conv_small"));
+}
+
 /* Attention by groups of warps: lengths that no tile ends at, more keys than shared memory holds,
  * heads of one box and of two, masks, shared heads, joint projections. */
 static const struct {
@@ -493,6 +560,7 @@ int main(int count, char **words) {
   RUN(bodies);
   RUN(every_tile_of_bytes);
   RUN(every_tile_of_blocks);
+  RUN(every_cut_of_small_convolutions);
   if (only && strcmp(only, "joins") == 0) RUN(every_tile_that_joins);
   if (only) return check_report();
   RUN(every_pointwise_op);
@@ -503,6 +571,7 @@ int main(int count, char **words) {
   RUN(what_is_no_tf32);
   RUN(what_is_a_first_layer_of_tf32);
   RUN(every_norm_of_a_product);
+  RUN(what_is_no_small_convolution);
   RUN(every_way_of_attention);
   RUN(what_is_no_block);
   CHECK(cuda_candidates_run > 20 / (int)parts);

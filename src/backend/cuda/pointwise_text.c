@@ -2,6 +2,7 @@
  * their meaning. Room: backend/cuda. */
 #include <ctype.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "backend/cuda/code.h"
@@ -180,8 +181,14 @@ static void put_node(hone_text *out, const hone_cuda_stage *stage, int index) {
   }
 }
 
-/* What is loaded or stored of an operand at once. */
-typedef enum at_once { ONE_ELEMENT, EIGHT } at_once;
+/* What is loaded or stored of an operand at once; FIXED: one element, constants of a column before. */
+typedef enum at_once { ONE_ELEMENT, EIGHT, FIXED } at_once;
+
+/* Whether a stream is a constant, the same for every element of a column. */
+static bool is_fixed(const hone_cuda_stream *s) {
+  return (s->reach == HONE_CUDA_ONE || s->reach == HONE_CUDA_COLUMN) &&
+         hone_cuda_root(s->value)->constant;
+}
 
 static bool loads_eight(const hone_cuda_stream *s, at_once number) {
   return number == EIGHT && s->reach != HONE_CUDA_ONE && s->reach != HONE_CUDA_ANY;
@@ -230,6 +237,10 @@ static void put_stream(hone_text *out, const hone_cuda_stage *stage, int index, 
     hone_text_printf(out, "Element<%s>::value(s.s%d.at[e]);\n", type, index);
     return;
   }
+  if (number == FIXED && is_fixed(s)) {
+    hone_text_printf(out, "s.s%d;\n", index);
+    return;
+  }
   hone_text_printf(out, "load<%s>(a.p[%d], ", type, s->pointer);
   put_place(out, stage, s, number == EIGHT ? " + e" : "");
   hone_text_puts(out, ");\n");
@@ -255,26 +266,37 @@ static void put_element(hone_text *out, const hone_cuda_stage *stage, at_once nu
   for (int i = 0; i < stage->tail_count; i++) put_node(out, stage, i);
 }
 
-/* Of a stage within another's kernel: what its tail reads at a column, loaded once, and the tail of an
- * element. */
-static void put_inner(hone_text *out, const hone_cuda_stage *stage, int index) {
-  hone_text_printf(out, "struct Inner%d {\n", index);
+/* What the tail reads of constants at a column, as `type`, and `load`, which loads it once. */
+static void put_fixed(hone_text *out, const hone_cuda_stage *stage, const char *type,
+                      const char *load) {
+  hone_text_printf(out, "struct %s {\n", type);
   for (int i = 0; i < stage->stream_count; i++)
-    hone_text_printf(out, "  Element<%s>::R s%d;\n",
-                     hone_cuda_type(stage->streams[i].value->type.dtype), i);
+    if (is_fixed(&stage->streams[i]))
+      hone_text_printf(out, "  Element<%s>::R s%d;\n",
+                       hone_cuda_type(stage->streams[i].value->type.dtype), i);
   hone_text_printf(out,
-                   "};\n__device__ __forceinline__ Inner%d load_inner%d(const Args &a, s64 column) {\n"
-                   "  Inner%d s;\n", index, index, index);
+                   "};\n__device__ __forceinline__ %s %s(const Args &a, s64 column) {\n  %s s;\n",
+                   type, load, type);
   for (int i = 0; i < stage->stream_count; i++) {
     const hone_cuda_stream *s = &stage->streams[i];
+    if (!is_fixed(s)) continue;
     hone_text_printf(out, "  s.s%d = load<%s>(a.p[%d], ", i, hone_cuda_type(s->value->type.dtype),
                      s->pointer);
     put_place(out, stage, s, "");
     hone_text_puts(out, ");\n");
   }
-  hone_text_printf(out,
-                   "  return s;\n}\n__device__ __forceinline__ R inner%d(const Inner%d &s, R core) {\n",
-                   index, index);
+  hone_text_puts(out, "  return s;\n}\n");
+}
+
+/* Of a stage within another's kernel: what its tail reads at a column, loaded once, and the tail of an
+ * element. */
+static void put_inner(hone_text *out, const hone_cuda_stage *stage, int index) {
+  char type[16], load[24];
+  snprintf(type, sizeof type, "Inner%d", index);
+  snprintf(load, sizeof load, "load_inner%d", index);
+  put_fixed(out, stage, type, load);
+  hone_text_printf(out, "__device__ __forceinline__ R inner%d(const Inner%d &s, R core) {\n", index,
+                   index);
   for (int i = 0; i < stage->stream_count; i++) {
     const hone_cuda_stream *s = &stage->streams[i];
     if (s->joins) hone_text_printf(out, "  core = core %c s.s%d;\n", s->joins, i);
@@ -283,6 +305,16 @@ static void put_inner(hone_text *out, const hone_cuda_stage *stage, int index) {
   hone_text_puts(out, "  const auto v0 = as<float>(core);\n");
   for (int i = 0; i < stage->tail_count; i++) put_node(out, stage, i);
   hone_text_printf(out, "  return v%d;\n}\n", number_of(stage, stage->results[0].value));
+}
+
+/* The end of `finish`: one element through the tail, and the stores. */
+static void put_finished(hone_text *out, const hone_cuda_stage *stage, at_once number) {
+  put_element(out, stage, number);
+  for (int i = 0; i < stage->result_count; i++)
+    hone_text_printf(out, "  store<%s>(a.p[%d], i, v%d);\n",
+                     hone_cuda_type(stage->results[i].value->type.dtype), stage->results[i].pointer,
+                     number_of(stage, stage->results[i].value));
+  hone_text_puts(out, "}\n");
 }
 
 /* What the kernel calls for each element of the core: the tail, and the stores. */
@@ -297,12 +329,15 @@ static void put_finish(hone_text *out, const hone_cuda_stage *stage) {
                    "__device__ __forceinline__ void finish(const Args &a, s64 i, s64 column, "
                    "%s core) {\n",
                    stage->core ? "R" : "int");
-  put_element(out, stage, ONE_ELEMENT);
-  for (int i = 0; i < stage->result_count; i++)
-    hone_text_printf(out, "  store<%s>(a.p[%d], i, v%d);\n",
-                     hone_cuda_type(stage->results[i].value->type.dtype), stage->results[i].pointer,
-                     number_of(stage, stage->results[i].value));
-  hone_text_puts(out, "}\n");
+  put_finished(out, stage, ONE_ELEMENT);
+}
+
+/* The same with the constants loaded before. */
+static void put_finish_fixed(hone_text *out, const hone_cuda_stage *stage) {
+  put_fixed(out, stage, "Fixed", "load_fixed");
+  hone_text_puts(out, "__device__ __forceinline__ void finish_fixed(const Args &a, s64 i, s64 column, "
+                      "R core, const Fixed &s) {\n");
+  put_finished(out, stage, FIXED);
 }
 
 /* The same for eight neighbours of one row, whose streams are loaded before; and IS_WIDE, which says
@@ -359,6 +394,7 @@ void hone_cuda_stage_text(const hone_cuda_stage *stage, int form, hone_text *out
     if (stage->inner[i]) put_inner(out, stage->inner[i], i);
   if (kernel->finishes) put_finish(out, stage);
   if (kernel->widely) put_finish_eight(out, stage);
+  if (kernel->fixes) put_finish_fixed(out, stage);
   if (f->choices) hone_text_puts(out, f->choices);
   if (kernel->on_tensor_cores) hone_text_puts(out, hone_cuda_text_tensor);
   if (f->boxed) hone_text_puts(out, hone_cuda_text_hopper);

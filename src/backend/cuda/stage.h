@@ -135,6 +135,7 @@ struct hone_cuda_kernel {
   bool finishes;    /* elements go through the stage's tail; else the kernel stores them itself */
   bool strided;     /* takes q, k, v and writes its result by strides: reads.h */
   bool widely;      /* and eight at once */
+  bool fixes;       /* and loads the constants that it finishes with by itself, before it follows */
   bool norms;       /* takes its first input before a norm without scale and bias, out of memory that
                        lies at multiples of 16 bytes: reads.h */
   bool gathers;     /* takes its first input by any strides, and out of f32 where that is rounded */
