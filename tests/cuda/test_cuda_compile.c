@@ -13,7 +13,7 @@ static int compiled, skipped;
 static void compile_form(const hone_nvrtc *nvrtc, const hone_cuda_stage *stage, int form, int sm) {
   const hone_cuda_form *f = &stage->kernel->forms[form];
   hone_text text = {0};
-  hone_nvrtc_code code = {NULL, 0, NULL, 0};
+  hone_nvrtc_code code = {NULL, 0, NULL, 0, false};
   hone_cuda_stage_text(stage, form, &text);
   hone_status *status = hone_text_status(&text);
   if (!status)
@@ -22,6 +22,9 @@ static void compile_form(const hone_nvrtc *nvrtc, const hone_cuda_stage *stage, 
   if (status) fprintf(stderr, "%s\n", text.data);
   CHECK_OK(status);
   CHECK(status || (code.cubin_size > 0 && code.ptx_size > 0));
+  if (code.serial)
+    fprintf(stderr, "products of %s %d wait for each other\n", stage->kernel->name, form);
+  CHECK(!code.serial);
   compiled++;
   hone_free(code.cubin);
   hone_free(code.ptx);

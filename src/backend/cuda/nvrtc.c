@@ -2,6 +2,7 @@
 #include "backend/cuda/nvrtc.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/memory.h"
 
@@ -46,16 +47,25 @@ hone_status *hone_nvrtc_get(const hone_nvrtc **out) {
 
 /* ---- Compiling ------------------------------------------------------------------------------ */
 
-static hone_status *log_status(const hone_nvrtc *nvrtc, hone_nvrtc_program program, int result,
-                               const char *name) {
+/* What the compiler said, for hone_free; NULL: nothing. */
+static hone_status *take_log(const hone_nvrtc *nvrtc, hone_nvrtc_program program, char **out) {
   size_t size = 0;
-  if (nvrtc->log_size(program, &size) || size == 0) return fail(nvrtc, result, name);
+  *out = NULL;
+  if (nvrtc->log_size(program, &size) || size <= 1) return NULL;
   char *text = hone_alloc(size + 1);
   HONE_TRY_MEMORY(text);
   text[0] = text[size] = 0;
-  bool told = nvrtc->log(program, text) == 0;
-  hone_status *status =
-      hone_error(HONE_DEVICE, "NVRTC does not compile %s: %.700s", name, told ? text : "");
+  *out = text;
+  if (nvrtc->log(program, text)) text[0] = 0;
+  return NULL;
+}
+
+static hone_status *log_status(const hone_nvrtc *nvrtc, hone_nvrtc_program program, int result,
+                               const char *name) {
+  char *text;
+  HONE_TRY(take_log(nvrtc, program, &text));
+  if (!text) return fail(nvrtc, result, name);
+  hone_status *status = hone_error(HONE_DEVICE, "NVRTC does not compile %s: %.700s", name, text);
   hone_free(text);
   return status;
 }
@@ -82,7 +92,11 @@ static hone_status *take_ptx(const hone_nvrtc *nvrtc, hone_nvrtc_program program
 
 static hone_status *take_code(const hone_nvrtc *nvrtc, hone_nvrtc_program program,
                               hone_nvrtc_code *out) {
-  *out = (hone_nvrtc_code){NULL, 0, NULL, 0};
+  char *text;
+  *out = (hone_nvrtc_code){NULL, 0, NULL, 0, false};
+  HONE_TRY(take_log(nvrtc, program, &text));
+  out->serial = text && strstr(text, "wgmma.mma_async instructions are serialized");
+  hone_free(text);
   hone_status *status = take_cubin(nvrtc, program, out);
   if (!status) status = take_ptx(nvrtc, program, out);
   if (!status) return NULL;

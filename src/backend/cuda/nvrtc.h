@@ -32,6 +32,7 @@ typedef struct hone_nvrtc_code {
   size_t cubin_size;
   char *ptx; /* text that drivers compile for that GPU and newer ones; zero-terminated */
   size_t ptx_size; /* the zero included */
+  bool serial;     /* the compiler says that each wgmma waits for the one before it */
 } hone_nvrtc_code;
 
 /* Compiles `source` for compute capability `sm` (90 for 9.0), `alone`: with what that
