@@ -281,12 +281,13 @@ static void take_rounding(cluster *c) {
 
 /* Attention takes any order of its operands' first three axes, a product of two computed operands any
  * order at all, as do convolutions of few channels, and what has constant weights rows that lie
- * apart. */
-static void take_moves(cluster *c) {
+ * apart; but not a device's kernels, where a slice by itself may be a place in what it cuts. */
+static void take_moves(cluster *c, const hone_pass_context *context) {
   const hone_node *node = c->nodes[0];
   bool attends = node->op == &hone_op_attention, few = has_few_channels(node);
   if (!attends && !few && node->op != &hone_op_matmul && node->op != &hone_op_conv) return;
   bool transposes = attends || few || !hone_value_is_constant(node->inputs[1].value);
+  if (!transposes && context->takes) return;
   for (int i = 0; i < (attends ? 3 : 2); i++) take_moves_before(c, i, transposes);
   if (attends && c->last == node) take_transpose_after(c);
   if (few) take_rounding(c);
@@ -329,7 +330,7 @@ static hone_status *seed(fusion *f, hone_node *node) {
     bool whole = node->op == &hone_op_conv_integer || node->op == &hone_op_matmul_integer;
     if (whole) take_feeders(c, 1, true); /* bytes that are added as reals */
     else take_casts(c);            /* what makes bytes makes them in its own group */
-    take_moves(c);
+    take_moves(c, f->context);
     take_gate(c);
     take_norm(c, f->context);
   } else if (node->op->facts & HONE_POINTWISE) {

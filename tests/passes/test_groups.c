@@ -230,7 +230,16 @@ TEST(norms_with_products) {
       {"x: f16[n, 64], s: f16[64]",
        "w = const f16[64, 8] @weights+0 m = rms_norm(x, s) y = matmul(m, w)", true, 2},
       {"x: f16[n, 64]",
-       "w = const f16[64, 64] @weights+0 m = layer_norm(x) c = matmul(m, w) y = add(c, m)", true, 2}};
+       "w = const f16[64, 64] @weights+0 m = layer_norm(x) c = matmul(m, w) y = add(c, m)", true, 2},
+      /* a row, which the host reads by a pitch and a device where it lies, or copied */
+      {"x: f32[n, 6, 64]",
+       "w = const f32[64, 8] @weights+0 o = const s64[1] [1] e = const s64[1] [2] "
+       "s = slice(x, o, e, o) y = matmul(s, w)",
+       false, 1},
+      {"x: f16[n, 6, 64]",
+       "w = const f16[64, 8] @weights+0 o = const s64[1] [1] e = const s64[1] [2] "
+       "s = slice(x, o, e, o) y = matmul(s, w)",
+       true, 2}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     char text[512];
     hone_pass_log log;
