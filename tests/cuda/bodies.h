@@ -83,6 +83,16 @@ static const cuda_body cuda_bodies[] = {
      " o = matmul(n, w)\n}", "bf16"},
     {"graph g(a: f16[41, 200]) -> (o) {\n w = const f16[200, 72] @weights+80000\n o = matmul(a, w)\n}",
      "f16"},
+    /* few rows by a constant: whole pieces of both matrices and odd ones, by depth and by columns */
+    {"graph vector(a: f16[1, 136]) -> (o) {\n w = const f16[136, 48] @weights+80000\n"
+     " c = const f16[48] @weights+80064\n y = matmul(a, w, c)\n o = cast(y) {to=f32}\n}", "f16"},
+    {"graph vector(a: bf16[7, 72]) -> (o) {\n w = const bf16[20, 72] @weights+112768\n"
+     " y = matmul(a, w) {transpose_b=true}\n o = relu(y)\n}", "bf16"},
+    {"graph vector(a: f32[2, 256]) -> (o) {\n w = const f32[256, 10] @weights+0\n"
+     " c = const f32[10] @weights+64\n o = matmul(a, w, c)\n}", "fp32"},
+    {"graph vector(x: f32[3, 1, 1, 40], r: f32[3, 1, 1, 24]) -> (o) {\n"
+     " w = const f32[1, 1, 40, 24] @weights+0\n b = const f32[24] @weights+64\n"
+     " y = conv(x, w, b)\n z = mul(y, r)\n o = silu(z)\n}", "fp32"},
     {"graph g(a: f32[20, 40], b: f32[40, 72]) -> (o) { o = matmul(a, b) {tf32=true} }", "tf32"},
     {"graph g(a: f32[20, 38], b: f32[70, 38]) -> (o) { o = matmul(a, b) {tf32=true, "
      "transpose_b=true} }", "tf32"},

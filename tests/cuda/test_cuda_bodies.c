@@ -156,6 +156,86 @@ static bool is_offered(const char *text, const char *name) {
   return offered;
 }
 
+/* Products of up to eight rows without tiles, by all shapes of blocks: with `%s` an element type, `%d`
+ * rows and `+%d` where its weights lie. Columns and depths of whole pieces and odd ones, below a block
+ * and of several turns, what is read to finish, memory at no multiple of 16 bytes. */
+static const char *const vectors[] = {
+    "graph g(a: %s[%d, 400], r: %s[%d, 40]) -> (o) {\n w = const %s[400, 40] @weights+%d\n"
+    " c = const %s[40] @weights+%d\n y = matmul(a, w, c)\n z = add(y, r)\n o = relu(z)\n}",
+    "graph g(a: %s[%d, 2300], r: %s[1, 7]) -> (o) {\n w = const %s[2300, 7] @weights+%d\n"
+    " c = const %s[7] @weights+%d\n y = matmul(a, w, c) {alpha=0.5}\n o = mul(y, r)\n}",
+    "graph g(a: %s[%d, 203], r: %s[%d, 72]) -> (o) {\n w = const %s[203, 72] @weights+%d\n"
+    " y = matmul(a, w)\n o = add(y, r)\n}",
+    "graph g(a: %s[%d, 5], r: %s[%d, 3]) -> (o) {\n w = const %s[5, 3] @weights+%d\n"
+    " y = matmul(a, w)\n o = add(y, r)\n}",
+    "graph g(a: %s[%d, 2296], r: %s[%d, 7]) -> (o) {\n w = const %s[7, 2296] @weights+%d\n"
+    " y = matmul(a, w) {transpose_b=true}\n o = add(y, r)\n}",
+    "graph g(a: %s[%d, 600], r: %s[%d, 24]) -> (o) {\n w = const %s[24, 600] @weights+%d\n"
+    " y = matmul(a, w) {transpose_b=true, alpha=2}\n o = mul(y, r)\n}",
+    "graph g(a: %s[%d, 99], r: %s[%d, 75]) -> (o) {\n w = const %s[75, 99] @weights+%d\n"
+    " y = matmul(a, w) {transpose_b=true}\n o = add(y, r)\n}",
+    "graph g(x: %s[%d, 1, 1, 120], r: %s[%d, 1, 1, 96]) -> (o) {\n"
+    " w = const %s[1, 1, 120, 96] @weights+%d\n y = conv(x, w)\n s = sigmoid(y)\n o = mul(s, r)\n}",
+};
+
+/* One row of the table of an element type and so many rows. */
+static void put_vector(size_t index, const char *dtype, int rows, int at, char *out, size_t room) {
+  const char *text = vectors[index];
+  size_t used = 0;
+  for (; *text && used + 24 < room; text++) {
+    const char *more = NULL;
+    char digits[16];
+    snprintf(digits, sizeof digits, "%d", text > vectors[index] && text[-1] == '+' ? at : rows);
+    if (text[0] == '%') more = *++text == 's' ? dtype : digits;
+    used += (size_t)snprintf(out + used, room - used, "%.*s", more ? 16 : 1, more ? more : text);
+  }
+}
+
+TEST(every_product_of_vectors) {
+  static const struct { const char *dtype, *precision; int at; } types[] = {
+      {"f16", "f16", 80000}, {"bf16", "bf16", 112768}, {"f32", "fp32", 0}};
+  static const int rows[] = {1, 2, 3, 4, 5, 6, 7, 8};
+  int taken = 0;
+  for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++)
+    for (size_t t = 0; t < sizeof types / sizeof *types; t++)
+      for (size_t r = 0; r < sizeof rows / sizeof *rows; r++)
+        for (int variant = 1; variant <= HONE_CUDA_VECTOR_SHAPES; variant++) {
+          char text[600];
+          if (!mine() || (t < 2 && i % 2 != t)) continue; /* 16 bits take one text in turn */
+          put_vector(i, types[t].dtype, rows[r], types[t].at, text, sizeof text);
+          hone_candidate one = {"cuda.matmul_vector", variant, 0, NULL};
+          cuda_shift = (i + r) % 3 == 1 ? 4 : 0;
+          taken += check_cuda_candidate(text, bound("on a GPU", types[t].precision), &one);
+        }
+  cuda_shift = 0;
+  printf("%d products of vectors\n", taken);
+  CHECK(has_tried(taken, 350));
+}
+
+/* What stays without: more rows, what is no constant, or one for each batch, other orders on the left,
+ * other types, windows, groups. */
+static const char *const no_vectors[] = {
+    "graph g(a: f16[9, 8]) -> (o) {\n w = const f16[8, 16] @weights+80000\n o = matmul(a, w)\n}",
+    "graph g(a: f32[3, 3, 8]) -> (o) {\n w = const f32[8, 16] @weights+0\n o = matmul(a, w)\n}",
+    "graph g(a: f16[1, 8], w: f16[8, 16]) -> (o) { o = matmul(a, w) }",
+    "graph g(a: f32[2, 1, 8]) -> (o) {\n w = const f32[2, 8, 16] @weights+0\n o = matmul(a, w)\n}",
+    "graph g(a: f32[1, 8]) -> (o) {\n w = const f32[8] @weights+0\n o = matmul(a, w)\n}",
+    "graph g(a: f32[8, 1]) -> (o) {\n w = const f32[8, 16] @weights+0\n"
+    " o = matmul(a, w) {transpose_a=true}\n}",
+    "graph g(a: f64[1, 8]) -> (o) {\n w = const f64[8, 16] @weights+0\n o = matmul(a, w)\n}",
+    "graph g(x: f32[1, 3, 1, 8]) -> (o) {\n w = const f32[2, 1, 8, 16] @weights+0\n o = conv(x, w)\n}",
+    "graph g(x: f32[1, 3, 3, 8]) -> (o) {\n w = const f32[1, 1, 8, 16] @weights+0\n o = conv(x, w)\n}",
+    "graph g(x: f32[1, 1, 1, 8]) -> (o) {\n w = const f32[1, 1, 4, 16] @weights+0\n"
+    " o = conv(x, w) {groups=2}\n}",
+};
+
+TEST(what_is_no_product_of_vectors) {
+  for (size_t i = 0; i < sizeof no_vectors / sizeof *no_vectors; i++)
+    CHECK(!is_offered(no_vectors[i], "cuda.matmul_vector"));
+  CHECK(is_offered("graph g(a: f32[8]) -> (o) {\n w = const f32[8, 16] @weights+0\n"
+                   " o = matmul(a, w)\n}", "cuda.matmul_vector"));
+}
+
 /* Tiles of f32 as TF32, whole and in several parts of the depth: windows over borders, steps,
  * dilations, windows side by side, rows, channels and columns that no box ends at, both layouts on the
  * right, what is read to finish; few rows and many. */
@@ -567,11 +647,14 @@ int main(int count, char **words) {
   RUN(every_cut_of_small_convolutions);
   if (only && strcmp(only, "joins") == 0) RUN(every_tile_that_joins);
   if (only && strcmp(only, "few") == 0) RUN(every_tile_of_few_rows);
+  if (only && strcmp(only, "vector") == 0) RUN(every_product_of_vectors);
   if (only) return check_report();
   RUN(every_pointwise_op);
   RUN(every_tile_of_boxes);
   RUN(every_tile_of_few_rows);
   RUN(every_tile_that_joins);
+  RUN(every_product_of_vectors);
+  RUN(what_is_no_product_of_vectors);
   RUN(every_tile_of_tf32);
   RUN(what_is_no_tf32);
   RUN(what_is_a_first_layer_of_tf32);

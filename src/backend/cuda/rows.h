@@ -17,6 +17,9 @@ bool hone_cuda_is_plain_conv(const hone_node *node);
 int64_t hone_cuda_matmul_sizes(const hone_node *node, const hone_shape *left,
                                const hone_shape *right, long long *n);
 
+/* How many rows a left operand has for sure; anything above `most` where they are more than that. */
+int64_t hone_cuda_least_rows(const hone_shape *left, int64_t most);
+
 /* Whether three convolutions, each of which alone reads the one before, are an inverted residual that
  * kernels/conv_block.cu computes. */
 bool hone_cuda_is_block(const hone_node *const *convolutions);

@@ -7,14 +7,13 @@
 #include "backend/cuda/rows.h"
 #include "backend/cuda/rows_tensor.h"
 
-/* How many rows there are for sure. */
-static int64_t least_rows(const hone_shape *left) {
+int64_t hone_cuda_least_rows(const hone_shape *left, int64_t most) {
   int64_t rows = 1;
   for (int i = 0; i + 1 < left->rank; i++) {
     if (!hone_dim_known(left->dim[i])) continue;
-    if (left->dim[i] > HONE_CUDA_FEW_ROWS) return left->dim[i];
+    if (left->dim[i] > most) return left->dim[i];
     rows *= left->dim[i] < 1 ? 1 : left->dim[i];
-    if (rows > HONE_CUDA_FEW_ROWS) return rows;
+    if (rows > most) return rows;
   }
   return rows;
 }
@@ -24,7 +23,8 @@ static bool accepts_few(const hone_node *node) {
   const hone_value *left = node->inputs[0].value, *right = node->inputs[1].value;
   return hone_dtype_bits(left->type.dtype) == 16 && hone_value_is_constant(right) &&
          right->type.shape.rank == 2 && !hone_node_flag(node, "transpose_a") &&
-         left->type.shape.rank >= 2 && least_rows(&left->type.shape) <= HONE_CUDA_FEW_ROWS;
+         left->type.shape.rank >= 2 &&
+         hone_cuda_least_rows(&left->type.shape, HONE_CUDA_FEW_ROWS) <= HONE_CUDA_FEW_ROWS;
 }
 
 const hone_cuda_kernel hone_cuda_kernel_matmul_few = {.name = "matmul_few",

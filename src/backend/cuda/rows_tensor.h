@@ -82,6 +82,7 @@
 #define HONE_CUDA_FIRST_JOINED_TILE (HONE_CUDA_FIRST_TF32_TILE + HONE_CUDA_TF32_TILES)
 
 #define HONE_CUDA_TILE_VARIANTS 88 /* eleven tiles, eight ways to cut the depth */
+#define HONE_CUDA_VECTOR_SHAPES 4 /* of a block of product_vector.cu: rows_vector.c */
 #define HONE_CUDA_BYTE_TILES 5 /* of product_bytes.cu: rows_integer.c */
 
 /* Of attention: for any GPU; by wgmma three tiles of keys, one or two groups of warps, in one or all
