@@ -191,17 +191,38 @@ __device__ __forceinline__ void sum_steps(float *sums, const Work &w, const char
   if (before >= 0 && threadIdx.x % 32 == 0) arrive(&empty[before]);
 }
 
+// Of a thread's sums that of 8 rows of the left operand four, from here on: those of two rows by two columns.
+__device__ __forceinline__ float *place_of_four(float *room, int e) {
+  int lane = threadIdx.x % 32, column = threadIdx.x % 128 / 32 * 16 + lane / 4;
+  return room + (lane % 4 * 2 + e % 2) * PITCH + place_of_column(column) + e / 2 * 4;
+}
 // The groups' sums, row by row, in `room`, which held boxes, and what `show` leaves behind them.
 template <class Show> __device__ __forceinline__ void show_sums(const float *sums, float *room, Show show) {
-  int lane = threadIdx.x % 32, column = threadIdx.x % 128 / 32 * 16 + lane / 4;
-  float *to = room + threadIdx.x / 128 * LEFT_ROWS * PITCH + place_of_column(column);
+  float *own = room + threadIdx.x / 128 * LEFT_ROWS * PITCH;
   meet(1, THREADS);
   show(room + WARPGROUPS * LEFT_ROWS * PITCH);
 #pragma unroll
   for (int j = 0; j < SUMS / 4; j++)
-    for (int e = 0; e < 4; e++) to[(8 * j + lane % 4 * 2 + e % 2) * PITCH + e / 2 * 4] = sums[4 * j + e];
+    for (int e = 0; e < 4; e++) place_of_four(own, e)[8 * j * PITCH] = sums[4 * j + e];
   meet(1, THREADS);
 }
+#if CLUSTER > 1
+static_assert(WARPGROUPS == 2, "each group adds half of the rows");
+// Both groups' sums added, each group having done it for half of the rows: other blocks have half to read, at what is a
+// quarter of the speed at which boxes come.
+__device__ __forceinline__ void show_added(const float *sums, float *room) {
+  const bool first = threadIdx.x < 128;
+  const int half = SUMS / 8;
+  meet(1, THREADS);
+#pragma unroll
+  for (int j = 0; j < SUMS / 4; j++)
+    for (int e = 0; e < 4 && first != (j < half); e++) place_of_four(room, e)[8 * j * PITCH] = sums[4 * j + e];
+  meet(1, THREADS);
+#pragma unroll
+  for (int j = 0; j < SUMS / 4; j++)
+    for (int e = 0; e < 4 && first == (j < half); e++) place_of_four(room, e)[8 * j * PITCH] += sums[4 * j + e];
+}
+#endif
 
 #if CLUSTER == 1
 #define PART_BYTES (EIGHTS * 32)                              // the sums of a part
@@ -277,13 +298,14 @@ __device__ __forceinline__ Spot spot_of(const Args &a, const Work &w, int t) {
   int row = w.m0 + e.row, n = w.n0 + e.column;
   return Spot{row, n, e.own && row < a.n[0] && n < a.n[1]};
 }
-// Adds the groups' sums of it, of all blocks of a cluster.
+// Adds the groups' sums of it, or those of all blocks of a cluster.
 __device__ __forceinline__ void add_groups(float *eight, const Eighth &e, float *room) {
 #pragma unroll
   for (int block = 0; block < CLUSTER; block++) {
     const float *sums = CLUSTER > 1 ? in_block(room, block) : room;
 #pragma unroll
-    for (int g = 0; g < WARPGROUPS; g++) add_eight(eight, sums + (g * LEFT_ROWS + e.row) * PITCH, e.column);
+    for (int g = 0; g < (CLUSTER > 1 ? 1 : WARPGROUPS); g++)
+      add_eight(eight, sums + (g * LEFT_ROWS + e.row) * PITCH, e.column);
   }
 }
 __device__ __forceinline__ void finish_tile(const Args &a, const Work &w, char *pool, u64 *full, u64 *empty) {
@@ -300,9 +322,13 @@ __device__ __forceinline__ void finish_tile(const Args &a, const Work &w, char *
   show_sums(sums, (float *)pool, [&](float *room) { show_looks(looks, w, (float2 *)room); });
 #else
   sum_steps(sums, w, pool, full, empty, [](const char *, bool) {});
+#if CLUSTER > 1
+  show_added(sums, (float *)pool);
+  meet_cluster();
+#else
   show_sums(sums, (float *)pool, [](float *) {});
 #endif
-  if (CLUSTER > 1) meet_cluster();
+#endif
 #pragma unroll
   for (int t = 0; t < TURNS; t++) {
     Eighth e = eighth_of(w, t);
