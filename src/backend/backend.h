@@ -189,9 +189,9 @@ typedef struct hone_backend {
   size_t (*candidates)(const hone_graph *body, hone_candidate *out, size_t room);
   /* Whether it has a kernel for the node, in whatever group; NULL: it is not asked. */
   bool (*takes)(const hone_node *node);
-  /* Whether three convolutions, each of which alone reads what is made of the one before, may run faster
-   * as one group than each in its own; NULL: never. */
-  bool (*joins)(const hone_node *const *convolutions);
+  /* Whether two or three layers, each of which alone reads what is made of the one before, may run
+   * faster as one group than each in its own; NULL: never. */
+  bool (*joins)(const hone_node *const *layers, int count);
   /* Packs weights for `name`/`variant`. `saved` (count `saved_count`, from an engine file of the
    * same packing version, or of the same body prepared before) replaces the packing work; its bytes
    * outlive the result. Memory from `arena`, which also outlives it. `tuning`: the sizes that the

@@ -37,7 +37,7 @@ static double time_of(const hone_builder *b, const hone_node *group, bool of_blo
 
 static double time_apart(const hone_builder *b, const hone_pass_block *block) {
   double sum = 0;
-  for (int i = 0; i < 3; i++) sum += time_of(b, block->groups[i], false);
+  for (int i = 0; i < block->count; i++) sum += time_of(b, block->groups[i], false);
   return sum;
 }
 
@@ -48,7 +48,7 @@ static int choose_joined(const hone_builder *b, const double *apart, const hone_
                          hone_pass_blocks *blocks) {
   int count = 0;
   for (int i = 0; i < blocks->count; i++) {
-    double time = time_of(b, together->at[i].groups[2], true);
+    double time = time_of(b, hone_pass_block_end(&together->at[i]), true);
     blocks->at[i].joined = isfinite(apart[i]) && time < GAIN * apart[i];
     count += blocks->at[i].joined;
   }
@@ -84,7 +84,7 @@ static hone_status *mix_choices(const hone_engine *apart, hone_engine *together,
   HONE_TRY(hone_choices_read(apart, out));
   out->by_result = true;
   for (int i = 0; i < blocks->count; i++) {
-    finding f = {.group = joined->at[i].groups[2]};
+    finding f = {.group = hone_pass_block_end(&joined->at[i])};
     if (!blocks->at[i].joined) continue;
     HONE_TRY(hone_visit_units(together->program, compare_unit, &f));
     HONE_TRY(hone_choices_take(out, f.unit));
@@ -146,7 +146,7 @@ static hone_status *find_joined(hone_builder *b, const hone_model *model, const 
   for (int i = 0; i < HONE_MOST_BLOCKS; i++) together.at[i].joined = true;
   HONE_TRY(hone_build_graph(b, model, device, &log, &together, &graph));
   for (int i = 0; i < together.count; i++) {
-    const hone_node *group = together.at[i].groups[2];
+    const hone_node *group = hone_pass_block_end(&together.at[i]);
     const hone_unit *like = hone_choices_of_result(b->like, group);
     blocks->at[i].joined = like && count_nodes(like->body) == count_nodes(group->regions[0]);
   }

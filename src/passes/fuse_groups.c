@@ -363,31 +363,36 @@ static void absorb(cluster *c, const cluster *other) {
   }
 }
 
-/* Three clusters that the device may run faster as one; none is part of two such. */
-static void take_block(cluster *last, hone_pass_context *context) {
+/* So many clusters that the device may run faster as one; none is part of two such. */
+static void take_block(cluster *last, int count, hone_pass_context *context) {
   hone_pass_blocks *blocks = context->blocks;
-  cluster *middle = cluster_before(last), *first = middle ? cluster_before(middle) : NULL;
-  if (!first || first == last || blocks->count == HONE_MOST_BLOCKS) return;
-  const hone_node *convolutions[] = {first->nodes[0], middle->nodes[0], last->nodes[0]};
-  if (first->count + middle->count + last->count > MOST_NODES || !context->joins(convolutions))
+  cluster *parts[HONE_MOST_LAYERS];
+  const hone_node *layers[HONE_MOST_LAYERS];
+  int nodes = 0;
+  for (int i = count - 1; i >= 0; i--) {
+    parts[i] = i == count - 1 ? last : cluster_before(parts[i + 1]);
+    if (!parts[i] || (i < count - 1 && parts[i] == last)) return;
+    layers[i] = parts[i]->nodes[0];
+    nodes += parts[i]->count;
+  }
+  if (blocks->count == HONE_MOST_BLOCKS || nodes > MOST_NODES || !context->joins(layers, count))
     return;
-  cluster *parts[] = {first, middle, last};
   hone_pass_block *block = &blocks->at[blocks->count++];
-  for (int i = 0; i < 3; i++) {
+  block->count = count;
+  for (int i = 0; i < count; i++) {
     parts[i]->block = block;
     parts[i]->place = i;
   }
   if (!block->joined) return;
-  absorb(last, first);
-  absorb(last, middle);
-  hone_pass_fired(context, "inverted residual in one group");
+  for (int i = 0; i + 1 < count; i++) absorb(last, parts[i]);
+  hone_pass_fired(context, count == 3 ? "inverted residual in one group" : "two layers in one group");
 }
 
-static void take_blocks(hone_graph *graph, hone_pass_context *context) {
+static void take_blocks(hone_graph *graph, int count, hone_pass_context *context) {
   if (!context->joins || !context->blocks) return;
   for (hone_node *node = graph->first; node; node = node->next) {
     cluster *c = node->mark;
-    if (node->op == &hone_op_conv && c && c->nodes[0] == node) take_block(c, context);
+    if (c && c->nodes[0] == node && !c->block) take_block(c, count, context);
   }
 }
 
@@ -479,9 +484,10 @@ static hone_status *fuse_graph(hone_graph *graph, hone_pass_context *context) {
   fusion f = {.context = context};
   for (hone_node *node = graph->first; node; node = node->next) node->mark = NULL;
   hone_status *status = seed_all(&f, graph, HONE_HEAVY);
-  if (!status) take_blocks(graph, context);
+  if (!status) take_blocks(graph, 3, context);
   if (!status) status = seed_all(&f, graph, HONE_POINTWISE);
   if (!status) status = seed_all(&f, graph, 0);
+  if (!status) take_blocks(graph, 2, context);
   if (!status) status = make_groups(graph, context);
   hone_arena_free(&f.arena);
   return status;

@@ -5,13 +5,21 @@
 #include "ops/ops.h"
 
 #define HONE_MOST_BLOCKS 128
+#define HONE_MOST_LAYERS 3 /* of a block */
 
-/* Three convolutions with what finishes them that a device may run faster as one group, which only a
- * clock tells: who builds says which become one. */
+/* Layers, each with what finishes it, that a device may run faster as one group, which only a clock
+ * tells: who builds says which become one. */
 typedef struct hone_pass_block {
-  bool joined;                     /* asked for: one group */
-  const struct hone_node *groups[3]; /* as they were made; where they are joined the last one alone */
+  bool joined; /* asked for: one group */
+  int count;   /* of its layers */
+  /* As they were made; where they are joined the last one alone. */
+  const struct hone_node *groups[HONE_MOST_LAYERS];
 } hone_pass_block;
+
+/* The group that makes what the block does, whether it is joined or not. */
+static inline const struct hone_node *hone_pass_block_end(const hone_pass_block *block) {
+  return block->groups[block->count - 1];
+}
 
 typedef struct hone_pass_blocks {
   int count; /* found, in the order of the nodes: the same in every run over the same model */
@@ -25,8 +33,9 @@ typedef struct hone_pass_context {
   bool stores_bf16;           /* the processor multiplies bf16: layers may exchange it */
   bool tf32;                  /* f32 operands may be multiplied as tf32, 10 bits of fraction */
   bool (*takes)(const hone_node *node); /* whether the device has a kernel; NULL: there is no device */
-  /* Whether the device may run three convolutions in a row faster as one group; NULL: never. */
-  bool (*joins)(const hone_node *const *convolutions);
+  /* Whether the device may run so many layers in a row, by their first nodes, faster as one group;
+   * NULL: never. */
+  bool (*joins)(const hone_node *const *layers, int count);
   hone_pass_blocks *blocks;   /* those that there are, filled by the last pass; NULL: nobody asks */
   bool strict;                /* fp32-strict: no reassociation that a pass would bring */
   size_t fold_limit;          /* bytes that constant folding may make of one tensor, and, beside a small

@@ -185,6 +185,9 @@ static const cuda_body cuda_bodies[] = {
      " d = const f16[3, 3, 1, 32] @weights+80064\n p = const f16[1, 1, 32, 16] @weights+84000\n"
      " a = conv(x, w)\n c = conv(a, d) {groups=32, pads=[1, 1, 1, 1], strides=[1, 2]}\n"
      " o = conv(c, p)\n}", "f16"},
+    {"graph g(x: f32[1, 11, 9, 3]) -> (o) {\n w = const f32[3, 3, 3, 6] @weights+0\n"
+     " b = const f32[6] @weights+800\n y = conv(x, w, b) {pads=[1, 1, 1, 1]}\n z = relu(y)\n"
+     " o = pool(z) {kind=max, window=[2, 2], strides=[2, 2]}\n}", "fp32"},
     {"graph g(x: f32[2, 9, 7, 5]) -> (o) { o = pool(x) {kind=max, window=[3, 3], strides=[2, "
      "2], pads=[1, 1, 1, 1]} }", NULL},
     {"graph g(x: f16[2, 9, 7, 24]) -> (o) { y = pool(x) {kind=max, window=[3, 3], strides=[2, "

@@ -447,6 +447,77 @@ TEST(every_cut_of_small_convolutions) {
   cuda_shift = 0;
 }
 
+/* The same with the pooling that reads them: windows apart and over each other, beyond borders, dilated,
+ * cut by the end, of several blocks of columns; averages with pads and without; what a layer stores in
+ * 16 bits is rounded first. More pixels than blocks; as many threads as a block has. */
+static const struct {
+  const char *precision, *text;
+  int taken;
+} pooled[] = {
+    {"fp32", "graph g(x: f32[1, 28, 28, 1]) -> (o) {\n w = const f32[5, 5, 1, 8] @weights+0\n"
+     " b = const f32[8] @weights+800\n y = conv(x, w, b) {pads=[2, 2, 2, 2]}\n z = relu(y)\n"
+     " o = pool(z) {kind=max, window=[2, 2], strides=[2, 2]}\n}", 3},
+    {"fp32", "graph g(x: f32[2, 14, 14, 8]) -> (o) {\n w = const f32[5, 5, 8, 16] @weights+0\n"
+     " b = const f32[16] @weights+12800\n k = const f32[] 0.5\n y = conv(x, w, b) {pads=[2, 2, 2, 2]}\n"
+     " z = mul(y, k)\n o = pool(z) {kind=max, window=[3, 3], strides=[3, 3]}\n}", 3},
+    {"fp32", "graph g(x: f32[1, 7, 9, 3]) -> (o) {\n w = const f32[3, 2, 3, 5] @weights+0\n"
+     " y = conv(x, w) {strides=[2, 1], dilations=[1, 2], pads=[0, 1, 2, 0]}\n"
+     " o = pool(y) {kind=avg, window=[2, 3], pads=[1, 1, 0, 2], dilations=[1, 2], strides=[1, 2], "
+     "ceil=true}\n}", 3},
+    {"f16", "graph g(x: f16[2, 9, 7, 16]) -> (o) {\n w = const f16[3, 3, 16, 24] @weights+80000\n"
+     " y = conv(x, w) {pads=[1, 1, 1, 1]}\n z = silu(y)\n"
+     " o = pool(z) {kind=avg, window=[3, 3], pads=[1, 1, 1, 1], strides=[2, 2], count_pads=true, "
+     "ceil=true}\n}", 3},
+    {"bf16", "graph g(x: bf16[3, 11, 6]) -> (o) {\n w = const bf16[3, 6, 2] @weights+112768\n"
+     " y = conv(x, w)\n o = pool(y) {kind=max, window=[3], pads=[1, 1]}\n}", 2},
+    {"fp64", "graph g(x: f64[1, 5, 5, 1]) -> (o) {\n"
+     " w = const f64[2, 2, 1, 1] [0.5, -1, 2, 0.25]\n y = conv(x, w)\n"
+     " o = pool(y) {kind=avg, window=[4, 4]}\n}", 1},
+    {"fp32", "graph g(x: f32[1, 65, 66, 1]) -> (o) {\n w = const f32[1, 1, 1, 512] @weights+0\n"
+     " y = conv(x, w)\n o = pool(y) {kind=max, window=[1, 2], strides=[1, 2]}\n}", 1},
+    {"fp32", "graph g(x: f32[1, 8, 8, 32]) -> (o) {\n w = const f32[3, 3, 32, 8] @weights+0\n"
+     " y = conv(x, w)\n o = pool(y) {kind=max, window=[4, 4]}\n}", 2},
+};
+
+TEST(every_cut_of_pooled_convolutions) {
+  static const size_t shifts[] = {0, 8};
+  for (size_t i = 0; i < sizeof pooled / sizeof *pooled; i++) {
+    if (!mine() || (only && !strstr(pooled[i].text, only))) continue;
+    CHECK(is_offered(pooled[i].text, "cuda.conv_pool"));
+    for (size_t s = 0; s < 2; s++) {
+      int taken = 0;
+      cuda_shift = shifts[s];
+      for (int variant = 1; variant <= 3; variant++) {
+        hone_candidate one = {"cuda.conv_pool", variant, 0, NULL};
+        taken += check_cuda_candidate(pooled[i].text, bound("on a GPU", pooled[i].precision), &one);
+      }
+      if (taken != pooled[i].taken) fprintf(stderr, "%d of %s\n", taken, pooled[i].text);
+      CHECK(taken == pooled[i].taken);
+    }
+  }
+  cuda_shift = 0;
+}
+
+/* What others read too, what is no constant of a column, large windows, what is no pooling of it. */
+static const char *const no_pooled[] = {
+    "graph g(x: f32[1, 6, 6, 8]) -> (o, y) {\n w = const f32[3, 3, 8, 16] @weights+0\n"
+    " y = conv(x, w)\n o = pool(y) {kind=max, window=[2, 2]}\n}",
+    "graph g(x: f32[1, 6, 6, 8], r: f32[1, 4, 4, 16]) -> (o) {\n"
+    " w = const f32[3, 3, 8, 16] @weights+0\n y = conv(x, w)\n z = add(y, r)\n"
+    " o = pool(z) {kind=max, window=[2, 2]}\n}",
+    "graph g(x: f32[1, 9, 9, 8]) -> (o) {\n w = const f32[3, 3, 8, 16] @weights+0\n"
+    " y = conv(x, w)\n o = pool(y) {kind=max, window=[5, 5]}\n}",
+    "graph g(x: f32[1, 6, 6, 8]) -> (o) {\n w = const f32[3, 3, 8, 16] @weights+0\n"
+    " y = conv(x, w)\n o = pool(y) {kind=max, window=[1, 1]}\n}",
+    "graph g(x: f32[1, 6, 6, 8], w: f32[3, 3, 8, 16]) -> (o) {\n y = conv(x, w)\n"
+    " o = pool(y) {kind=max, window=[2, 2]}\n}",
+};
+
+TEST(what_is_not_pooled) {
+  for (size_t i = 0; i < sizeof no_pooled / sizeof *no_pooled; i++)
+    CHECK(!is_offered(no_pooled[i], "cuda.conv_pool"));
+}
+
 /* Others take what is large, of filters that only a run knows, of groups, of sizes that a build does not
  * know, and of depths beyond a warp's registers. */
 static const char *const no_small[] = {
@@ -645,6 +716,7 @@ int main(int count, char **words) {
   RUN(every_tile_of_bytes);
   RUN(every_tile_of_blocks);
   RUN(every_cut_of_small_convolutions);
+  RUN(every_cut_of_pooled_convolutions);
   if (only && strcmp(only, "joins") == 0) RUN(every_tile_that_joins);
   if (only && strcmp(only, "few") == 0) RUN(every_tile_of_few_rows);
   if (only && strcmp(only, "vector") == 0) RUN(every_product_of_vectors);
@@ -660,6 +732,7 @@ int main(int count, char **words) {
   RUN(what_is_a_first_layer_of_tf32);
   RUN(every_norm_of_a_product);
   RUN(what_is_no_small_convolution);
+  RUN(what_is_not_pooled);
   RUN(every_way_of_attention);
   RUN(what_is_no_block);
   CHECK(cuda_candidates_run > 20 / (int)parts);

@@ -488,10 +488,12 @@ TEST(pipeline_on_tokens_before_images) {
 
 /* ---- Several layers in one group -------------------------------------------------------------- */
 
-static bool joins_depthwise(const hone_node *const *convolutions) {
+/* Three convolutions, or one and what pools it. */
+static bool joins_layers(const hone_node *const *layers, int count) {
   static const int64_t groups[] = {1, 8, 1};
+  if (count == 2) return layers[0]->op == &hone_op_conv && layers[1]->op == &hone_op_pool;
   for (int i = 0; i < 3; i++)
-    if (hone_node_int(convolutions[i], "groups") != groups[i]) return false;
+    if (layers[i]->op != &hone_op_conv || hone_node_int(layers[i], "groups") != groups[i]) return false;
   return true;
 }
 
@@ -509,18 +511,23 @@ static void check_blocks(const char *nodes, int apart, int blocks, int joined_no
     hone_pass_blocks found = {.count = 0};
     if (!before || !graph) return;
     for (int i = 0; joined && i < HONE_MOST_BLOCKS; i++) found.at[i].joined = true;
-    context.joins = joins_depthwise, context.blocks = &found;
+    context.joins = joins_layers, context.blocks = &found;
     CHECK_OK(hone_run_passes(graph, &context));
     CHECK(found.count == blocks);
-    CHECK(rewrite_count(graph, "group") == apart - (joined ? 2 * blocks : 0));
-    for (int i = 0; i < found.count; i++)
-      for (int k = joined ? 2 : 0; k < 3; k++) {
+    int fewer = 0;
+    for (int i = 0; i < found.count; i++) {
+      int layers = found.at[i].count;
+      fewer += joined ? layers - 1 : 0;
+      for (int k = joined ? layers - 1 : 0; k < layers; k++) {
         const hone_node *group = found.at[i].groups[k];
         CHECK(group && group->op == &hone_op_group && group->graph == graph);
       }
+    }
+    CHECK(rewrite_count(graph, "group") == apart - fewer);
     if (joined && blocks) {
       int count = 0;
-      for (const hone_node *n = found.at[0].groups[2]->regions[0]->first; n; n = n->next) count++;
+      const hone_node *n = hone_pass_block_end(&found.at[0])->regions[0]->first;
+      for (; n; n = n->next) count++;
       CHECK(count == joined_nodes);
     }
     rewrite_compare(before, graph, bound("rewritten sums", "fp32"));
@@ -531,6 +538,7 @@ static void check_blocks(const char *nodes, int apart, int blocks, int joined_no
 }
 
 #define WINDOWS " {groups=8, pads=[1, 1, 1, 1]}"
+#define HALF    " {kind=max, window=[2, 2], strides=[2, 2]}"
 TEST(blocks) {
   /* with a residual; nothing between the layers */
   check_blocks("a = conv(x, e) b = relu(a) c = conv(b, w)" WINDOWS
@@ -548,6 +556,12 @@ TEST(blocks) {
                " m = reduce(c, i) {kind=mean} s = sigmoid(m) d = mul(c, s) y = conv(d, p)",
                5, 0, 0);
   check_blocks("a = conv(x, e) c = conv(a, q) d = relu(c) y = conv(d, p)", 3, 0, 0);
+  /* two layers: a maximum of a convolution, which nothing else reads, and is in no block of three */
+  check_blocks("a = conv(x, e) b = relu(a) y = pool(b)" HALF, 2, 1, 3);
+  check_blocks("a = conv(x, e) b = pool(a)" HALF " c = conv(b, q) y = pool(c)" HALF, 4, 2, 2);
+  check_blocks("a = conv(x, e) b = pool(a)" HALF " c = pool(a) {kind=avg, window=[2, 2], "
+               "strides=[2, 2]} y = add(b, c)", 4, 0, 0);
+  check_blocks("a = conv(x, e) c = conv(a, w)" WINDOWS " d = conv(c, p) y = pool(d)" HALF, 4, 1, 3);
 }
 
 int main(void) {

@@ -233,13 +233,15 @@ static bool takes(const hone_node *node) {
   return known && (hone_cuda_kernel_for(node, sm) || hone_cuda_pointwise_accepts(node));
 }
 
-static bool joins(const hone_node *const *convolutions) {
+static bool joins(const hone_node *const *layers, int count) {
   int sm;
   hone_status *status = hone_cuda_capability(&sm);
   bool known = !status;
   hone_status_free(status);
-  return known && hone_cuda_kernel_conv_block.least_sm <= sm &&
-         hone_cuda_is_block(convolutions);
+  if (!known) return false;
+  if (count == hone_cuda_kernel_conv_pool.span) return hone_cuda_is_pooled(layers);
+  return count == hone_cuda_kernel_conv_block.span &&
+         hone_cuda_kernel_conv_block.least_sm <= sm && hone_cuda_is_block(layers);
 }
 
 /* ---- Machine code --------------------------------------------------------------------------- */

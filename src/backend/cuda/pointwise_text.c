@@ -254,15 +254,18 @@ static bool reads_rows(const hone_cuda_stage *stage) {
   return false;
 }
 
+/* What the core makes; 16 bits stay in f32 until they are stored. */
+static void put_core(hone_text *out, const hone_cuda_stage *stage) {
+  const hone_value *y = stage->core->outputs[0];
+  bool narrow = y->type.dtype == HONE_F16 || y->type.dtype == HONE_BF16;
+  hone_text_printf(out, "  const auto v0 = as<%s>(core);\n",
+                   narrow ? "float" : hone_cuda_type(y->type.dtype));
+}
+
 /* One element through the tail: streams, nodes. */
 static void put_element(hone_text *out, const hone_cuda_stage *stage, at_once number) {
   for (int i = 0; i < stage->stream_count; i++) put_stream(out, stage, i, number);
-  if (stage->core) {
-    const hone_value *y = stage->core->outputs[0];
-    bool narrow = y->type.dtype == HONE_F16 || y->type.dtype == HONE_BF16;
-    hone_text_printf(out, "  const auto v0 = as<%s>(core);\n",
-                     narrow ? "float" : hone_cuda_type(y->type.dtype));
-  }
+  if (stage->core) put_core(out, stage);
   for (int i = 0; i < stage->tail_count; i++) put_node(out, stage, i);
 }
 
@@ -302,7 +305,7 @@ static void put_inner(hone_text *out, const hone_cuda_stage *stage, int index) {
     if (s->joins) hone_text_printf(out, "  core = core %c s.s%d;\n", s->joins, i);
     else hone_text_printf(out, "  const auto v%d = s.s%d;\n", number_of(stage, s->value), i);
   }
-  hone_text_puts(out, "  const auto v0 = as<float>(core);\n");
+  put_core(out, stage);
   for (int i = 0; i < stage->tail_count; i++) put_node(out, stage, i);
   hone_text_printf(out, "  return v%d;\n}\n", number_of(stage, stage->results[0].value));
 }

@@ -222,6 +222,7 @@ const hone_cuda_kernel hone_cuda_kernel_conv_block = {
     .finishes = true,
     .widely = true,
     .spans = spans,
+    .span = HONE_CUDA_SPAN,
     .define_span = define_block,
     .settle = settle,
     .plan = plan_block};

@@ -195,11 +195,12 @@ const void *hone_cuda_constant_bytes(const hone_cuda_body *body, const hone_valu
 static hone_status *join_stages(maker *m) {
   hone_cuda_body *body = m->body;
   const hone_cuda_way *way = &body->way;
-  hone_cuda_stage *stages = body->stages, *last = &stages[HONE_CUDA_SPAN - 1];
   if (!way->kernel || !way->kernel->spans || way->kernel->least_sm > body->sm) return NULL;
-  if (body->stage_count != HONE_CUDA_SPAN || !way->kernel->spans(stages))
+  int span = way->kernel->span;
+  hone_cuda_stage *stages = body->stages, *last = &stages[span - 1];
+  if (body->stage_count != span || !way->kernel->spans(stages))
     return no_stages("its stages do not go into one kernel");
-  for (int i = 0; i + 1 < HONE_CUDA_SPAN; i++) {
+  for (int i = 0; i + 1 < span; i++) {
     stages[i].within = true;
     last->inner[i] = &stages[i];
   }

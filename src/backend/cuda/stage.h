@@ -16,7 +16,7 @@
 #define HONE_CUDA_STREAMS 10 /* values that they read */
 #define HONE_CUDA_RESULTS 8  /* values that a stage stores */
 #define HONE_CUDA_FORMS   12 /* kernels that one row is compiled to */
-#define HONE_CUDA_SPAN    3  /* stages that one kernel may span */
+#define HONE_CUDA_SPAN    3  /* stages that one kernel may span at most */
 #define HONE_CUDA_NAME    "cuda" /* of the candidate that every group has: for any sizes */
 
 typedef struct hone_cuda_kernel hone_cuda_kernel;
@@ -144,6 +144,7 @@ struct hone_cuda_kernel {
   /* Of a kernel for the stages of a whole body, in place of `accepts`: whether it computes these. It is
    * no first row. */
   bool (*spans)(const hone_cuda_stage *stages);
+  int span; /* how many: up to HONE_CUDA_SPAN */
   /* The lines before the file: types and choices. */
   void (*define)(const hone_node *node, hone_text *out);
   void (*define_span)(const hone_cuda_stage *last, hone_text *out); /* the same of such a kernel */
