@@ -100,6 +100,7 @@ const hone_cuda_kernel hone_cuda_kernel_matmul_vector = {.name = "matmul_vector"
                                                          .pointers = 2,
                                                          .finishes = true,
                                                          .widely = true,
+                                                         .fixes = true,
                                                          .bias = 2,
                                                          .accepts = accepts_vector,
                                                          .define = define_vector,

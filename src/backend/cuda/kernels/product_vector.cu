@@ -133,12 +133,16 @@ template <int ROWS> __device__ __forceinline__ void take_rows(const Args &a, flo
   int depth = (int)a.n[2], across = s.eights * 8, t = threadIdx.x, row = t >> (int)a.n[36];
   int eight = t & (s.eights - 1), column = s.first + eight * 8;
   s64 i = (first + row) * a.n[1] + column;
-  // Who finishes eight columns of a row loads what that takes before it multiplies.
+  // Who finishes eight columns of a row loads what that takes before it multiplies; of one column the constants alone,
+  // then before it waits.
   bool wide = WHOLE_COLUMNS && IS_WIDE(a, a.n[1]), ends = wide && row < rows && column < a.n[1];
   bool whole = WHOLE_DEPTH && ((u64)a.p[0] & 15) == 0;
   float sums[ROWS][8] = {};
   Streams streams = {};
+  Fixed fixed = {};
   Right now = right_of(a, s, s.begin);
+  int single = s.first + t % across;
+  if (!wide && single < a.n[1]) fixed = load_fixed(a, single);
   follow(a);
   Left<ROWS> left = left_of<ROWS>(a, first, s.begin, whole);
   if (ends) streams = load_streams(a, i, column);
@@ -159,11 +163,10 @@ template <int ROWS> __device__ __forceinline__ void take_rows(const Args &a, flo
     for (int e = 0; e < 8; e++) cores[e] = ALPHA * cores[e];
     finish_eight(a, i, column, cores, streams);
   }
-  for (int u = t; !wide && u < rows * across; u += THREADS) {
+  if (!wide && t < rows * across && single < a.n[1]) { // rows * across is THREADS at most
     R sum = 0;
-    for (int part = 0; part < s.parts; part++) sum += parts[part * ROWS * across + u];
-    column = s.first + u % across;
-    if (column < a.n[1]) finish(a, (first + u / across) * a.n[1] + column, column, ALPHA * sum);
+    for (int part = 0; part < s.parts; part++) sum += parts[part * ROWS * across + t];
+    finish_fixed(a, (first + t / across) * a.n[1] + single, single, ALPHA * sum, fixed);
   }
 }
 
