@@ -27,6 +27,7 @@ static const hone_pass *const pipeline[] = {
     &hone_pass_fold_affine,
     &hone_pass_patches,
     &hone_pass_hoist_slices,
+    &hone_pass_add_to_parts,
     &hone_pass_propagate,
     &hone_pass_merge_siblings,
     &hone_pass_precision,
