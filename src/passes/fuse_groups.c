@@ -1,9 +1,9 @@
 /* Puts every device node into a group. A heavy node takes the pointwise nodes after it along, which
  * then cost no memory traffic: bias, residual, activation need no pattern. Attention and products take
  * the slices and transposes around them along, which kernels then read and write by strides, and
- * products on a device the norm before them. Pointwise nodes that are left chain up. Views cost
- * nothing and stay outside, as do nodes on the host, with regions, on objects, and those whose sizes
- * only the run knows.
+ * products on a device the norm before them, as transposes there take a rounding. Pointwise nodes that
+ * are left chain up. Views cost nothing and stay outside, as do nodes on the host, with regions, on
+ * objects, and those whose sizes only the run knows.
  *
  * A group has one result, which its last node makes; nothing inside is seen from outside. So a group
  * can stand where its last node stood: whatever it reads was made before, and no two groups wait for
@@ -339,6 +339,44 @@ static hone_status *seed(fusion *f, hone_node *node) {
   return NULL;
 }
 
+/* On a device: what rounds f32 to 16 bits, views, and a transpose that leaves rows whole, each of which
+ * the next alone reads. Its kernel rounds as it moves; what computes the f32 rounds by itself. */
+static hone_status *seed_rounded(fusion *f, hone_node *node) {
+  hone_node *found[MOST_MOVES], *user = node;
+  size_t rank;
+  int count = 0;
+  const int64_t *perm = hone_node_ints(node, "perm", &rank);
+  if (rank == 0 || perm[rank - 1] != (int64_t)rank - 1 || node->mark || !is_groupable(node))
+    return NULL;
+  hone_value *value = node->inputs[0].value;
+  while (count + 1 < MOST_MOVES && value->producer && (value->producer->op->facts & HONE_VIEW) &&
+         is_transparent(value->producer, false) && hone_used_only_by(value, user)) {
+    user = found[count++] = value->producer;
+    value = user->inputs[0].value;
+  }
+  hone_node *maker = value->producer;
+  if (!maker || maker->op != &hone_op_cast || maker->mark || !is_groupable(maker) ||
+      !hone_used_only_by(value, user) || hone_dtype_bits(value->type.dtype) != 16)
+    return NULL;
+  const hone_value *x = maker->inputs[0].value;
+  if (x->type.dtype != HONE_F32 || (x->producer && (x->producer->op->facts & HONE_POINTWISE)))
+    return NULL;
+  found[count++] = maker;
+  HONE_TRY(seed(f, node));
+  for (int i = 0; i < count; i++) {
+    cluster *c = node->mark;
+    found[i]->mark = c;
+    c->nodes[c->count++] = found[i];
+  }
+  return NULL;
+}
+
+static hone_status *seed_all_rounded(fusion *f, hone_graph *graph) {
+  for (hone_node *node = graph->first; f->context->takes && node; node = node->next)
+    if (node->op == &hone_op_transpose) HONE_TRY(seed_rounded(f, node));
+  return NULL;
+}
+
 static hone_status *seed_all(fusion *f, hone_graph *graph, uint32_t facts) {
   for (hone_node *node = graph->first; node; node = node->next)
     if (!node->mark && is_groupable(node) && (!facts || (node->op->facts & facts)))
@@ -485,6 +523,7 @@ static hone_status *fuse_graph(hone_graph *graph, hone_pass_context *context) {
   for (hone_node *node = graph->first; node; node = node->next) node->mark = NULL;
   hone_status *status = seed_all(&f, graph, HONE_HEAVY);
   if (!status) take_blocks(graph, 3, context);
+  if (!status) status = seed_all_rounded(&f, graph);
   if (!status) status = seed_all(&f, graph, HONE_POINTWISE);
   if (!status) status = seed_all(&f, graph, 0);
   if (!status) take_blocks(graph, 2, context);

@@ -4,11 +4,12 @@
  * and has none of the kernels that there are for products of few rows; one image of ViT-B/16 takes
  * 3.4 us of them on an H200.
  *
- * The rows are made by one transpose, which takes the place of the one from planes to channels, or
- * stands beside the rounding that a picture in f32 needs anyway. So this is for first layers alone
- * (up to 8 channels), whose filters the kernel that keeps them in shared memory (conv_stem.cu) has
- * no room for, and not for windows of many channels, of which each row is whole steps. On the CPU,
- * and in f32, whose kernels gather windows as fast as rows, it stays a convolution. Room: passes.
+ * The rows are made by one transpose, which takes the place of the one from planes to channels, and
+ * does the rounding that a picture in f32 needs anyway (move_rounded.cu). So this is for first
+ * layers alone (up to 8 channels), whose filters the kernel that keeps them in shared memory
+ * (conv_stem.cu) has no room for, and not for windows of many channels, of which each row is whole
+ * steps. On the CPU, and in f32, whose kernels gather windows as fast as rows, it stays a
+ * convolution. Room: passes.
  */
 #include "ops/conv_shape.h"
 #include "passes/layout.h"

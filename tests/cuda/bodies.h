@@ -268,6 +268,24 @@ static const cuda_body cuda_bodies[] = {
     {"graph g(x: u8[2, 5, 4, 24]) -> (o) { o = transpose(x) {perm=[0, 1, 3, 2]} }", NULL},
     {"graph g(x: f32[2, 40]) -> (o) { o = transpose(x) }", NULL},
     {"graph g(x: u8[7, 9]) -> (o) { o = transpose(x) }", NULL},
+    /* patches of a picture in f32, rounded on the way: of planes in eights, of pixels, of odd sizes,
+     * of a part of the picture, and with what was rounded read elsewhere too */
+    {"graph rounded(x: f32[2, 3, 32, 24]) -> (o) {\n s = const s64[6] [2, 3, 4, 8, 3, 8]\n"
+     " h = cast(x) {to=f16}\n r = reshape(h, s)\n o = transpose(r) {perm=[0, 2, 4, 1, 3, 5]}\n}",
+     NULL},
+    {"graph rounded(x: f32[1, 32, 24, 3]) -> (o) {\n s = const s64[6] [1, 4, 8, 3, 8, 3]\n"
+     " h = cast(x) {to=bf16}\n r = reshape(h, s)\n o = transpose(r) {perm=[0, 1, 3, 2, 4, 5]}\n}",
+     NULL},
+    {"graph rounded(x: f32[2, 3, 10, 15]) -> (o) {\n s = const s64[6] [2, 3, 2, 5, 3, 5]\n"
+     " h = cast(x) {to=f16}\n r = reshape(h, s)\n o = transpose(r) {perm=[0, 2, 4, 1, 3, 5]}\n}",
+     NULL},
+    {"graph rounded(x: f32[4, 9, 16]) -> (o) {\n a = const s64[1] [1]\n b = const s64[1] [8]\n"
+     " h = cast(x) {to=f16}\n p = slice(h, a, b, a)\n o = transpose(p) {perm=[1, 0, 2]}\n}", NULL},
+    {"graph rounded(x: f32[4, 9, 16]) -> (o) {\n a = const s64[1] [3]\n b = const s64[1] [11]\n"
+     " c = const s64[1] [2]\n h = cast(x) {to=bf16}\n p = slice(h, a, b, c)\n"
+     " o = transpose(p) {perm=[1, 0, 2]}\n}", NULL},
+    {"graph rounded(x: f32[4, 1, 8]) -> (o, h) {\n h = cast(x) {to=f16}\n"
+     " o = transpose(h) {perm=[1, 0, 2]}\n}", NULL},
     /* many elements: in eights, in runs of eight, with a rest */
     {"graph g(x: f16[3, 3, 173, 171]) -> (o) { o = transpose(x) {perm=[0, 2, 3, 1]} }", NULL},
     {"graph g(x: f16[64, 65, 64]) -> (o) { o = transpose(x) {perm=[1, 0, 2]} }", NULL},

@@ -239,7 +239,23 @@ TEST(norms_with_products) {
       {"x: f16[n, 6, 64]",
        "w = const f16[64, 8] @weights+0 o = const s64[1] [1] e = const s64[1] [2] "
        "s = slice(x, o, e, o) y = matmul(s, w)",
-       true, 2}};
+       true, 2},
+      /* a transpose rounds on a device, where it leaves rows whole and nothing computes before it */
+      {"x: f32[n, 3, 32]",
+       "s = const s64[4] [0, 3, 4, 8] h = cast(x) {to=f16} r = reshape(h, s) "
+       "y = transpose(r) {perm=[0, 2, 1, 3]}",
+       true, 1},
+      {"x: f32[n, 3, 32]",
+       "s = const s64[4] [0, 3, 4, 8] h = cast(x) {to=f16} r = reshape(h, s) "
+       "y = transpose(r) {perm=[0, 2, 1, 3]}",
+       false, 2},
+      {"x: f32[n, 3, 32]", "h = cast(x) {to=f16} y = transpose(h) {perm=[0, 2, 1]}", true, 2},
+      {"x: f32[n, 3, 32]", "a = abs(x) h = cast(a) {to=f16} y = transpose(h) {perm=[1, 0, 2]}", true,
+       2},
+      {"x: f32[n, 3, 32]",
+       "h = cast(x) {to=f16} t = transpose(h) {perm=[1, 0, 2]} u = transpose(t) {perm=[1, 0, 2]} "
+       "y = add(u, h)",
+       true, 4}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     char text[512];
     hone_pass_log log;
