@@ -210,6 +210,10 @@ static const cuda_body cuda_bodies[] = {
     {"graph g(x: f16[5, 768], s: f16[768], b: f16[768], r: f16[5, 768]) -> (o) {\n"
      " y = layer_norm(x, s, b)\n o = add(y, r)\n}", "f16"},
     {"graph g(x: f64[3, 4, 40], s: f64[40]) -> (o) { o = rms_norm(x, s) }", "fp64"},
+    {"graph g(x: f16[3, 768], s: f16[768]) -> (o) { o = layer_norm(x, s) }", "f16"},
+    {"graph g(x: bf16[2, 264]) -> (o) { o = layer_norm(x) }", "bf16"},
+    {"graph g(x: f16[5, 320]) -> (o) { o = rms_norm(x) }", "f16"},
+    {"graph g(x: f32[3, 1024], s: f32[1024], b: f32[1024]) -> (o) { o = layer_norm(x, s, b) }", "fp32"},
     {"graph g(x: f16[2, 7, 7, 72]) -> (o) { a = const s64[2] [1, 2]\n o = reduce(x, a) "
      "{kind=mean} }", "f16"},
     {"graph g(x: f32[3, 40, 5]) -> (o) "

@@ -71,35 +71,56 @@ __device__ __forceinline__ void norm_by_warp(const Args &a, bool wide) {
   }
 }
 
-__device__ __forceinline__ R sum_of_block(R value, R *room) {
-  value = warp_sum(value);
-  if (threadIdx.x % 32 == 0) room[threadIdx.x / 32] = value;
+// The mean of a row and the sum of squares about it; without CENTER 0 and the sum of squares.
+struct Moments {
+  R mean, square;
+};
+// Those of `count` elements each become those of both (Chan, Golub and LeVeque 1983).
+__device__ __forceinline__ void join_moments(Moments &m, R mean, R square, R count) {
+  R apart = mean - m.mean;
+  m.square += square + apart * apart * count * R(0.5);
+  m.mean = (m.mean + mean) * R(0.5);
+}
+// Of a block's eights, of which the first `threads` threads have one: one way through the lanes for both, and one meeting
+// of the warps, of which at most the last is not full; that one sums, then squares. `part` is 1 by the elements.
+__device__ __forceinline__ Moments moments_of_block(const R *x, u32 threads, R part) {
+  __shared__ Moments room[8];
+  u32 warp = threadIdx.x / 32, there = threads - warp * 32;
+  Moments m = {};
+  for (int e = 0; CENTER && e < 8; e++) m.mean += x[e];
+  if (CENTER) m.mean = there >= 32 ? m.mean * R(0.125) : warp_sum(m.mean) / (R)(8 * there);
+  for (int e = 0; e < 8 && threadIdx.x < threads; e++) m.square += (x[e] - m.mean) * (x[e] - m.mean);
+  if (CENTER && there >= 32)
+    for (int bit = 1; bit < 32; bit *= 2)
+      join_moments(m, lane_across(m.mean, bit), lane_across(m.square, bit), (R)(8 * bit));
+  else m.square = warp_sum(m.square);
+  if (threadIdx.x % 32 == 0) room[warp] = m;
   __syncthreads();
-  value = 0;
-  for (u32 w = 0; w < blockDim.x / 32; w++) value += room[w];
-  return value;
+  m = Moments{};
+  for (u32 w = 0; CENTER && w * 32 < threads; w++)
+    m.mean += room[w].mean * ((R)(threads - w * 32 < 32 ? 8 * (threads - w * 32) : 256) * part);
+  for (u32 w = 0; w * 32 < threads; w++) {
+    R apart = room[w].mean - m.mean, count = (R)(threads - w * 32 < 32 ? 8 * (threads - w * 32) : 256);
+    m.square += CENTER ? room[w].square + apart * apart * count : room[w].square;
+  }
+  return m;
 }
 __device__ __forceinline__ void norm_by_eights(const Args &a) {
-  __shared__ R room[2][8];
   int size = (int)a.n[1], k = threadIdx.x * 8;
   s64 i = (s64)blockIdx.x * size + k, column = COLUMN(i);
   bool inside = k < size;
-  R x[8] = {}, mean = 0, square = 0;
+  R x[8] = {}, part = R(1) / (R)size;
   Streams streams;
   let_next_begin();
   follow(a);
   if (inside) {
     Eight<T> eight = load_eight<T>(a.p[0], i);
     streams = load_streams(a, i, column);
-    for (int e = 0; e < 8; e++) x[e] = Element<T>::value(eight.at[e]), mean += x[e];
+    for (int e = 0; e < 8; e++) x[e] = Element<T>::value(eight.at[e]);
   }
-  mean = CENTER ? sum_of_block(mean, room[0]) / (R)size : R(0);
-  for (int e = 0; e < 8; e++) {
-    x[e] -= mean;
-    if (inside) square += x[e] * x[e];
-  }
-  R scale = norm_scale(sum_of_block(square, room[1]), size);
-  for (int e = 0; e < 8; e++) x[e] *= scale;
+  Moments m = moments_of_block(x, (u32)size / 8, part);
+  R scale = R(1) / sqrt(m.square * part + EPSILON);
+  for (int e = 0; e < 8; e++) x[e] = (x[e] - m.mean) * scale;
   if (inside) finish_eight(a, i, column, x, streams);
 }
 
