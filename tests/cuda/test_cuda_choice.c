@@ -317,8 +317,15 @@ static hone_engine *build_for(const hone_model *model, const char *precision, co
   return engine;
 }
 
+/* Whether it is of whole runs, whose key has a run's behind a kind's. */
+static bool is_of_runs(const char *line, const char *end) {
+  const char *key = memchr(line, '\t', (size_t)(end - line));
+  return key && memchr(line, '+', (size_t)(key - line));
+}
+
 /* Has the cache say that a kernel takes these times, in the first group that it is offered and in all
- * others; how many there are. */
+ * others, and nothing of whole runs, which may have been short enough to be timed; how many there
+ * are. */
 static int set_times(const char *path, const char *name, const double *times) {
   static char text[1 << 20];
   char last[256] = "", words[64];
@@ -333,6 +340,10 @@ static int set_times(const char *path, const char *name, const double *times) {
   for (char *line = text; file && *line;) {
     char *end = strchr(line, '\n'), *kernel = strstr(line, words);
     int length = end ? (int)(end - line) : (int)strlen(line);
+    if (is_of_runs(line, line + length)) {
+      line += length + (end != NULL);
+      continue;
+    }
     if (!kernel || kernel > line + length) {
       fprintf(file, "%.*s\n", length, line);
     } else {
