@@ -214,8 +214,7 @@ static bool is_worth(const cone *c) {
   return rows && (heavy || slices <= 1);
 }
 
-/* ---- Cutting ----------------------------------------------------------------------------------
- */
+/* ---- Cutting ----------------------------------------------------------------------------------- */
 
 static hone_status *cut_inputs(const cone *c, const member *m) {
   for (int i = 0; i < m->node->input_count; i++) {

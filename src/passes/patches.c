@@ -1,8 +1,7 @@
 /* On a device with tensor cores: a first layer whose windows lie side by side, as the patches of a
  * vision transformer do, is a product of rows, one a window, with the filters as a matrix. A
  * convolution takes steps of a row of a window, 48 of 64 elements for a picture of three channels,
- * and has none of the kernels that there are for products of few rows; one image of ViT-B/16 takes
- * 3.4 us of them on an H200.
+ * and has none of the kernels that there are for products of few rows.
  *
  * The rows are made by one transpose, which takes the place of the one from planes to channels, and
  * does the rounding that a picture in f32 needs anyway (move_rounded.cu). So this is for first
@@ -75,8 +74,8 @@ static hone_status *find_patches(const hone_node *node, patches *p, bool *found)
   return NULL;
 }
 
-/* [n, out…, depth], the depth in the order in which the picture lies: of planes the channels first.
- * */
+/* [n, out…, depth], the depth in the order in which the picture lies: of planes the
+ * channels first. */
 static hone_status *make_rows(hone_node *node, const patches *p, hone_value **out) {
   hone_shape apart = {.rank = 2 * p->axes + 2}, rows = {.rank = p->axes + 2};
   int first = p->planes ? 2 : 1, channels = p->planes ? 1 : apart.rank - 1,

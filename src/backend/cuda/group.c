@@ -159,6 +159,7 @@ static hone_status *plan_chosen(const hone_cuda_group *group, const hone_group_v
   if (other.scratch > out->scratch) out->scratch = other.scratch;
   out->faults = out->faults || other.faults;
   out->stores_once = out->stores_once && other.stores_once;
+  out->reads_near = out->reads_near && other.reads_near;
   return NULL;
 }
 

@@ -27,40 +27,25 @@ static bool accepts_few(const hone_node *node) {
          hone_cuda_least_rows(&left->type.shape, HONE_CUDA_FEW_ROWS) <= HONE_CUDA_FEW_ROWS;
 }
 
+#define OF_FEW_ROWS                                                                                \
+  .only_chosen = true, .least_sm = 90, .last_sm = 90, .on_tensor_cores = true, .pointers = 4,      \
+  .finishes = true, .widely = true, .bias = 2, .accepts = accepts_few,                             \
+  .define = hone_cuda_define_tensor, .plan = hone_cuda_plan_matmul
+
 const hone_cuda_kernel hone_cuda_kernel_matmul_few = {.name = "matmul_few",
                                                       .candidate = "cuda.matmul_few",
                                                       .variants = HONE_CUDA_FEW_VARIANTS,
-                                                      .only_chosen = true,
                                                       .forms = HONE_CUDA_FEW_FORMS,
                                                       .first_tile = HONE_CUDA_BOXED_TILES,
-                                                      .least_sm = 90,
-                                                      .last_sm = 90,
-                                                      .on_tensor_cores = true,
-                                                      .pointers = 4,
-                                                      .finishes = true,
-                                                      .widely = true,
-                                                      .bias = 2,
-                                                      .accepts = accepts_few,
-                                                      .define = hone_cuda_define_tensor,
-                                                      .plan = hone_cuda_plan_matmul};
+                                                      OF_FEW_ROWS};
 
 /* Parts of the depth that are a cluster's blocks, and meet in its shared memory. */
 const hone_cuda_kernel hone_cuda_kernel_matmul_joined = {.name = "matmul_joined",
                                                          .candidate = "cuda.matmul_joined",
                                                          .variants = HONE_CUDA_JOINED_TILES,
-                                                         .only_chosen = true,
                                                          .forms = HONE_CUDA_JOINED_FORMS,
                                                          .first_tile = HONE_CUDA_FIRST_JOINED_TILE,
-                                                         .least_sm = 90,
-                                                         .last_sm = 90,
-                                                         .on_tensor_cores = true,
-                                                         .pointers = 4,
-                                                         .finishes = true,
-                                                         .widely = true,
-                                                         .bias = 2,
-                                                         .accepts = accepts_few,
-                                                         .define = hone_cuda_define_tensor,
-                                                         .plan = hone_cuda_plan_matmul};
+                                                         OF_FEW_ROWS};
 
 /* ---- With the norm before it ------------------------------------------------------------------ */
 

@@ -208,8 +208,7 @@ template <class Show> __device__ __forceinline__ void show_sums(const float *sum
 }
 #if CLUSTER > 1
 static_assert(WARPGROUPS == 2, "each group adds half of the rows");
-// Both groups' sums added, each group having done it for half of the rows: other blocks have half to read, at what is a
-// quarter of the speed at which boxes come.
+// Both groups' sums added, each group having done it for half of the rows: other blocks have half to read.
 __device__ __forceinline__ void show_added(const float *sums, float *room) {
   const bool first = threadIdx.x < 128;
   const int half = SUMS / 8;
