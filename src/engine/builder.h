@@ -21,6 +21,7 @@ typedef struct hone_builder {
   const hone_plan *typical; /* types at the typical sizes; NULL where they could not be told */
   hone_choices *like;       /* kernels are taken from there; NULL: they are measured */
   bool tries;               /* a trial run may follow */
+  double run;               /* nanoseconds of a whole run on the engine's device; negative: not known */
   hone_map later;           /* by address: units whose sizes only a trial run tells */
   hone_arena trial;         /* packs of what they run on until then */
 } hone_builder;

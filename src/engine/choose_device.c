@@ -227,6 +227,7 @@ static hone_status *settle(hone_device_bench *bench, hone_device_group *group) {
 static hone_status *choose(hone_device_bench *bench) {
   HONE_TRY(hone_bench_find(bench));
   HONE_TRY(time_all(bench));
+  bench->b->run = hone_run_inside(bench);
   for (size_t g = 0; g < bench->count; g++)
     HONE_TRY(hone_error_at(settle(bench, &bench->groups[g]), "node '%s'",
                            hone_node_label(bench->groups[g].unit->node)));
@@ -235,6 +236,7 @@ static hone_status *choose(hone_device_bench *bench) {
 
 hone_status *hone_choose_on_device(hone_builder *b) {
   hone_device_bench bench = {.b = b};
+  b->run = -1;
   if (!b->engine->device || b->like || !b->typical) return NULL;
   if (!b->measure && b->cache.times.count == 0) return NULL;
   hone_status *status = choose(&bench);

@@ -6,6 +6,8 @@
 
 /* How many times of candidates inside this run, and of itself, the cache holds. */
 size_t hone_count_inside(const hone_device_bench *bench);
+/* Nanoseconds of a whole run with what was chosen for it, from there; negative: not known. */
+double hone_run_inside(const hone_device_bench *bench);
 /* Whether some group has candidates that marks do not tell apart, and the run was not looked at yet. */
 bool hone_may_gain_inside(const hone_device_bench *bench);
 /* Times whole runs with other candidates, if that may gain anything, on a bench that is open. */

@@ -23,10 +23,14 @@ void hone_inside_key(const hone_device_bench *bench, const hone_device_group *gr
   snprintf(key, HONE_INSIDE_KEY, "%s+%016" PRIx64, group->kind_key, bench->run);
 }
 
-static bool is_known(const hone_device_bench *bench) {
+double hone_run_inside(const hone_device_bench *bench) {
   char key[HONE_INSIDE_KEY];
   hone_run_key(bench, key);
-  return hone_timing_cache_get(&bench->b->cache, key, HONE_RUN, 0) >= 0;
+  return hone_timing_cache_get(&bench->b->cache, key, HONE_RUN, 0);
+}
+
+static bool is_known(const hone_device_bench *bench) {
+  return hone_run_inside(bench) >= 0;
 }
 
 static double time_of(const hone_device_bench *bench, const hone_device_group *group,

@@ -317,10 +317,11 @@ static hone_engine *build_for(const hone_model *model, const char *precision, co
   return engine;
 }
 
-/* Whether it is of whole runs, whose key has a run's behind a kind's. */
+/* Whether it is of whole runs: of a kind inside them, whose key has a run's behind its own, or of a
+ * run. */
 static bool is_of_runs(const char *line, const char *end) {
   const char *key = memchr(line, '\t', (size_t)(end - line));
-  return key && memchr(line, '+', (size_t)(key - line));
+  return key && (memchr(line, '+', (size_t)(key - line)) || strncmp(key, "\trun\t", 5) == 0);
 }
 
 /* Has the cache say that a kernel takes these times, in the first group that it is offered and in all
@@ -437,6 +438,52 @@ TEST(blocks_where_they_are_faster) {
   for (size_t i = 0; i < sizeof layered / sizeof *layered; i++) check_layered(&layered[i]);
 }
 
+/* The keys of the two whole runs that the cache has, of 16 characters. */
+static int read_runs(const char *path, char keys[2][17]) {
+  char line[512];
+  int count = 0;
+  FILE *file = fopen(path, "r");
+  while (file && fgets(line, sizeof line, file))
+    if (strncmp(line + strcspn(line, "\t"), "\trun\t", 5) == 0 && count < 2)
+      snprintf(keys[count++], 17, "%.16s", line);
+  if (file) fclose(file);
+  return count;
+}
+
+static void add_runs(const char *path, char keys[2][17], double first, double second) {
+  FILE *file = fopen(path, "a");
+  CHECK(file != NULL);
+  if (!file) return;
+  fprintf(file, "%s\trun\t0\t%.0f\n%s\trun\t0\t%.0f\n", keys[0], first, keys[1], second);
+  fclose(file);
+}
+
+/* Marks speak for both blocks, but runs with them are as much longer, or shorter, as the cache says:
+ * which run is of which engine the keys do not tell. */
+TEST(whole_runs_speak_for_blocks) {
+  const struct layered *l = &layered[1];
+  char cache[64], keys[2][17], path[80];
+  const double times[2] = {1, 1};
+  int in_blocks[2] = {0, 0};
+  snprintf(cache, sizeof cache, "/tmp/hone-runs-%d.txt", (int)getpid());
+  hone_model *model = engine_model(l->text);
+  hone_engine_free(build_for(model, l->precision, cache, "true"));
+  CHECK(read_runs(cache, keys) == 2);
+  for (int i = 0; i < 2; i++) {
+    CHECK(set_times(cache, l->kernel, times) == 2);
+    add_runs(cache, keys, i ? 1e3 : 1e14, i ? 1e14 : 1e3);
+    hone_engine *engine = build_for(model, l->precision, cache, "false");
+    in_blocks[i] = count_words(engine, "\"kernel\": \"cuda.conv_pool\"");
+    check_blocks(l, model, engine, in_blocks[i]);
+    hone_engine_free(engine);
+  }
+  CHECK(in_blocks[0] + in_blocks[1] == 2 && in_blocks[0] * in_blocks[1] == 0);
+  hone_model_free(model);
+  unlink(cache);
+  snprintf(path, sizeof path, "%s.code", cache);
+  unlink(path);
+}
+
 /* ---- A constant in an order of its own ----------------------------------------------------------- */
 
 /* Filters of 3 channels have none; two layers share theirs. */
@@ -530,6 +577,7 @@ int main(int count, char **arguments) {
   RUN(code_beside_the_cache);
   RUN(opened_elsewhere);
   RUN(blocks_where_they_are_faster);
+  RUN(whole_runs_speak_for_blocks);
   RUN(constants_in_another_order);
   RUN(calls_may_fail);
   CHECK(now().violations == 0);
