@@ -1,8 +1,6 @@
 /* The caller's memory on the device, or pinned. Room: engine. */
 #include "engine/callers.h"
 
-#include <string.h>
-
 #include "engine/frame_run.h"
 
 /* A copy of the input on the host, once a run. */
@@ -28,6 +26,9 @@ static hone_status *make_room(hone_frame *frame) {
   if (c->roots) return NULL;
   c->shown = HONE_NEW_ARRAY(&frame->memory, program->graph->input_count + 1, void *);
   HONE_TRY_MEMORY(c->shown);
+  size_t ports = (size_t)program->graph->input_count + (size_t)program->graph->output_count;
+  c->told = HONE_NEW_ARRAY(&frame->memory, ports + 1, uint32_t);
+  HONE_TRY_MEMORY(c->told);
   c->roots = HONE_NEW_ARRAY(&frame->memory, program->value_count + 1, hone_caller);
   return c->roots ? NULL : hone_error_memory();
 }
@@ -71,11 +72,17 @@ bool hone_callers_take(const hone_frame *frame, const hone_plan *plan, int index
          !root->on_host && !frame->run->watch.call;
 }
 
+/* What is told of the root from now on. */
+static hone_caller *tell_of(hone_callers *c, uint32_t root) {
+  c->told[c->told_count++] = root;
+  return &c->roots[root];
+}
+
 static hone_status *enter_inputs(hone_frame *frame, const hone_plan *plan) {
   const hone_graph *graph = frame->program->graph;
   for (int i = 0; i < graph->input_count; i++) {
     uint32_t id = graph->inputs[i]->id;
-    hone_caller *root = &frame->callers.roots[id];
+    hone_caller *root = tell_of(&frame->callers, id);
     root->pinned = frame->callers.inputs[i] == HONE_ON_HOST_PINNED;
     if (frame->callers.inputs[i] != HONE_ON_DEVICE) continue;
     root->device = frame->callers.given[i].data;
@@ -86,16 +93,17 @@ static hone_status *enter_inputs(hone_frame *frame, const hone_plan *plan) {
 
 hone_status *hone_callers_enter(hone_frame *frame, const hone_plan *plan) {
   const hone_graph *graph = frame->program->graph;
-  hone_caller *roots = frame->callers.roots;
-  if (!frame->callers.any) return NULL;
-  memset(roots, 0, frame->program->value_count * sizeof *roots);
+  hone_callers *c = &frame->callers;
+  if (!c->any) return NULL;
+  while (c->told_count) c->roots[c->told[--c->told_count]] = (hone_caller){0};
   HONE_TRY(enter_inputs(frame, plan));
   for (int i = 0; frame->bound && i < graph->output_count; i++) {
     const hone_planned *made = &plan->values[graph->outputs[i].value->id];
     const hone_planned *root = &plan->values[made->root];
     if (root->at.kind != HONE_AT_OUTPUT || root->at.index != i || !frame->bound[i].data) continue;
-    if (hone_callers_take(frame, plan, i)) roots[made->root].device = frame->bound[i].data;
-    roots[made->root].pinned = frame->bound[i].memory == HONE_ON_HOST_PINNED;
+    hone_caller *told = tell_of(c, made->root);
+    if (hone_callers_take(frame, plan, i)) told->device = frame->bound[i].data;
+    told->pinned = frame->bound[i].memory == HONE_ON_HOST_PINNED;
   }
   return NULL;
 }

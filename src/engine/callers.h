@@ -19,6 +19,8 @@ typedef struct hone_callers {
   const hone_datum *given; /* the inputs of this run, as they were given */
   bool any;              /* in this run something is not plain memory of the host's */
   hone_caller *roots;    /* by value id */
+  uint32_t *told;        /* of the roots those of which anything stands there */
+  size_t told_count;
   void **shown;          /* by input: its copy on the host, of this run; NULL where none was needed */
 } hone_callers;
 

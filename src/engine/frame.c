@@ -141,51 +141,69 @@ static hone_status *place_output(hone_frame *frame, const hone_plan *plan, int i
                                   plan->output_bytes[index], out);
 }
 
-hone_status *hone_frame_enter(hone_frame *frame, const hone_plan *plan) {
+static hone_status *make_room(hone_frame *frame, const hone_plan *plan) {
+  const unsigned char *arena = frame->arena.data;
   if (!hone_buffer_grow(&frame->arena, plan->arena_size))
     return hone_error(HONE_OUT_OF_MEMORY, "there is no memory for the %zu bytes that a run takes",
                       plan->arena_size);
+  if (frame->arena.data != arena) frame->entered = 0;
   if (plan->pointer_count > frame->pointer_room) {
     void **pointers = hone_realloc(frame->pointers, plan->pointer_count * sizeof *pointers);
     HONE_TRY_MEMORY(pointers);
     frame->pointers = pointers;
     frame->pointer_room = plan->pointer_count;
   }
-  if (plan->device_run_count) HONE_TRY(hone_frame_device_enter(frame, plan));
-  HONE_TRY(hone_callers_enter(frame, plan));
-  for (size_t id = 0; id < frame->program->value_count; id++) {
-    const hone_planned *planned = &plan->values[id];
-    hone_datum *datum = &frame->data[id];
-    switch (planned->at.kind) {
-      case HONE_AT_FIXED:
-        *datum = *planned->known;
-        continue;
-      case HONE_AT_ARENA:
-        datum->data = frame->arena.data + planned->at.offset;
-        break;
-      case HONE_AT_DEVICE:
-        datum->data = NULL;
-        break;
-      case HONE_AT_OUTPUT:
-        if (plan->output_bytes[planned->at.index])
-          HONE_TRY(place_output(frame, plan, planned->at.index, &datum->data));
-        else
-          datum->data = frame->data[planned->root].data;
-        if (planned->root != id) datum->data = (char *)datum->data + planned->inside;
-        break;
-      case HONE_AT_INPUT:
-      case HONE_AT_CONSTANT:
-        if (planned->root == id) continue;
-        datum->data = (char *)frame->data[planned->root].data + planned->inside;
-        break;
-      case HONE_AT_GROWN:
-      case HONE_AT_NOWHERE:
-        continue;
-    }
-    datum->kind = HONE_KIND_TENSOR;
-    datum->dtype = planned->type.dtype;
-    datum->shape = planned->typed ? planned->type.shape : *planned->bound;
+  return plan->device_run_count ? hone_frame_device_enter(frame, plan) : NULL;
+}
+
+/* Writes down where value `id` is and of which type. */
+static hone_status *place_value(hone_frame *frame, const hone_plan *plan, uint32_t id) {
+  const hone_planned *planned = &plan->values[id];
+  hone_datum *datum = &frame->data[id];
+  switch (planned->at.kind) {
+    case HONE_AT_FIXED:
+      *datum = *planned->known;
+      return NULL;
+    case HONE_AT_ARENA:
+      datum->data = frame->arena.data + planned->at.offset;
+      break;
+    case HONE_AT_DEVICE:
+      datum->data = NULL;
+      break;
+    case HONE_AT_OUTPUT:
+      if (plan->output_bytes[planned->at.index])
+        HONE_TRY(place_output(frame, plan, planned->at.index, &datum->data));
+      else
+        datum->data = frame->data[planned->root].data;
+      if (planned->root != id) datum->data = (char *)datum->data + planned->inside;
+      break;
+    case HONE_AT_INPUT:
+    case HONE_AT_CONSTANT:
+      if (planned->root == id) return NULL;
+      datum->data = (char *)frame->data[planned->root].data + planned->inside;
+      break;
+    case HONE_AT_GROWN:
+    case HONE_AT_NOWHERE:
+      return NULL;
   }
+  datum->kind = HONE_KIND_TENSOR;
+  datum->dtype = planned->type.dtype;
+  datum->shape = planned->typed ? planned->type.shape : *planned->bound;
+  return NULL;
+}
+
+hone_status *hone_frame_enter(hone_frame *frame, const hone_plan *plan) {
+  HONE_TRY(make_room(frame, plan));
+  HONE_TRY(hone_callers_enter(frame, plan));
+  if (frame->entered == plan->number) {
+    for (size_t i = 0; i < plan->moving_count; i++)
+      HONE_TRY(place_value(frame, plan, plan->moving[i]));
+    return NULL;
+  }
+  frame->entered = 0;
+  for (uint32_t id = 0; id < frame->program->value_count; id++)
+    HONE_TRY(place_value(frame, plan, id));
+  frame->entered = plan->number;
   return NULL;
 }
 

@@ -32,6 +32,7 @@ typedef struct hone_frame {
   size_t chain_count, chain_room;
   hone_buffer key; /* of the stage that is looked for */
   hone_datum *data; /* by value id: what each value is now */
+  uint64_t entered; /* the number of the plan whose places stand there; 0: of none */
   hone_buffer arena;
   hone_tensor *bound; /* root: the caller's memory for outputs, data NULL where not; else NULL */
   void **pointers;    /* the addresses of the steps of the plan that runs */

@@ -29,12 +29,9 @@ static bool is_kernel(const hone_plan_step *step) {
 
 /* Views of what grew have their address only now. */
 static void refresh_views(hone_frame *frame, const hone_plan *plan) {
-  for (size_t u = plan->first_unit; u < plan->next_unit; u++) {
-    const hone_unit *unit = &frame->program->units[u];
-    if (unit->kind != HONE_UNIT_VIEW || !unit->node->outputs[0]) continue;
-    uint32_t id = unit->node->outputs[0]->id;
+  for (size_t i = 0; i < plan->grown_view_count; i++) {
+    uint32_t id = plan->grown_views[i];
     const hone_planned *planned = &plan->values[id];
-    if (planned->at.kind != HONE_AT_GROWN) continue;
     frame->data[id] = frame->data[planned->root];
     frame->data[id].shape = planned->type.shape;
     frame->data[id].dtype = planned->type.dtype;
@@ -55,14 +52,14 @@ static hone_status *run_other(hone_frame *frame, const hone_plan_step *step) {
 
 /* Step `index`, its values shown, with those of the units up to the next step, which only stand
  * for what is already there. */
-static hone_status *run_watched(hone_frame *frame, size_t index, void **pointers) {
+static hone_status *run_watched(hone_frame *frame, size_t index) {
   const hone_plan *plan = frame->plan;
   const hone_plan_step *step = &plan->steps[index];
   const hone_unit *units = frame->program->units;
   hone_datum *reference;
   HONE_TRY(hone_watch_before(frame, step->unit, &reference));
   if (is_kernel(step))
-    HONE_TRY(hone_frame_segment(frame, index, 1, pointers));
+    HONE_TRY(hone_frame_segment(frame, index, 1));
   else if (step->kernel.on_device)
     HONE_TRY(hone_frame_device_step(frame, index, true));
   else
@@ -73,16 +70,16 @@ static hone_status *run_watched(hone_frame *frame, size_t index, void **pointers
   return hone_watch_passive(frame, (size_t)(step->unit - units) + 1, next);
 }
 
+/* What is shown of values on the device stands where their places were. */
 static hone_status *run_watched_stage(hone_frame *frame) {
   const hone_plan *plan = frame->plan;
-  void **pointers = frame->pointers;
+  frame->entered = 0;
   size_t first =
       plan->step_count ? (size_t)(plan->steps[0].unit - frame->program->units) : plan->next_unit;
   HONE_TRY(hone_watch_passive(frame, plan->first_unit, first));
   for (size_t i = 0; i < plan->step_count; i++) {
     if (hone_run_should_stop(frame->run)) return hone_error(HONE_CANCELLED, "the run was cancelled");
-    HONE_TRY(run_watched(frame, i, pointers));
-    pointers += hone_step_pointers(&plan->steps[i]);
+    HONE_TRY(run_watched(frame, i));
   }
   return NULL;
 }
@@ -105,22 +102,18 @@ static hone_status *run_stage(hone_frame *frame) {
   HONE_TRY(hone_frame_enter(frame, plan));
   refresh_views(frame, plan);
   if (frame->run->watch.call) return run_watched_stage(frame);
-  void **pointers = frame->pointers;
   for (size_t i = 0; i < plan->step_count;) {
     const hone_plan_step *step = &plan->steps[i];
     if (hone_run_should_stop(frame->run)) return hone_error(HONE_CANCELLED, "the run was cancelled");
-    size_t count = 1, taken = hone_step_pointers(step);
+    size_t count = 1;
     if (is_kernel(step)) {
-      while (!frame->run->profiled && i + count < plan->step_count && is_kernel(step + count))
-        taken += hone_step_pointers(step + count++);
-      HONE_TRY(hone_frame_segment(frame, i, count, pointers));
+      while (!frame->run->profiled && i + count < plan->step_count && is_kernel(step + count)) count++;
+      HONE_TRY(hone_frame_segment(frame, i, count));
     } else if (step->kernel.on_device) {
       HONE_TRY(run_on_device(frame, i, &count));
-      for (size_t k = 1; k < count; k++) taken += hone_step_pointers(step + k);
     } else {
       HONE_TRY(run_other(frame, step));
     }
-    pointers += taken;
     i += count;
   }
   return NULL;

@@ -226,6 +226,7 @@ static hone_status *add_step(planner *p, const hone_unit *unit, const hone_type 
     }
   }
   p->plan->step_count++;
+  step->pointers = p->plan->pointer_count;
   size_t outputs = (size_t)unit->node->output_count;
   p->plan->pointer_count += (size_t)unit->node->input_count + outputs * (1 + step->kernel.finds);
   return NULL;
@@ -353,5 +354,6 @@ hone_status *hone_plan_stage(planner *p) {
   hone_inside_settle(p);
   HONE_TRY(hone_place_outputs(p));
   HONE_TRY(hone_plan_device(p));
-  return hone_lay_out(p);
+  HONE_TRY(hone_lay_out(p));
+  return hone_list_moving(p);
 }

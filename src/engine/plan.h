@@ -52,6 +52,7 @@ typedef struct hone_planned {
 typedef struct hone_plan_step {
   const hone_unit *unit;
   hone_step kernel; /* KERNEL */
+  size_t pointers;  /* where its inputs' and outputs' addresses begin among the frame's */
 } hone_plan_step;
 
 /* Steps on a device that follow each other, and the roots that cross before and after them. */
@@ -77,6 +78,10 @@ struct hone_plan {
   size_t first_unit, next_unit;
   uint64_t *needed;     /* elements of the next unit's inputs that its shape rule reads, by bit */
   size_t pointer_count; /* addresses that the steps' inputs and outputs take */
+  uint32_t *moving;     /* values whose place or size is another from run to run, by value id */
+  size_t moving_count;
+  uint32_t *grown_views; /* views of what grows in a run, in the order of their units */
+  size_t grown_view_count;
   size_t arena_size;    /* bytes, scratch included */
   size_t scratch_offset;
   size_t *output_bytes; /* of the outputs that this stage places AT_OUTPUT */

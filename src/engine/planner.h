@@ -54,6 +54,8 @@ HONE_MUST_USE hone_status *hone_place_outputs(hone_planner *p);
 /* Where values cross to a device and back, and the memory there (device_plan.c). What lies there alone
  * needs none on the host. */
 HONE_MUST_USE hone_status *hone_plan_device(hone_planner *p);
+/* Last: what a frame that enters the stage again writes down anew (moving.c). */
+HONE_MUST_USE hone_status *hone_list_moving(hone_planner *p);
 /* Gives every value in the arena its offset, and the plan its size. */
 HONE_MUST_USE hone_status *hone_lay_out(hone_planner *p);
 

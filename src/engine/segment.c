@@ -58,11 +58,14 @@ static int parts_of(const hone_frame *frame, const hone_plan_step *step) {
   return parts < 1 ? 1 : parts < HONE_MOST_PARTS ? parts : HONE_MOST_PARTS;
 }
 
-/* Addresses of the step's inputs, outputs and, where it finds their sizes, dimensions begin at
- * `pointers`. */
-static hone_status *run_kernel(hone_frame *frame, hone_team *team, const hone_plan_step *step,
-                               void **pointers) {
+/* Of the step's inputs, outputs and, where it finds their sizes, dimensions. */
+static void **pointers_of(const hone_frame *frame, const hone_plan_step *step) {
+  return frame->pointers + step->pointers;
+}
+
+static hone_status *run_kernel(hone_frame *frame, hone_team *team, const hone_plan_step *step) {
   const hone_node *node = step->unit->node;
+  void **pointers = pointers_of(frame, step);
   phase_run run = {.step = step, .faulting = ATOMIC_FLAG_INIT};
   run.io.in = pointers;
   run.io.out = pointers + node->input_count;
@@ -87,8 +90,9 @@ static int segment_threads(const hone_frame *frame, const hone_plan_step *steps,
   return threads;
 }
 
-static void fill_pointers(hone_frame *frame, const hone_plan_step *step, void **pointers) {
+static void fill_pointers(hone_frame *frame, const hone_plan_step *step) {
   const hone_node *node = step->unit->node;
+  void **pointers = pointers_of(frame, step);
   for (int i = 0; i < node->input_count; i++) {
     const hone_value *input = node->inputs[i].value;
     *pointers++ = input ? frame->data[input->id].data : NULL;
@@ -103,11 +107,6 @@ static void fill_pointers(hone_frame *frame, const hone_plan_step *step, void **
   }
 }
 
-size_t hone_step_pointers(const hone_plan_step *step) {
-  size_t outputs = (size_t)step->unit->node->output_count;
-  return (size_t)step->unit->node->input_count + outputs * (step->kernel.finds ? 2 : 1);
-}
-
 void hone_frame_record(hone_frame *frame, const hone_plan_step *step, uint64_t start) {
   hone_step_time *time = &frame->times[step->unit - frame->program->units];
   time->runs++;
@@ -115,26 +114,21 @@ void hone_frame_record(hone_frame *frame, const hone_plan_step *step, uint64_t s
 }
 
 static hone_status *run_steps(hone_frame *frame, hone_team *team, const hone_plan_step *steps,
-                              size_t count, void **pointers) {
+                              size_t count) {
   for (size_t i = 0; i < count; i++) {
     if (hone_run_should_stop(frame->run)) return hone_error(HONE_CANCELLED, "the run was cancelled");
-    HONE_TRY(run_kernel(frame, team, &steps[i], pointers));
-    pointers += hone_step_pointers(&steps[i]);
+    HONE_TRY(run_kernel(frame, team, &steps[i]));
   }
   return NULL;
 }
 
-hone_status *hone_frame_segment(hone_frame *frame, size_t first, size_t count, void **pointers) {
+hone_status *hone_frame_segment(hone_frame *frame, size_t first, size_t count) {
   const hone_plan_step *steps = &frame->plan->steps[first];
-  void **at = pointers;
-  for (size_t i = 0; i < count; i++) {
-    fill_pointers(frame, &steps[i], at);
-    at += hone_step_pointers(&steps[i]);
-  }
+  for (size_t i = 0; i < count; i++) fill_pointers(frame, &steps[i]);
   uint64_t start = frame->run->profiled ? hone_now() : 0;
   hone_team team;
   hone_team_open(&team, segment_threads(frame, steps, count));
-  hone_status *status = run_steps(frame, &team, steps, count, pointers);
+  hone_status *status = run_steps(frame, &team, steps, count);
   hone_team_close(&team);
   if (frame->run->profiled) hone_frame_record(frame, steps, start);
   return status;
