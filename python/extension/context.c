@@ -34,6 +34,8 @@ PyObject *new_context(PyObject *engine, PyObject *arguments) {
   self->stream = NULL;
   self->stream_owner = NULL;
   self->under_way_count = 0;
+  self->ports = NULL;
+  self->ports_known = false;
   return (PyObject *)self;
 }
 
@@ -45,6 +47,7 @@ static void context_free(PyObject *object) {
   Py_END_ALLOW_THREADS;
   for (size_t i = 0; i < self->under_way_count; i++) give_back(&self->under_way[i]);
   Py_XDECREF(self->stream_owner);
+  free_ports(self);
   Py_XDECREF(self->engine);
   PyTypeObject *type = Py_TYPE(object);
   PyObject_Free(object);
@@ -209,6 +212,7 @@ static PyObject *context_run(PyObject *object, PyObject *arguments) {
   if (!PyArg_ParseTuple(arguments, "O!O", &PyList_Type, &inputs, &outputs)) return NULL;
   if (outputs != Py_None && !PyList_Check(outputs))
     return PyErr_SetString(PyExc_TypeError, "outputs are a list or None"), NULL;
+  self->ports_known = false;
   if (self->under_way_count && !settle(self)) return NULL;
   const hone_engine *engine = ((engine_object *)self->engine)->engine;
   run_outputs o = {.engine = engine, .count = hone_output_count(engine)};
@@ -247,6 +251,7 @@ static PyObject *context_memory(PyObject *object, PyObject *unused) {
 static PyMethodDef context_methods[] = {
     {"run", context_run, METH_VARARGS, NULL},
     {"enqueue", context_enqueue, METH_VARARGS, NULL},
+    {"enqueue_again", context_enqueue_again, METH_VARARGS, NULL},
     {"wait", context_wait, METH_NOARGS, NULL},
     {"set_stream", context_set_stream, METH_VARARGS, NULL},
     {"cancel", context_cancel, METH_NOARGS, NULL},

@@ -120,6 +120,33 @@ static bool take_by_type(PyObject *object, void *stream, dl_import *out) {
   return false;
 }
 
+/* Its tensor now, one that runs are given as it is; false where it shows none. */
+static bool look(const dl_exchange *exchange, PyObject *object, dl_tensor *out) {
+  if (exchange->borrow(object, out) == 0)
+    return out->dtype.code != DL_COMPLEX && out->rank <= HONE_MAX_RANK && dl_is_contiguous(out);
+  PyErr_Clear();
+  return false;
+}
+
+bool dl_see(PyObject *object, dl_seen *out) {
+  out->exchange = exchange_of(object);
+  if (!out->exchange || !out->exchange->borrow || !look(out->exchange, object, &out->tensor))
+    return false;
+  for (int i = 0; i < out->tensor.rank; i++) out->shape[i] = out->tensor.shape[i];
+  return true;
+}
+
+bool dl_is_seen(PyObject *object, const dl_seen *seen, void *stream) {
+  const dl_tensor *was = &seen->tensor;
+  dl_tensor now;
+  return look(seen->exchange, object, &now) && now.data == was->data &&
+         now.byte_offset == was->byte_offset && now.rank == was->rank &&
+         memcmp(&now.device, &was->device, sizeof now.device) == 0 &&
+         memcmp(&now.dtype, &was->dtype, sizeof now.dtype) == 0 &&
+         memcmp(now.shape, seen->shape, (size_t)now.rank * sizeof *now.shape) == 0 &&
+         is_in_order(seen->exchange, &now, stream);
+}
+
 bool dl_take(PyObject *object, void *stream, dl_import *out) {
   *out = (dl_import){0};
   if (take_by_type(object, stream, out)) return true;

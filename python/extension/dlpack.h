@@ -48,7 +48,8 @@ typedef struct dl_exchange {
   void *older;
   void *allocate;
   int (*take)(void *object, dl_versioned **out); /* not ordered after anything */
-  void *give, *borrow;
+  void *give;
+  int (*borrow)(void *object, dl_tensor *out); /* as long as the object stays as it is; may be NULL */
   int (*work_stream)(int32_t device_type, int32_t device_id, void **out);
 } dl_exchange;
 
@@ -64,6 +65,18 @@ typedef struct dl_import {
  * do for the tensor is ordered before what is asked for on `stream` from now on. */
 bool dl_take(PyObject *object, void *stream, dl_import *out);
 void dl_release(dl_import *import);
+
+/* What an object's tensor was when it was looked at. */
+typedef struct dl_seen {
+  const dl_exchange *exchange; /* of its type */
+  dl_tensor tensor;            /* its shape below, no strides */
+  int64_t shape[HONE_MAX_RANK];
+} dl_seen;
+/* Looks at a tensor that was taken; false where its type shows none without taking it. */
+bool dl_see(PyObject *object, dl_seen *out);
+/* Whether the object's tensor still is what was seen, and in order before what is asked for on `stream`
+ * without more ado. */
+bool dl_is_seen(PyObject *object, const dl_seen *seen, void *stream);
 /* Whether the elements lie row after row without gaps. */
 bool dl_is_contiguous(const dl_tensor *tensor);
 /* HONE_DTYPE_NONE where we have no such type. */

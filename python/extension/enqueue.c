@@ -11,6 +11,7 @@ bool settle(context_object *self) {
   hone_status *status;
   memcpy(over, self->under_way, count * sizeof *over);
   self->under_way_count = 0;
+  self->ports_known = false;
   Py_BEGIN_ALLOW_THREADS;
   status = hone_wait(self->context);
   Py_END_ALLOW_THREADS;
@@ -99,11 +100,13 @@ PyObject *context_enqueue(PyObject *object, PyObject *arguments) {
   const hone_engine *engine = ((engine_object *)self->engine)->engine;
   run_outputs o = {.engine = engine, .count = hone_output_count(engine)};
   loan l = {.stream = self->stream};
-  bool asked = bind_inputs(self, &l, inputs) && take_outputs(&o, &l, outputs) && all_given(&o) &&
-               ask(self, &o, &l);
+  self->ports_known = false;
+  bool taken = bind_inputs(self, &l, inputs) && take_outputs(&o, &l, outputs) && all_given(&o);
+  bool lasting = l.lasting, done = taken && ask(self, &o, &l);
+  if (done && lasting) note_asked(self, inputs, outputs);
   free_outputs(&o);
   give_back(&l);
-  return asked ? Py_NewRef(Py_None) : NULL;
+  return done ? Py_NewRef(Py_None) : NULL;
 }
 
 PyObject *context_wait(PyObject *object, PyObject *unused) {

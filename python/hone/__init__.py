@@ -329,6 +329,8 @@ class Context:
         An array that is refused raises before the run is asked for. What goes wrong later is raised by `wait`, or by
         the call of this context that meets it first; then that call did nothing.
         """
+        if self._handle.enqueue_again(inputs, outputs):
+            return
         if not (inputs.keys() <= self._input_names and outputs.keys() <= self._output_names):
             _refuse_unknown("input", inputs, self._engine.inputs)
             _refuse_unknown("output", outputs, self._engine.outputs)

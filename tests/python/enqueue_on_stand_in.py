@@ -398,34 +398,50 @@ def test_streams_that_are_refused(context, handle, error):
 
 class Table(ctypes.Structure):
     Take = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.POINTER(ctypes.c_void_p))
+    Borrow = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.POINTER(Tensor))
     Stream = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_int32, ctypes.c_int32, ctypes.POINTER(ctypes.c_void_p))
     _fields_ = [("major", ctypes.c_uint32), ("minor", ctypes.c_uint32), ("older", ctypes.c_void_p),
                 ("allocate", ctypes.c_void_p), ("take", Take), ("give", ctypes.c_void_p),
-                ("borrow", ctypes.c_void_p), ("work_stream", Stream)]
+                ("borrow", Borrow), ("work_stream", Stream)]
 
 
-def test_arrays_by_the_functions_of_their_type(context, stream):
-    """Those whose owner works on the stream need not be asked for an order."""
-    works_on = [None]
+@pytest.fixture
+def fast():
+    """A type of arrays that shows functions; how often arrays were taken and looked at, and its owner's stream."""
 
     def take(array, out):
+        Fast.taken += 1
         out[0] = array.give(lambda **words: Versioned(1, 1, **words))
         return 0
 
-    def work_stream(kind, index, out):
-        out[0] = works_on[0]
+    def borrow(array, out):
+        Fast.seen += 1
+        array.sizes = (ctypes.c_int64 * len(array.shape))(*array.shape)
+        out[0] = Tensor(array.address, array.kind, 0, len(array.shape), CODES[array.dtype.kind],
+                        array.dtype.itemsize * 8, 1, ctypes.addressof(array.sizes), None, 0)
         return 0
 
-    table = Table(1, 3, None, None, Table.Take(take), None, None, Table.Stream(work_stream))
+    def work_stream(kind, index, out):
+        out[0] = Fast.works_on
+        return 0
+
+    table = Table(1, 3, None, None, Table.Take(take), None, Table.Borrow(borrow), Table.Stream(work_stream))
     make = ctypes.pythonapi.PyCapsule_New
     make.restype, make.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
 
     class Fast(Array):
         __dlpack_c_exchange_api__ = make(ctypes.addressof(table), b"dlpack_exchange_api", None)
+        works_on, taken, seen = None, 0, 0
+        functions = table
 
-    x, y = Fast(X), Fast(X)
+    return Fast
+
+
+def test_arrays_by_the_functions_of_their_type(context, stream, fast):
+    """Those whose owner works on the stream need not be asked for an order."""
+    x, y = fast(X), fast(X)
     for ours, theirs, asked in ((None, None, []), (stream, None, [stream]), (stream, stream, []), (1, stream, [1])):
-        works_on[0] = theirs
+        fast.works_on = theirs
         context.set_stream(ours)
         x.asked.clear()
         y.set(X)
@@ -433,3 +449,57 @@ def test_arrays_by_the_functions_of_their_type(context, stream):
         assert x.asked == asked
         context.wait()
         assert np.array_equal(y.get(), answer(X))
+
+
+def test_the_same_arrays_again_are_not_taken_again(context, stream, fast):
+    fast.works_on = stream
+    context.set_stream(stream)
+    x, y = fast(X), fast(X)
+    for i in range(3):
+        x.set(X + i)
+        context.enqueue({"x": x}, {"y": y})
+        assert driver.cuStreamSynchronize(stream) == 0
+        assert np.array_equal(y.get(), answer(X + i)) and fast.taken == 2
+    assert fast.seen == 2 + 2 * 2
+    context.wait()
+    context.enqueue({"x": x}, {"y": y})
+    assert fast.taken == 4  # nobody held them any more
+    context.wait()
+    assert not given
+
+
+@pytest.mark.parametrize("change", ["place", "shape", "order", "array", "run", "more", "wait", "type"])
+def test_arrays_that_are_others_are_taken(context, stream, fast, change):
+    fast.works_on = stream
+    context.set_stream(stream)
+    x, y = fast(X), fast(X)
+    context.enqueue({"x": x}, {"y": y})
+    given_x, given_y, outcome = {"x": x}, {"y": y}, X + 1
+    if change == "place":
+        other = fast(X)
+        x.address, other.address = other.address, x.address
+    if change == "shape":
+        x.shape = y.shape = (1, 4)
+        x.size = y.size = x.size // 2
+        outcome = X[1:]
+    if change == "order":
+        fast.works_on = None
+    if change == "array":
+        given_x = {"x": fast(X)}
+    if change == "run":
+        assert np.array_equal(context.run({"x": X + 5})["y"], answer(X + 5))
+    if change == "more":
+        with pytest.raises(hone.InvalidArgumentError, match="no input 'z'"):
+            context.enqueue({"x": x, "z": x}, given_y)
+    if change == "wait":
+        context.wait()
+    if change == "type":
+        given_y = {"y": Array(X)}
+    taken = fast.taken
+    assert driver.cuStreamSynchronize(stream) == 0
+    given_x["x"].set(outcome)
+    context.enqueue(given_x, given_y)
+    assert driver.cuStreamSynchronize(stream) == 0
+    assert np.array_equal(given_y["y"].get(), answer(outcome))
+    assert fast.taken > taken or change == "more"
+    context.wait()
