@@ -1,5 +1,5 @@
-/* Asking for a run on the arrays of the last one: nothing is taken, bound or checked again, as that takes
- * longer than asking the GPU does. */
+/* Asking for a run on the arrays of the last one: nothing is taken, bound or checked again, as that
+ * takes longer than asking the GPU does. */
 #include "context.h"
 
 static size_t count_of(const context_object *self, bool in) {
