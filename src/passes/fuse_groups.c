@@ -10,24 +10,11 @@
  * each other. Room: passes. */
 #include <string.h>
 
-#include "base/map.h"
 #include "ops/gate.h"
-#include "passes/passes.h"
+#include "passes/clusters.h"
 #include "passes/rewrite.h"
 
-/* What a backend can be expected to hold in registers and pointers at once. */
-enum { TRIED = 8, MOST_NODES = 24, MOST_INPUTS = 20, MOST_MOVES = 6 };
-
-/* Members in no order; a node's mark says which cluster it is in. */
-typedef struct cluster {
-  hone_node *nodes[MOST_NODES];
-  int count;     /* of members for sure */
-  int tried;     /* of those after them, kept only if a single result is reached again */
-  hone_node *last; /* the one that makes the result */
-  hone_pass_block *block; /* that it is part of, or NULL */
-  int place;              /* there */
-  struct cluster *next;
-} cluster;
+enum { TRIED = 8, MOST_MOVES = 6 };
 
 /* Whether the host makes it out of what it has: then planning computes it. */
 static bool is_planned(const hone_value *value) {
@@ -64,8 +51,6 @@ static bool has_one_output(const hone_node *node) {
   return hone_node_out(node, 0) != NULL;
 }
 
-static bool is_member(const cluster *c, const hone_node *node) { return node && node->mark == c; }
-
 /* Element types that a processor has, or that fit into one it has. */
 static bool is_plain(const hone_value *value) {
   hone_dtype_class class = hone_dtype_class_of(value->type.dtype);
@@ -82,7 +67,7 @@ static int count_inputs(const cluster *c, const hone_node *joiner) {
     const hone_node *node = i < c->count + c->tried ? c->nodes[i] : joiner;
     for (int k = 0; k < node->input_count; k++) {
       const hone_value *input = node->inputs[k].value;
-      count += input && !is_member(c, input->producer);
+      count += input && !hone_cluster_has(c, input->producer);
     }
   }
   return count;
@@ -104,7 +89,7 @@ static bool may_join(const cluster *c, const hone_node *node) {
     if (node->inputs[i].value && !is_plain(node->inputs[i].value)) return false;
   const hone_shape *space = &c->nodes[0]->outputs[0]->type.shape;
   return hone_shape_equal(space, &node->outputs[0]->type.shape) &&
-         count_inputs(c, node) <= MOST_INPUTS;
+         count_inputs(c, node) <= HONE_CLUSTER_INPUTS;
 }
 
 /* The members that something outside reads, counted up to two; `*live` is one of them. */
@@ -112,7 +97,7 @@ static int count_live(const cluster *c, hone_node **live) {
   int count = 0;
   for (int i = 0; i < c->count + c->tried && count < 2; i++) {
     for (const hone_use *use = c->nodes[i]->outputs[0]->uses; use; use = use->next) {
-      if (is_member(c, use->user)) continue;
+      if (hone_cluster_has(c, use->user)) continue;
       *live = c->nodes[i];
       count++;
       break;
@@ -130,7 +115,7 @@ static hone_node *find_joiner(const cluster *c) {
 
 /* Adds pointwise users as long as some number of them brings the cluster back to one result. */
 static void grow(cluster *c) {
-  while (c->count + c->tried < MOST_NODES && c->tried < TRIED) {
+  while (c->count + c->tried < HONE_CLUSTER_NODES && c->tried < TRIED) {
     hone_node *joiner = find_joiner(c), *live = NULL;
     if (!joiner) break;
     joiner->mark = c;
@@ -161,13 +146,13 @@ static bool widens_bytes(const hone_node *node) {
 static void take_feeders(cluster *c, int first, bool of_bytes) {
   for (int i = first; i < c->count; i++) {
     const hone_node *node = c->nodes[i];
-    for (int k = 0; k < node->input_count && c->count < MOST_NODES; k++) {
+    for (int k = 0; k < node->input_count && c->count < HONE_CLUSTER_NODES; k++) {
       hone_value *input = node->inputs[k].value;
       bool outside = false;
       if (!input || !may_join(c, input->producer)) continue;
       if (of_bytes && !widens_bytes(input->producer)) continue;
       for (const hone_use *use = input->uses; use; use = use->next)
-        outside = outside || !is_member(c, use->user);
+        outside = outside || !hone_cluster_has(c, use->user);
       if (outside) continue;
       input->producer->mark = c;
       c->nodes[c->count++] = input->producer;
@@ -183,7 +168,7 @@ static void take_casts(cluster *c) {
       hone_value *input = node->inputs[i].value;
       hone_node *maker = input ? input->producer : NULL;
       if (!maker || maker->op != &hone_op_cast || maker->mark || !is_groupable(maker)) continue;
-      if (!hone_used_only_by(input, node) || c->count == MOST_NODES) continue;
+      if (!hone_used_only_by(input, node) || c->count == HONE_CLUSTER_NODES) continue;
       maker->mark = c;
       c->nodes[c->count++] = maker;
     }
@@ -194,7 +179,7 @@ static void take_casts(cluster *c) {
 static void take_gate(cluster *c) {
   int x;
   const hone_node *found = hone_gate_of(c->nodes[0], &x);
-  if (!found || found->mark || c->count == MOST_NODES) return;
+  if (!found || found->mark || c->count == HONE_CLUSTER_NODES) return;
   hone_node *mul = found->outputs[0]->producer;
   if (!is_groupable(mul)) return;
   mul->mark = c;
@@ -219,7 +204,7 @@ static void take_moves_before(cluster *c, int index, bool transposes) {
   hone_node *user = c->nodes[0], *found[MOST_MOVES];
   hone_value *value = hone_node_in(user, index);
   int count = 0, kept = 0;
-  if (value && is_member(c, value->producer) && value->producer->op == &hone_op_cast) {
+  if (value && hone_cluster_has(c, value->producer) && value->producer->op == &hone_op_cast) {
     user = value->producer;
     value = user->inputs[0].value;
   }
@@ -229,7 +214,7 @@ static void take_moves_before(cluster *c, int index, bool transposes) {
     value = user->inputs[0].value;
     if (!(user->op->facts & HONE_VIEW)) kept = count;
   }
-  for (int i = 0; i < kept && c->count < MOST_NODES; i++) {
+  for (int i = 0; i < kept && c->count < HONE_CLUSTER_NODES; i++) {
     found[i]->mark = c;
     c->nodes[c->count++] = found[i];
   }
@@ -245,7 +230,7 @@ static void take_transpose_after(cluster *c) {
     found[count++] = node;
     if (node->op == &hone_op_transpose) break;
   }
-  if (node->op != &hone_op_transpose || c->count + count > MOST_NODES) return;
+  if (node->op != &hone_op_transpose || c->count + count > HONE_CLUSTER_NODES) return;
   for (int i = 0; i < count; i++) {
     found[i]->mark = c;
     c->nodes[c->count++] = found[i];
@@ -266,7 +251,7 @@ static bool has_few_channels(const hone_node *node) {
 static void take_rounding(cluster *c) {
   const hone_node *user = c->nodes[0];
   const hone_value *value = hone_node_in(user, 0);
-  while (value && value->producer && is_member(c, value->producer)) {
+  while (value && value->producer && hone_cluster_has(c, value->producer)) {
     user = value->producer;
     value = user->inputs[0].value;
   }
@@ -274,7 +259,7 @@ static void take_rounding(cluster *c) {
   if (!maker || maker->op != &hone_op_cast || maker->mark || !is_groupable(maker)) return;
   bool rounded = maker->inputs[0].value->type.dtype == HONE_F32 &&
                  hone_dtype_bits(value->type.dtype) == 16;
-  if (!rounded || !hone_used_only_by(value, user) || c->count == MOST_NODES) return;
+  if (!rounded || !hone_used_only_by(value, user) || c->count == HONE_CLUSTER_NODES) return;
   maker->mark = c;
   c->nodes[c->count++] = maker;
 }
@@ -303,7 +288,7 @@ static void take_norm(cluster *c, const hone_pass_context *context) {
       (norm->op != &hone_op_layer_norm && norm->op != &hone_op_rms_norm))
     return;
   bool bare = !hone_node_in(norm, 1) && !hone_node_in(norm, 2) && has_one_output(norm);
-  if (!bare || !is_groupable(norm) || !hone_used_only_by(y, product) || c->count == MOST_NODES ||
+  if (!bare || !is_groupable(norm) || !hone_used_only_by(y, product) || c->count == HONE_CLUSTER_NODES ||
       hone_dtype_bits(y->type.dtype) != 16 || !hone_value_is_constant(product->inputs[1].value) ||
       !context->takes(norm) || !context->takes(product))
     return;
@@ -413,7 +398,7 @@ static void take_block(cluster *last, int count, hone_pass_context *context) {
     layers[i] = parts[i]->nodes[0];
     nodes += parts[i]->count;
   }
-  if (blocks->count == HONE_MOST_BLOCKS || nodes > MOST_NODES || !context->joins(layers, count))
+  if (blocks->count == HONE_MOST_BLOCKS || nodes > HONE_CLUSTER_NODES || !context->joins(layers, count))
     return;
   hone_pass_block *block = &blocks->at[blocks->count++];
   block->count = count;
@@ -434,90 +419,6 @@ static void take_blocks(hone_graph *graph, int count, hone_pass_context *context
   }
 }
 
-/* A group under construction. */
-typedef struct making {
-  const cluster *members;
-  hone_node *group;
-  hone_graph *body;
-  hone_map values; /* of the graph outside to those of the body */
-} making;
-
-/* Values from outside become inputs of the group and of its body. */
-static hone_status *capture(making *m, hone_value *value) {
-  hone_value *inside;
-  if (!value || value->constant || is_member(m->members, value->producer)) return NULL;
-  if (hone_map_get(&m->values, (const char *)&value, sizeof value)) return NULL;
-  HONE_TRY(hone_node_add_input(m->group, value));
-  HONE_TRY(hone_graph_input(m->body, value->name, value->type, &inside));
-  inside->place = value->place;
-  return hone_map_put(&m->values, (const char *)&value, sizeof value, inside);
-}
-
-/* The copies keep the names that the originals had, but for the results: the group has those. */
-static hone_status *move_names(making *m, hone_node *from, hone_node *to) {
-  for (int i = 0; i < from->output_count && from != m->members->last; i++) {
-    if (from->outputs[i]) HONE_TRY(hone_take_name(to->outputs[i], from->outputs[i]));
-  }
-  return NULL;
-}
-
-static hone_status *fill_body(making *m) {
-  hone_graph *graph = m->group->graph;
-  hone_node *copy;
-  for (hone_node *node = graph->first; node; node = node->next) {
-    if (!is_member(m->members, node)) continue;
-    for (int i = 0; i < node->input_count; i++) HONE_TRY(capture(m, node->inputs[i].value));
-    HONE_TRY(hone_node_copy(node, m->body, NULL, &m->values, &copy));
-    HONE_TRY(move_names(m, node, copy));
-    HONE_TRY(hone_node_add_sources(m->group, node));
-    if (node == m->members->last) break;
-  }
-  return NULL;
-}
-
-/* The last node's outputs leave the body and the group. */
-static hone_status *connect(making *m) {
-  hone_node *last = m->members->last;
-  for (int i = 0; i < last->output_count; i++) {
-    hone_value *outside = last->outputs[i], *made;
-    if (!outside) continue;
-    hone_value *inside = hone_map_get(&m->values, (const char *)&outside, sizeof outside);
-    HONE_TRY(hone_graph_output(m->body, inside));
-    HONE_TRY(hone_node_add_output(m->group, NULL, outside->type, &made));
-    hone_value_replace(outside, made);
-    HONE_TRY(hone_take_name(made, outside));
-  }
-  return NULL;
-}
-
-static hone_status *make_group(making *m) {
-  hone_node *last = m->members->last;
-  HONE_TRY(hone_node_new(last->graph, last, &hone_op_group, NULL, 0, 0, &m->group));
-  HONE_TRY(hone_graph_new_region(m->group, "body", &m->body));
-  HONE_TRY(fill_body(m));
-  HONE_TRY(connect(m));
-  hone_remove_unused(last);
-  return NULL;
-}
-
-/* Clusters are closed from the last to the first node, so that removing one leaves the others'
- * members where they are. */
-static hone_status *make_groups(hone_graph *graph, hone_pass_context *context) {
-  for (hone_node *node = graph->last, *previous; node; node = previous) {
-    const cluster *c = node->mark;
-    previous = node->previous;
-    if (!c || c->last != node) continue;
-    making m = {.members = c};
-    hone_status *status = make_group(&m);
-    hone_map_free(&m.values);
-    HONE_TRY(status);
-    if (c->block) c->block->groups[c->place] = m.group;
-    hone_pass_fired(context, c->count > 1 ? "group of several" : "group of one");
-    previous = m.group->previous;
-  }
-  return NULL;
-}
-
 static hone_status *fuse_graph(hone_graph *graph, hone_pass_context *context) {
   fusion f = {.context = context};
   for (hone_node *node = graph->first; node; node = node->next) node->mark = NULL;
@@ -527,7 +428,7 @@ static hone_status *fuse_graph(hone_graph *graph, hone_pass_context *context) {
   if (!status) status = seed_all(&f, graph, HONE_POINTWISE);
   if (!status) status = seed_all(&f, graph, 0);
   if (!status) take_blocks(graph, 2, context);
-  if (!status) status = make_groups(graph, context);
+  if (!status) status = hone_group_clusters(graph, context);
   hone_arena_free(&f.arena);
   return status;
 }
