@@ -238,10 +238,12 @@ static bool joins(const hone_node *const *layers, int count) {
   hone_status *status = hone_cuda_capability(&sm);
   bool known = !status;
   hone_status_free(status);
-  if (!known) return false;
-  if (count == hone_cuda_kernel_conv_pool.span) return hone_cuda_is_pooled(layers);
-  return count == hone_cuda_kernel_conv_block.span &&
-         hone_cuda_kernel_conv_block.least_sm <= sm && hone_cuda_is_block(layers);
+  size_t rows, r = 0;
+  const hone_cuda_kernel *const *table = hone_cuda_kernels(&rows);
+  while (known && r < rows && !(table[r]->spans && table[r]->span == count &&
+                                table[r]->least_sm <= sm && table[r]->spans(layers)))
+    r++;
+  return known && r < rows;
 }
 
 /* ---- Machine code --------------------------------------------------------------------------- */

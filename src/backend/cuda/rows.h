@@ -20,13 +20,6 @@ int64_t hone_cuda_matmul_sizes(const hone_node *node, const hone_shape *left,
 /* How many rows a left operand has for sure; anything above `most` where they are more than that. */
 int64_t hone_cuda_least_rows(const hone_shape *left, int64_t most);
 
-/* Whether three convolutions, each of which alone reads the one before, are an inverted residual that
- * kernels/conv_block.cu computes. */
-bool hone_cuda_is_block(const hone_node *const *convolutions);
-/* Whether a convolution and a pooling, which alone reads it, are small and kernels/conv_pool.cu computes
- * both. */
-bool hone_cuda_is_pooled(const hone_node *const *layers);
-
 /* Whether all inputs that are there, and all outputs, have a known rank and are floats of one type. */
 bool hone_cuda_one_float(const hone_node *node);
 /* T, the type of elements, and R, what they are in registers. */

@@ -69,7 +69,8 @@ static bool is_depthwise(const hone_node *node, int64_t channels) {
          hone_cuda_along(node, "dilations", 0) == 1 && hone_cuda_along(node, "dilations", 1) == 1;
 }
 
-bool hone_cuda_is_block(const hone_node *const *convolutions) {
+/* Whether three convolutions, each of which alone reads the one before, are an inverted residual. */
+static bool is_block(const hone_node *const *convolutions) {
   const hone_node *expand = convolutions[EXPAND], *project = convolutions[PROJECT];
   if (expand->op != &hone_op_conv || !expand->outputs[0]) return false;
   hone_dtype dtype = expand->outputs[0]->type.dtype;
@@ -82,15 +83,6 @@ bool hone_cuda_is_block(const hone_node *const *convolutions) {
          project->inputs[HONE_CONV_W].value->type.shape.dim[2] == s.mid && s.in >= 8 && s.in % 8 == 0 &&
          s.in <= MOST_CHANNELS && s.mid >= 32 && s.mid % 8 == 0 && s.out >= 8 && s.out % 8 == 0 &&
          s.out <= MOST_CHANNELS;
-}
-
-static bool spans(const hone_cuda_stage *stages) {
-  const hone_node *convolutions[HONE_CUDA_SPAN];
-  for (int i = 0; i < HONE_CUDA_SPAN; i++) {
-    if (!stages[i].core || !stages[i].kernel->finishes) return false;
-    convolutions[i] = stages[i].core;
-  }
-  return hone_cuda_is_block(convolutions);
 }
 
 static sizes sizes_of_stage(const hone_cuda_stage *last) {
@@ -221,7 +213,7 @@ const hone_cuda_kernel hone_cuda_kernel_conv_block = {
     .pointers = 4,
     .finishes = true,
     .widely = true,
-    .spans = spans,
+    .spans = is_block,
     .span = HONE_CUDA_SPAN,
     .define_span = define_block,
     .settle = settle,

@@ -25,7 +25,8 @@ static int64_t positions_of(const hone_node *pool) {
   return count;
 }
 
-bool hone_cuda_is_pooled(const hone_node *const *layers) {
+/* Whether the convolution, and the pooling that alone reads it, are small. */
+static bool is_pooled(const hone_node *const *layers) {
   const hone_node *conv = layers[0], *pool = layers[1];
   if (!hone_cuda_is_small(conv) || pool->op != &hone_op_pool || !hone_cuda_one_float(pool) ||
       !hone_cuda_has_two_axes(pool->inputs[0].value) || hone_node_out(pool, 1) ||
@@ -36,15 +37,6 @@ bool hone_cuda_is_pooled(const hone_node *const *layers) {
   int64_t products = hone_cuda_small_products(conv, &pool->outputs[0]->type.shape);
   return positions > 1 && positions <= MOST_POSITIONS && products > 0 &&
          products <= HONE_CUDA_SMALL_ONE / positions;
-}
-
-static bool spans(const hone_cuda_stage *stages) {
-  const hone_node *layers[SPAN];
-  for (int i = 0; i < SPAN; i++) {
-    if (!stages[i].core || !stages[i].kernel->finishes) return false;
-    layers[i] = stages[i].core;
-  }
-  return hone_cuda_is_pooled(layers);
 }
 
 static void define_pooled(const hone_cuda_stage *last, hone_text *out) {
@@ -139,7 +131,7 @@ const hone_cuda_kernel hone_cuda_kernel_conv_pool = {
     .forms = {FORM(32, 512), FORM(64, 384), FORM(112, 256)}, /* in the order of `threads` */
     .pointers = 2,
     .finishes = true,
-    .spans = spans,
+    .spans = is_pooled,
     .span = SPAN,
     .define_span = define_pooled,
     .plan = plan_pooled};

@@ -191,6 +191,17 @@ const void *hone_cuda_constant_bytes(const hone_cuda_body *body, const hone_valu
 
 /* ---- Stages in one kernel --------------------------------------------------------------------- */
 
+static bool spans_stages(const hone_cuda_kernel *row, const hone_cuda_body *body) {
+  const hone_node *layers[HONE_CUDA_SPAN];
+  if (body->stage_count != row->span) return false;
+  for (int i = 0; i < row->span; i++) {
+    const hone_cuda_stage *stage = &body->stages[i];
+    if (!stage->core || !stage->kernel->finishes) return false;
+    layers[i] = stage->core;
+  }
+  return row->spans(layers);
+}
+
 /* The chosen row's kernel in place of all stages. A GPU that it is not for keeps the stages. */
 static hone_status *join_stages(maker *m) {
   hone_cuda_body *body = m->body;
@@ -198,8 +209,7 @@ static hone_status *join_stages(maker *m) {
   if (!way->kernel || !way->kernel->spans || way->kernel->least_sm > body->sm) return NULL;
   int span = way->kernel->span;
   hone_cuda_stage *stages = body->stages, *last = &stages[span - 1];
-  if (body->stage_count != span || !way->kernel->spans(stages))
-    return no_stages("its stages do not go into one kernel");
+  if (!spans_stages(way->kernel, body)) return no_stages("its stages do not go into one kernel");
   for (int i = 0; i + 1 < span; i++) {
     stages[i].within = true;
     last->inner[i] = &stages[i];

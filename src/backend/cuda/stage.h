@@ -141,9 +141,9 @@ struct hone_cuda_kernel {
   bool gathers;     /* takes its first input by any strides, and out of f32 where that is rounded */
   int scale, bias;  /* inputs of the node that the tail multiplies by and adds; 0: none */
   bool (*accepts)(const hone_node *node);
-  /* Of a kernel for the stages of a whole body, in place of `accepts`: whether it computes these. It is
-   * no first row. */
-  bool (*spans)(const hone_cuda_stage *stages);
+  /* Of a kernel for the stages of a whole body, in place of `accepts`: whether it computes these nodes,
+   * each with the pointwise work behind it. It is no first row. */
+  bool (*spans)(const hone_node *const *layers);
   int span; /* how many: up to HONE_CUDA_SPAN */
   /* The lines before the file: types and choices. */
   void (*define)(const hone_node *node, hone_text *out);
