@@ -2,6 +2,7 @@
 // barrier in turn, blocks run one after the other. Included before a kernel's text as C++.
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <deque>
@@ -21,6 +22,10 @@ using std::floor, std::ceil, std::rint, std::trunc;
 #define __grid_constant__
 #define __align__(n) __attribute__((aligned(n)))
 #define __launch_bounds__(...)
+[[noreturn]] static void stop(const char *why) {
+  fprintf(stderr, "a kernel on the host: %s\n", why);
+  abort();
+}
 struct Place { unsigned x, y, z; };
 static Place threadIdx, blockIdx, blockDim, gridDim;
 
@@ -224,11 +229,11 @@ static void copy_chunk(void *to, const void *from, int bytes) {
   copies[threadIdx.x].push_back({to, from, bytes, batches[threadIdx.x], 16});
 }
 template <int bytes> static void copy_piece(void *to, const void *from) {
-  if ((uintptr_t)to % bytes || (uintptr_t)from % bytes) abort();
+  if ((uintptr_t)to % bytes || (uintptr_t)from % bytes) stop("a piece lies at no multiple of its size");
   copies[threadIdx.x].push_back({to, from, bytes, batches[threadIdx.x], bytes});
 }
 static void copy_word(void *to, const void *from, bool there) {
-  if ((uintptr_t)to % 4 || (uintptr_t)from % 4) abort();
+  if ((uintptr_t)to % 4 || (uintptr_t)from % 4) stop("a word lies at no multiple of its size");
   copies[threadIdx.x].push_back({to, from, there ? 4 : 0, batches[threadIdx.x], 4});
 }
 static void end_batch() { batches[threadIdx.x]++; }
@@ -241,7 +246,7 @@ template <int left> static void wait_for_copies() {
   }
 }
 
-// What kernels/hopper.cu says in PTX. Copies and products are done at once.
+// What kernels/hopper.cu says in PTX. Products are done at once, boxes land while threads wait.
 typedef unsigned long long u64;
 enum { MOST_SHARED = 232448 };
 static char *aligned_pool() {
@@ -276,13 +281,43 @@ static void begin_barrier(u64 *b, int arrivals) {
   *(Turns *)b = {(unsigned)arrivals, (unsigned)arrivals, 0, 0};
 }
 static void show_shared() {}
+// One that arrives after all of the turn is an illegal instruction on a GPU.
 static void arrive_for(u64 *b, int bytes) {
   Turns *t = (Turns *)b;
+  if (t->left == 0) stop("more arrive for a turn than it waits for");
   t->bytes += bytes, t->left--, t->end();
 }
 static void arrive(u64 *b) { arrive_for(b, 0); }
+
+// A box on its way. Most land at the next look, one of 16 when everybody has looked some times more:
+// those that are asked for later are there before.
+enum { LATE = 8 * MOST_THREADS };
+struct Flight {
+  void (*land)(const Flight &);
+  char *to;
+  const stand_in_map *map;
+  u64 *barrier;
+  int at[6];
+  unsigned long lands; // at this look
+};
+static std::deque<Flight> flights;
+static unsigned long looks;
+static unsigned lot;
+static void fly(Flight f) {
+  lot = lot * 1664525u + 1013904223u; // Press et al., Numerical Recipes, 7.1
+  f.lands = looks + (lot >> 28 ? 1 : LATE);
+  flights.push_back(f);
+}
+static void land_some() {
+  looks++;
+  for (size_t i = flights.size(); i-- > 0;) {
+    if (flights[i].lands > looks) continue;
+    flights[i].land(flights[i]);
+    flights.erase(flights.begin() + (long)i);
+  }
+}
 static void wait_for_turn(u64 *b, unsigned parity) {
-  while (((volatile Turns *)b)->parity == parity) pause_fibre();
+  for (land_some(); ((volatile Turns *)b)->parity == parity; land_some()) pause_fibre();
 }
 static void *swizzled(const char *at) { return (char *)((u64)at ^ ((u64)at >> 7 & 7) << 4); }
 // A row of a box: 128 bytes, of whose elements the first `count` are `from`'s, none where it is outside.
@@ -297,35 +332,43 @@ static void copied(u64 *b, int rows) {
   Turns *t = (Turns *)b;
   t->bytes -= 128 * rows, t->end();
 }
-template <class M>
-static void copy_box(char *to, const M &map, u64 *barrier, int x, int y, int z, int w = 0) {
-  const stand_in_map &m = *(const stand_in_map *)&map;
+static void land_box(const Flight &f) {
+  const stand_in_map &m = *f.map;
+  int x = f.at[0], y = f.at[1], z = f.at[2], w = f.at[3];
   for (unsigned i = 0; i < m.box[1]; i++) {
     bool inside = (unsigned)y + i < m.sizes[1] && (unsigned)z < m.sizes[2];
     const char *row = (const char *)m.address + (y + i) * m.strides[0] + z * m.strides[1];
     inside = inside && (w == 0 || (unsigned)w < m.sizes[3]);
     row += w * m.strides[2];
-    put_row(to + 128 * i, inside ? row + m.element * x : nullptr, (long)m.sizes[0] - x, m.element);
+    put_row(f.to + 128 * i, inside ? row + m.element * x : nullptr, (long)m.sizes[0] - x, m.element);
   }
-  copied(barrier, m.box[1]);
+  copied(f.barrier, m.box[1]);
+}
+template <class M>
+static void copy_box(char *to, const M &map, u64 *barrier, int x, int y, int z, int w = 0) {
+  fly({land_box, to, (const stand_in_map *)&map, barrier, {x, y, z, w}});
 }
 template <class M> static void expect_box(const M &, int, int, int) {}
 template <class M> static void expect_map(const M &) {}
-template <class M>
-static void copy_pixels(char *to, const M &map, u64 *barrier, int channel, int x, int y, int image,
-                        int right, int down) {
-  const stand_in_map &m = *(const stand_in_map *)&map;
+static void land_pixels(const Flight &f) {
+  const stand_in_map &m = *f.map;
+  int channel = f.at[0], x = f.at[1], y = f.at[2], image = f.at[3], right = f.at[4], down = f.at[5];
   int width = m.sizes[1], height = m.sizes[2];
   for (unsigned i = 0; i < m.pixels; i++) {
     int at = x + right, on = y + down;
     bool inside = at >= 0 && at < width && on >= 0 && on < height && (unsigned)image < m.sizes[3];
     const char *pixel = (const char *)m.address + at * m.strides[0] + on * m.strides[1];
     pixel += image * m.strides[2] + m.element * channel;
-    put_row(to + 128 * i, inside ? pixel : nullptr, (long)m.sizes[0] - channel, m.element);
+    put_row(f.to + 128 * i, inside ? pixel : nullptr, (long)m.sizes[0] - channel, m.element);
     if ((x += m.steps[1]) > width - 1 + m.high[0]) x = m.low[0], y += m.steps[2];
     if (y > height - 1 + m.high[1]) y = m.low[1], image++;
   }
-  copied(barrier, m.pixels);
+  copied(f.barrier, m.pixels);
+}
+template <class M>
+static void copy_pixels(char *to, const M &map, u64 *barrier, int channel, int x, int y, int image,
+                        int right, int down) {
+  fly({land_pixels, to, (const stand_in_map *)&map, barrier, {channel, x, y, image, right, down}});
 }
 static u64 operand(const char *box, bool) { return (u64)box; }
 static u64 operand_at(u64 first, int bytes) { return first + bytes; }
@@ -453,6 +496,7 @@ static void run_cluster(unsigned threads, char *stacks) {
     for (unsigned t = 0; t < members * threads; t++)
       if (!over[t / threads][t % threads]) running += resume(t / threads, t % threads);
   }
+  if (!flights.empty()) stop("a block ended with boxes on their way");
 }
 
 extern "C" __attribute__((visibility("default")))

@@ -83,6 +83,8 @@ static const struct {
      " y = matmul(a, b, c) {alpha=0.5}\n o = gelu(y)\n}"},
     {"cuda.matmul_f16", "f16", "graph g(a: f16[3, 70, 200], b: f16[72, 200]) -> (o) {\n"
      " o = matmul(a, b) {transpose_b=true}\n}"},
+    /* more steps than twice the stages of any tile */
+    {"cuda.matmul_f16", "f16", "graph g(a: f16[7, 1800], b: f16[1800, 8]) -> (o) { o = matmul(a, b) }"},
 };
 
 TEST(every_tile_of_boxes) {
@@ -717,6 +719,7 @@ int main(int count, char **words) {
   RUN(every_tile_of_blocks);
   RUN(every_cut_of_small_convolutions);
   RUN(every_cut_of_pooled_convolutions);
+  if (only && strcmp(only, "boxes") == 0) RUN(every_tile_of_boxes);
   if (only && strcmp(only, "joins") == 0) RUN(every_tile_that_joins);
   if (only && strcmp(only, "few") == 0) RUN(every_tile_of_few_rows);
   if (only && strcmp(only, "vector") == 0) RUN(every_product_of_vectors);

@@ -23,7 +23,7 @@
   {HONE_CUDA_TILE(32, 64, 2, 128, 4), HONE_CUDA_TILE(128, 64, 4, 64, 4),                           \
    HONE_CUDA_TILE(128, 128, 2, 64, 3), HONE_CUDA_BOXED_TILE(2, 1, 256, 4, 1),                      \
    HONE_CUDA_BOXED_TILE(1, 2, 64, 4, 2), HONE_CUDA_BOXED_TILE(1, 1, 64, 6, 2),                     \
-   HONE_CUDA_BOXED_TILE(1, 1, 64, 3, 4), HONE_CUDA_NARROW_TILE(8, 2, 11, 2),                       \
+   HONE_CUDA_BOXED_TILE(1, 1, 64, 3, 4), HONE_CUDA_NARROW_TILE(8, 2, 10, 2),                       \
    HONE_CUDA_NARROW_TILE(16, 2, 10, 2), HONE_CUDA_NARROW_TILE(32, 2, 8, 2),                        \
    HONE_CUDA_NARROW_TILE(64, 2, 6, 2)}
 #define HONE_CUDA_BOXED_FORM 3 /* the first of the latter */
@@ -35,7 +35,7 @@
 #define HONE_CUDA_FEW_FORMS                                                                        \
   {HONE_CUDA_TILE(32, 64, 2, 128, 4), HONE_CUDA_TILE(128, 64, 4, 64, 4),                           \
    HONE_CUDA_TILE(128, 128, 2, 64, 3), HONE_CUDA_NARROW_TILE(40, 2, 8, 2),                         \
-   HONE_CUDA_NARROW_TILE(72, 2, 6, 2), HONE_CUDA_NARROW_TILE(104, 2, 5, 2),                        \
+   HONE_CUDA_NARROW_TILE(72, 2, 6, 2), HONE_CUDA_NARROW_TILE(104, 2, 4, 2),                        \
    HONE_CUDA_NARROW_TILE(32, 2, 12, 1), HONE_CUDA_NARROW_TILE(40, 2, 12, 1),                       \
    HONE_CUDA_NARROW_TILE(72, 2, 12, 1), HONE_CUDA_NARROW_TILE(104, 2, 10, 1)}
 #define HONE_CUDA_FEW_TILES    7
@@ -59,7 +59,7 @@
   {HONE_CUDA_TILE(32, 64, 2, 128, 4), HONE_CUDA_TILE(128, 64, 4, 64, 4),                           \
    HONE_CUDA_TILE(128, 128, 2, 64, 3), HONE_CUDA_BOXED_TILE(2, 1, 256, 4, 1),                      \
    HONE_CUDA_BOXED_TILE(2, 1, 128, 6, 1), HONE_CUDA_BOXED_TILE(1, 2, 64, 4, 2),                    \
-   HONE_CUDA_BOXED_TILE(1, 1, 64, 6, 2), HONE_CUDA_NARROW_TILE(8, 2, 11, 2),                       \
+   HONE_CUDA_BOXED_TILE(1, 1, 64, 6, 2), HONE_CUDA_NARROW_TILE(8, 2, 10, 2),                       \
    HONE_CUDA_NARROW_TILE(16, 2, 10, 2), HONE_CUDA_NARROW_TILE(32, 2, 8, 2),                        \
    HONE_CUDA_NARROW_TILE(64, 2, 6, 2), HONE_CUDA_NARROW_TILE(64, 2, 12, 1)}
 #define HONE_CUDA_TF32_TILES    9

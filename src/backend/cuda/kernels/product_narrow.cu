@@ -161,6 +161,10 @@ __device__ __forceinline__ void put_ones(char *pool) {
 #endif
 }
 
+// A slot's turns are all of one group, which waits for each: the parity that it waits for tells a turn from the one
+// before, not from the one before that. Were a slot another group's from turn to turn, a group could take its turn for
+// over while the one before, whose boxes may come later than those of turns after it, is not.
+static_assert(STAGES % WARPGROUPS == 0, "a slot is one group's");
 // What a group sums of the tile: every WARPGROUPS-th step. A step is free when the next one's products are asked for
 // and its own are there. `look` is called for each while it is multiplied, and then the next one's wait for its own:
 // the compiler would let them wait for more. Sums are settled before the first, or it would clear them between products
