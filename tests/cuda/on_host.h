@@ -295,7 +295,7 @@ enum { LATE = 8 * MOST_THREADS };
 struct Flight {
   void (*land)(const Flight &);
   char *to;
-  const stand_in_map *map;
+  stand_in_map map; // the thread that asks may have ended, and its arguments with it
   u64 *barrier;
   int at[6];
   unsigned long lands; // at this look
@@ -333,7 +333,7 @@ static void copied(u64 *b, int rows) {
   t->bytes -= 128 * rows, t->end();
 }
 static void land_box(const Flight &f) {
-  const stand_in_map &m = *f.map;
+  const stand_in_map &m = f.map;
   int x = f.at[0], y = f.at[1], z = f.at[2], w = f.at[3];
   for (unsigned i = 0; i < m.box[1]; i++) {
     bool inside = (unsigned)y + i < m.sizes[1] && (unsigned)z < m.sizes[2];
@@ -346,12 +346,12 @@ static void land_box(const Flight &f) {
 }
 template <class M>
 static void copy_box(char *to, const M &map, u64 *barrier, int x, int y, int z, int w = 0) {
-  fly({land_box, to, (const stand_in_map *)&map, barrier, {x, y, z, w}});
+  fly({land_box, to, *(const stand_in_map *)&map, barrier, {x, y, z, w}});
 }
 template <class M> static void expect_box(const M &, int, int, int) {}
 template <class M> static void expect_map(const M &) {}
 static void land_pixels(const Flight &f) {
-  const stand_in_map &m = *f.map;
+  const stand_in_map &m = f.map;
   int channel = f.at[0], x = f.at[1], y = f.at[2], image = f.at[3], right = f.at[4], down = f.at[5];
   int width = m.sizes[1], height = m.sizes[2];
   for (unsigned i = 0; i < m.pixels; i++) {
@@ -368,7 +368,7 @@ static void land_pixels(const Flight &f) {
 template <class M>
 static void copy_pixels(char *to, const M &map, u64 *barrier, int channel, int x, int y, int image,
                         int right, int down) {
-  fly({land_pixels, to, (const stand_in_map *)&map, barrier, {channel, x, y, image, right, down}});
+  fly({land_pixels, to, *(const stand_in_map *)&map, barrier, {channel, x, y, image, right, down}});
 }
 static u64 operand(const char *box, bool) { return (u64)box; }
 static u64 operand_at(u64 first, int bytes) { return first + bytes; }

@@ -723,6 +723,7 @@ int main(int count, char **words) {
   if (only && strcmp(only, "joins") == 0) RUN(every_tile_that_joins);
   if (only && strcmp(only, "few") == 0) RUN(every_tile_of_few_rows);
   if (only && strcmp(only, "vector") == 0) RUN(every_product_of_vectors);
+  if (only && strcmp(only, "attention") == 0) RUN(every_way_of_attention);
   if (only) return check_report();
   RUN(every_pointwise_op);
   RUN(every_tile_of_boxes);
