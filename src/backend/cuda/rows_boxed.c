@@ -48,7 +48,7 @@ static const boxed_tile tiles[] = {{2, 1, 256, 4, 1, 0, 2.5, 0.76, 2.7, 8.0, 0.6
                                    {2, 1, 64, 12, 1, 40, 1.8, 0.13, 0.5, 0.2, 0.066, 1.0, 2},
                                    {2, 1, 64, 12, 1, 72, 1.8, 0.175, 0.65, 0.3, 0.088, 1.1, 2},
                                    {2, 1, 64, 12, 1, 72, 1.8, 0.175, 0.65, 0.3, 0.088, 1.1, 3},
-                                   {2, 1, 64, 10, 1, 104, 1.8, 0.215, 0.75, 0.4, 0.115, 1.2, 4}};
+                                   {2, 1, 64, 8, 1, 104, 1.8, 0.215, 0.75, 0.4, 0.115, 1.2, 4}};
 #define TILES (int)(sizeof tiles / sizeof *tiles)
 _Static_assert(TILES == HONE_CUDA_FIRST_JOINED_TILE + HONE_CUDA_JOINED_TILES,
                "a tile is a form of a row");
@@ -64,6 +64,11 @@ static int rows_of(const boxed_tile *t) {
 /* Where two groups sum 256 columns, a third brings the boxes and gives its registers away. */
 static unsigned threads_of(const boxed_tile *t) {
   return (unsigned)(128 * t->groups + (t->groups == 2 && t->n == 256 ? 128 : 32));
+}
+
+/* Of sums that the other blocks of a cluster store in one. */
+static unsigned come_bytes(const boxed_tile *t) {
+  return t->cluster ? (unsigned)((t->cluster - 1) * (t->narrow * t->n / t->cluster) * 4) : 0;
 }
 
 static double join_of(const boxed_tile *t, int64_t parts) {
@@ -251,7 +256,8 @@ hone_status *hone_cuda_launch_boxed(const hone_cuda_stage *stage, hone_cuda_plan
   boxed->function = function_of(stage, choice->tile);
   boxed->threads = threads_of(t);
   int rows = rows_of(t) + (stage->kernel->norms ? MORE_ROWS : 0);
-  boxed->shared = (unsigned)(t->stages * ((rows + t->n) * HONE_CUDA_BOX_BYTES + 16) + 1024 + 64);
+  boxed->shared = (unsigned)(t->stages * ((rows + t->n) * HONE_CUDA_BOX_BYTES + 16) + 1024 + 64) +
+                  come_bytes(t);
   boxed->grid[0] = (unsigned)(n[35] < most || t->narrow ? n[35] : most);
   boxed->grid[1] = boxed->grid[2] = 1;
   boxed->slots[2] = boxed->slots[3] = (hone_cuda_slot){.from = HONE_CUDA_NOTHING};

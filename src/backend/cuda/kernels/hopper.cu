@@ -36,20 +36,29 @@ __device__ __forceinline__ void wait_for_turn(u64 *barrier, u32 parity) {
                  : "=r"(over) : "r"(PTX_ADDRESS(barrier)), "r"(parity) : "memory");
   } while (!over);
 }
+// The same of bytes that other blocks of the cluster store.
+__device__ __forceinline__ void wait_for_stores(u64 *barrier, u32 parity) {
+  u32 over;
+  do {
+    asm volatile("{\n.reg .pred over;\nmbarrier.try_wait.parity.acquire.cluster.shared::cta.b64 over, [%1], %2;\nselp.u32 %0, 1, 0, over;\n}"
+                 : "=r"(over) : "r"(PTX_ADDRESS(barrier)), "r"(parity) : "memory");
+  } while (!over);
+}
 // Threads of one number meet, as many as are named.
 __device__ __forceinline__ void meet(int number, int threads) {
   asm volatile("bar.sync %0, %1;" ::"r"(number), "r"(threads) : "memory");
 }
 
-// Blocks of a cluster, all threads that have not ended: each sees what the others wrote before they left it.
-__device__ __forceinline__ void leave_cluster() { asm volatile("barrier.cluster.arrive.release;" ::: "memory"); }
-__device__ __forceinline__ void wait_for_cluster() { asm volatile("barrier.cluster.wait.acquire;" ::: "memory"); }
-__device__ __forceinline__ void meet_cluster() { leave_cluster(), wait_for_cluster(); }
-// The same place in block `block` of the cluster.
-template <class V> __device__ __forceinline__ V *in_block(V *place, int block) {
-  u64 there;
-  asm("mapa.u64 %0, %1, %2;" : "=l"(there) : "l"(place), "r"(block));
-  return (V *)there;
+// Blocks of a cluster: once all threads that have not ended have entered it, their barriers are there for all.
+__device__ __forceinline__ void show_barriers() { asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory"); }
+__device__ __forceinline__ void enter_cluster() { asm volatile("barrier.cluster.arrive.relaxed;" ::: "memory"); }
+__device__ __forceinline__ void wait_for_cluster() { asm volatile("barrier.cluster.wait;" ::: "memory"); }
+// Stores where `to` is in another block's shared memory, and its bytes count at the barrier that is `barrier` there.
+__device__ __forceinline__ void store_there(float4 *to, u64 *barrier, int block, float4 v) {
+  asm volatile("{\n.reg .b32 place, turn;\nmapa.shared::cluster.u32 place, %0, %2;\nmapa.shared::cluster.u32 turn, %1, %2;\n"
+               "st.async.shared::cluster.mbarrier::complete_tx::bytes.v4.f32 [place], {%3, %4, %5, %6}, [turn];\n}"
+               ::"r"(PTX_ADDRESS(to)), "r"(PTX_ADDRESS(barrier)), "r"(block), "f"(v.x), "f"(v.y), "f"(v.z), "f"(v.w)
+               : "memory");
 }
 
 // The box whose first element stands at these places, innermost axis first; what is outside is 0.

@@ -3,8 +3,8 @@
 // Tiles are small enough that the depth of most needs no cutting into parts: WARPGROUPS groups of four warps take its
 // steps in turn and add their sums in shared memory, where a thread then has eight neighbours. A block has one tile, or
 // a part of its depth. Arguments as product_hopper.cu's.
-// CLUSTER: the parts of a tile, where it is not 1, are a cluster's blocks, each of which adds a share of the tile's
-// eights out of the shared memory of all and finishes it. Else parts meet in memory.
+// CLUSTER: the parts of a tile, where it is not 1, are a cluster's blocks, each of which finishes a share of the tile's
+// eights, whose sums the others store in its shared memory. Else parts meet in memory.
 // NORMED: the left operand's rows are to be brought to mean 0, where CENTER, and variance 1 before, with EPSILON. That is
 // done to the sums, (x w - mean (1 w)) / deviation, so that rows are multiplied as they lie:
 // LEFT_MORE rows, of which the first is of ones, stand under each box, and while a step is multiplied threads look at
@@ -20,8 +20,10 @@
 #define SUMS (LEFT_ROWS / 2)       // of a thread
 #define PITCH (TILE_N + 4)         // of a row of sums in shared memory: its even fours, four idle floats, its odd ones
 #define EIGHTS (TILE_M * TILE_N / 8)
-#define SHARE ((EIGHTS + CLUSTER - 1) / CLUSTER) // of a block
-#define TURNS ((SHARE + THREADS - 1) / THREADS)  // eights of a thread
+#define SHARE (EIGHTS / CLUSTER)                // of a block
+#define TURNS ((SHARE + THREADS - 1) / THREADS) // eights of a thread
+#define COME_BYTES ((CLUSTER - 1) * SHARE * 32) // of sums that other blocks store here
+static_assert(EIGHTS % CLUSTER == 0, "shares are of one size");
 
 #ifdef __CUDACC__
 #if CLUSTER == 1
@@ -210,23 +212,6 @@ template <class Show> __device__ __forceinline__ void show_sums(const float *sum
     for (int e = 0; e < 4; e++) place_of_four(own, e)[8 * j * PITCH] = sums[4 * j + e];
   meet(1, THREADS);
 }
-#if CLUSTER > 1
-static_assert(WARPGROUPS == 2, "each group adds half of the rows");
-// Both groups' sums added, each group having done it for half of the rows: other blocks have half to read.
-__device__ __forceinline__ void show_added(const float *sums, float *room) {
-  const bool first = threadIdx.x < 128;
-  const int half = SUMS / 8;
-  meet(1, THREADS);
-#pragma unroll
-  for (int j = 0; j < SUMS / 4; j++)
-    for (int e = 0; e < 4 && first != (j < half); e++) place_of_four(room, e)[8 * j * PITCH] = sums[4 * j + e];
-  meet(1, THREADS);
-#pragma unroll
-  for (int j = 0; j < SUMS / 4; j++)
-    for (int e = 0; e < 4 && first == (j < half); e++) place_of_four(room, e)[8 * j * PITCH] += sums[4 * j + e];
-}
-#endif
-
 #if CLUSTER == 1
 #define PART_BYTES (EIGHTS * 32)                              // the sums of a part
 #define PARTS_AT_ONCE (STAGES * STAGE_BYTES / PART_BYTES) // that fit where boxes were
@@ -301,18 +286,47 @@ __device__ __forceinline__ Spot spot_of(const Args &a, const Work &w, int t) {
   int row = w.m0 + e.row, n = w.n0 + e.column;
   return Spot{row, n, e.own && row < a.n[0] && n < a.n[1]};
 }
-// Adds the groups' sums of it, or those of all blocks of a cluster.
-__device__ __forceinline__ void add_groups(float *eight, const Eighth &e, float *room) {
+// Adds the groups' sums of it.
+__device__ __forceinline__ void add_groups(float *eight, const Eighth &e, const float *room) {
 #pragma unroll
-  for (int block = 0; block < CLUSTER; block++) {
-    const float *sums = CLUSTER > 1 ? in_block(room, block) : room;
+  for (int g = 0; g < WARPGROUPS; g++) add_eight(eight, room + (g * LEFT_ROWS + e.row) * PITCH, e.column);
+}
+#if CLUSTER > 1
+// Where sums come from the `from`-th block after this one, or for it from here: a half of each eight, then the other.
+__device__ __forceinline__ float4 *place_of_share(char *come, int from) { return (float4 *)come + (from - 1) * 2 * SHARE; }
+// Stores in each other block the block's sums of its share.
+__device__ __forceinline__ void give_sums(const Work &w, const float *room, char *come, u64 *all) {
 #pragma unroll
-    for (int g = 0; g < (CLUSTER > 1 ? 1 : WARPGROUPS); g++)
-      add_eight(eight, sums + (g * LEFT_ROWS + e.row) * PITCH, e.column);
+  for (int d = 1; d < CLUSTER; d++) {
+    Work there = w;
+    there.part = (w.part + d) % CLUSTER;
+    float4 *to = place_of_share(come, CLUSTER - d);
+#pragma unroll
+    for (int t = 0; t < TURNS; t++) {
+      Eighth e = eighth_of(there, t);
+      float v[8] = {};
+      int at = threadIdx.x + t * THREADS;
+      if (!e.own) continue;
+      add_groups(v, e, room);
+      store_there(to + at, all, there.part, make_float4(v[0], v[1], v[2], v[3]));
+      store_there(to + SHARE + at, all, there.part, make_float4(v[4], v[5], v[6], v[7]));
+    }
   }
 }
+// Adds what other blocks stored here, all of which has come.
+__device__ __forceinline__ void take_sums(float *eight, int t, char *come) {
+  int at = threadIdx.x + t * THREADS;
+#pragma unroll
+  for (int d = 1; d < CLUSTER; d++)
+    add_four(eight, place_of_share(come, d)[at]), add_four(eight + 4, place_of_share(come, d)[SHARE + at]);
+}
+#endif
 __device__ __forceinline__ void finish_tile(const Args &a, const Work &w, char *pool, u64 *full, u64 *empty) {
   float sums[SUMS] = {}, eights[TURNS][8] = {};
+#if CLUSTER > 1
+  char *come = pool + STAGES * STAGE_BYTES;
+  u64 *all = empty + STAGES;
+#endif
   Streams streams[TURNS];
 #pragma unroll
   for (int t = 0; t < TURNS; t++) {
@@ -325,24 +339,26 @@ __device__ __forceinline__ void finish_tile(const Args &a, const Work &w, char *
   show_sums(sums, (float *)pool, [&](float *room) { show_looks(looks, w, (float2 *)room); });
 #else
   sum_steps(sums, w, pool, full, empty, [](const char *, bool) {});
-#if CLUSTER > 1
-  show_added(sums, (float *)pool);
-  meet_cluster();
-#else
   show_sums(sums, (float *)pool, [](float *) {});
 #endif
+#if CLUSTER > 1
+  wait_for_cluster();
+  give_sums(w, (const float *)pool, come, all);
 #endif
 #pragma unroll
   for (int t = 0; t < TURNS; t++) {
     Eighth e = eighth_of(w, t);
     if (!e.own) continue;
-    add_groups(eights[t], e, (float *)pool);
+    add_groups(eights[t], e, (const float *)pool);
 #if NORMED
     bring_to_norm(eights[t], w, (const float *)pool, e.row, e.column);
 #endif
   }
 #if CLUSTER > 1
-  leave_cluster();
+  wait_for_stores(all, 0);
+#pragma unroll
+  for (int t = 0; t < TURNS; t++)
+    if (eighth_of(w, t).own) take_sums(eights[t], t, come);
 #else
   if (a.n[36] > 1 && !join_parts(a, eights, pool, (u32 *)(empty + STAGES), w)) return;
 #endif
@@ -352,14 +368,17 @@ __device__ __forceinline__ void finish_tile(const Args &a, const Work &w, char *
     for (int e = 0; e < 8; e++) eights[t][e] *= ALPHA;
     if (p.inside) finish_eight(a, p.row * a.n[1] + p.n, p.n, eights[t], streams[t]);
   }
-  if (CLUSTER > 1) wait_for_cluster(); // for others that read here
 }
 
 extern "C" __global__ void __cluster_dims__(CLUSTER, 1, 1) __launch_bounds__(THREADS + 32, BLOCKS) kernel(const __grid_constant__ BoxArgs b) {
   char *pool = aligned_pool();
-  u64 *full = (u64 *)(pool + STAGES * STAGE_BYTES), *empty = full + STAGES;
+  u64 *full = (u64 *)(pool + STAGES * STAGE_BYTES + COME_BYTES), *empty = full + STAGES;
   if (threadIdx.x == THREADS) {
     for (int i = 0; i < STAGES; i++) begin_barrier(&full[i], 1), begin_barrier(&empty[i], 4);
+#if CLUSTER > 1
+    begin_barrier(empty + STAGES, 1), arrive_for(empty + STAGES, COME_BYTES);
+    show_barriers();
+#endif
     show_shared();
   }
   put_ones(pool);
@@ -368,6 +387,9 @@ extern "C" __global__ void __cluster_dims__(CLUSTER, 1, 1) __launch_bounds__(THR
     if (threadIdx.x == THREADS) bring_boxes(b, pool, full, empty);
     return;
   }
+#if CLUSTER > 1
+  enter_cluster();
+#endif
   Work w = work_at(b.a, blockIdx.x);
   follow(b.a);
   finish_tile(b.a, w, pool, full, empty);
