@@ -21,6 +21,7 @@ extern const hone_pass hone_pass_fold_affine; /* scales and biases into weights 
 extern const hone_pass hone_pass_patches;     /* windows side by side are rows of a product */
 extern const hone_pass hone_pass_hoist_slices; /* rows that nothing reads are not computed */
 extern const hone_pass hone_pass_add_to_parts; /* a constant added to what is joined */
+extern const hone_pass hone_pass_lead_rows;    /* a class token, with the product it stands before */
 extern const hone_pass hone_pass_merge_siblings; /* products that read one tensor */
 extern const hone_pass hone_pass_precision;   /* what a layer computes in */
 extern const hone_pass hone_pass_narrow;      /* what values and products are on a device */

@@ -282,6 +282,56 @@ const hone_simplify_rule hone_view_rules[] = {
     {"drop whole slice", &hone_op_slice, drop_slice},
     {0}};
 
+/* Products by matrices, no view of whose results would meet this one. */
+static bool only_products_read(const hone_value *value) {
+  for (const hone_use *use = value->uses; use; use = use->next) {
+    const hone_node *user = use->user;
+    if (!user || user->op != &hone_op_matmul || user->inputs[0].value != value ||
+        user->inputs[1].value->type.shape.rank != 2 || hone_node_flag(user, "transpose_a"))
+      return false;
+    for (const hone_use *next = user->outputs[0]->uses; next; next = next->next)
+      if (next->user && (next->user->op->facts & HONE_VIEW)) return false;
+  }
+  return value->uses != NULL;
+}
+
+/* A norm of the last axis alone, whose scale and shift go with that axis. */
+static bool is_norm_of_rows(const hone_node *norm) {
+  int axis, rank = norm->inputs[0].value->type.shape.rank;
+  if ((norm->op != &hone_op_layer_norm && norm->op != &hone_op_rms_norm) ||
+      hone_node_out(norm, 1) || hone_node_out(norm, 2) ||
+      !hone_axis(hone_node_int(norm, "axis"), rank, &axis) || axis != rank - 1)
+    return false;
+  for (int i = 1; i < norm->input_count; i++)
+    if (norm->inputs[i].value && norm->inputs[i].value->type.shape.rank != 1) return false;
+  return true;
+}
+
+/* view(norm(x)) = norm(view(x)) where the view leaves the rows: next to a product the norm can become
+ * part of it. */
+static hone_status *view_before_norm(hone_node *node, context_t *context, hone_value **to) {
+  (void)context;
+  if (!(node->op->facts & HONE_VIEW)) return NULL;
+  hone_value *normed = node->inputs[0].value, *inputs[HONE_MAX_RANK];
+  const hone_shape *in = &normed->type.shape, *out = &node->outputs[0]->type.shape;
+  hone_node *norm = normed->producer, *made;
+  int symbols;
+  if (!norm || !hone_used_only_by(normed, node) || in->rank < 1 || out->rank < 1 ||
+      !symbols_of(out, &symbols) || symbols > 1 ||
+      in->dim[in->rank - 1] != out->dim[out->rank - 1] || !is_norm_of_rows(norm) ||
+      norm->input_count > HONE_MAX_RANK || !only_products_read(node->outputs[0]))
+    return NULL;
+  for (int i = 0; i < norm->input_count; i++) inputs[i] = norm->inputs[i].value;
+  HONE_TRY(hone_make_reshape(node, inputs[0], out, &inputs[0]));
+  HONE_TRY(hone_node_start(node, norm->op, inputs, norm->input_count, &made));
+  hone_copy_attrs(made, norm);
+  HONE_TRY(hone_node_set_int(made, "axis", -1));
+  HONE_TRY(hone_node_add_sources(made, norm));
+  return hone_node_finish(made, to);
+}
+
 /* Before transposes have met their inverses this would hide them. */
 const hone_simplify_rule hone_late_rules[] = {
-    {"transpose to view", &hone_op_transpose, transpose_to_view}, {0}};
+    {"transpose to view", &hone_op_transpose, transpose_to_view},
+    {"view before norm", NULL, view_before_norm},
+    {0}};

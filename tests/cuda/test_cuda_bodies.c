@@ -83,6 +83,11 @@ static const struct {
      " y = matmul(a, b, c) {alpha=0.5}\n o = gelu(y)\n}"},
     {"cuda.matmul_f16", "f16", "graph g(a: f16[3, 70, 200], b: f16[72, 200]) -> (o) {\n"
      " o = matmul(a, b) {transpose_b=true}\n}"},
+    /* a row of zeros before each picture's, as a class token stands there */
+    {"cuda.conv_f16", "f16", "graph g(a: f16[2, 52, 1, 200]) -> (o) {\n"
+     " w = const f16[1, 1, 200, 72] @weights+80000\n"
+     " p = const f16[1, 53, 1, 72] @weights+80064\n"
+     " y = conv(a, w) {pads=[1, 0, 0, 0]}\n o = add(y, p)\n}"},
     /* more steps than twice the stages of any tile */
     {"cuda.matmul_f16", "f16", "graph g(a: f16[7, 1800], b: f16[1800, 8]) -> (o) { o = matmul(a, b) }"},
 };

@@ -490,6 +490,50 @@ TEST(outputs_keep_their_names) {
   hone_graph_free(graph);
 }
 
+/* A norm that only a product reads stands beside it, the view before both. */
+TEST(views_go_before_norms) {
+#define NORMED "w = const f32[6, 8] @weights+0 c = const f32[6] @weights+64 s = const s64[2] [-1, 6] "
+  static const struct {
+    const char *inputs, *body;
+    int fired;
+  } norms[] = {
+      {"x: f32[n, 1, 6]", NORMED "m = layer_norm(x, c, c) v = reshape(m, s) y = matmul(v, w)", 1},
+      {"x: f32[n, 1, 6]",
+       NORMED "i = const s64[1] [1] m = rms_norm(x, c) {axis=2} v = squeeze(m, i) y = matmul(v, w)",
+       1},
+      /* what else reads the norm, another reader, a view that a view takes back, rows cut anew, a
+       * norm of two axes, a scale with an axis more */
+      {"x: f32[n, 1, 6]",
+       NORMED "m = layer_norm(x) v = reshape(m, s) k = matmul(v, w) a = const s64[2] [0, 1] "
+              "f = const s64[1] [0] q = reduce(m, a) {kind=max, keep=false} "
+              "r = reduce(k, f) {kind=max, keep=false} y = concat(q, r) {axis=-1}",
+       0},
+      {"x: f32[n, 1, 6]", NORMED "m = layer_norm(x) v = reshape(m, s) y = relu(v)", 0},
+      {"x: f32[n, 4, 6]",
+       NORMED "t = const s64[3] [-1, 4, 8] m = layer_norm(x) v = reshape(m, s) k = matmul(v, w) "
+              "y = reshape(k, t)",
+       0},
+      {"x: f32[n, 4, 3]", NORMED "m = layer_norm(x) v = reshape(m, s) y = matmul(v, w)", 0},
+      {"x: f32[n, 1, 6]",
+       NORMED "m = layer_norm(x) {axis=1} v = reshape(m, s) y = matmul(v, w)", 0},
+      {"x: f32[n, 1, 6]",
+       NORMED "d = const f32[1, 6] @weights+64 m = layer_norm(x, d) v = reshape(m, s) "
+              "y = matmul(v, w)",
+       0},
+  };
+  for (size_t i = 0; i < sizeof norms / sizeof *norms; i++) {
+    char text[1024];
+    hone_pass_log log;
+    snprintf(text, sizeof text, "graph g(%s) -> (y) { %s }", norms[i].inputs, norms[i].body);
+    hone_graph *graph = rewrite_with(text, passes, rewrite_defaults, &log, bound("rewrite", "fp32"));
+    if (graph && rewrite_fired(&log, "view before norm") != norms[i].fired) {
+      fprintf(stderr, "view %zu before a norm:\n%s", i, rewrite_print(graph));
+      check_failed++;
+    }
+    hone_graph_free(graph);
+  }
+}
+
 int main(void) {
   RUN(rows);
   RUN(strict_keeps_roundings);
@@ -501,5 +545,6 @@ int main(void) {
   RUN(constants_fold_within_limits);
   RUN(random_nodes_stay);
   RUN(outputs_keep_their_names);
+  RUN(views_go_before_norms);
   return check_report();
 }
