@@ -321,8 +321,8 @@ static hone_status *view_before_norm(hone_node *node, context_t *context, hone_v
       in->dim[in->rank - 1] != out->dim[out->rank - 1] || !is_norm_of_rows(norm) ||
       norm->input_count > HONE_MAX_RANK || !only_products_read(node->outputs[0]))
     return NULL;
-  for (int i = 0; i < norm->input_count; i++) inputs[i] = norm->inputs[i].value;
-  HONE_TRY(hone_make_reshape(node, inputs[0], out, &inputs[0]));
+  HONE_TRY(hone_make_reshape(node, norm->inputs[0].value, out, &inputs[0]));
+  for (int i = 1; i < norm->input_count; i++) inputs[i] = norm->inputs[i].value;
   HONE_TRY(hone_node_start(node, norm->op, inputs, norm->input_count, &made));
   hone_copy_attrs(made, norm);
   HONE_TRY(hone_node_set_int(made, "axis", -1));

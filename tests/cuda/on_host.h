@@ -223,23 +223,23 @@ template <class R> static R lane_at(R value, int lane) {
 static uint4 load_shared_words(const uint4 *p) { return *p; }
 
 struct Copy { void *to; const void *from; int bytes, batch, room; };
-static std::deque<Copy> copies[MOST_THREADS];
-static int batches[MOST_THREADS];
+static std::deque<Copy> copies[MOST_BLOCKS][MOST_THREADS];
+static int batches[MOST_BLOCKS][MOST_THREADS];
 static void copy_chunk(void *to, const void *from, int bytes) {
-  copies[threadIdx.x].push_back({to, from, bytes, batches[threadIdx.x], 16});
+  copies[member][threadIdx.x].push_back({to, from, bytes, batches[member][threadIdx.x], 16});
 }
 template <int bytes> static void copy_piece(void *to, const void *from) {
   if ((uintptr_t)to % bytes || (uintptr_t)from % bytes) stop("a piece lies at no multiple of its size");
-  copies[threadIdx.x].push_back({to, from, bytes, batches[threadIdx.x], bytes});
+  copies[member][threadIdx.x].push_back({to, from, bytes, batches[member][threadIdx.x], bytes});
 }
 static void copy_word(void *to, const void *from, bool there) {
   if ((uintptr_t)to % 4 || (uintptr_t)from % 4) stop("a word lies at no multiple of its size");
-  copies[threadIdx.x].push_back({to, from, there ? 4 : 0, batches[threadIdx.x], 4});
+  copies[member][threadIdx.x].push_back({to, from, there ? 4 : 0, batches[member][threadIdx.x], 4});
 }
-static void end_batch() { batches[threadIdx.x]++; }
+static void end_batch() { batches[member][threadIdx.x]++; }
 template <int left> static void wait_for_copies() {
-  std::deque<Copy> &own = copies[threadIdx.x];
-  for (; !own.empty() && own.front().batch < batches[threadIdx.x] - left; own.pop_front()) {
+  std::deque<Copy> &own = copies[member][threadIdx.x];
+  for (; !own.empty() && own.front().batch < batches[member][threadIdx.x] - left; own.pop_front()) {
     const Copy &c = own.front();
     memset(c.to, 0, c.room);
     memcpy(c.to, c.from, c.bytes);

@@ -32,14 +32,15 @@ static void compile_form(const hone_nvrtc *nvrtc, const hone_cuda_stage *stage, 
 }
 
 /* One form of the kernel's, or all that do not differ in their choices alone; of a row that has an
- * order, and few bodies, all. */
+ * order, and few bodies, all; of one whose variants are its forms, that of the variant. */
 static void compile_stage(const hone_nvrtc *nvrtc, const hone_cuda_stage *stage, int sm, size_t turn) {
   const hone_cuda_form *forms = stage->kernel->forms;
-  int count = 0;
-  while (count < HONE_CUDA_FORMS && hone_cuda_has_form(stage, count, sm)) count++;
-  for (int i = 0; i < count; i++)
-    if (!forms[i].choices || stage->kernel->order || (int)(turn % (size_t)count) == i)
-      compile_form(nvrtc, stage, i, sm);
+  size_t has[HONE_CUDA_FORMS], count = 0;
+  for (int i = 0; i < HONE_CUDA_FORMS; i++)
+    if (hone_cuda_has_form(stage, i, sm)) has[count++] = (size_t)i;
+  for (size_t i = 0; i < count; i++)
+    if (!forms[has[i]].choices || stage->kernel->order || turn % count == i)
+      compile_form(nvrtc, stage, (int)has[i], sm);
 }
 
 /* The first body of a kernel is compiled for every target, the others for one of them in turn; tiles of
@@ -51,7 +52,9 @@ static void compile_way(const hone_nvrtc *nvrtc, const hone_graph *graph, hone_c
   CHECK_OK(hone_cuda_body_make(graph, sm, way, &memory, &body));
   for (int s = 0; body && s < body->stage_count; s++) {
     char key[80];
-    int size = snprintf(key, sizeof key, "%s %d", body->stages[s].kernel->name, sm);
+    const hone_cuda_kernel *row = body->stages[s].kernel;
+    int variant = row->form_a_variant ? way.variant : 0;
+    int size = snprintf(key, sizeof key, "%s %d %d", row->name, sm, variant);
     bool known = hone_map_get(seen, key, (size_t)size);
     CHECK_OK(hone_map_put(seen, key, (size_t)size, seen));
     CHECK_OK(hone_map_put(seen, key, strcspn(key, " "), seen));
@@ -72,15 +75,17 @@ static bool spans_body(const hone_graph *graph, const hone_cuda_kernel *row, int
   return good;
 }
 
-/* By the first rows, and by those of ours that are taken only where a build chose them. */
+/* By the first rows, and by those of ours that are taken only where a build chose them: where variants
+ * are forms, by all. */
 static void compile_for(const hone_nvrtc *nvrtc, const hone_graph *graph, hone_map *seen, int sm,
                         size_t form, bool turn) {
   size_t count;
   const hone_cuda_kernel *const *rows = hone_cuda_kernels(&count);
   compile_way(nvrtc, graph, (hone_cuda_way){0}, seen, sm, form, turn);
   for (size_t i = 0; i < count; i++)
-    if (rows[i]->spans && spans_body(graph, rows[i], sm))
-      compile_way(nvrtc, graph, (hone_cuda_way){rows[i], 1}, seen, sm, form, turn);
+    for (int v = 1; v <= (rows[i]->form_a_variant ? rows[i]->variants : 1) && rows[i]->spans; v++)
+      if (spans_body(graph, rows[i], sm))
+        compile_way(nvrtc, graph, (hone_cuda_way){rows[i], v}, seen, sm, form, turn);
   for (size_t i = 0; i < count; i++)
     for (const hone_node *n = graph->first; rows[i]->only_chosen && !rows[i]->needs && n; n = n->next)
       if (hone_cuda_kernel_takes(rows[i], n, sm))

@@ -293,9 +293,11 @@ static hone_status *collect_body(text_list *list, const hone_graph *graph, bool 
   HONE_TRY(hone_cuda_capability(&sm));
   HONE_TRY(collect_way(list, graph, (hone_cuda_way){0}));
   const hone_cuda_kernel *span = spanning(graph, sm);
-  for (size_t r = 0; all && r < rows; r++)
-    if (is_offered(table[r], span, graph, sm))
-      HONE_TRY(collect_way(list, graph, (hone_cuda_way){table[r], 1}));
+  for (size_t r = 0; all && r < rows; r++) {
+    int variants = table[r]->form_a_variant ? table[r]->variants : 1;
+    for (int v = 1; v <= variants && is_offered(table[r], span, graph, sm); v++)
+      HONE_TRY(collect_way(list, graph, (hone_cuda_way){table[r], v}));
+  }
   return NULL;
 }
 

@@ -380,7 +380,7 @@ static void put_finish_eight(hone_text *out, const hone_cuda_stage *stage) {
 
 bool hone_cuda_has_form(const hone_cuda_stage *stage, int form, int sm) {
   const hone_cuda_form *f = &stage->kernel->forms[form];
-  if (stage->within) return false;
+  if (stage->within || (stage->kernel->form_a_variant && form != stage->variant - 1)) return false;
   if (!f->text || !(f->boxed || f->alone)) return f->text != NULL;
   return sm == 90 && (f->alone || stage->kernel->order ||
                       hone_dtype_bits(stage->core->inputs[0].value->type.dtype) == 16);

@@ -5,9 +5,12 @@
 #include "backend/cuda/windows.h"
 #include "ops/conv_shape.h"
 
-#define MOST_CHANNELS 192 /* that the block reads, and makes */
+#define MOST_IN       192 /* channels that the block reads, and makes */
+#define MOST_OUT      320
+#define MOST_CHUNK    128 /* of the expanded ones at a time */
 #define MOST_SUMS     64  /* registers of a thread for the sums of a tile: more and few blocks fit */
 #define ENOUGH        1024 /* blocks: lower tiles would only read more of the image */
+#define MOST_CLUSTERED 264 /* blocks of clusters: two for a multiprocessor */
 #define BESIDE        8   /* strips of a tile, as in conv_block.cu */
 #define OWN_BYTES     1280
 
@@ -19,8 +22,10 @@ typedef struct sizes {
 
 typedef struct tile {
   int64_t across, down; /* pixels of a strip beside each other, of a tile below each other */
+  int64_t cluster;      /* blocks that share it */
 } tile;
-static const tile tiles[] = {{1, 8}, {2, 8}, {1, 4}};
+static const tile tiles[] = {{1, 8, 1}, {2, 8, 1}, {1, 4, 1}, {1, 8, 2},
+                             {1, 8, 4}, {1, 8, 8}, {1, 4, 4}, {1, 4, 8}};
 #define TILES (sizeof tiles / sizeof *tiles)
 
 static int64_t parts(int64_t count, int64_t size) {
@@ -30,21 +35,21 @@ static int64_t up(int64_t count, int64_t size) {
   return parts(count, size) * size;
 }
 
-/* As many channels at a time as leave the fewest of the last chunk's idle. */
-static int64_t chunk_of(int64_t mid) {
-  static const int64_t chunks[] = {64, 48, 32};
-  int64_t best = chunks[0];
-  for (int i = 1; i < 3; i++)
-    if (up(mid, chunks[i]) < up(mid, best)) best = chunks[i];
+/* As many channels at a time as leave each of `blocks` the fewest, those that the last chunk lacks
+ * among them. A block of a cluster has a multiprocessor for itself, and so may have more threads. */
+static int64_t chunk_of(int64_t mid, int64_t blocks) {
+  int64_t best = blocks > 1 ? MOST_CHUNK : 64;
+  for (int64_t chunk = best - 16; chunk >= 32; chunk -= 16)
+    if (up(mid, chunk * blocks) < up(mid, best * blocks)) best = chunk;
   return best;
 }
 
-static sizes sizes_of(const hone_node *const *convolutions) {
+static sizes sizes_of(const hone_node *const *convolutions, int64_t blocks) {
   const hone_dim *expand = convolutions[EXPAND]->inputs[HONE_CONV_W].value->type.shape.dim;
   const hone_dim *window = convolutions[DEPTHWISE]->inputs[HONE_CONV_W].value->type.shape.dim;
   const hone_dim *project = convolutions[PROJECT]->inputs[HONE_CONV_W].value->type.shape.dim;
   return (sizes){expand[2], expand[3], project[3], window[0],
-                 hone_cuda_along(convolutions[DEPTHWISE], "strides", 0), chunk_of(expand[3])};
+                 hone_cuda_along(convolutions[DEPTHWISE], "strides", 0), chunk_of(expand[3], blocks)};
 }
 
 /* ---- What it takes ---------------------------------------------------------------------------- */
@@ -78,17 +83,17 @@ static bool is_block(const hone_node *const *convolutions) {
   for (int i = 0; i < HONE_CUDA_SPAN; i++)
     if (!has_filters(convolutions[i], dtype)) return false;
   if (!is_plain(expand) || !is_plain(project)) return false;
-  sizes s = sizes_of(convolutions);
+  sizes s = sizes_of(convolutions, 1);
   return is_depthwise(convolutions[DEPTHWISE], s.mid) &&
          project->inputs[HONE_CONV_W].value->type.shape.dim[2] == s.mid && s.in >= 8 && s.in % 8 == 0 &&
-         s.in <= MOST_CHANNELS && s.mid >= 32 && s.mid % 8 == 0 && s.out >= 8 && s.out % 8 == 0 &&
-         s.out <= MOST_CHANNELS;
+         s.in <= MOST_IN && s.mid >= 32 && s.mid % 8 == 0 && s.out >= 8 && s.out % 8 == 0 &&
+         s.out <= MOST_OUT;
 }
 
 static sizes sizes_of_stage(const hone_cuda_stage *last) {
   const hone_node *convolutions[] = {last->inner[EXPAND]->core, last->inner[DEPTHWISE]->core,
                                      last->core};
-  return sizes_of(convolutions);
+  return sizes_of(convolutions, tiles[last->variant - 1].cluster);
 }
 
 static void define_block(const hone_cuda_stage *last, hone_text *out) {
@@ -115,15 +120,20 @@ static int64_t most_shared(int sm) {
   return 48 << 10;
 }
 
-/* As conv_block.cu lays it out: the image, the chunk, the chunk after the windows, two chunks' filters,
- * what is padding. */
+/* As conv_block.cu lays it out: the image, the chunk, the chunk after the windows, one or two chunks'
+ * filters, what is padding; of a cluster's, what its others store here, and their barrier. */
 static int64_t shared_of(const sizes *s, const tile *t) {
   int64_t wide = (BESIDE * t->across - 1) * s->stride + s->taps;
   int64_t halo = up(wide * ((t->down - 1) * s->stride + s->taps), 16);
-  int64_t depth = up(s->in, 16), mid_pitch = s->chunk * 2 + 16, own = s->chunk / 8 * OWN_BYTES;
-  int64_t mid = halo * mid_pitch > own ? halo * mid_pitch : own;
-  int64_t filters = depth * mid_pitch + s->chunk * (up(s->out, 16) * 2 + 16);
-  return halo * (depth * 2 + 16) + mid + BESIDE * t->across * t->down * mid_pitch + 2 * filters + halo;
+  int64_t depth = up(s->in, 16), mid_pitch = s->chunk * 2 + 16, strips = s->chunk / 8 * OWN_BYTES;
+  int64_t mid = halo * mid_pitch > strips ? halo * mid_pitch : strips;
+  int64_t filters = (depth + s->taps * s->taps) * mid_pitch + s->chunk * (up(s->out, 16) * 2 + 16);
+  int64_t pixels = BESIDE * t->across * t->down, columns = up(s->out, 16);
+  int64_t buffers = parts(s->mid, s->chunk) > t->cluster ? 2 : 1;
+  int64_t own = halo * (depth * 2 + 16) + mid + pixels * mid_pitch + buffers * filters + halo;
+  if (t->cluster == 1) return own;
+  int64_t sums = pixels * (columns + 4) * 4, share = parts(pixels * columns / 8, t->cluster);
+  return 1024 + (own > sums ? own : sums) + (t->cluster - 1) * share * 32 + 8;
 }
 
 /* Registers of a thread for sums. */
@@ -162,12 +172,18 @@ static void put_tiles(long long *n, const tile *t) {
   n[14] = parts(n[5], n[16]);
 }
 
+/* Of clusters, more than a GPU has multiprocessors for, or blocks without channels. */
+static bool are_too_many(const sizes *s, const tile *t, const long long *n, int64_t images) {
+  int64_t count = images * parts(n[5], BESIDE * t->across) * parts(n[4], t->down) * t->cluster;
+  return t->cluster > 1 && (count > MOST_CLUSTERED || parts(s->mid, s->chunk) <= t->cluster / 2);
+}
+
 /* Whether a build should not try the tile: another is as good. */
 static bool is_idle(const sizes *s, const tile *t, const long long *n, int64_t images) {
   bool narrow = t->across > 1 && n[5] <= BESIDE;
   bool low = t->down < tiles[0].down &&
              (n[4] <= t->down || images * parts(n[5], BESIDE) * parts(n[4], tiles[0].down) > ENOUGH);
-  return narrow || low || sums_of(s, t) > MOST_SUMS;
+  return narrow || low || are_too_many(s, t, n, images) || sums_of(s, t) > MOST_SUMS;
 }
 
 static hone_status *plan_block(const hone_cuda_stage *stage, const hone_group_view *view,
@@ -188,7 +204,7 @@ static hone_status *plan_block(const hone_cuda_stage *stage, const hone_group_vi
   if (n[4] < 1 || n[5] < 1 || x->dim[0] < 1 || is_idle(&s, t, n, x->dim[0]))
     return hone_error(HONE_UNSUPPORTED, "a tile that is not for this size");
   put_tiles(n, t);
-  int64_t blocks = x->dim[0] * n[14] * n[15];
+  int64_t blocks = x->dim[0] * n[14] * n[15] * t->cluster;
   if (blocks > INT32_MAX || n[2] > 1 << 24 || n[3] > 1 << 24)
     return hone_error(HONE_UNSUPPORTED, "the image is too large for a GPU");
   launch->function = stage->functions[stage->variant - 1];
@@ -199,15 +215,19 @@ static hone_status *plan_block(const hone_cuda_stage *stage, const hone_group_vi
   return hone_cuda_code_allow_shared(launch->function, launch->shared);
 }
 
-#define TILE(across, down)                                                                         \
-  {hone_cuda_text_conv_block, "#define ACROSS " #across "\n#define DOWN " #down "\n"}
+#define SHAPE(across, down) "#define ACROSS " #across "\n#define DOWN " #down "\n"
+#define TILE(across, down)  {hone_cuda_text_conv_block, SHAPE(across, down)}
+#define CLUSTERED(across, down, cluster)                                                           \
+  {hone_cuda_text_conv_block, SHAPE(across, down) "#define CLUSTER " #cluster "\n", true}
 
 const hone_cuda_kernel hone_cuda_kernel_conv_block = {
     .name = "conv_block",
     .candidate = "cuda.conv_block",
     .variants = TILES,
     .only_chosen = true,
-    .forms = {TILE(1, 8), TILE(2, 8), TILE(1, 4)}, /* in the order of `tiles` */
+    .forms = {TILE(1, 8), TILE(2, 8), TILE(1, 4), CLUSTERED(1, 8, 2), CLUSTERED(1, 8, 4),
+              CLUSTERED(1, 8, 8), CLUSTERED(1, 4, 4), CLUSTERED(1, 4, 8)}, /* in the order of `tiles` */
+    .form_a_variant = true,
     .least_sm = 80,
     .on_tensor_cores = true,
     .pointers = 4,

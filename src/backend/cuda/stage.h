@@ -126,6 +126,7 @@ struct hone_cuda_kernel {
   int variants;          /* that it is offered in, numbered from 1; planning says UNSUPPORTED of those
                             that are not worth a trial at the sizes */
   bool only_chosen;      /* it is never the first row */
+  bool form_a_variant;   /* a variant is one form, the others of which it does without */
   hone_cuda_form forms[HONE_CUDA_FORMS];
   int first_tile;   /* of the tiles of rows_boxed.c, that of its first boxed form */
   int least_sm;     /* of the GPUs that it runs on, 80 for compute capability 8.0; 0: any */
