@@ -586,6 +586,66 @@ TEST(every_way_of_attention) {
   CHECK(sm != 90 || has_tried(taken, 40));
 }
 
+/* cuDNN's graphs beside convolutions: masks of all that a row has and of single numbers, queries that
+ * see no later keys, heads that share keys, lengths of all kinds, moves that are read and written
+ * through. */
+static const struct { const char *name, *precision, *text; } graphs[] = {
+    {"cuda.cudnn_attention", "f16", "graph g(q: f16[2, 3, 37, 32], k: f16[2, 3, 45, 32], v: "
+     "f16[2, 3, 45, 64]) -> (o) { o = attention(q, k, v) {scale=0.3} }"},
+    {"cuda.cudnn_attention", "bf16", "graph g(q: bf16[1, 4, 64, 64], k: bf16[1, 2, 64, 64], v: "
+     "bf16[1, 2, 64, 64]) -> (o) { o = attention(q, k, v) {causal=true} }"},
+    {"cuda.cudnn_attention", "f16", "graph g(q: f16[2, 2, 66, 32], k: f16[2, 2, 128, 32], v: "
+     "f16[2, 2, 128, 32], m: f16[2, 1, 1, 128]) -> (o) { o = attention(q, k, v, m) }"},
+    {"cuda.cudnn_attention", "f16", "graph g(q: f16[1, 2, 64, 16], k: f16[1, 2, 72, 16], v: "
+     "f16[1, 2, 72, 16], m: f16[64, 72]) -> (o) {\n y = attention(q, k, v, m)\n o = relu(y)\n}"},
+    {"cuda.cudnn_attention", "f16", "graph g(x: f16[2, 70, 96]) -> (o) {\n a = const s64[1] [0]\n"
+     " b = const s64[1] [32]\n c = const s64[1] [64]\n d = const s64[1] [96]\n t = const s64[1] [2]\n"
+     " h = const s64[4] [0, 0, 2, 16]\n x0 = slice(x, a, b, t)\n x1 = slice(x, b, c, t)\n"
+     " x2 = slice(x, c, d, t)\n r0 = reshape(x0, h)\n r1 = reshape(x1, h)\n r2 = reshape(x2, h)\n"
+     " q = transpose(r0) {perm=[0, 2, 1, 3]}\n k = transpose(r1) {perm=[0, 2, 1, 3]}\n"
+     " v = transpose(r2) {perm=[0, 2, 1, 3]}\n y = attention(q, k, v)\n"
+     " o = transpose(y) {perm=[0, 2, 1, 3]}\n}"},
+    {"cuda.cudnn_norm", "f16", "graph g(x: f16[3, 7, 768]) -> (o) {\n"
+     " s = const f16[768] @weights+90000\n b = const f16[768] @weights+91000\n"
+     " y = layer_norm(x, s, b)\n o = relu(y)\n}"},
+    {"cuda.cudnn_norm", "fp32", "graph g(x: f32[5, 40]) -> (o) {\n s = const f32[40] @weights+0\n"
+     " b = const f32[40] @weights+40\n o = layer_norm(x, s, b) {epsilon=0.01}\n}"},
+};
+
+TEST(every_graph_of_cudnn) {
+  int sm = 0;
+  CHECK_OK(hone_cuda_capability(&sm));
+  for (size_t i = 0; sm >= 80 && i < sizeof graphs / sizeof *graphs; i++) {
+    int taken = 0, variants = strstr(graphs[i].name, "norm") ? 1 : 2;
+    if (!mine()) continue;
+    for (int variant = 1; variant <= variants; variant++) {
+      hone_candidate one = {graphs[i].name, variant, 0, NULL};
+      taken += check_cuda_candidate(graphs[i].text, bound("on a GPU", graphs[i].precision), &one);
+    }
+    if (taken != variants) printf("cuDNN lacks a plan for %s\n", graphs[i].text);
+    CHECK(taken == variants);
+  }
+}
+
+/* Heads that end within 16 bytes are known at planning alone; these never are the library's. */
+static const char *const no_graphs[] = {
+    "graph g(q: f32[1, 2, 8, 16], k: f32[1, 2, 8, 16], v: f32[1, 2, 8, 16]) -> (o) "
+    "{ o = attention(q, k, v) }",
+    "graph g(q: f16[1, 2, 8, 16], k: f16[1, 2, 8, 16], v: f16[1, 2, 8, 16], m: bool[1, 1, 8, 8]) -> (o) "
+    "{ o = attention(q, k, v, m) }",
+    "graph g(x: f16[5, 40], s: f16[40]) -> (o) {\n b = const f16[40] @weights+40\n"
+    " o = layer_norm(x, s, b)\n}",
+    "graph g(x: f16[5, 4, 10]) -> (o) {\n s = const f16[4, 10] @weights+0\n"
+    " b = const f16[4, 10] @weights+40\n o = layer_norm(x, s, b) {axis=1}\n}",
+};
+
+TEST(what_is_no_graph_of_cudnn) {
+  for (size_t i = 0; i < sizeof no_graphs / sizeof *no_graphs; i++) {
+    CHECK(!is_offered(no_graphs[i], "cuda.cudnn_attention"));
+    CHECK(!is_offered(no_graphs[i], "cuda.cudnn_norm"));
+  }
+}
+
 /* Every tile of bytes, whole and in three parts of the depth, on memory at a multiple of 256, of 8 alone
  * and of nothing. Groups are not for tiles. */
 TEST(every_tile_of_bytes) {
@@ -733,6 +793,7 @@ int main(int count, char **words) {
   if (only && strcmp(only, "few") == 0) RUN(every_tile_of_few_rows);
   if (only && strcmp(only, "vector") == 0) RUN(every_product_of_vectors);
   if (only && strcmp(only, "attention") == 0) RUN(every_way_of_attention);
+  if (only && strcmp(only, "graphs") == 0) RUN(every_graph_of_cudnn);
   if (only) return check_report();
   RUN(every_pointwise_op);
   RUN(every_tile_of_boxes);
@@ -747,6 +808,8 @@ int main(int count, char **words) {
   RUN(what_is_no_small_convolution);
   RUN(what_is_not_pooled);
   RUN(every_way_of_attention);
+  RUN(every_graph_of_cudnn);
+  RUN(what_is_no_graph_of_cudnn);
   RUN(what_is_no_block);
   CHECK(cuda_candidates_run > 20 / (int)parts);
   return check_report();

@@ -85,6 +85,16 @@ static void set_tail(const hone_cuda_plan *plan, const hone_cuda_stage *stage,
     launch->slots[stage->results[i].pointer] = hone_cuda_slot_of(plan, stage->results[i].value);
 }
 
+/* Inputs that lie before moves, and a result that is written past one: reads.h. */
+static void set_strided(const hone_cuda_plan *plan, const hone_cuda_stage *stage,
+                        hone_cuda_launch *launch) {
+  const hone_cuda_reads *reads = &plan->reads[stage - plan->body->stages];
+  for (int i = 0; i < HONE_CUDA_STRIDED; i++)
+    launch->slots[i] = hone_cuda_slot_of(plan, reads->in[i].base);
+  if (stage->result_count && reads->out.base != stage->core->outputs[0])
+    launch->slots[stage->results[0].pointer] = hone_cuda_slot_of(plan, reads->out.base);
+}
+
 hone_status *hone_cuda_launch_new(hone_cuda_plan *plan, const hone_cuda_stage *stage,
                                   hone_cuda_launch **out) {
   hone_cuda_launch *launch = HONE_NEW(plan->arena, hone_cuda_launch);
@@ -100,6 +110,7 @@ hone_status *hone_cuda_launch_new(hone_cuda_plan *plan, const hone_cuda_stage *s
   const hone_cuda_order *order = stage->kernel->order;
   if (order) launch->slots[order->input] = (hone_cuda_slot){HONE_CUDA_HELD, 0, (uintptr_t)stage->own};
   if (stage->kernel->finishes) set_tail(plan, stage, launch);
+  if (stage->kernel->strided) set_strided(plan, stage, launch);
   *out = launch;
   return NULL;
 }

@@ -20,6 +20,8 @@ int64_t hone_cuda_matmul_sizes(const hone_node *node, const hone_shape *left,
 /* How many rows a left operand has for sure; anything above `most` where they are more than that. */
 int64_t hone_cuda_least_rows(const hone_shape *left, int64_t most);
 
+/* Attention without what only models that go on from one run to the next ask for: of heads up to 256. */
+bool hone_cuda_is_attention(const hone_node *node);
 /* Whether all inputs that are there, and all outputs, have a known rank and are floats of one type. */
 bool hone_cuda_one_float(const hone_node *node);
 /* T, the type of elements, and R, what they are in registers. */

@@ -13,7 +13,7 @@ static bool is_small(const hone_value *value) {
   return hone_dim_known(size) && size <= MOST_SIZE;
 }
 
-static bool accepts_attention(const hone_node *node) {
+bool hone_cuda_is_attention(const hone_node *node) {
   if (node->op != &hone_op_attention || hone_node_in(node, LENGTHS) || hone_node_in(node, OFFSET) ||
       hone_node_out(node, 1))
     return false;
@@ -44,7 +44,7 @@ static void define_attention(const hone_node *node, hone_text *out) {
 #define MOST_IN_TILES 128
 
 static bool accepts_tiles(const hone_node *node) {
-  if (!accepts_attention(node) || node->inputs[Q].value->type.dtype == HONE_F64) return false;
+  if (!hone_cuda_is_attention(node) || node->inputs[Q].value->type.dtype == HONE_F64) return false;
   return node->inputs[Q].value->type.shape.dim[3] <= MOST_IN_TILES &&
          node->inputs[V].value->type.shape.dim[3] <= MOST_IN_TILES;
 }
@@ -90,9 +90,6 @@ static void put_strides(const hone_cuda_stage *stage, const hone_cuda_plan *plan
     long long *n = launch->args.n + 13 + 4 * i;
     n[0] = s->layout.at;
     for (int d = 0; d < 3; d++) n[1 + d] = s->layout.stride[d];
-    int pointer = i < HONE_CUDA_STRIDED ? i : stage->result_count ? stage->results[0].pointer : -1;
-    bool moved = i < HONE_CUDA_STRIDED || s->base != stage->core->outputs[0];
-    if (moved && pointer >= 0) launch->slots[pointer] = hone_cuda_slot_of(plan, s->base);
   }
 }
 
@@ -379,6 +376,6 @@ const hone_cuda_kernel hone_cuda_kernel_attention = {.name = "attention",
                                                      .forms = {{hone_cuda_text_attention}},
                                                      .pointers = 4,
                                                      .finishes = true,
-                                                     .accepts = accepts_attention,
+                                                     .accepts = hone_cuda_is_attention,
                                                      .define = define_attention,
                                                      .plan = plan_attention};
