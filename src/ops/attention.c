@@ -212,6 +212,7 @@ const hone_op hone_op_attention = {
               {"softcap", HONE_ATTR_REAL, "0", NULL},    /* c tanh(score / c) before the mask */
               {"left", HONE_ATTR_INT, "-1", NULL},       /* how far back a query looks; -1: any */
               {"right", HONE_ATTR_INT, "-1", NULL},      /* how far ahead */
+              {"tf32", HONE_ATTR_FLAG, "false", NULL},   /* f32 operands may be rounded to tf32 */
               /* What `scores` holds: scaled products, with the softcap, with the mask, softmax. */
               {"scores", HONE_ATTR_CHOICE, "raw", "raw|capped|masked|weights"}},
     .facts = HONE_HEAVY,

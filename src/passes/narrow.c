@@ -221,7 +221,8 @@ static hone_status *narrow_graph(hone_graph *graph, hone_pass_context *context) 
 }
 
 static hone_status *mark_tf32(hone_node *node, hone_pass_context *context) {
-  if (node->op != &hone_op_conv && node->op != &hone_op_matmul) return NULL;
+  bool multiplies = node->op == &hone_op_conv || node->op == &hone_op_matmul;
+  if (!multiplies && node->op != &hone_op_attention) return NULL;
   if (!is_f32(node->outputs[0]) || !context->takes(node)) return NULL;
   if (hone_pass_keeps_f32(context, node)) return NULL;
   hone_pass_fired(context, "multiply in tf32");

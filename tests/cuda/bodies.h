@@ -267,6 +267,25 @@ static const cuda_body cuda_bodies[] = {
     {"graph g(q: bf16[1, 2, 3, 16], k: bf16[1, 2, 66, 16], v: bf16[1, 2, 66, 16]) -> (o) {\n"
      " m = const bool[2, 3, 1] [true, false, true, false, false, true]\n o = attention(q, k, v, m)\n}",
      "bf16"},
+    /* the same of f32 that may be multiplied in tf32 */
+    {"graph g(q: f32[1, 2, 37, 23], k: f32[1, 2, 70, 23], v: f32[1, 2, 70, 17]) -> (o) {\n"
+     " o = attention(q, k, v) {tf32=true}\n}", "tf32"},
+    {"graph g(q: f32[2, 4, 70, 64], k: f32[2, 2, 150, 64], v: f32[2, 2, 150, 64], m: f32[70, "
+     "150]) -> (o) { o = attention(q, k, v, m) {tf32=true} }", "tf32"},
+    {"graph g(q: f32[1, 2, 130, 16], k: f32[1, 2, 130, 16], v: f32[1, 2, 130, 8]) -> (o) {\n"
+     " y = attention(q, k, v) {causal=true, tf32=true}\n o = relu(y)\n}", "tf32"},
+    {"graph g(q: f32[1, 1, 20, 80], k: f32[1, 1, 90, 80], v: f32[1, 1, 90, 128], m: bool[1, 1, "
+     "20, 70]) -> (o) { o = attention(q, k, v, m) {scale=0.2, tf32=true} }", "tf32"},
+    {"graph g(x: f32[2, 70, 96]) -> (o) {\n a = const s64[1] [0]\n b = const s64[1] [32]\n"
+     " c = const s64[1] [64]\n d = const s64[1] [96]\n t = const s64[1] [2]\n"
+     " h = const s64[4] [0, 0, 2, 16]\n x0 = slice(x, a, b, t)\n x1 = slice(x, b, c, t)\n"
+     " x2 = slice(x, c, d, t)\n r0 = reshape(x0, h)\n r1 = reshape(x1, h)\n r2 = reshape(x2, h)\n"
+     " q = transpose(r0) {perm=[0, 2, 1, 3]}\n k = transpose(r1) {perm=[0, 2, 1, 3]}\n"
+     " v = transpose(r2) {perm=[0, 2, 1, 3]}\n y = attention(q, k, v) {tf32=true}\n"
+     " o = transpose(y) {perm=[0, 2, 1, 3]}\n}", "tf32"},
+    {"graph g(q: f32[1, 2, 3, 16], k: f32[1, 2, 40, 16], v: f32[1, 2, 40, 16]) -> (o) {\n"
+     " m = const bool[2, 3, 1] [true, false, true, false, false, true]\n"
+     " o = attention(q, k, v, m) {tf32=true}\n}", "tf32"},
     {"graph g(x: f32[2, 3, 4, 5]) -> (o) { o = transpose(x) {perm=[0, 2, 3, 1]} }", NULL},
     {"graph g(x: f16[2, 3, 16, 21]) -> (o) { o = transpose(x) {perm=[0, 2, 3, 1]} }", NULL},
     {"graph g(x: u8[2, 5, 4, 24]) -> (o) { o = transpose(x) {perm=[0, 1, 3, 2]} }", NULL},

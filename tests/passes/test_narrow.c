@@ -75,9 +75,24 @@ TEST(tf32_marks_products) {
   hone_graph_free(graph);
 }
 
+/* Attention is two products. */
+TEST(tf32_marks_attention) {
+  hone_pass_log log;
+  hone_pass_context context = rewrite_defaults;
+  context.tf32 = true;
+  context.takes = takes_node;
+  hone_graph *graph = rewrite_with(
+      "graph g(q: f32[1, 2, 8, 16], k: f32[1, 2, 8, 16], v: f32[1, 2, 8, 16]) -> (y) "
+      "{ y = attention(q, k, v) }", narrowing, context, &log, 0);
+  CHECK(graph && rewrite_fired(&log, "multiply in tf32") == 1);
+  CHECK(graph && hone_node_flag(graph->first, "tf32"));
+  hone_graph_free(graph);
+}
+
 int main(void) {
   RUN(rows);
   RUN(bf16);
   RUN(tf32_marks_products);
+  RUN(tf32_marks_attention);
   return check_report();
 }

@@ -66,6 +66,10 @@ static bool accepts_attention_bf16(const hone_node *node) {
   return accepts_tensor_of(node, HONE_BF16);
 }
 
+static bool accepts_attention_tf32(const hone_node *node) {
+  return accepts_tensor_of(node, HONE_F32) && hone_node_flag(node, "tf32");
+}
+
 static void define_attention_tensor(const hone_node *node, hone_text *out) {
   define_tiles(node, out);
   hone_cuda_define_kind(node->inputs[Q].value->type.dtype, out);
@@ -320,13 +324,20 @@ static hone_status *launch_boxed(const hone_cuda_stage *stage, hone_cuda_plan *p
   return NULL;
 }
 
+/* A launch of attention_tensor.cu. */
+static hone_status *launch_tensor(const hone_cuda_stage *stage, hone_cuda_plan *plan,
+                                  hone_cuda_launch **out) {
+  HONE_TRY(make_launch(stage, plan, TENSOR_QUERIES, out));
+  (*out)->threads = TENSOR_THREADS;
+  put_strides(stage, plan, *out);
+  return NULL;
+}
+
 static hone_status *plan_tensor(const hone_cuda_stage *stage, const hone_group_view *view,
                                 hone_cuda_plan *plan) {
   hone_cuda_launch *launch;
   (void)view;
-  HONE_TRY(make_launch(stage, plan, TENSOR_QUERIES, &launch));
-  launch->threads = TENSOR_THREADS;
-  put_strides(stage, plan, launch);
+  HONE_TRY(launch_tensor(stage, plan, &launch));
   bool possible = stage->functions[1] && rows_at_multiples(launch->args.n);
   if (stage->variant && !possible)
     return hone_error(HONE_UNSUPPORTED, "attention that tensor cores of this GPU cannot take so");
@@ -363,6 +374,27 @@ const hone_cuda_kernel hone_cuda_kernel_attention_bf16 = {.name = "attention_bf1
                                                           .accepts = accepts_attention_bf16,
                                                           .define = define_attention_tensor,
                                                           .plan = plan_tensor};
+
+/* f32 on tensor cores: rows are twice as long, so that half as many keys fit. */
+static hone_status *plan_tf32(const hone_cuda_stage *stage, const hone_group_view *view,
+                              hone_cuda_plan *plan) {
+  hone_cuda_launch *launch;
+  (void)view;
+  return launch_tensor(stage, plan, &launch);
+}
+
+const hone_cuda_kernel hone_cuda_kernel_attention_tf32 = {
+    .name = "attention_tf32",
+    .forms = {{hone_cuda_text_attention_tensor, "#define KEYS 32\n", false, BY_WARPS}},
+    .least_sm = 80,
+    .on_tensor_cores = true,
+    .strided = true,
+    .pointers = 4,
+    .finishes = true,
+    .widely = true,
+    .accepts = accepts_attention_tf32,
+    .define = define_attention_tensor,
+    .plan = plan_tf32};
 
 const hone_cuda_kernel hone_cuda_kernel_attention_tiles = {.name = "attention_tiles",
                                                            .forms = {{hone_cuda_text_attention_tiles}},

@@ -1,12 +1,12 @@
 // softmax(scale * q k' + mask) v on tensor cores: a block of four warps takes 64 queries of a head, a warp 16
-// of them, and goes through the keys by 64 with sums that are rescaled when a greater score appears, as
-// attention_tiles.cu. Scores and sums stay in registers in f32; weights are rounded to T for the product.
+// of them, and goes through the keys by KEYS with sums that are rescaled when a greater score appears, as
+// attention_tiles.cu. Scores and sums stay in registers in f32; weights are rounded as KIND is for the product.
 // Arguments as attention_tiles.cu; and at n[13 + 4 i] of q, k, v and the result where each begins, then its
 // steps from batch to batch, head to head and row to row. A result whose elements a tail finishes is dense.
 #define QUERIES 64
 #define THREADS 128
-#define HEAD_BYTES (PADDED(HEAD) * 2)
-#define HEAD_STEPS ((HEAD + 15) / 16)
+#define HEAD_BYTES (PADDED(HEAD) * (int)sizeof(T))
+#define HEAD_STEPS ((HEAD * (int)sizeof(T) + 31) / 32)
 #define STAGES (PADDED(HEAD) + PADDED(VALUE) > 128 ? 1 : 2)
 #define STAGE_BYTES (KEYS * (HEAD_BYTES + VALUE_BYTES))
 #define SUM_PITCH (VALUE_STEPS * 16 + 4)
@@ -32,6 +32,10 @@ __device__ __forceinline__ void copy_rows(char *tile, const void *from, s64 firs
   }
 }
 
+__device__ __forceinline__ void round_operand(u32 *four) {
+  for (int e = 0; KIND == KIND_TF32 && e < 4; e++) four[e] = to_tf32(four[e]);
+}
+
 // Scores of a warp's 16 queries with a tile of keys, in powers of two.
 __device__ __forceinline__ void score_tile(const Args &a, Scores &scores, const u32 (*q)[4], const char *keys_tile,
                                            s64 batch, s64 head, int query, int k0) {
@@ -43,6 +47,7 @@ __device__ __forceinline__ void score_tile(const Args &a, Scores &scores, const 
     for (int step = 0; step < HEAD_STEPS; step++) {
       u32 four[4];
       load_matrices(four, keys_tile + chunk_of_row<HEAD_BYTES>(8 * j + lane % 8 + lane / 16 * 8, 2 * step + lane / 8 % 2));
+      round_operand(four);
       multiply<KIND>(scores[j], q[step], four);
       multiply<KIND>(scores[j + 1], q[step], four + 2);
     }
@@ -100,8 +105,10 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const __grid_consta
     wait_for_copies<0>();
     __syncthreads();
 #pragma unroll
-    for (int step = 0; step < HEAD_STEPS; step++)
+    for (int step = 0; step < HEAD_STEPS; step++) {
       load_matrices(q[step], pool + chunk_of_row<HEAD_BYTES>(16 * warp + lane % 16, 2 * step + lane / 16));
+      round_operand(q[step]);
+    }
     __syncthreads();
     copy(0);
     for (int k0 = 0; k0 < end; k0 += KEYS) {

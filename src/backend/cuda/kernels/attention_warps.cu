@@ -1,17 +1,13 @@
 // What warps do that attend to 16 queries each by mma.sync: scores and sums stay in registers in f32, sums are rescaled
-// when a greater score appears, weights are rounded to T for the product. KEYS are looked at together.
-#define PADDED(size) ((size) <= 32 ? 32 : (size) <= 64 ? 64 : 128) // rows of 64, 128 or 256 bytes
-#define VALUE_BYTES (PADDED(VALUE) * 2)
+// when a greater score appears, weights are rounded as KIND is for the product. KEYS are looked at together.
+#define PADDED(size) ((size) <= 32 ? 32 : (size) <= 64 ? 64 : 128) // elements: rows of 64 to 512 bytes
+#define VALUE_BYTES (PADDED(VALUE) * (int)sizeof(T))
 #define VALUE_STEPS ((VALUE + 15) / 16)
 #define MOST_OF(x, y) ((x) > (y) ? (x) : (y))
 
 __device__ __forceinline__ s64 place_of(const Args &a, int operand, s64 batch, s64 head, s64 row) {
   const s64 *n = a.n + 13 + 4 * operand;
   return n[0] + batch * n[1] + head * n[2] + row * n[3];
-}
-
-__device__ __forceinline__ u32 two(float low, float high) {
-  return (u32)Element<T>::element(low).bits | (u32)Element<T>::element(high).bits << 16;
 }
 
 typedef float Scores[KEYS / 8][4];
@@ -61,11 +57,32 @@ __device__ __forceinline__ void weigh(Scores &scores, float *most, float *sum, f
 
 typedef float Results[2 * VALUE_STEPS][4];
 
-__device__ __forceinline__ void add_values(Results &results, const Scores &weights, const float *old, const char *values) {
+#if KIND == KIND_TF32
+// A lane has the weights of two keys beside each other, and the product wants of keys l % 4 and l % 4 + 4: which key is
+// which of eight does not matter where the values' rows are taken alike.
+__device__ __forceinline__ void add_products(Results &results, const Scores &weights, const char *values) {
   int lane = threadIdx.x % 32;
 #pragma unroll
-  for (int j = 0; j < 2 * VALUE_STEPS; j++)
-    for (int e = 0; e < 4; e++) results[j][e] *= old[e / 2];
+  for (int step = 0; step < KEYS / 8; step++) {
+    u32 p[4];
+    for (int e = 0; e < 4; e++) p[e] = to_tf32(__float_as_uint(weights[step][e % 2 * 2 + e / 2]));
+#pragma unroll
+    for (int j = 0; j < 2 * VALUE_STEPS; j++) {
+      int row = 8 * step + lane % 4 * 2, column = 8 * j + lane / 4;
+      u32 pair[2];
+      for (int e = 0; e < 2; e++)
+        pair[e] = to_tf32(*(const u32 *)(values + chunk_of_row<VALUE_BYTES>(row + e, column / 4) + column % 4 * 4));
+      multiply<KIND>(results[j], p, pair);
+    }
+  }
+}
+#else
+__device__ __forceinline__ u32 two(float low, float high) {
+  return (u32)Element<T>::element(low).bits | (u32)Element<T>::element(high).bits << 16;
+}
+
+__device__ __forceinline__ void add_products(Results &results, const Scores &weights, const char *values) {
+  int lane = threadIdx.x % 32;
 #pragma unroll
   for (int step = 0; step < KEYS / 16; step++) {
     const float *low = weights[2 * step], *high = weights[2 * step + 1];
@@ -78,4 +95,12 @@ __device__ __forceinline__ void add_values(Results &results, const Scores &weigh
       multiply<KIND>(results[j + 1], p, four + 2);
     }
   }
+}
+#endif
+
+__device__ __forceinline__ void add_values(Results &results, const Scores &weights, const float *old, const char *values) {
+#pragma unroll
+  for (int j = 0; j < 2 * VALUE_STEPS; j++)
+    for (int e = 0; e < 4; e++) results[j][e] *= old[e / 2];
+  add_products(results, weights, values);
 }
