@@ -563,6 +563,12 @@ static const struct {
      "16]) -> (o) {\n m = const f16[2, 1, 1] [-inf, 0.5]\n o = attention(q, k, v, m)\n}"},
     {"cuda.attention_bf16", "bf16", "graph g(q: bf16[1, 1, 20, 80], k: bf16[1, 1, 90, 80], v: "
      "bf16[1, 1, 90, 128], m: bool[1, 1, 20, 70]) -> (o) { o = attention(q, k, v, m) }"},
+    {"cuda.attention_tf32", "tf32", "graph g(q: f32[1, 2, 197, 64], k: f32[1, 1, 197, 64], v: f32[1, "
+     "1, 197, 64]) -> (o) {\n y = attention(q, k, v) {tf32=true}\n o = relu(y)\n}"},
+    {"cuda.attention_tf32", "tf32", "graph g(q: f32[1, 1, 20, 80], k: f32[1, 1, 90, 80], v: f32[1, 1, "
+     "90, 128], m: bool[1, 1, 20, 70]) -> (o) { o = attention(q, k, v, m) {tf32=true} }"},
+    {"cuda.attention_tf32", "tf32", "graph g(q: f32[2, 1, 130, 16], k: f32[2, 1, 290, 16], v: f32[2, 1, "
+     "290, 8]) -> (o) { o = attention(q, k, v) {causal=true, tf32=true} }"},
     {"cuda.attention_f16", "f16", "graph g(x: f16[2, 70, 96]) -> (o) {\n a = const s64[1] [0]\n"
      " b = const s64[1] [32]\n c = const s64[1] [64]\n d = const s64[1] [96]\n t = const s64[1] [2]\n"
      " h = const s64[4] [0, 0, 2, 16]\n x0 = slice(x, a, b, t)\n x1 = slice(x, b, c, t)\n"

@@ -228,16 +228,20 @@ static bool set_tiles(const boxed_way *way, const problem *p, hone_cuda_launch *
 #define NARROW_KEYS    256  /* of all warps at a time */
 #define NARROW_BLOCKS  4096 /* beyond, it takes too long that every block reads its head's keys */
 
-static bool set_narrow(const boxed_way *way, const problem *p, hone_cuda_launch *launch) {
+static bool set_keys(int64_t keys, const problem *p, hone_cuda_launch *launch) {
   const long long *n = launch->args.n;
-  int64_t keys = forms[way->form].keys;
+  int64_t element = (int64_t)hone_dtype_bits(p->dtype) / 8;
   int64_t warps = pieces(n[4] < NARROW_KEYS ? n[4] : NARROW_KEYS, keys);
   int64_t padded = n[6] <= 32 ? 32 : n[6] <= 64 ? 64 : 128;
-  int64_t values = keys * padded * 2, sums = NARROW_QUERIES * (pieces(n[6], 16) * 16 + 8) * 4;
+  int64_t values = keys * padded * element, sums = NARROW_QUERIES * (pieces(n[6], 16) * 16 + 8) * 4;
   launch->threads = (unsigned)(32 * warps);
   launch->shared = (unsigned)(warps * ((values > sums ? values : sums) + NARROW_QUERIES * 8) + 1024);
   set_queries(launch, p->heads, NARROW_QUERIES);
   return n[0] <= NARROW_BLOCKS;
+}
+
+static bool set_narrow(const boxed_way *way, const problem *p, hone_cuda_launch *launch) {
+  return set_keys(forms[way->form].keys, p, launch);
 }
 
 /* Boxes of `rows` rows of q, k or v; false where the copy engine cannot bring them. */
@@ -294,6 +298,11 @@ static boxed_way best_tiles(const long long *n, int64_t heads) {
   return best;
 }
 
+/* Whether heads with their queries are so few that a block should take 16 of these. */
+static bool are_few(const problem *p, const long long *n) {
+  return p->heads * pieces(n[3], NARROW_QUERIES) <= ENOUGH_BLOCKS;
+}
+
 /* The first that can be, of those that seem best. */
 static bool set_best(const problem *p, hone_cuda_launch *launch, boxed_way *way) {
   const long long *n = launch->args.n;
@@ -302,8 +311,7 @@ static bool set_best(const problem *p, hone_cuda_launch *launch, boxed_way *way)
   less.whole_heads = false;
   boxed_way ways[] = {way_of(n[4] > 128 ? LONG_NARROW : SHORT_NARROW), way_of(SHORT_HEADS),
                       way_of(LONG_HEADS), tiles, less};
-  bool few = p->heads * pieces(n[3], NARROW_QUERIES) <= ENOUGH_BLOCKS;
-  for (int i = few ? 0 : p->heads < WAVE ? 3 : 1; i < 5; i++) {
+  for (int i = are_few(p, n) ? 0 : p->heads < WAVE ? 3 : 1; i < 5; i++) {
     *way = ways[i];
     if (set_way(way, p, launch)) return true;
   }
@@ -324,6 +332,12 @@ static hone_status *launch_boxed(const hone_cuda_stage *stage, hone_cuda_plan *p
   return NULL;
 }
 
+static problem problem_of(const hone_cuda_stage *stage, const hone_cuda_plan *plan) {
+  const hone_value *q = stage->core->inputs[Q].value;
+  const hone_shape *shape = hone_cuda_shape(plan, q);
+  return (problem){q->type.dtype, shape->dim[0], shape->dim[0] * shape->dim[1]};
+}
+
 /* A launch of attention_tensor.cu. */
 static hone_status *launch_tensor(const hone_cuda_stage *stage, hone_cuda_plan *plan,
                                   hone_cuda_launch **out) {
@@ -342,9 +356,7 @@ static hone_status *plan_tensor(const hone_cuda_stage *stage, const hone_group_v
   if (stage->variant && !possible)
     return hone_error(HONE_UNSUPPORTED, "attention that tensor cores of this GPU cannot take so");
   if (!possible || stage->variant == 1) return NULL;
-  const hone_value *q = stage->core->inputs[Q].value;
-  int64_t batch = hone_cuda_shape(plan, q)->dim[0];
-  problem p = {q->type.dtype, batch, batch * launch->args.n[1]};
+  problem p = problem_of(stage, plan);
   return launch_boxed(stage, plan, &p, launch);
 }
 
@@ -376,16 +388,36 @@ const hone_cuda_kernel hone_cuda_kernel_attention_bf16 = {.name = "attention_bf1
                                                           .plan = plan_tensor};
 
 /* f32 on tensor cores: rows are twice as long, so that half as many keys fit. */
+#define TF32_KEYS 32
+#define TF32_FORM(file, boxed)                                                                     \
+  {hone_cuda_text_attention_##file, "#define KEYS 32\n", boxed, BY_WARPS, boxed}
+enum { EITHER, WHOLE, IN_PIECES }; /* variants: as are_few says, attention_tensor.cu, _narrow.cu */
+
 static hone_status *plan_tf32(const hone_cuda_stage *stage, const hone_group_view *view,
                               hone_cuda_plan *plan) {
-  hone_cuda_launch *launch;
+  hone_cuda_launch *launch, *narrow;
+  problem p = problem_of(stage, plan);
   (void)view;
-  return launch_tensor(stage, plan, &launch);
+  HONE_TRY(launch_tensor(stage, plan, &launch));
+  bool possible = stage->functions[1] && rows_at_multiples(launch->args.n);
+  bool wanted = stage->variant == IN_PIECES || (stage->variant == EITHER && are_few(&p, launch->args.n));
+  if (!possible && wanted && stage->variant)
+    return hone_error(HONE_UNSUPPORTED, "attention that this GPU cannot take in pieces");
+  if (!possible || !wanted) return NULL;
+  narrow = hone_arena_copy(plan->arena, launch, sizeof *launch);
+  HONE_TRY_MEMORY(narrow);
+  if (!set_keys(TF32_KEYS, &p, narrow))
+    return stage->variant ? hone_error(HONE_UNSUPPORTED, "a way that is not worth a trial") : NULL;
+  narrow->function = stage->functions[1];
+  launch->boxed = narrow;
+  return NULL;
 }
 
 const hone_cuda_kernel hone_cuda_kernel_attention_tf32 = {
     .name = "attention_tf32",
-    .forms = {{hone_cuda_text_attention_tensor, "#define KEYS 32\n", false, BY_WARPS}},
+    .candidate = "cuda.attention_tf32",
+    .variants = IN_PIECES,
+    .forms = {TF32_FORM(tensor, false), TF32_FORM(narrow, true)},
     .least_sm = 80,
     .on_tensor_cores = true,
     .strided = true,

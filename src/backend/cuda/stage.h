@@ -102,7 +102,7 @@ typedef struct hone_cuda_form {
   const char *text;    /* NULL past the last form */
   const char *choices; /* or NULL */
   bool boxed;          /* by kernels/hopper.cu: compute capability 9.0 alone; 16-bit elements, others
-                          where the row has an order */
+                          where the row has an order, or the form is `alone` as well */
   const char *before;  /* a text that `text` goes on from, or NULL */
   bool alone;          /* compute capability 9.0 alone, which gives blocks their most shared memory */
 } hone_cuda_form;

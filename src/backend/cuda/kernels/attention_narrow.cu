@@ -3,7 +3,7 @@
 // and k from where they lie, 16 bytes at a time: in which order the depth is summed up is free. Arguments as
 // attention_tensor.cu, rows at multiples of 16 bytes; one block for each 16 queries.
 #define QUERIES 16
-#define PAIRS ((HEAD + 31) / 32) // of steps through the depth
+#define PAIRS ((HEAD * (int)sizeof(T) + 63) / 64) // of steps through the depth
 #define PITCH (VALUE_STEPS * 16 + 8)
 #define WARP_BYTES MOST_OF(KEYS * VALUE_BYTES, QUERIES * PITCH * 4) // its values, then its sums
 
@@ -11,7 +11,7 @@
 __device__ __forceinline__ void load_row(uint4 *chunks, const T *row, bool inside) {
 #pragma unroll
   for (int pair = 0; pair < PAIRS; pair++) {
-    int at = 32 * pair + threadIdx.x % 4 * 8;
+    int at = (4 * pair + threadIdx.x % 4) * ELEMENTS;
     chunks[pair] = make_uint4(0, 0, 0, 0);
     if (inside && at < HEAD) chunks[pair] = *(const uint4 *)(row + at);
   }
@@ -25,7 +25,7 @@ __device__ __forceinline__ void load_queries(const Args &a, const T *rows, int t
   for (int pair = 0; pair < PAIRS; pair++) {
     u32 steps[2][4] = {{low[pair].x, high[pair].x, low[pair].y, high[pair].y},
                        {low[pair].z, high[pair].z, low[pair].w, high[pair].w}};
-    for (int i = 0; i < 8; i++) q[2 * pair + i / 4][i % 4] = steps[i / 4][i % 4];
+    for (int i = 0; i < 8; i++) q[2 * pair + i / 4][i % 4] = rounded(steps[i / 4][i % 4]);
   }
 }
 typedef uint4 Keys[KEYS / 8][PAIRS];
@@ -37,7 +37,7 @@ __device__ __forceinline__ void load_keys(const Args &a, const T *rows, int ther
   }
 }
 __device__ __forceinline__ void copy_values(const Args &a, const T *rows, int there, char *to) {
-  const int chunks = VALUE_STEPS * 2;
+  const int chunks = VALUE_STEPS * 16 / ELEMENTS;
 #pragma unroll
   for (int c = threadIdx.x % 32; c < KEYS * chunks; c += 32) {
     int row = c / chunks, at = c % chunks * ELEMENTS;
@@ -52,7 +52,8 @@ __device__ __forceinline__ void score_keys(Scores &scores, const u32 (*q)[4], co
     for (int e = 0; e < 4; e++) scores[j][e] = 0;
 #pragma unroll
     for (int pair = 0; pair < PAIRS; pair++) {
-      u32 low[2] = {k[j][pair].x, k[j][pair].y}, high[2] = {k[j][pair].z, k[j][pair].w};
+      u32 low[2] = {rounded(k[j][pair].x), rounded(k[j][pair].y)};
+      u32 high[2] = {rounded(k[j][pair].z), rounded(k[j][pair].w)};
       multiply<KIND>(scores[j], q[2 * pair], low);
       multiply<KIND>(scores[j], q[2 * pair + 1], high);
     }
@@ -89,7 +90,7 @@ __device__ __forceinline__ void join_sums(const char *pool, const Top *tops, int
   for (int e = 0; e < 8; e++) eight[e] *= part;
 }
 
-extern "C" __global__ void __launch_bounds__(256, KEYS > 32 ? 1 : 2) kernel(const __grid_constant__ BoxArgs b) {
+extern "C" __global__ void __launch_bounds__(256, KEYS * sizeof(T) > 64 ? 1 : 2) kernel(const __grid_constant__ BoxArgs b) {
   const Args &a = b.a;
   int warp = threadIdx.x / 32, warps = blockDim.x / 32, keys = (int)a.n[4];
   u32 across = (u32)a.n[12], heads = (u32)a.n[1], first = blockIdx.x % across * QUERIES;

@@ -32,10 +32,6 @@ __device__ __forceinline__ void copy_rows(char *tile, const void *from, s64 firs
   }
 }
 
-__device__ __forceinline__ void round_operand(u32 *four) {
-  for (int e = 0; KIND == KIND_TF32 && e < 4; e++) four[e] = to_tf32(four[e]);
-}
-
 // Scores of a warp's 16 queries with a tile of keys, in powers of two.
 __device__ __forceinline__ void score_tile(const Args &a, Scores &scores, const u32 (*q)[4], const char *keys_tile,
                                            s64 batch, s64 head, int query, int k0) {
@@ -47,7 +43,7 @@ __device__ __forceinline__ void score_tile(const Args &a, Scores &scores, const 
     for (int step = 0; step < HEAD_STEPS; step++) {
       u32 four[4];
       load_matrices(four, keys_tile + chunk_of_row<HEAD_BYTES>(8 * j + lane % 8 + lane / 16 * 8, 2 * step + lane / 8 % 2));
-      round_operand(four);
+      for (int e = 0; e < 4; e++) four[e] = rounded(four[e]);
       multiply<KIND>(scores[j], q[step], four);
       multiply<KIND>(scores[j + 1], q[step], four + 2);
     }
@@ -107,7 +103,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const __grid_consta
 #pragma unroll
     for (int step = 0; step < HEAD_STEPS; step++) {
       load_matrices(q[step], pool + chunk_of_row<HEAD_BYTES>(16 * warp + lane % 16, 2 * step + lane / 16));
-      round_operand(q[step]);
+      for (int e = 0; e < 4; e++) q[step][e] = rounded(q[step][e]);
     }
     __syncthreads();
     copy(0);

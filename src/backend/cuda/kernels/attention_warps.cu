@@ -10,6 +10,9 @@ __device__ __forceinline__ s64 place_of(const Args &a, int operand, s64 batch, s
   return n[0] + batch * n[1] + head * n[2] + row * n[3];
 }
 
+// A word of q or k as the product takes it.
+__device__ __forceinline__ u32 rounded(u32 word) { return KIND == KIND_TF32 ? to_tf32(word) : word; }
+
 typedef float Scores[KEYS / 8][4];
 
 // Products to scores in powers of two: the mask, keys that are not there or not seen. `query` is the warp's first.
