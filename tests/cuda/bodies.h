@@ -671,7 +671,8 @@ static inline void check_cuda_body(const char *text, double tolerance) {
 }
 
 /* f32, then f16 from byte 80000 on, then bf16 from 112768 on. */
-static float cuda_weights[20000 + 8192 + 8192];
+#define WIDE_WINDOWS 147456 /* 3 x 3 filters of 128 channels by 128, in f16 behind all others */
+static float cuda_weights[20000 + 8192 + 8192 + WIDE_WINDOWS / 2];
 static void make_cuda_weights(void) {
   const hone_dtype types[] = {HONE_F16, HONE_BF16};
   body_fill(HONE_F32, cuda_weights, 20000, 5);
@@ -679,6 +680,8 @@ static void make_cuda_weights(void) {
   for (size_t t = 0; t < 2; t++)
     for (size_t i = 0; i < 16384; i++)
       hone_store_real(types[t], cuda_weights + 20000 + 8192 * t, i, cuda_weights[i]);
+  for (size_t i = 0; i < WIDE_WINDOWS; i++)
+    hone_store_real(HONE_F16, cuda_weights + 36384, i, 0.25 * cuda_weights[i % 19997]);
   body_weights = (hone_bytes){cuda_weights, sizeof cuda_weights};
 }
 

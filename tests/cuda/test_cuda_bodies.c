@@ -736,8 +736,61 @@ TEST(every_tile_of_blocks) {
   }
 }
 
+/* Bottlenecks by every tile: images smaller than one, in several of them, at odd sizes and steps;
+ * channels that end no slice of 64 or none of 16, more columns than are made at a time; with and without
+ * a residual. */
+#define DENSE(mid) " d = const f16[3, 3, " mid ", " mid "] @weights+145536\n"
+static const struct {
+  const char *precision, *text;
+  int taken; /* tiles that take it */
+} bottlenecks[] = {
+    {"f16", "graph g(x: f16[2, 14, 17, 72]) -> (o) {\n b = const f16[16] @weights+90000\n"
+     EXPAND("72", "16")
+     ", b)\n c = relu(a)\n"
+     DENSE("16") " v = const f16[16] @weights+91000\n"
+     " e = conv(c, d, v) {pads=[1, 1, 1, 1]}\n f = relu(e)\n" PROJECT("16", "72")
+     " u = const f16[72] @weights+92000\n y = conv(f, p, u)\n z = add(y, x)\n o = relu(z)\n}", 3},
+    {"f16", "graph g(x: f16[1, 19, 15, 24]) -> (o) {\n"
+     EXPAND("24", "48") ")\n c = sigmoid(a)\n"
+     DENSE("48")
+     " e = conv(c, d) {pads=[1, 1, 1, 1], strides=[2, 2]}\n f = relu(e)\n" PROJECT("48", "40")
+     " o = conv(f, p)\n}", 2},
+    {"f16", "graph g(x: f16[1, 9, 11, 16], r: f16[1, 8, 10, 64]) -> (o) {\n"
+     EXPAND("16", "40")
+     ")\n c = relu(a)\n"
+     DENSE("40") " e = conv(c, d) {pads=[0, 1, 1, 0]}\n" PROJECT("40", "64")
+     " y = conv(e, p)\n o = add(y, r)\n}", 3},
+    {"bf16", "graph g(x: bf16[3, 7, 7, 24]) -> (o) {\n w = const bf16[1, 1, 24, 32] @weights+112768\n"
+     " a = conv(x, w)\n c = relu(a)\n d = const bf16[3, 3, 32, 32] @weights+112768\n"
+     " e = conv(c, d) {pads=[1, 1, 1, 1]}\n f = relu(e)\n"
+     " p = const bf16[1, 1, 32, 24] @weights+118784\n y = conv(f, p)\n o = add(y, x)\n}", 2},
+    {"f16", "graph g(x: f16[1, 10, 10, 72]) -> (o) {\n"
+     EXPAND("72", "128") ")\n c = relu(a)\n"
+     DENSE("128")
+     " e = conv(c, d) {pads=[1, 1, 1, 1]}\n f = relu(e)\n" PROJECT("128", "72") " y = conv(f, p)\n"
+     " o = add(y, x)\n}", 3},
+};
+
+TEST(every_tile_of_bottlenecks) {
+  int sm = 0;
+  CHECK_OK(hone_cuda_capability(&sm));
+  for (size_t i = 0; sm >= 80 && i < sizeof bottlenecks / sizeof *bottlenecks; i++) {
+    const char *text = bottlenecks[i].text;
+    int taken = 0;
+    if (!mine() || (only && !strstr(text, only))) continue;
+    for (int variant = 1; variant <= 3; variant++) {
+      hone_candidate one = {"cuda.conv_bottleneck", variant, 0, NULL};
+      cuda_shift = variant == 1 && i % 2 == 0 ? 2 : 0; /* memory at no multiple of 16 bytes */
+      taken += check_cuda_candidate(text, bound("on a GPU", bottlenecks[i].precision), &one);
+    }
+    cuda_shift = 0;
+    CHECK(sm == 90 ? taken == bottlenecks[i].taken : taken > 0);
+  }
+}
+
 /* The mean that squeeze and excite takes is of the whole image; what others read too leaves the kernel;
- * filters that only running tells; windows that step unevenly. */
+ * filters that only running tells; windows that step unevenly, or are of
+ * groups of channels; more channels between than a bottleneck has. */
 static const char *const no_blocks[] = {
     "graph g(x: f16[1, 8, 8, 16]) -> (o) {\n i = const s64[2] [1, 2]\n" EXPAND("16", "32")
     ")\n c = relu(a)\n"
@@ -760,6 +813,14 @@ static const char *const no_blocks[] = {
     "graph g(x: f32[1, 8, 8, 16]) -> (o) {\n w = const f32[1, 1, 16, 32] @weights+0\n a = conv(x, w)\n"
     " d = const f32[3, 3, 1, 32] @weights+64\n e = conv(a, d) {groups=32, pads=[1, 1, 1, 1]}\n"
     " p = const f32[1, 1, 32, 16] @weights+128\n o = conv(e, p)\n}",
+    "graph g(x: f16[1, 8, 8, 16]) -> (o) {\n" EXPAND("16", "32") ")\n"
+    " d = const f16[3, 3, 16, 32] @weights+81024\n e = conv(a, d) {groups=2, pads=[1, 1, 1, 1]}\n"
+    PROJECT("32", "16") " o = conv(e, p)\n}",
+    "graph g(x: f16[1, 8, 8, 16]) -> (o) {\n" EXPAND("16", "136") ")\n"
+    " d = const f16[3, 3, 136, 120] @weights+145536\n e = conv(a, d) {pads=[1, 1, 1, 1]}\n"
+    PROJECT("120", "16") " o = conv(e, p)\n}",
+    "graph g(x: f16[1, 8, 8, 16]) -> (o, a) {\n" EXPAND("16", "32") ")\n" DENSE("32")
+    " e = conv(a, d) {pads=[1, 1, 1, 1]}\n" PROJECT("32", "16") " o = conv(e, p)\n}",
 };
 
 TEST(what_is_no_block) {
@@ -769,7 +830,10 @@ TEST(what_is_no_block) {
     CHECK_OK(hone_graph_parse(no_blocks[i], strlen(no_blocks[i]), hone_op_find, body_weights, &graph));
     size_t count = graph ? hone_backend_cuda.candidates(graph, all, 128) : 0;
     CHECK(count > 0);
-    for (size_t c = 0; c < count && c < 128; c++) CHECK(strcmp(all[c].name, "cuda.conv_block") != 0);
+    for (size_t c = 0; c < count && c < 128; c++) {
+      CHECK(strcmp(all[c].name, "cuda.conv_block") != 0);
+      CHECK(strcmp(all[c].name, "cuda.conv_bottleneck") != 0);
+    }
     hone_graph_free(graph);
   }
 }
@@ -792,6 +856,7 @@ int main(int count, char **words) {
   RUN(bodies);
   RUN(every_tile_of_bytes);
   RUN(every_tile_of_blocks);
+  RUN(every_tile_of_bottlenecks);
   RUN(every_cut_of_small_convolutions);
   RUN(every_cut_of_pooled_convolutions);
   if (only && strcmp(only, "boxes") == 0) RUN(every_tile_of_boxes);

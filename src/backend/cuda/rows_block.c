@@ -1,6 +1,7 @@
 /* Inverted residuals: three convolutions in one kernel. Room: backend/cuda. */
+#include "backend/cuda/rows_block.h"
+
 #include "backend/cuda/code.h"
-#include "backend/cuda/rows.h"
 #include "backend/cuda/rows_tensor.h"
 #include "backend/cuda/windows.h"
 #include "ops/conv_shape.h"
@@ -74,15 +75,20 @@ static bool is_depthwise(const hone_node *node, int64_t channels) {
          hone_cuda_along(node, "dilations", 0) == 1 && hone_cuda_along(node, "dilations", 1) == 1;
 }
 
-/* Whether three convolutions, each of which alone reads the one before, are an inverted residual. */
-static bool is_block(const hone_node *const *convolutions) {
-  const hone_node *expand = convolutions[EXPAND], *project = convolutions[PROJECT];
+bool hone_cuda_are_block(const hone_node *const *convolutions) {
+  const hone_node *expand = convolutions[EXPAND];
   if (expand->op != &hone_op_conv || !expand->outputs[0]) return false;
   hone_dtype dtype = expand->outputs[0]->type.dtype;
   if (dtype != HONE_F16 && dtype != HONE_BF16) return false;
   for (int i = 0; i < HONE_CUDA_SPAN; i++)
     if (!has_filters(convolutions[i], dtype)) return false;
-  if (!is_plain(expand) || !is_plain(project)) return false;
+  return is_plain(expand) && is_plain(convolutions[PROJECT]);
+}
+
+/* Whether three convolutions, each of which alone reads the one before, are an inverted residual. */
+static bool is_block(const hone_node *const *convolutions) {
+  const hone_node *project = convolutions[PROJECT];
+  if (!hone_cuda_are_block(convolutions)) return false;
   sizes s = sizes_of(convolutions, 1);
   return is_depthwise(convolutions[DEPTHWISE], s.mid) &&
          project->inputs[HONE_CONV_W].value->type.shape.dim[2] == s.mid && s.in >= 8 && s.in % 8 == 0 &&
@@ -109,8 +115,8 @@ static void define_block(const hone_cuda_stage *last, hone_text *out) {
 
 /* ---- Shared memory ---------------------------------------------------------------------------- */
 
-/* Bytes that a block may have (CUDA C++ Programming Guide, table of technical specifications). */
-static int64_t most_shared(int sm) {
+/* CUDA C++ Programming Guide, table of technical specifications. */
+int64_t hone_cuda_most_shared(int sm) {
   static const struct {
     int sm;
     int64_t kilobytes;
@@ -147,13 +153,13 @@ static hone_status *settle(hone_cuda_stage *stage, const hone_cuda_body *body,
                            const hone_group_view *view, hone_bytes saved, hone_text *state) {
   sizes s = sizes_of_stage(stage);
   (void)view, (void)saved, (void)state;
-  if (shared_of(&s, &tiles[stage->variant - 1]) <= most_shared(body->sm)) return NULL;
+  if (shared_of(&s, &tiles[stage->variant - 1]) <= hone_cuda_most_shared(body->sm)) return NULL;
   return hone_error(HONE_NOT_FOUND, "a tile of the block does not fit the GPU's shared memory");
 }
 
 /* ---- Launching -------------------------------------------------------------------------------- */
 
-static void put_pointers(hone_cuda_plan *plan, const hone_cuda_stage *last, hone_cuda_launch *launch) {
+void hone_cuda_put_block(hone_cuda_plan *plan, const hone_cuda_stage *last, hone_cuda_launch *launch) {
   launch->slots[0] = hone_cuda_slot_of(plan, last->inner[EXPAND]->core->inputs[HONE_CONV_X].value);
   for (int i = 0; i < HONE_CUDA_SPAN; i++) {
     const hone_cuda_stage *stage = i == PROJECT ? last : last->inner[i];
@@ -198,7 +204,7 @@ static hone_status *plan_block(const hone_cuda_stage *stage, const hone_group_vi
   HONE_TRY(hone_cuda_window(windows, x, hone_cuda_shape(plan, windows->inputs[HONE_CONV_W].value)->dim,
                             false, &window));
   HONE_TRY(hone_cuda_launch_new(plan, stage, &launch));
-  put_pointers(plan, stage, launch);
+  hone_cuda_put_block(plan, stage, launch);
   long long *n = launch->args.n;
   hone_cuda_put_window(&window, n + 2);
   if (n[4] < 1 || n[5] < 1 || x->dim[0] < 1 || is_idle(&s, t, n, x->dim[0]))

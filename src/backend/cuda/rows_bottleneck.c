@@ -1,0 +1,172 @@
+/* Bottlenecks: three convolutions in one kernel. Room: backend/cuda. */
+#include "backend/cuda/code.h"
+#include "backend/cuda/rows_block.h"
+#include "backend/cuda/rows_tensor.h"
+#include "backend/cuda/windows.h"
+#include "ops/conv_shape.h"
+
+#define MOST_IN  1024 /* channels that the bottleneck reads, */
+#define MOST_MID 128  /* has between, */
+#define MOST_OUT 512  /* and makes */
+#define ENOUGH   1024 /* blocks: lower tiles would only read more of the image */
+/* As in conv_bottleneck.cu. */
+#define TAPS      3
+#define THREADS   256
+#define SLICE     64
+#define STAGES    3
+#define PASS      128
+#define OWN_BYTES 1280 /* of a warp */
+
+enum { REDUCE, WINDOWS, EXPAND };
+
+typedef struct sizes {
+  int64_t in, mid, out, stride;
+} sizes;
+
+typedef struct tile {
+  int64_t wide, down; /* pixels of the result */
+} tile;
+static const tile tiles[] = {{8, 8}, {16, 8}, {8, 4}};
+#define TILES (sizeof tiles / sizeof *tiles)
+
+static int64_t parts(int64_t count, int64_t size) {
+  return (count + size - 1) / size;
+}
+static int64_t up(int64_t count, int64_t size) {
+  return parts(count, size) * size;
+}
+
+static sizes sizes_of(const hone_node *const *convolutions) {
+  const hone_dim *reduce = convolutions[REDUCE]->inputs[HONE_CONV_W].value->type.shape.dim;
+  const hone_dim *expand = convolutions[EXPAND]->inputs[HONE_CONV_W].value->type.shape.dim;
+  return (sizes){reduce[2], reduce[3], expand[3],
+                 hone_cuda_along(convolutions[WINDOWS], "strides", 0)};
+}
+
+/* ---- What it takes ---------------------------------------------------------------------------- */
+
+/* Windows of 3 x 3 over all channels. */
+static bool is_dense(const hone_node *node, int64_t channels) {
+  const hone_dim *w = node->inputs[HONE_CONV_W].value->type.shape.dim;
+  int64_t stride = hone_cuda_along(node, "strides", 0);
+  return hone_node_int(node, "groups") == 1 && w[0] == TAPS && w[1] == TAPS && w[2] == channels &&
+         w[3] == channels && (stride == 1 || stride == 2) &&
+         hone_cuda_along(node, "strides", 1) == stride &&
+         hone_cuda_along(node, "dilations", 0) == 1 && hone_cuda_along(node, "dilations", 1) == 1;
+}
+
+/* Of eight channels each, up to `most`. */
+static bool are_channels(int64_t count, int64_t most) {
+  return count >= 8 && count % 8 == 0 && count <= most;
+}
+
+/* Whether three convolutions, each of which alone reads the one before, are a bottleneck. */
+static bool is_bottleneck(const hone_node *const *convolutions) {
+  if (!hone_cuda_are_block(convolutions)) return false;
+  sizes s = sizes_of(convolutions);
+  return is_dense(convolutions[WINDOWS], s.mid) &&
+         convolutions[EXPAND]->inputs[HONE_CONV_W].value->type.shape.dim[2] == s.mid &&
+         are_channels(s.in, MOST_IN) && are_channels(s.mid, MOST_MID) && are_channels(s.out, MOST_OUT);
+}
+
+static sizes sizes_of_stage(const hone_cuda_stage *last) {
+  const hone_node *convolutions[] = {last->inner[REDUCE]->core, last->inner[WINDOWS]->core, last->core};
+  return sizes_of(convolutions);
+}
+
+static void define_bottleneck(const hone_cuda_stage *last, hone_text *out) {
+  sizes s = sizes_of_stage(last);
+  hone_dtype dtype = last->core->outputs[0]->type.dtype;
+  hone_cuda_define_types(dtype, out);
+  hone_cuda_define_kind(dtype, out);
+  hone_text_printf(out, "#define IN %d\n#define MID %d\n#define OUT %d\n#define STRIDE %d\n", (int)s.in,
+                   (int)s.mid, (int)s.out, (int)s.stride);
+}
+
+/* ---- Shared memory ---------------------------------------------------------------------------- */
+
+/* As conv_bottleneck.cu lays it out: MID channels before and after the windows, the ring, what is
+ * padding. */
+static int64_t shared_of(const sizes *s, const tile *t) {
+  int64_t halo = up(((t->wide - 1) * s->stride + TAPS) * ((t->down - 1) * s->stride + TAPS), 16);
+  int64_t mid_pitch = up(s->mid, 16) * 2 + 16, own = THREADS / 32 * OWN_BYTES;
+  int64_t mid = halo * mid_pitch > own ? halo * mid_pitch : own;
+  int64_t stage = (halo < PASS ? halo : PASS) * (SLICE * 2 + 16) + SLICE * mid_pitch;
+  return mid + t->wide * t->down * mid_pitch + STAGES * stage + halo;
+}
+
+/* Nothing is found for the sizes; but a tile may need more memory than a block of the GPU has. */
+static hone_status *settle(hone_cuda_stage *stage, const hone_cuda_body *body,
+                           const hone_group_view *view, hone_bytes saved, hone_text *state) {
+  sizes s = sizes_of_stage(stage);
+  (void)view, (void)saved, (void)state;
+  if (shared_of(&s, &tiles[stage->variant - 1]) <= hone_cuda_most_shared(body->sm)) return NULL;
+  return hone_error(HONE_NOT_FOUND, "a tile of the bottleneck does not fit the GPU's shared memory");
+}
+
+/* ---- Launching -------------------------------------------------------------------------------- */
+
+/* Tiles of about the same size, as few as hold the image: n[14]…n[17] of the kernel. */
+static void put_tiles(long long *n, const tile *t) {
+  n[14] = parts(n[5], t->wide);
+  n[15] = parts(n[4], t->down);
+  n[16] = parts(n[5], n[14]);
+  n[17] = parts(n[4], n[15]);
+}
+
+/* Whether a build should not try the tile: another is as good. */
+static bool is_idle(const tile *t, const long long *n, int64_t images) {
+  bool narrow = t->wide > tiles[0].wide && n[5] <= tiles[0].wide;
+  int64_t higher = images * parts(n[5], tiles[0].wide) * parts(n[4], tiles[0].down);
+  return narrow || (t->down < tiles[0].down && (n[4] <= t->down || higher > ENOUGH));
+}
+
+static hone_status *plan_bottleneck(const hone_cuda_stage *stage, const hone_group_view *view,
+                                    hone_cuda_plan *plan) {
+  const hone_node *windows = stage->inner[WINDOWS]->core;
+  const hone_shape *x = hone_cuda_shape(plan, windows->inputs[HONE_CONV_X].value);
+  const tile *t = &tiles[stage->variant - 1];
+  sizes s = sizes_of_stage(stage);
+  hone_cuda_launch *launch;
+  hone_spatial window;
+  (void)view;
+  HONE_TRY(hone_cuda_window(windows, x, hone_cuda_shape(plan, windows->inputs[HONE_CONV_W].value)->dim,
+                            false, &window));
+  HONE_TRY(hone_cuda_launch_new(plan, stage, &launch));
+  hone_cuda_put_block(plan, stage, launch);
+  long long *n = launch->args.n;
+  hone_cuda_put_window(&window, n + 2);
+  if (n[4] < 1 || n[5] < 1 || x->dim[0] < 1 || is_idle(t, n, x->dim[0]))
+    return hone_error(HONE_UNSUPPORTED, "a tile that is not for this size");
+  put_tiles(n, t);
+  int64_t blocks = x->dim[0] * n[14] * n[15];
+  if (blocks > INT32_MAX || n[2] > 1 << 24 || n[3] > 1 << 24)
+    return hone_error(HONE_UNSUPPORTED, "the image is too large for a GPU");
+  launch->function = stage->functions[stage->variant - 1];
+  launch->threads = THREADS;
+  launch->shared = (unsigned)shared_of(&s, t);
+  launch->grid[0] = (unsigned)blocks;
+  launch->grid[1] = launch->grid[2] = 1;
+  return hone_cuda_code_allow_shared(launch->function, launch->shared);
+}
+
+#define TILE(wide, down)                                                                           \
+  {hone_cuda_text_conv_bottleneck, "#define WIDE " #wide "\n#define DOWN " #down "\n"}
+
+const hone_cuda_kernel hone_cuda_kernel_conv_bottleneck = {
+    .name = "conv_bottleneck",
+    .candidate = "cuda.conv_bottleneck",
+    .variants = TILES,
+    .only_chosen = true,
+    .forms = {TILE(8, 8), TILE(16, 8), TILE(8, 4)}, /* in the order of `tiles` */
+    .form_a_variant = true,
+    .least_sm = 80,
+    .on_tensor_cores = true,
+    .pointers = 4,
+    .finishes = true,
+    .widely = true,
+    .spans = is_bottleneck,
+    .span = HONE_CUDA_SPAN,
+    .define_span = define_bottleneck,
+    .settle = settle,
+    .plan = plan_bottleneck};
