@@ -671,7 +671,7 @@ static inline void check_cuda_body(const char *text, double tolerance) {
 }
 
 /* f32, then f16 from byte 80000 on, then bf16 from 112768 on. */
-#define WIDE_WINDOWS 147456 /* 3 x 3 filters of 128 channels by 128, in f16 behind all others */
+#define WIDE_WINDOWS 166464 /* 3 x 3 filters of 136 channels by 136, in f16 behind all others */
 static float cuda_weights[20000 + 8192 + 8192 + WIDE_WINDOWS / 2];
 static void make_cuda_weights(void) {
   const hone_dtype types[] = {HONE_F16, HONE_BF16};

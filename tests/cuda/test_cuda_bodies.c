@@ -817,8 +817,8 @@ static const char *const no_blocks[] = {
     " d = const f16[3, 3, 16, 32] @weights+81024\n e = conv(a, d) {groups=2, pads=[1, 1, 1, 1]}\n"
     PROJECT("32", "16") " o = conv(e, p)\n}",
     "graph g(x: f16[1, 8, 8, 16]) -> (o) {\n" EXPAND("16", "136") ")\n"
-    " d = const f16[3, 3, 136, 120] @weights+145536\n e = conv(a, d) {pads=[1, 1, 1, 1]}\n"
-    PROJECT("120", "16") " o = conv(e, p)\n}",
+    " d = const f16[3, 3, 136, 136] @weights+145536\n e = conv(a, d) {pads=[1, 1, 1, 1]}\n"
+    PROJECT("136", "16") " o = conv(e, p)\n}",
     "graph g(x: f16[1, 8, 8, 16]) -> (o, a) {\n" EXPAND("16", "32") ")\n" DENSE("32")
     " e = conv(a, d) {pads=[1, 1, 1, 1]}\n" PROJECT("32", "16") " o = conv(e, p)\n}",
 };

@@ -29,19 +29,12 @@ static const tile tiles[] = {{1, 8, 1}, {2, 8, 1}, {1, 4, 1}, {1, 8, 2},
                              {1, 8, 4}, {1, 8, 8}, {1, 4, 4}, {1, 4, 8}};
 #define TILES (sizeof tiles / sizeof *tiles)
 
-static int64_t parts(int64_t count, int64_t size) {
-  return (count + size - 1) / size;
-}
-static int64_t up(int64_t count, int64_t size) {
-  return parts(count, size) * size;
-}
-
 /* As many channels at a time as leave each of `blocks` the fewest, those that the last chunk lacks
  * among them. A block of a cluster has a multiprocessor for itself, and so may have more threads. */
 static int64_t chunk_of(int64_t mid, int64_t blocks) {
   int64_t best = blocks > 1 ? MOST_CHUNK : 64;
   for (int64_t chunk = best - 16; chunk >= 32; chunk -= 16)
-    if (up(mid, chunk * blocks) < up(mid, best * blocks)) best = chunk;
+    if (hone_up(mid, chunk * blocks) < hone_up(mid, best * blocks)) best = chunk;
   return best;
 }
 
@@ -130,21 +123,22 @@ int64_t hone_cuda_most_shared(int sm) {
  * filters, what is padding; of a cluster's, what its others store here, and their barrier. */
 static int64_t shared_of(const sizes *s, const tile *t) {
   int64_t wide = (BESIDE * t->across - 1) * s->stride + s->taps;
-  int64_t halo = up(wide * ((t->down - 1) * s->stride + s->taps), 16);
-  int64_t depth = up(s->in, 16), mid_pitch = s->chunk * 2 + 16, strips = s->chunk / 8 * OWN_BYTES;
+  int64_t halo = hone_up(wide * ((t->down - 1) * s->stride + s->taps), 16);
+  int64_t depth = hone_up(s->in, 16), mid_pitch = s->chunk * 2 + 16, strips = s->chunk / 8 * OWN_BYTES;
   int64_t mid = halo * mid_pitch > strips ? halo * mid_pitch : strips;
-  int64_t filters = (depth + s->taps * s->taps) * mid_pitch + s->chunk * (up(s->out, 16) * 2 + 16);
-  int64_t pixels = BESIDE * t->across * t->down, columns = up(s->out, 16);
-  int64_t buffers = parts(s->mid, s->chunk) > t->cluster ? 2 : 1;
+  int64_t filters = (depth + s->taps * s->taps) * mid_pitch + s->chunk * (hone_up(s->out, 16) * 2 + 16);
+  int64_t pixels = BESIDE * t->across * t->down, columns = hone_up(s->out, 16);
+  int64_t buffers = hone_parts(s->mid, s->chunk) > t->cluster ? 2 : 1;
   int64_t own = halo * (depth * 2 + 16) + mid + pixels * mid_pitch + buffers * filters + halo;
   if (t->cluster == 1) return own;
-  int64_t sums = pixels * (columns + 4) * 4, share = parts(pixels * columns / 8, t->cluster);
+  int64_t sums = pixels * (columns + 4) * 4, share = hone_parts(pixels * columns / 8, t->cluster);
   return 1024 + (own > sums ? own : sums) + (t->cluster - 1) * share * 32 + 8;
 }
 
 /* Registers of a thread for sums. */
 static int64_t sums_of(const sizes *s, const tile *t) {
-  return parts(BESIDE * t->across * t->down, 32) * parts(parts(s->out, 16), s->chunk / 16) * 8;
+  int64_t down = hone_parts(BESIDE * t->across * t->down, 32);
+  return down * hone_parts(hone_parts(s->out, 16), s->chunk / 16) * 8;
 }
 
 /* Nothing is found for the sizes; but a GPU with less memory than the one that it was chosen on keeps
@@ -171,24 +165,24 @@ void hone_cuda_put_block(hone_cuda_plan *plan, const hone_cuda_stage *last, hone
 
 /* Tiles of about the same size, as few as hold the image: n[14]…n[17] of the kernel. */
 static void put_tiles(long long *n, const tile *t) {
-  n[14] = parts(n[5], BESIDE * t->across);
-  n[15] = parts(n[4], t->down);
-  n[16] = up(parts(n[5], n[14]), t->across);
-  n[17] = parts(n[4], n[15]);
-  n[14] = parts(n[5], n[16]);
+  n[14] = hone_parts(n[5], BESIDE * t->across);
+  n[15] = hone_parts(n[4], t->down);
+  n[16] = hone_up(hone_parts(n[5], n[14]), t->across);
+  n[17] = hone_parts(n[4], n[15]);
+  n[14] = hone_parts(n[5], n[16]);
 }
 
 /* Of clusters, more than a GPU has multiprocessors for, or blocks without channels. */
 static bool are_too_many(const sizes *s, const tile *t, const long long *n, int64_t images) {
-  int64_t count = images * parts(n[5], BESIDE * t->across) * parts(n[4], t->down) * t->cluster;
-  return t->cluster > 1 && (count > MOST_CLUSTERED || parts(s->mid, s->chunk) <= t->cluster / 2);
+  int64_t count = images * hone_parts(n[5], BESIDE * t->across) * hone_parts(n[4], t->down) * t->cluster;
+  return t->cluster > 1 && (count > MOST_CLUSTERED || hone_parts(s->mid, s->chunk) <= t->cluster / 2);
 }
 
 /* Whether a build should not try the tile: another is as good. */
 static bool is_idle(const sizes *s, const tile *t, const long long *n, int64_t images) {
   bool narrow = t->across > 1 && n[5] <= BESIDE;
-  bool low = t->down < tiles[0].down &&
-             (n[4] <= t->down || images * parts(n[5], BESIDE) * parts(n[4], tiles[0].down) > ENOUGH);
+  int64_t higher = images * hone_parts(n[5], BESIDE) * hone_parts(n[4], tiles[0].down);
+  bool low = t->down < tiles[0].down && (n[4] <= t->down || higher > ENOUGH);
   return narrow || low || are_too_many(s, t, n, images) || sums_of(s, t) > MOST_SUMS;
 }
 

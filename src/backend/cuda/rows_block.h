@@ -4,6 +4,13 @@
 
 #include "backend/cuda/rows.h"
 
+/* How many of `size` hold `count`, and how much they hold. */
+static inline int64_t hone_parts(int64_t count, int64_t size) {
+  return (count + size - 1) / size;
+}
+static inline int64_t hone_up(int64_t count, int64_t size) {
+  return hone_parts(count, size) * size;
+}
 /* Whether three convolutions of an image over two axes compute in f16, or all in bf16, by constant
  * filters, the first and the last of them by those of one pixel at every pixel. */
 bool hone_cuda_are_block(const hone_node *const *convolutions);

@@ -29,13 +29,6 @@ typedef struct tile {
 static const tile tiles[] = {{8, 8}, {16, 8}, {8, 4}};
 #define TILES (sizeof tiles / sizeof *tiles)
 
-static int64_t parts(int64_t count, int64_t size) {
-  return (count + size - 1) / size;
-}
-static int64_t up(int64_t count, int64_t size) {
-  return parts(count, size) * size;
-}
-
 static sizes sizes_of(const hone_node *const *convolutions) {
   const hone_dim *reduce = convolutions[REDUCE]->inputs[HONE_CONV_W].value->type.shape.dim;
   const hone_dim *expand = convolutions[EXPAND]->inputs[HONE_CONV_W].value->type.shape.dim;
@@ -88,8 +81,8 @@ static void define_bottleneck(const hone_cuda_stage *last, hone_text *out) {
 /* As conv_bottleneck.cu lays it out: MID channels before and after the windows, the ring, what is
  * padding. */
 static int64_t shared_of(const sizes *s, const tile *t) {
-  int64_t halo = up(((t->wide - 1) * s->stride + TAPS) * ((t->down - 1) * s->stride + TAPS), 16);
-  int64_t mid_pitch = up(s->mid, 16) * 2 + 16, own = THREADS / 32 * OWN_BYTES;
+  int64_t halo = hone_up(((t->wide - 1) * s->stride + TAPS) * ((t->down - 1) * s->stride + TAPS), 16);
+  int64_t mid_pitch = hone_up(s->mid, 16) * 2 + 16, own = THREADS / 32 * OWN_BYTES;
   int64_t mid = halo * mid_pitch > own ? halo * mid_pitch : own;
   int64_t stage = (halo < PASS ? halo : PASS) * (SLICE * 2 + 16) + SLICE * mid_pitch;
   return mid + t->wide * t->down * mid_pitch + STAGES * stage + halo;
@@ -108,16 +101,16 @@ static hone_status *settle(hone_cuda_stage *stage, const hone_cuda_body *body,
 
 /* Tiles of about the same size, as few as hold the image: n[14]…n[17] of the kernel. */
 static void put_tiles(long long *n, const tile *t) {
-  n[14] = parts(n[5], t->wide);
-  n[15] = parts(n[4], t->down);
-  n[16] = parts(n[5], n[14]);
-  n[17] = parts(n[4], n[15]);
+  n[14] = hone_parts(n[5], t->wide);
+  n[15] = hone_parts(n[4], t->down);
+  n[16] = hone_parts(n[5], n[14]);
+  n[17] = hone_parts(n[4], n[15]);
 }
 
 /* Whether a build should not try the tile: another is as good. */
 static bool is_idle(const tile *t, const long long *n, int64_t images) {
   bool narrow = t->wide > tiles[0].wide && n[5] <= tiles[0].wide;
-  int64_t higher = images * parts(n[5], tiles[0].wide) * parts(n[4], tiles[0].down);
+  int64_t higher = images * hone_parts(n[5], tiles[0].wide) * hone_parts(n[4], tiles[0].down);
   return narrow || (t->down < tiles[0].down && (n[4] <= t->down || higher > ENOUGH));
 }
 

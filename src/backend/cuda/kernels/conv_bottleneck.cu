@@ -299,7 +299,9 @@ __device__ __forceinline__ void make_chunk(const Args &a, const Tile &t, int chu
     }
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS, PIXELS > 64 ? 1 : 2) kernel(const __grid_constant__ Args a) {
+// More do not fit the shared memory of a multiprocessor than the blocks that registers are left for.
+#define BLOCKS (PIXELS > 64 || MID > 64 ? 1 : 2)
+extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) kernel(const __grid_constant__ Args a) {
   Tile t = tile_of(a);
   First first[SUMS_ACROSS][4];
   Second second[SUMS_ACROSS][4];
