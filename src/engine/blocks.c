@@ -23,38 +23,44 @@ static hone_status *compare_unit(void *argument, hone_unit *unit) {
   return NULL;
 }
 
-/* What the group adds to a run by the times between marks, of the kernel that these speak for: INFINITY
+/* What a group adds to a run by the times between marks, of the kernel that these speak for: INFINITY
  * where it has none. Whole runs are of either engine; they tell nothing of one block. */
-static double time_of(const hone_builder *b, const hone_node *group, bool of_block) {
+typedef struct timed {
+  double time;
+  bool one; /* kernel; else each layer's first row */
+} timed;
+
+static timed time_of(const hone_builder *b, const hone_node *group) {
   finding f = {.group = group};
   hone_status *status = hone_visit_units(b->engine->program, compare_unit, &f);
   hone_status_free(status);
-  if (!f.unit || !f.unit->choice.measured || f.unit->nanoseconds <= 0) return INFINITY;
-  bool one_by_one = strcmp(f.unit->choice.candidate, f.unit->prepared.backend->name) == 0;
-  if (of_block && one_by_one) return INFINITY; /* its layers on their first rows */
-  return f.unit->inside;
+  if (!f.unit || !f.unit->choice.measured || f.unit->nanoseconds <= 0) return (timed){INFINITY, false};
+  return (timed){f.unit->inside,
+                 strcmp(f.unit->choice.candidate, f.unit->prepared.backend->name) != 0};
 }
 
 static double time_apart(const hone_builder *b, const hone_pass_block *block) {
   double sum = 0;
-  for (int i = 0; i < block->count; i++) sum += time_of(b, block->groups[i], false);
+  for (int i = 0; i < block->count; i++) sum += time_of(b, block->groups[i]).time;
   return sum;
 }
 
-/* By block, in nanoseconds of groups, and of a whole run. */
+/* By block, and of a whole run, in nanoseconds. */
 typedef struct measured {
-  double of[HONE_MOST_BLOCKS], run;
+  timed of[HONE_MOST_BLOCKS];
+  double run;
 } measured;
 
 /* What a block as one group takes less by whole runs than by marks, which part its layers more often
- * than the group and have none of them begin early: on average, as whole runs are of all blocks. */
+ * than the group and have none of them begin early: on average, as whole runs are of all blocks, also
+ * of those whose layers still run one by one. */
 static double beyond_marks(const measured *apart, const measured *together, int count) {
   double gained = 0;
   int known = 0;
   if (apart->run < 0 || together->run < 0) return 0;
   for (int i = 0; i < count; i++) {
-    if (!isfinite(apart->of[i]) || !isfinite(together->of[i])) continue;
-    gained += apart->of[i] - together->of[i];
+    if (!isfinite(apart->of[i].time) || !isfinite(together->of[i].time)) continue;
+    gained += apart->of[i].time - together->of[i].time;
     known++;
   }
   return known ? (apart->run - together->run - gained) / known : 0;
@@ -67,8 +73,8 @@ static int choose_joined(const measured *apart, const measured *together, hone_p
   double beyond = beyond_marks(apart, together, blocks->count);
   int count = 0;
   for (int i = 0; i < blocks->count; i++) {
-    double time = together->of[i] - beyond;
-    blocks->at[i].joined = isfinite(apart->of[i]) && time < GAIN * apart->of[i];
+    double one = apart->of[i].time, time = together->of[i].time - beyond;
+    blocks->at[i].joined = together->of[i].one && isfinite(one) && time < GAIN * one;
     count += blocks->at[i].joined;
   }
   return count;
@@ -137,13 +143,13 @@ static hone_status *try_together(hone_builder *b, const hone_model *model, const
                                  hone_pass_blocks *blocks) {
   measured apart = {.run = b->run}, together;
   hone_pass_blocks joined = {.count = 0};
-  for (int i = 0; i < blocks->count; i++) apart.of[i] = time_apart(b, &blocks->at[i]);
+  for (int i = 0; i < blocks->count; i++) apart.of[i].time = time_apart(b, &blocks->at[i]);
   for (int i = 0; i < HONE_MOST_BLOCKS; i++) joined.at[i].joined = true;
   hone_engine *before = b->engine;
   HONE_TRY(build_again(b, model, device, &joined));
   together.run = b->run;
   for (int i = 0; i < joined.count; i++)
-    together.of[i] = time_of(b, hone_pass_block_end(&joined.at[i]), true);
+    together.of[i] = time_of(b, hone_pass_block_end(&joined.at[i]));
   int count = joined.count == blocks->count ? choose_joined(&apart, &together, blocks) : 0;
   if (count == blocks->count) keep(b, b->engine, before);
   else if (count == 0) keep(b, before, b->engine);

@@ -408,7 +408,7 @@ static void take_block(cluster *last, int count, hone_pass_context *context) {
   }
   if (!block->joined) return;
   for (int i = 0; i + 1 < count; i++) absorb(last, parts[i]);
-  hone_pass_fired(context, count == 3 ? "inverted residual in one group" : "two layers in one group");
+  hone_pass_fired(context, count == 3 ? "three layers in one group" : "two layers in one group");
 }
 
 static void take_blocks(hone_graph *graph, int count, hone_pass_context *context) {

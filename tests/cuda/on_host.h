@@ -348,20 +348,22 @@ static void copied(u64 *b, int rows) {
 static void land_box(const Flight &f) {
   const stand_in_map &m = f.map;
   int x = f.at[0], y = f.at[1], z = f.at[2], w = f.at[3];
-  for (unsigned i = 0; i < m.box[1]; i++) {
-    bool inside = (unsigned)y + i < m.sizes[1] && (unsigned)z < m.sizes[2];
-    const char *row = (const char *)m.address + (y + i) * m.strides[0] + z * m.strides[1];
+  int rows = (int)m.box[1], all = rows * (int)m.box[2];
+  for (int i = 0; i < all; i++) {
+    int on = y + i % rows, at = z + i / rows;
+    bool inside = (unsigned)on < m.sizes[1] && (unsigned)at < m.sizes[2];
+    const char *row = (const char *)m.address + on * (long)m.strides[0] + at * (long)m.strides[1];
     inside = inside && (w == 0 || (unsigned)w < m.sizes[3]);
     row += w * m.strides[2];
     put_row(f.to + 128 * i, inside ? row + m.element * x : nullptr, (long)m.sizes[0] - x, m.element);
   }
-  copied(f.barrier, m.box[1]);
+  copied(f.barrier, all);
 }
 template <class M>
 static void copy_box(char *to, const M &map, u64 *barrier, int x, int y, int z, int w = 0) {
   fly({land_box, to, *(const stand_in_map *)&map, barrier, {x, y, z, w}});
 }
-template <class M> static void expect_box(const M &, int, int, int) {}
+template <class M> static void expect_box(const M &, int, int, int, int = 0) {}
 template <class M> static void expect_map(const M &) {}
 static void land_pixels(const Flight &f) {
   const stand_in_map &m = f.map;
@@ -385,6 +387,12 @@ static void copy_pixels(char *to, const M &map, u64 *barrier, int channel, int x
 }
 static u64 operand(const char *box, bool) { return (u64)box; }
 static u64 operand_at(u64 first, int bytes) { return first + bytes; }
+// Steps, in units of 16 bytes, stand above the address.
+static u64 operand_of_eighths(const char *first, int by_depth, int by_rows) {
+  if (by_depth % 16 || by_rows % 16 || by_depth > 4080 || by_rows > 4080)
+    stop("a step of another size");
+  return (u64)first | (u64)(by_depth / 16) << 48 | (u64)(by_rows / 16) << 56;
+}
 template <int count> static void give_registers() {}
 template <int count> static void take_registers() {}
 static void begin_products() {}
@@ -397,6 +405,13 @@ static float boxed_value(int kind, u64 at) {
   unsigned short bits = *(const unsigned short *)swizzled((const char *)at);
   return kind == 1 ? __uint_as_float((unsigned)bits << 16) : half_value(bits);
 }
+static float left_value(int kind, u64 left, int row, int at) {
+  int by_depth = left >> 48 & 255, by_rows = left >> 56;
+  if (!by_depth) return boxed_value(kind, left + 128 * row + at);
+  int chunk = row / 8 * by_rows + row % 8 + at / 16 * by_depth;
+  unsigned short bits = *(const unsigned short *)((left & 0xffffffffffff) + 16 * chunk + at % 16);
+  return kind == 1 ? __uint_as_float((unsigned)bits << 16) : half_value(bits);
+}
 template <int columns, int kind, bool right_by_depth>
 static void multiply_boxes(float *s, u64 left, u64 right, bool more) {
   const int element = kind == 2 ? 4 : 2;
@@ -405,7 +420,7 @@ static void multiply_boxes(float *s, u64 left, u64 right, bool more) {
     int row = first + i / 2 % 2 * 8, n = i / 4 * 8 + lane % 4 * 2 + i % 2;
     if (!more) s[i] = 0;
     for (int k = 0; k < 32 / element; k++)
-      s[i] += boxed_value(kind, left + 128 * row + element * k) *
+      s[i] += left_value(kind, left, row, element * k) *
               boxed_value(kind, right_by_depth ? right + 128 * n + element * k
                                                : right + n / 64 * 8192 + 128 * k + n % 64 * 2);
   }

@@ -714,7 +714,7 @@ int cuTensorMapEncodeTiled(stand_in_map *out, int type, unsigned rank, void *at,
     result = map_rows(out, type, rank, at, sizes, strides, steps,
                       (const int[]){interleave, swizzle, promotion, fill});
   if (!result && ((rank != 3 && rank != 4) || box[0] * (unsigned)out->element != 128 || box[1] < 1 ||
-                  box[1] > 256 || box[2] != 1 || (rank == 4 && box[3] != 1)))
+                  box[1] > 256 || box[2] < 1 || box[2] > 256 || (rank == 4 && box[3] != 1)))
     result = broke("a box of another size");
   memcpy(out->box, box, 3 * sizeof *box);
   LEAVE;

@@ -738,7 +738,7 @@ TEST(every_tile_of_blocks) {
 
 /* Bottlenecks by every tile: images smaller than one, in several of them, at odd sizes and steps;
  * channels that end no slice of 64 or none of 16, more columns than are made at a time; with and without
- * a residual. */
+ * a residual; more tiles than blocks that keep their filters. */
 #define DENSE(mid) " d = const f16[3, 3, " mid ", " mid "] @weights+145536\n"
 static const struct {
   const char *precision, *text;
@@ -749,7 +749,7 @@ static const struct {
      ", b)\n c = relu(a)\n"
      DENSE("16") " v = const f16[16] @weights+91000\n"
      " e = conv(c, d, v) {pads=[1, 1, 1, 1]}\n f = relu(e)\n" PROJECT("16", "72")
-     " u = const f16[72] @weights+92000\n y = conv(f, p, u)\n z = add(y, x)\n o = relu(z)\n}", 3},
+     " u = const f16[72] @weights+92000\n y = conv(f, p, u)\n z = add(y, x)\n o = relu(z)\n}", 4},
     {"f16", "graph g(x: f16[1, 19, 15, 24]) -> (o) {\n"
      EXPAND("24", "48") ")\n c = sigmoid(a)\n"
      DENSE("48")
@@ -759,16 +759,20 @@ static const struct {
      EXPAND("16", "40")
      ")\n c = relu(a)\n"
      DENSE("40") " e = conv(c, d) {pads=[0, 1, 1, 0]}\n" PROJECT("40", "64")
-     " y = conv(e, p)\n o = add(y, r)\n}", 3},
+     " y = conv(e, p)\n o = add(y, r)\n}", 4},
     {"bf16", "graph g(x: bf16[3, 7, 7, 24]) -> (o) {\n w = const bf16[1, 1, 24, 32] @weights+112768\n"
      " a = conv(x, w)\n c = relu(a)\n d = const bf16[3, 3, 32, 32] @weights+112768\n"
      " e = conv(c, d) {pads=[1, 1, 1, 1]}\n f = relu(e)\n"
-     " p = const bf16[1, 1, 32, 24] @weights+118784\n y = conv(f, p)\n o = add(y, x)\n}", 2},
+     " p = const bf16[1, 1, 32, 24] @weights+118784\n y = conv(f, p)\n o = add(y, x)\n}", 3},
     {"f16", "graph g(x: f16[1, 10, 10, 72]) -> (o) {\n"
      EXPAND("72", "128") ")\n c = relu(a)\n"
      DENSE("128")
      " e = conv(c, d) {pads=[1, 1, 1, 1]}\n f = relu(e)\n" PROJECT("128", "72") " y = conv(f, p)\n"
      " o = add(y, x)\n}", 3},
+    {"f16", "graph g(x: f16[270, 1, 3, 136]) -> (o) {\n"
+     EXPAND("136", "8") ")\n c = relu(a)\n"
+     DENSE("8") " e = conv(c, d) {pads=[1, 1, 1, 1]}\n f = relu(e)\n" PROJECT("8", "136")
+     " y = conv(f, p)\n o = add(y, x)\n}", 2},
 };
 
 TEST(every_tile_of_bottlenecks) {
@@ -778,7 +782,7 @@ TEST(every_tile_of_bottlenecks) {
     const char *text = bottlenecks[i].text;
     int taken = 0;
     if (!mine() || (only && !strstr(text, only))) continue;
-    for (int variant = 1; variant <= 3; variant++) {
+    for (int variant = 1; variant <= 4; variant++) {
       hone_candidate one = {"cuda.conv_bottleneck", variant, 0, NULL};
       cuda_shift = variant == 1 && i % 2 == 0 ? 2 : 0; /* memory at no multiple of 16 bytes */
       taken += check_cuda_candidate(text, bound("on a GPU", bottlenecks[i].precision), &one);

@@ -377,6 +377,21 @@ static const char pools[] =
     " p = pool(r) {kind=max, window=[2, 2], strides=[2, 2]} d = conv(p, v) {pads=[1, 1, 1, 1]}"
     " e = relu(d) g = pool(e) {kind=avg, window=[3, 3], strides=[3, 3]} y = conv(g, q) }";
 
+/* Two bottlenecks, the second beside a convolution that makes its residual. */
+static const char bottlenecks[] =
+    "graph net(x: f32[n, h, w, 3]) -> (y) {"
+    " s = const f32[3, 3, 3, 16] @weights+0 e1 = const f32[1, 1, 16, 8] @weights+1728"
+    " d1 = const f32[3, 3, 8, 8] @weights+4800 p1 = const f32[1, 1, 8, 16] @weights+7168"
+    " e2 = const f32[1, 1, 16, 16] @weights+7680 d2 = const f32[3, 3, 16, 16] @weights+1024"
+    " p2 = const f32[1, 1, 16, 24] @weights+10240 z = const f32[1, 1, 16, 24] @weights+12800"
+    " q = const f32[1, 1, 24, 16] @weights+15872"
+    " c = conv(x, s) {pads=[1, 1, 1, 1]} r = relu(c)"
+    " a = conv(r, e1) b = relu(a) f = conv(b, d1) {pads=[1, 1, 1, 1]} g = relu(f)"
+    " i = conv(g, p1) j = add(i, r) u = relu(j)"
+    " k = conv(u, e2) l = relu(k) m = conv(l, d2) {pads=[1, 1, 1, 1]}"
+    " o = relu(m) t = conv(o, p2) v = conv(u, z) aa = add(t, v) ab = relu(aa)"
+    " y = conv(ab, q) }";
+
 /* Models of two blocks of layers. */
 static const struct layered {
   const char *text, *kernel, *precision;
@@ -385,6 +400,7 @@ static const struct layered {
 } layered[] = {
     {blocks, "cuda.conv_block", "fp16", 8, 3, {{1, 16, 16}, {2, 9, 7}}},
     {pools, "cuda.conv_pool", "fp32", 5, 2, {{1, 16, 16}, {3, 16, 16}}},
+    {bottlenecks, "cuda.conv_bottleneck", "fp16", 9, 3, {{1, 16, 16}, {2, 9, 7}}},
 };
 
 static void check_blocks(const struct layered *l, const hone_model *model, hone_engine *engine,

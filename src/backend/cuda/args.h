@@ -7,7 +7,7 @@
 #define HONE_CUDA_NUMBERS  80
 #define HONE_CUDA_AT_ONCE  78 /* of the numbers: whether the next kernel may begin already */
 #define HONE_CUDA_STEP     79 /* of the numbers, the last: which step it is (kernels/places.cu) */
-#define HONE_CUDA_BOXED    3
+#define HONE_CUDA_BOXED    4
 
 typedef struct hone_cuda_args {
   void *p[HONE_CUDA_POINTERS];    /* in the GPU's memory; NULL where unused */

@@ -7,7 +7,7 @@
 struct __align__(64) Map { u64 words[16]; }; // the driver's description of a tensor and its boxes
 struct BoxArgs {                              // what such a kernel is given
   Args a;
-  Map left, right, third;
+  Map left, right, third, fourth;
 };
 
 #ifdef __CUDACC__
@@ -76,6 +76,10 @@ __device__ __forceinline__ void expect_box(const Map &map, int x, int y, int z) 
   asm volatile("cp.async.bulk.prefetch.tensor.3d.L2.global.tile [%0, {%1, %2, %3}];" ::"l"(&map), "r"(x), "r"(y), "r"(z)
                : "memory");
 }
+__device__ __forceinline__ void expect_box(const Map &map, int x, int y, int z, int w) {
+  asm volatile("cp.async.bulk.prefetch.tensor.4d.L2.global.tile [%0, {%1, %2, %3, %4}];"
+               ::"l"(&map), "r"(x), "r"(y), "r"(z), "r"(w) : "memory");
+}
 // Has the map itself at the copy engine, which the first box would wait for.
 __device__ __forceinline__ void expect_map(const Map &map) {
   asm volatile("prefetch.tensormap [%0];" ::"l"(&map) : "memory");
@@ -93,6 +97,11 @@ __device__ __forceinline__ void copy_pixels(char *to, const Map &map, u64 *barri
 __device__ __forceinline__ u64 operand(const char *box, bool by_depth) {
   u64 stride = 1024 >> 4, lead = by_depth ? 1 : 8192 >> 4;
   return (u64)((PTX_ADDRESS(box) & 0x3ffff) >> 4) | lead << 16 | stride << 32 | 1ull << 62;
+}
+// A left one whose rows are 16 bytes of depth each, eight rows one after the other: from eight rows to the next, and from
+// 16 bytes of depth to the next, are any multiples of 16 bytes. It begins at such a multiple.
+__device__ __forceinline__ u64 operand_of_eighths(const char *first, int by_depth, int by_rows) {
+  return (u64)((PTX_ADDRESS(first) & 0x3ffff) >> 4) | (u64)(by_depth >> 4) << 16 | (u64)(by_rows >> 4) << 32;
 }
 __device__ __forceinline__ u64 operand_at(u64 first, int bytes) { return first + (bytes >> 4); }
 
