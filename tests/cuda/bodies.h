@@ -185,6 +185,11 @@ static const cuda_body cuda_bodies[] = {
      " d = const f16[3, 3, 1, 32] @weights+80064\n p = const f16[1, 1, 32, 16] @weights+84000\n"
      " a = conv(x, w)\n c = conv(a, d) {groups=32, pads=[1, 1, 1, 1], strides=[1, 2]}\n"
      " o = conv(c, p)\n}", "f16"},
+    /* a bottleneck, whose layers may run as one */
+    {"graph g(x: f16[1, 9, 11, 40]) -> (o) {\n w = const f16[1, 1, 40, 24] @weights+80000\n"
+     " d = const f16[3, 3, 24, 24] @weights+82048\n p = const f16[1, 1, 24, 40] @weights+93000\n"
+     " a = conv(x, w)\n b = relu(a)\n c = conv(b, d) {pads=[1, 1, 1, 1]}\n e = relu(c)\n"
+     " f = conv(e, p)\n g = add(f, x)\n o = relu(g)\n}", "f16"},
     {"graph g(x: f32[1, 11, 9, 3]) -> (o) {\n w = const f32[3, 3, 3, 6] @weights+0\n"
      " b = const f32[6] @weights+800\n y = conv(x, w, b) {pads=[1, 1, 1, 1]}\n z = relu(y)\n"
      " o = pool(z) {kind=max, window=[2, 2], strides=[2, 2]}\n}", "fp32"},
